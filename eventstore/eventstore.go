@@ -1,0 +1,101 @@
+// Package eventstore keeps events: what a store of streams and a ledger of all
+// events promise, the one format events have on disk and on the wire, and the
+// handling of a command from its stream to the events appended.
+//
+// The stores themselves are in the folders below; package storetest holds the
+// promises as tests, run against each of them.
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+)
+
+// Stream names the events of one aggregate.
+type Stream struct {
+	Kind string // lab, entity or programme
+	ID   uuid.UUID
+}
+
+// String is kind-uuid, the stream's name in EventStoreDB.
+func (s Stream) String() string { return s.Kind + "-" + s.ID.String() }
+
+// ParseStream reads what String writes.
+func ParseStream(s string) (Stream, error) {
+	kind, rest, _ := strings.Cut(s, "-")
+	id, err := uuid.Parse(rest)
+	if err != nil || kind == "" {
+		return Stream{}, fmt.Errorf("eventstore: %q is not the name of a stream", s)
+	}
+	return Stream{kind, id}, nil
+}
+
+// Position is an event's place in the ledger, from 1, without gaps. 0 is the
+// place before the first event.
+type Position uint64
+
+// Pending is an event to be appended.
+type Pending struct {
+	ID   uuid.UUID
+	Type string
+	Body []byte // the CloudEvents object, kept byte for byte
+}
+
+// Recorded is an event as the store keeps it.
+type Recorded struct {
+	Stream   Stream
+	ID       uuid.UUID
+	Position Position // 0 when it was loaded from a store that is not the ledger
+	Body     []byte
+}
+
+// Version is where a stream stands: what Load saw and Append compares. The
+// zero Version is that of a stream without events.
+type Version struct {
+	Events uint64 // how many events the stream holds: the next one's revision
+	Mark   uint64 // the store's own number of the last of them; for its store alone to read
+}
+
+// ErrConflict says that the stream does not stand where Append expected it.
+// Nothing was written: load again and decide again.
+var ErrConflict = errors.New("eventstore: the stream has moved on")
+
+// ErrUnavailable says that the store did not answer in time, or may not be
+// written to now. An Append that fails with it may have been written or not;
+// the same Append with the same event ids, sent again, settles it.
+var ErrUnavailable = errors.New("eventstore: the store is unavailable")
+
+// Store keeps streams.
+type Store interface {
+	// Load returns the events of stream after version, in order, and the
+	// version reached. It sees every append acknowledged before it began,
+	// through whichever node.
+	Load(ctx context.Context, stream Stream, after Version) ([]Recorded, Version, error)
+
+	// Append adds events to stream if it stands exactly at version: all of
+	// them or none, durable once Append returns. Appending events that are
+	// already there, in that place, under the same ids, succeeds and changes
+	// nothing, so an Append whose answer was lost may be sent again.
+	Append(ctx context.Context, stream Stream, at Version, events []Pending) (Version, error)
+}
+
+// Ledger is all events of all streams in the one order in which they were
+// accepted.
+type Ledger interface {
+	// Head is the position of the last event.
+	Head(ctx context.Context) (Position, error)
+
+	// Follow calls each with the events after position, in order and without
+	// gaps: first those that are there, then new ones as they arrive. The
+	// slice is each's only until it returns. Follow returns when ctx ends,
+	// with its error, or when each fails, with that error.
+	Follow(ctx context.Context, after Position, each func([]Recorded) error) error
+
+	// Read calls each with the events after position up to and including to,
+	// and returns when it has.
+	Read(ctx context.Context, after, to Position, each func([]Recorded) error) error
+}
