@@ -117,7 +117,7 @@ func (p Period) Contains(d Date) bool {
 	return (p.From.IsZero() || !d.Before(p.From)) && (p.To.IsZero() || !d.After(p.To))
 }
 
-// check reports a period that ends before it begins.
+// Check reports a period that ends before it begins.
 func (p Period) Check(c *Check, path string) {
 	c.Require(p.From.IsZero() || p.To.IsZero() || !p.To.Before(p.From), path+".to",
 		"结束日期早于开始日期", "the period ends before it begins")

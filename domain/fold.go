@@ -2,7 +2,7 @@ package domain
 
 import "github.com/google/uuid"
 
-// Event is a fact about an aggregate whose state is S.
+// Event is a fact about an aggregate.
 type Event interface {
 	// Sentence says in Chinese and English what happened, for people who read
 	// the trail.
@@ -10,38 +10,73 @@ type Event interface {
 }
 
 // Happened is an event with what the register recorded about it.
-type Happened[E any] struct {
+type Happened[E Event] struct {
 	Meta  Meta
 	Event E
 }
 
-// Correction is an event that puts a clerical mistake right: Event names the
-// event that was wrong and With is what it should have said. The wrong event
-// stays in the history for ever; only what is folded from it changes.
-type Correction struct {
-	Corrects uuid.UUID `json:"corrects"`
-	With     Event     `json:"with"`
+// Aggregate is a state folded from events of type E. Apply folds one in and
+// never fails: what was accepted once is a fact for ever.
+type Aggregate[E Event] interface {
+	Apply(Happened[E])
 }
 
-// Effective returns the history as corrections leave it: each corrected event
-// says what its last correction says, in its old place, and the corrections
-// themselves are gone. correction reports whether an event is one.
-func Effective[E any](history []Happened[E], correction func(E) (Correction, bool)) []Happened[E] {
-	with := map[uuid.UUID]E{}
+// Correction puts a clerical mistake right: Corrects names the event that was
+// wrong and With is what it should have said. The wrong event stays in the
+// history for ever; only what is folded from it changes. Each aggregate has an
+// event that embeds a Correction.
+type Correction struct {
+	Corrects uuid.UUID `json:"corrects"`
+	With     Restated  `json:"with"`
+}
+
+// Correcting returns the correction itself; embedding it gives an event this method.
+func (c Correction) Correcting() Correction { return c }
+
+// Sentence says what was put right.
+func (c Correction) Sentence() Text {
+	s := c.With.Event.Sentence()
+	return Text{"更正此前的登记，应为：" + s.Chinese(), "Corrected an earlier entry, which should read: " + s.English()}
+}
+
+// Restated is an event inside another one.
+type Restated struct{ Event Event }
+
+// AsCorrection returns the correction an event makes, if it makes one.
+func AsCorrection(e any) (Correction, bool) {
+	c, ok := e.(interface{ Correcting() Correction })
+	if !ok {
+		return Correction{}, false
+	}
+	return c.Correcting(), true
+}
+
+// Effective returns the history as its corrections leave it: each corrected
+// event says what its last correction says, in its old place, and the
+// corrections themselves are gone.
+func Effective[E Event](history []Happened[E]) []Happened[E] {
+	last := map[uuid.UUID]E{}
 	for _, h := range history {
-		if c, ok := correction(h.Event); ok {
-			with[c.Corrects] = c.With.(E)
+		if c, ok := AsCorrection(h.Event); ok {
+			last[c.Corrects] = c.With.Event.(E)
 		}
 	}
 	effective := make([]Happened[E], 0, len(history))
 	for _, h := range history {
-		if _, ok := correction(h.Event); ok {
+		if _, ok := AsCorrection(h.Event); ok {
 			continue
 		}
-		if e, ok := with[h.Meta.ID]; ok {
+		if e, ok := last[h.Meta.ID]; ok {
 			h.Event = e
 		}
 		effective = append(effective, h)
 	}
 	return effective
+}
+
+// Fold applies a history, as its corrections leave it, to an empty state.
+func Fold[E Event](state Aggregate[E], history []Happened[E]) {
+	for _, h := range Effective(history) {
+		state.Apply(h)
+	}
 }

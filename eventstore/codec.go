@@ -1,0 +1,118 @@
+package eventstore
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// UnknownTypeError says that an event has a type this version of the register
+// does not know. It is never skipped: whoever reads on would fold a false state.
+type UnknownTypeError struct{ Type string }
+
+func (e *UnknownTypeError) Error() string {
+	return fmt.Sprintf("eventstore: event type %q is unknown; it was written by a newer version of jointlab: upgrade this one before reading on", e.Type)
+}
+
+// codec maps stored names to event types, both ways. A stored name is
+// aggregate, facet, past participle and version: lab.agreement.signed.v1.
+var codec = struct {
+	types map[string]reflect.Type
+	names map[reflect.Type]string
+}{map[string]reflect.Type{}, map[reflect.Type]string{}}
+
+func init() {
+	for name, event := range names {
+		t := reflect.TypeOf(event)
+		codec.types[name], codec.names[t] = t, name
+	}
+}
+
+// Facet is which part of a lab an event of the named type is about: agreement,
+// rights, funding, status, review or record; for other aggregates, the
+// aggregate itself.
+func Facet(name string) string {
+	parts := strings.Split(name, ".")
+	if len(parts) < 4 {
+		return parts[0]
+	}
+	return parts[1]
+}
+
+// Name is the stored name of an event's type.
+func Name(event domain.Event) string {
+	name, err := nameOf(event)
+	if err != nil {
+		panic(err)
+	}
+	return name
+}
+
+func nameOf(event domain.Event) (string, error) {
+	name, ok := codec.names[reflect.TypeOf(event)]
+	if !ok {
+		return "", fmt.Errorf("eventstore: event type %T has no stored name; give it a row in names.go", event)
+	}
+	return name, nil
+}
+
+// restated is how an event stands inside another one.
+type restated struct {
+	Type string         `json:"type"`
+	Data jsontext.Value `json:"data"`
+}
+
+// marshal and strict are how event data is written and read.
+var marshal, strict json.Options
+
+func init() {
+	marshal = json.JoinOptions(json.Deterministic(true), json.WithMarshalers(json.MarshalToFunc(
+		func(enc *jsontext.Encoder, r domain.Restated) error {
+			name, err := nameOf(r.Event)
+			if err != nil {
+				return err
+			}
+			data, err := json.Marshal(r.Event)
+			if err != nil {
+				return err
+			}
+			return json.MarshalEncode(enc, restated{name, data})
+		})))
+	strict = json.JoinOptions(json.RejectUnknownMembers(true), json.WithUnmarshalers(json.UnmarshalFromFunc(
+		func(dec *jsontext.Decoder, r *domain.Restated) (err error) {
+			var in restated
+			if err := json.UnmarshalDecode(dec, &in); err != nil {
+				return err
+			}
+			r.Event, err = decodeData(in.Type, in.Data)
+			return err
+		})))
+}
+
+func decodeData(name string, data jsontext.Value) (domain.Event, error) {
+	t, ok := codec.types[name]
+	if !ok {
+		return nil, &UnknownTypeError{name}
+	}
+	p := reflect.New(t)
+	if err := json.Unmarshal(data, p.Interface(), strict); err != nil {
+		return nil, fmt.Errorf("eventstore: decode %s: %w", name, err)
+	}
+	return p.Elem().Interface().(domain.Event), nil
+}
+
+// sameEvent reports whether two events say the same: whether their bodies would.
+func sameEvent(a, b domain.Event) (bool, error) {
+	x, err := json.Marshal(a, marshal)
+	if err != nil {
+		return false, err
+	}
+	y, err := json.Marshal(b, marshal)
+	return bytes.Equal(x, y), err
+}

@@ -1,0 +1,108 @@
+package eventstore
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// envelope is the CloudEvents 1.0 JSON object (structured mode) that is an
+// event's body, on disk and on the wire. Attribute names follow CloudEvents:
+// lower-case letters and digits; extensions are plain values.
+type envelope struct {
+	SpecVersion     string         `json:"specversion"`
+	ID              uuid.UUID      `json:"id"`
+	Source          string         `json:"source"`
+	Type            string         `json:"type"`
+	Time            string         `json:"time"`
+	DataContentType string         `json:"datacontenttype"`
+	Revision        uint64         `json:"revision"`
+	Actor           string         `json:"actor"`
+	Role            domain.Role    `json:"role"`
+	OnBehalfOf      uuid.UUID      `json:"onbehalfof,omitzero"`
+	Reason          string         `json:"reason,omitempty"`
+	Basis           string         `json:"basis,omitempty"`
+	BasisDigest     string         `json:"basisdigest,omitempty"`
+	BasisSource     string         `json:"basissource,omitempty"`
+	Policy          string         `json:"policy,omitempty"`
+	CommandID       uuid.UUID      `json:"commandid"`
+	CommandDigest   string         `json:"commanddigest,omitempty"`
+	CorrelationID   string         `json:"correlationid,omitempty"`
+	CausationID     string         `json:"causationid,omitempty"`
+	Data            jsontext.Value `json:"data"`
+}
+
+// Source is the CloudEvents source of a stream's events: /labs/<id>,
+// /entities/<id> or /programmes/<id>.
+func (s Stream) Source() string {
+	plural := map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes"}
+	return "/" + plural[s.Kind] + "/" + s.ID.String()
+}
+
+// recordedTime is RFC 3339 in UTC with exactly six decimals, so that times
+// sort as text.
+const recordedTime = "2006-01-02T15:04:05.000000Z"
+
+// Encode makes the body of an event of stream.
+func Encode(stream Stream, m domain.Meta, event domain.Event) (Pending, error) {
+	name, err := nameOf(event)
+	if err != nil {
+		return Pending{}, err
+	}
+	data, err := json.Marshal(event, marshal)
+	if err != nil {
+		return Pending{}, fmt.Errorf("eventstore: encode %s: %w", name, err)
+	}
+	body, err := json.Marshal(envelope{
+		SpecVersion: "1.0", ID: m.ID, Source: stream.Source(), Type: name,
+		Time: m.Time.UTC().Format(recordedTime), DataContentType: "application/json",
+		Revision: m.Revision, Actor: m.Actor.Subject, Role: m.Actor.Role, OnBehalfOf: m.Actor.OnBehalfOf,
+		Reason: m.Because.Reason, Basis: m.Because.Basis.Document,
+		BasisDigest: m.Because.Basis.Digest, BasisSource: m.Because.Basis.Source,
+		Policy: m.Policy, CommandID: m.Command, CommandDigest: m.Digest,
+		CorrelationID: m.Correlation, CausationID: m.Causation, Data: data,
+	})
+	if err != nil {
+		return Pending{}, fmt.Errorf("eventstore: encode %s: %w", name, err)
+	}
+	return Pending{ID: m.ID, Type: name, Body: body}, nil
+}
+
+// Decoded is an event read from its body.
+type Decoded struct {
+	Type  string
+	Meta  domain.Meta
+	Event domain.Event
+}
+
+// Decode reads an event's body. It refuses what it does not know rather than
+// guess: an unknown type with *UnknownTypeError, an unknown member, a
+// duplicate name, invalid UTF-8.
+func Decode(body []byte) (Decoded, error) {
+	var e envelope
+	if err := json.Unmarshal(body, &e, strict); err != nil {
+		return Decoded{}, fmt.Errorf("eventstore: decode event: %w", err)
+	}
+	at, err := time.Parse(recordedTime, e.Time)
+	if err != nil {
+		return Decoded{}, fmt.Errorf("eventstore: decode event %s: %w", e.ID, err)
+	}
+	event, err := decodeData(e.Type, e.Data)
+	if err != nil {
+		return Decoded{}, err
+	}
+	return Decoded{e.Type, domain.Meta{
+		ID: e.ID, Revision: e.Revision, Time: at,
+		Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf},
+		Because: domain.Because{Reason: e.Reason, Basis: domain.Basis{
+			Document: e.Basis, Digest: e.BasisDigest, Source: e.BasisSource,
+		}},
+		Policy: e.Policy, Command: e.CommandID, Digest: e.CommandDigest,
+		Correlation: e.CorrelationID, Causation: e.CausationID,
+	}, event}, nil
+}

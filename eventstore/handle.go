@@ -1,0 +1,291 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Request is a command's envelope: who sends it, when it is recorded, and what
+// makes it one command however often it is sent.
+type Request struct {
+	Actor       domain.Actor
+	Now         time.Time
+	Command     uuid.UUID // the same for every retry of one command
+	Digest      string    // of the command's content, so a reused Command id is noticed
+	Expect      *uint64   // the revision count the sender saw, or nil
+	Policy      string
+	Correlation string
+	Entities    map[uuid.UUID]domain.EntityRef
+}
+
+// Outcome is what a command led to.
+type Outcome struct {
+	Stream  Stream
+	Version Version
+	Events  []domain.Meta // what was recorded, in order
+	Replay  bool          // the command had been carried out before; nothing new was written
+}
+
+// StaleError says that the sender decided on a state that has since changed.
+type StaleError struct{ Expected, Actual uint64 }
+
+func (e *StaleError) Error() string {
+	return fmt.Sprintf("the record has moved on from revision %d to %d; read it again, then decide again", e.Expected, e.Actual)
+}
+
+// ReusedError says that an idempotency key came back with another command.
+type ReusedError struct{ Command uuid.UUID }
+
+func (e *ReusedError) Error() string {
+	return "this idempotency key was used for a different command; use a new key for a new command"
+}
+
+// Aggregates runs commands on the aggregates of one kind: load, fold, decide,
+// append. Commands on one aggregate through one Aggregates wait for each
+// other; against other processes the store's version check decides.
+//
+// Folded states are kept in memory. They are only ever a shortcut: an append
+// is checked by the store, and no command is refused on a state that was not
+// read up to its stream's end first.
+type Aggregates[S domain.Aggregate[E], E domain.Event] struct {
+	store  Store
+	kind   string
+	empty  func(uuid.UUID) S
+	folded *lru.Cache[uuid.UUID, *folded[S]]
+	mu     sync.Mutex // guards get-or-create in folded
+}
+
+// folded is one aggregate in memory. mu guards the rest and is held while a
+// command runs on it.
+type folded[S any] struct {
+	mu      sync.Mutex
+	state   S
+	version Version
+	done    map[uuid.UUID]done // by command id
+}
+
+type done struct {
+	digest string
+	events []domain.Meta
+}
+
+// keptInMemory bounds the folded states held per kind.
+const keptInMemory = 20_000
+
+// NewAggregates runs commands on the streams of kind in store; empty makes the
+// state before the first event.
+func NewAggregates[S domain.Aggregate[E], E domain.Event](store Store, kind string, empty func(uuid.UUID) S) *Aggregates[S, E] {
+	cache, err := lru.New[uuid.UUID, *folded[S]](keptInMemory)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	return &Aggregates[S, E]{store: store, kind: kind, empty: empty, folded: cache}
+}
+
+// Do carries out a command, or refuses it with what Decide returned, a
+// *StaleError or a *ReusedError. A command that was carried out before is not
+// carried out again: its first outcome is returned.
+func (a *Aggregates[S, E]) Do(ctx context.Context, id uuid.UUID, cmd domain.Command[S, E], r Request) (Outcome, error) {
+	return a.run(ctx, id, cmd.Why(), r, func(f *folded[S], x domain.Context) ([]E, error) {
+		return cmd.Decide(f.state, x)
+	})
+}
+
+// Correct puts right the event that wrong names: cmd is the command as it
+// should have been sent. It is decided, with every rule, on the state just
+// before that event, and must lead to one event of the same type.
+func (a *Aggregates[S, E]) Correct(ctx context.Context, id, wrong uuid.UUID, cmd domain.Command[S, E], because domain.Because, correct func(domain.Correction) E, r Request) (Outcome, error) {
+	return a.run(ctx, id, because, r, func(f *folded[S], x domain.Context) ([]E, error) {
+		history, _, err := a.load(ctx, id, Version{})
+		if err != nil {
+			return nil, err
+		}
+		effective := domain.Effective(history)
+		for i, h := range effective {
+			if h.Meta.ID != wrong {
+				continue
+			}
+			before := a.empty(id)
+			for _, h := range effective[:i] {
+				before.Apply(h)
+			}
+			events, err := cmd.Decide(before, x)
+			if err != nil {
+				return nil, err
+			}
+			if len(events) != 1 || reflect.TypeOf(events[0]) != reflect.TypeOf(h.Event) {
+				return nil, domain.Reject(domain.Invalid,
+					"更正必须使用与被更正记录相同的命令", "a correction restates the command that led to the event it corrects; this one leads to something else")
+			}
+			same, err := sameEvent(events[0], h.Event)
+			if err != nil {
+				return nil, err
+			}
+			if same {
+				return nil, domain.Reject(domain.Invalid, "更正后的内容与原记录相同", "the correction says what the register already says")
+			}
+			return []E{correct(domain.Correction{Corrects: wrong, With: domain.Restated{Event: events[0]}})}, nil
+		}
+		return nil, domain.Reject(domain.NotFound,
+			"此记录的历史中没有事件 %s，或它本身是一次更正；请填写最初事件的编号",
+			"there is no event %s here, or it is a correction itself; name the first event, as the history shows it", wrong)
+	})
+}
+
+// State returns the aggregate as it stands, read up to its stream's end, and
+// its version. use must not keep or change the state.
+func (a *Aggregates[S, E]) State(ctx context.Context, id uuid.UUID, use func(S, Version)) error {
+	f := a.hold(id)
+	defer f.mu.Unlock()
+	if err := a.catchUp(ctx, id, f); err != nil {
+		return err
+	}
+	use(f.state, f.version)
+	return nil
+}
+
+// tries bounds how often a command is decided anew because others wrote first.
+const tries = 50
+
+func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain.Because, r Request, decide func(*folded[S], domain.Context) ([]E, error)) (Outcome, error) {
+	f := a.hold(id)
+	defer f.mu.Unlock()
+	stream := Stream{a.kind, id}
+	x := domain.Context{Actor: r.Actor, Now: r.Now, Entities: r.Entities}
+	fresh := false
+	for try := 0; ; try++ {
+		if !fresh && (try > 0 || f.version.Events == 0) {
+			if err := a.catchUp(ctx, id, f); err != nil {
+				return Outcome{}, err
+			}
+			fresh = true
+		}
+		if d, ok := f.done[r.Command]; ok {
+			if d.digest != r.Digest {
+				return Outcome{}, &ReusedError{r.Command}
+			}
+			return Outcome{stream, f.version, d.events, true}, nil
+		}
+		events, err := decide(f, x)
+		if r.Expect != nil && *r.Expect != f.version.Events {
+			err = &StaleError{*r.Expect, f.version.Events}
+		}
+		if err != nil {
+			if fresh {
+				return Outcome{}, err
+			}
+			continue // refused on what may be an old state: read on and decide again
+		}
+		pending := make([]Pending, len(events))
+		happened := make([]domain.Happened[E], len(events))
+		metas := make([]domain.Meta, len(events))
+		for i, e := range events {
+			metas[i] = domain.Meta{
+				ID: uuid.NewSHA1(r.Command, []byte{byte(i >> 8), byte(i)}), Revision: f.version.Events + uint64(i),
+				Time: r.Now.UTC().Truncate(time.Microsecond), Actor: r.Actor, Because: because, Policy: r.Policy,
+				Command: r.Command, Digest: r.Digest, Correlation: r.Correlation,
+			}
+			happened[i] = domain.Happened[E]{Meta: metas[i], Event: e}
+			if pending[i], err = Encode(stream, metas[i], e); err != nil {
+				return Outcome{}, err
+			}
+		}
+		version, err := a.store.Append(ctx, stream, f.version, pending)
+		switch {
+		case errors.Is(err, ErrConflict) && try < tries:
+			fresh = false
+			continue
+		case err != nil:
+			a.forget(id, f) // what the stream holds now is not known
+			return Outcome{}, err
+		}
+		if err := a.fold(ctx, id, f, happened, version); err != nil {
+			a.forget(id, f) // it is written; the next command reads it back
+		}
+		return Outcome{Stream: stream, Version: version, Events: metas}, nil
+	}
+}
+
+// hold returns the aggregate's place in memory, locked.
+func (a *Aggregates[S, E]) hold(id uuid.UUID) *folded[S] {
+	a.mu.Lock()
+	f, ok := a.folded.Get(id)
+	if !ok {
+		f = &folded[S]{state: a.empty(id), done: map[uuid.UUID]done{}}
+		a.folded.Add(id, f)
+	}
+	a.mu.Unlock()
+	f.mu.Lock()
+	return f
+}
+
+// forget empties f, so that the next command reads the whole stream.
+func (a *Aggregates[S, E]) forget(id uuid.UUID, f *folded[S]) {
+	f.state, f.version, f.done = a.empty(id), Version{}, map[uuid.UUID]done{}
+}
+
+// catchUp folds in what the stream holds beyond f's version.
+func (a *Aggregates[S, E]) catchUp(ctx context.Context, id uuid.UUID, f *folded[S]) error {
+	news, version, err := a.load(ctx, id, f.version)
+	if err != nil {
+		return err
+	}
+	return a.fold(ctx, id, f, news, version)
+}
+
+// fold takes news into f. A correction changes what came before it, so it
+// calls for a fold of the whole history.
+func (a *Aggregates[S, E]) fold(ctx context.Context, id uuid.UUID, f *folded[S], news []domain.Happened[E], version Version) error {
+	corrected := false
+	for _, h := range news {
+		_, is := domain.AsCorrection(h.Event)
+		corrected = corrected || is
+	}
+	if corrected && f.version.Events > 0 {
+		all, reached, err := a.load(ctx, id, Version{})
+		if err != nil {
+			return err
+		}
+		news, version = all, reached
+		a.forget(id, f)
+	}
+	domain.Fold(f.state, news)
+	for _, h := range news {
+		if h.Meta.Digest == "" {
+			continue // sent without a key, so nobody can send it again
+		}
+		d := f.done[h.Meta.Command]
+		f.done[h.Meta.Command] = done{h.Meta.Digest, append(d.events, h.Meta)}
+	}
+	f.version = version
+	return nil
+}
+
+func (a *Aggregates[S, E]) load(ctx context.Context, id uuid.UUID, after Version) ([]domain.Happened[E], Version, error) {
+	recorded, version, err := a.store.Load(ctx, Stream{a.kind, id}, after)
+	if err != nil {
+		return nil, Version{}, err
+	}
+	history := make([]domain.Happened[E], len(recorded))
+	for i, r := range recorded {
+		d, err := Decode(r.Body)
+		if err != nil {
+			return nil, Version{}, err
+		}
+		e, ok := d.Event.(E)
+		if !ok {
+			return nil, Version{}, fmt.Errorf("eventstore: %s %s holds an event of type %s, which belongs to another kind", a.kind, id, d.Type)
+		}
+		history[i] = domain.Happened[E]{Meta: d.Meta, Event: e}
+	}
+	return history, version, nil
+}
