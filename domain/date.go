@@ -139,6 +139,9 @@ func ParsePartialDate(s string) (PartialDate, error) {
 	return PartialDate{}, fmt.Errorf("%q is not a date; write YYYY, YYYY-MM or YYYY-MM-DD as far as it is known", s)
 }
 
+// Partial is the day as a partial date that happens to be known in full.
+func (d Date) Partial() PartialDate { return PartialDate{d.String()} }
+
 // IsZero reports whether no date is given.
 func (p PartialDate) IsZero() bool { return p.text == "" }
 
