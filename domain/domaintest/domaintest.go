@@ -1,0 +1,168 @@
+// Package domaintest tells what an aggregate does in sentences: given a
+// history, when a command is sent, then these events follow, or it is refused
+// for these reasons.
+//
+// Besides what a test asks for, every scenario holds the aggregate to what all
+// of them promise: Decide leaves the state alone, an event and a folded state
+// survive JSON, and whatever is said to people is said in Chinese and English.
+package domaintest
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Same compares values down to their unexported fields; an absent slice or map
+// is the same as an empty one, since JSON does not tell them apart.
+var Same = cmp.Options{cmp.Exporter(func(reflect.Type) bool { return true }), cmpopts.EquateEmpty()}
+
+// Scenario is the history of one aggregate and what the last command did.
+type Scenario[S domain.Aggregate[E], E domain.Event] struct {
+	t       testing.TB
+	empty   func(uuid.UUID) S
+	history []domain.Happened[E]
+
+	pending bool // a command whose outcome nobody has looked at
+	because domain.Because
+	context domain.Context
+	events  []E
+	err     error
+}
+
+// New starts a scenario on an aggregate without history; empty makes its state.
+func New[S domain.Aggregate[E], E domain.Event](t testing.TB, empty func(uuid.UUID) S) *Scenario[S, E] {
+	s := &Scenario[S, E]{t: t, empty: empty}
+	t.Cleanup(s.settled)
+	return s
+}
+
+// Given records events, a minute apart from 2000-01-01 on, by the Officer of
+// On. The n-th event of a scenario has the id Event(n), from 0.
+func (s *Scenario[S, E]) Given(events ...E) *Scenario[S, E] {
+	s.t.Helper()
+	return s.GivenOn(On("2000-01-01"), events...)
+}
+
+// GivenOn records events by the actor and on the day of x.
+func (s *Scenario[S, E]) GivenOn(x domain.Context, events ...E) *Scenario[S, E] {
+	s.t.Helper()
+	s.settled()
+	s.record(x, domain.Because{}, events)
+	return s
+}
+
+// When sends a command to the aggregate as its history leaves it.
+func (s *Scenario[S, E]) When(cmd domain.Command[S, E], x domain.Context) *Scenario[S, E] {
+	s.t.Helper()
+	s.settled()
+	state := s.State()
+	s.pending, s.because, s.context = true, cmd.Why(), x
+	s.events, s.err = cmd.Decide(state, x)
+	if diff := cmp.Diff(s.State(), state, Same); diff != "" {
+		s.t.Errorf("%T changed the state it was to decide on (-before +after):\n%s", cmd, diff)
+	}
+	return s
+}
+
+// Then requires exactly these events, and records them.
+func (s *Scenario[S, E]) Then(want ...E) *Scenario[S, E] {
+	s.t.Helper()
+	s.pending = false
+	if s.err != nil {
+		s.t.Fatalf("refused: %v", s.err)
+	}
+	if diff := cmp.Diff(want, s.events, Same); diff != "" {
+		s.t.Fatalf("other events followed (-want +got):\n%s", diff)
+	}
+	s.record(s.context, s.because, s.events)
+	return s
+}
+
+// ThenAccepted records whatever events followed, for a step on the way.
+func (s *Scenario[S, E]) ThenAccepted() *Scenario[S, E] {
+	s.t.Helper()
+	return s.Then(s.events...)
+}
+
+// ThenRefused requires a refusal of the given kind at exactly the given places:
+// the paths of the fields at fault, or the ids of the rules not met. The
+// aggregate stays as it was, so the scenario can go on.
+func (s *Scenario[S, E]) ThenRefused(kind domain.Kind, at ...string) *Scenario[S, E] {
+	s.t.Helper()
+	s.pending = false
+	if s.err == nil {
+		s.t.Fatalf("not refused; these events followed: %+v", s.events)
+	}
+	Refused(s.t, s.err, kind, at...)
+	return s
+}
+
+// Rejection is why the last command was refused, or nil.
+func (s *Scenario[S, E]) Rejection() *domain.Rejection {
+	r, _ := s.err.(*domain.Rejection)
+	return r
+}
+
+// Events are what followed from the last command.
+func (s *Scenario[S, E]) Events() []E { return s.events }
+
+// State is the aggregate as its history leaves it, folded anew on each call.
+func (s *Scenario[S, E]) State() S {
+	state := s.empty(Aggregate)
+	domain.Fold(state, s.history)
+	return state
+}
+
+// History is every event recorded so far.
+func (s *Scenario[S, E]) History() []domain.Happened[E] { return slices.Clone(s.history) }
+
+func (s *Scenario[S, E]) settled() {
+	if s.pending && !s.t.Failed() {
+		s.pending = false
+		s.t.Errorf("a command was sent and its outcome not looked at; end it with Then or ThenRefused")
+	}
+}
+
+func (s *Scenario[S, E]) record(x domain.Context, because domain.Because, events []E) {
+	s.t.Helper()
+	for _, e := range events {
+		Both(s.t, e.Sentence())
+		if _, ok := domain.AsCorrection(e); !ok { // those need the names in eventstore
+			copied := reflect.New(reflect.TypeOf(e))
+			throughJSON(s.t, e, copied.Interface())
+			if diff := cmp.Diff(e, copied.Elem().Interface(), Same); diff != "" {
+				s.t.Errorf("%T does not survive JSON (-before +after):\n%s", e, diff)
+			}
+		}
+		n := len(s.history)
+		s.history = append(s.history, domain.Happened[E]{Event: e, Meta: domain.Meta{
+			ID: Event(n), Revision: uint64(n), Time: x.Now.Add(time.Duration(n) * time.Minute).UTC(),
+			Actor: x.Actor, Because: because, Command: ID(n),
+		}})
+	}
+	state, copied := s.State(), s.empty(Aggregate)
+	throughJSON(s.t, state, copied)
+	if diff := cmp.Diff(state, copied, Same); diff != "" {
+		s.t.Errorf("the state does not survive JSON (-before +after):\n%s", diff)
+	}
+}
+
+func throughJSON(t testing.TB, from, to any) {
+	t.Helper()
+	data, err := json.Marshal(from)
+	if err == nil {
+		err = json.Unmarshal(data, to, json.RejectUnknownMembers(true))
+	}
+	if err != nil {
+		t.Errorf("%T does not survive JSON: %v", from, err)
+	}
+}
