@@ -1,0 +1,136 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// ErrInUse says that another process has the data folder open.
+var ErrInUse = errors.New("the data folder is in use by another process; stop that one first, or choose another folder")
+
+// embedded is a NATS server inside this process, without a port. It syncs each
+// event to disk before it acknowledges it.
+type embedded struct {
+	dir    string
+	lock   *flock.Flock
+	server *server.Server
+	log    *serverLog
+}
+
+func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
+	if cfg.Dir == "" {
+		return nil, errors.New("no data folder given")
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, err
+	}
+	// Held by the process, so it vanishes with it, however it ends.
+	lock := flock.New(filepath.Join(cfg.Dir, "lock"))
+	locked, err := lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock: %w", err)
+	}
+	if !locked {
+		return nil, ErrInUse
+	}
+	e := &embedded{dir: cfg.Dir, lock: lock, log: newServerLog(cfg.Logger)}
+	e.server, err = server.NewServer(&server.Options{
+		ServerName:        "jointlab",
+		DontListen:        true,
+		JetStream:         true,
+		StoreDir:          cfg.Dir,
+		JetStreamMaxStore: cfg.MaxBytes,
+		SyncAlways:        true,
+		NoSigs:            true,
+		NoLog:             true,
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("start server: %w", err), lock.Close())
+	}
+	e.server.SetLoggerV2(e.log, false, false, false)
+	go e.server.Start()
+	for !e.server.ReadyForConnections(100 * time.Millisecond) {
+		if err := e.log.failure(); err != nil {
+			return nil, errors.Join(fmt.Errorf("start server: %w", err), e.stop())
+		}
+		if ctx.Err() != nil {
+			return nil, errors.Join(fmt.Errorf("start server: %w", ctx.Err()), e.stop())
+		}
+	}
+	return e, nil
+}
+
+func (e *embedded) connect(name string) (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(e.server), nats.Name(name),
+		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
+		nats.ReconnectBufSize(-1)) // an event is not to be sent behind the back of an Append that gave up
+}
+
+func (e *embedded) streamDir() string {
+	return filepath.Join(e.dir, server.JetStreamStoreDir, "$G", "streams", streamName)
+}
+
+// checkEmpty refuses when the stream's folder holds events that the server did
+// not recognise as a stream.
+func (e *embedded) checkEmpty() error {
+	blocks, err := filepath.Glob(filepath.Join(e.streamDir(), "msgs", "*.blk"))
+	if err != nil {
+		return err
+	}
+	for _, block := range blocks {
+		if info, err := os.Stat(block); err != nil || info.Size() > 0 {
+			return fmt.Errorf("%s holds events but no readable stream; nothing was changed: restore it from a backup", e.streamDir())
+		}
+	}
+	return nil
+}
+
+func (e *embedded) stop() error {
+	e.server.Shutdown()
+	e.server.WaitForShutdown()
+	return e.lock.Close()
+}
+
+// serverLog hands the server's messages on and remembers the first error. The
+// embedded server logs errors for nothing less than a store it cannot write or
+// read, and it leaves the publisher without an answer then.
+type serverLog struct {
+	to    *slog.Logger
+	first atomic.Pointer[error]
+}
+
+func newServerLog(to *slog.Logger) *serverLog {
+	if to == nil {
+		to = slog.New(slog.DiscardHandler)
+	}
+	return &serverLog{to: to}
+}
+
+func (s *serverLog) failure() error {
+	if err := s.first.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (s *serverLog) Errorf(format string, v ...any) {
+	err := fmt.Errorf(format, v...)
+	s.first.CompareAndSwap(nil, &err)
+	s.to.Error(err.Error())
+}
+
+func (s *serverLog) Fatalf(format string, v ...any)  { s.Errorf(format, v...) }
+func (s *serverLog) Warnf(format string, v ...any)   { s.to.Warn(fmt.Sprintf(format, v...)) }
+func (s *serverLog) Noticef(format string, v ...any) { s.to.Debug(fmt.Sprintf(format, v...)) }
+func (s *serverLog) Debugf(format string, v ...any)  {}
+func (s *serverLog) Tracef(format string, v ...any)  {}

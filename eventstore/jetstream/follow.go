@@ -1,0 +1,108 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+const (
+	maxSlice    = 1000   // events handed over at once
+	ahead       = 20_000 // events asked for ahead of need; far more or fewer is slower
+	aheadBytes  = 16 << 20
+	consumerTTL = 30 * time.Second // how long the server keeps a follower that vanished
+)
+
+// Follow calls each with the events after position, then with new ones as they
+// arrive. A single event is not held back to make a larger slice. When the
+// connection is lost Follow waits for it and goes on where it was.
+//
+// It fails, rather than pass anything over, when a position is missing and
+// when after lies beyond the head.
+func (l *Log) Follow(ctx context.Context, after eventstore.Position, each func([]eventstore.Recorded) error) error {
+	doing := fmt.Sprintf("follow after position %d", after)
+	if err := l.within(ctx, doing, after); err != nil {
+		return err
+	}
+	consumer, err := l.bulk.OrderedConsumer(ctx, streamName, natsjs.OrderedConsumerConfig{
+		DeliverPolicy:     natsjs.DeliverByStartSequencePolicy,
+		OptStartSeq:       uint64(after) + 1,
+		InactiveThreshold: consumerTTL,
+	})
+	if err != nil {
+		return unavailable(ctx, doing, err)
+	}
+	stop := make(chan struct{})
+	msgs := make(chan natsjs.Msg, maxSlice)
+	consuming, err := consumer.Consume(func(m natsjs.Msg) {
+		select {
+		case msgs <- m: // blocks while each is busy, and so stops the asking for more
+		case <-stop:
+		}
+	}, natsjs.PullMaxMessagesWithBytesLimit(ahead, aheadBytes), natsjs.PullThresholdMessages(ahead/2))
+	if err != nil {
+		return unavailable(ctx, doing, err)
+	}
+	defer func() {
+		close(stop)
+		consuming.Stop()
+		<-consuming.Closed()
+		l.forget(consumer)
+	}()
+
+	last := after
+	batch := make([]eventstore.Recorded, 0, maxSlice)
+	for {
+		batch = batch[:0]
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-l.closing.Done():
+			return unavailable(ctx, doing, errors.New("the log was closed"))
+		case m := <-msgs:
+			for more := true; more; {
+				event, err := received(m)
+				if err == nil && event.Position != last+1 {
+					err = gap(last, event.Position)
+				}
+				if err != nil {
+					return fmt.Errorf("jetstream: %s: %w", doing, err)
+				}
+				batch, last = append(batch, event), event.Position
+				if more = len(batch) < maxSlice; more {
+					select {
+					case m = <-msgs:
+					default:
+						more = false
+					}
+				}
+			}
+		}
+		if err := each(batch); err != nil {
+			return err
+		}
+	}
+}
+
+func received(m natsjs.Msg) (eventstore.Recorded, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return eventstore.Recorded{}, err
+	}
+	return recorded(m.Subject(), m.Headers(), meta.Sequence.Stream, m.Data())
+}
+
+// forget takes the follower's consumer off the server, which would otherwise
+// keep it for consumerTTL. Nothing depends on its success.
+func (l *Log) forget(consumer natsjs.Consumer) {
+	ctx, cancel := context.WithTimeout(l.closing, time.Second)
+	defer cancel()
+	if l.bulk.Conn().IsConnected() {
+		_ = l.bulk.DeleteConsumer(ctx, streamName, consumer.CachedInfo().Name)
+	}
+}

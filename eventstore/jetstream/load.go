@@ -1,0 +1,199 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+const (
+	pageEvents = 10_000
+	pageBytes  = 8 << 20 // well below what makes the server drop a slow connection
+)
+
+// Load returns the events of stream after version, in order, and the version
+// reached.
+//
+// On a cluster a direct read may be answered by a follower that lags behind an
+// acknowledgement just given, so there Load first asks the leader how far the
+// stream goes and reads until it has seen that.
+func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded, eventstore.Version, error) {
+	subject, err := subjectOf(stream)
+	if err != nil {
+		return nil, eventstore.Version{}, err
+	}
+	doing := "load " + stream.String()
+	var atLeast uint64
+	if l.replicas > 1 {
+		if atLeast, err = l.lastOnLeader(ctx, subject); err != nil {
+			return nil, eventstore.Version{}, unavailable(ctx, doing, err)
+		}
+	}
+	var events []eventstore.Recorded
+	at := after
+	for {
+		err = l.pages(ctx, doing, l.js, subject, at.Mark+1, func(m *natsjs.RawStreamMsg) (bool, error) {
+			// An event says which one its writer saw last; in a batch only the first does.
+			if saw, ok := number(m.Header, natsjs.ExpectedLastSubjSeqHeader); ok && saw != at.Mark {
+				return false, fmt.Errorf("position %d was written after position %d, but follows %d: events are missing; stop writing and restore from a backup", m.Sequence, saw, at.Mark)
+			}
+			event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
+			events = append(events, event)
+			at = eventstore.Version{Events: at.Events + 1, Mark: m.Sequence}
+			return true, err
+		})
+		if err != nil {
+			return nil, eventstore.Version{}, err
+		}
+		if at.Mark >= atLeast {
+			return events, at, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, eventstore.Version{}, unavailable(ctx, doing, ctx.Err())
+		case <-time.After(2 * time.Millisecond):
+		}
+	}
+}
+
+// Read calls each with the events after position up to and including to. A
+// position beyond the head is an error: events are never waited for, and never
+// passed over.
+func (l *Log) Read(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
+	doing := fmt.Sprintf("read positions %d to %d", after+1, to)
+	if to <= after {
+		return nil
+	}
+	if err := l.within(ctx, doing, to); err != nil {
+		return err
+	}
+	var batch []eventstore.Recorded
+	last := after
+	err := l.pages(ctx, doing, l.bulk, "", uint64(after)+1, func(m *natsjs.RawStreamMsg) (bool, error) {
+		event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
+		if err != nil {
+			return false, err
+		}
+		if event.Position != last+1 {
+			return false, gap(last, event.Position)
+		}
+		batch, last = append(batch, event), event.Position
+		if len(batch) == maxSlice || last == to {
+			err = each(batch)
+			batch = batch[:0]
+		}
+		return last < to, err
+	})
+	if err == nil && last < to {
+		err = fmt.Errorf("jetstream: %s: %w: it ended at %d", doing, eventstore.ErrUnavailable, last)
+	}
+	return err
+}
+
+func gap(last, next eventstore.Position) error {
+	return fmt.Errorf("the ledger has no positions %d to %d: events are missing; stop writing and restore from a backup", last+1, next-1)
+}
+
+// within refuses a position the ledger does not reach.
+func (l *Log) within(ctx context.Context, doing string, p eventstore.Position) error {
+	head, err := l.Head(ctx)
+	if err == nil && p > head {
+		err = fmt.Errorf("jetstream: %s: the ledger ends at %d; whoever has seen more has seen another ledger, or this one lost events", doing, head)
+	}
+	return err
+}
+
+// pages calls each with the messages from sequence on, of one subject or of
+// all, until there are no more or each returns false. Errors of each are
+// returned with what was being done; errors of the engine as ErrUnavailable.
+func (l *Log) pages(ctx context.Context, doing string, js natsjs.JetStream, subject string, from uint64, each func(*natsjs.RawStreamMsg) (bool, error)) error {
+	for {
+		next, more, err := l.page(ctx, js, subject, from, each)
+		var own *eachError
+		switch {
+		case errors.As(err, &own):
+			return fmt.Errorf("jetstream: %s: %w", doing, own.error)
+		case err != nil:
+			return unavailable(ctx, doing, err)
+		case !more:
+			return nil
+		case next == from:
+			return unavailable(ctx, doing, nats.ErrTimeout)
+		}
+		from = next
+	}
+}
+
+type eachError struct{ error }
+
+// page reads one page. The engine's client ends a page without an error when
+// it runs out of time, so only the engine's own count of what is left says
+// that nothing is.
+func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, from uint64, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	options := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes)}
+	if subject != "" {
+		options = append(options, jetstreamext.GetBatchSubject(subject))
+	}
+	msgs, err := jetstreamext.GetBatch(ctx, js, streamName, pageEvents, options...)
+	if err != nil {
+		return from, false, err
+	}
+	more = true
+	for m, err := range msgs {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return from, false, nil
+		}
+		if err != nil {
+			return from, false, err
+		}
+		if m.Sequence < from || subject != "" && m.Subject != subject {
+			return from, false, &eachError{fmt.Errorf("position %d of %s came where %d or later of %s was asked for", m.Sequence, m.Subject, from, subject)}
+		}
+		from = m.Sequence + 1
+		left, _ := number(m.Header, "Nats-Num-Pending")
+		if more, err = each(m); err != nil {
+			return from, false, &eachError{err}
+		}
+		if more = more && left > 0; !more {
+			return from, false, nil
+		}
+	}
+	return from, true, nil
+}
+
+// lastOnLeader is the sequence of the last message of subject, 0 if there is
+// none, as the stream's leader knows it.
+func (l *Log) lastOnLeader(ctx context.Context, subject string) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamName, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
+	if err != nil {
+		return 0, err
+	}
+	var got struct {
+		Error   *natsjs.APIError `json:"error"`
+		Message struct {
+			Seq uint64 `json:"seq"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(answer.Data, &got); err != nil {
+		return 0, err
+	}
+	if isCode(got.Error, natsjs.JSErrCodeMessageNotFound) {
+		return 0, nil
+	}
+	if got.Error != nil {
+		return 0, got.Error
+	}
+	return got.Message.Seq, nil
+}
