@@ -1,0 +1,214 @@
+// Package lab is the joint laboratory: its agreements, the rights and
+// responsibilities and the funding they carry, its status in the programme
+// (教技〔2014〕1号), and its records.
+//
+// Each file is one facet: the state it keeps, the commands that change it and
+// the events that record the change stand together. A command decides and an
+// event applies; nothing else changes a Lab. Sub-ids such as A1 (agreements),
+// R1 (rights items) and F1 (funding commitments) count up within a lab, so
+// people can say them and no randomness is needed.
+package lab
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Lab is the state folded from a laboratory's events. It is also the document
+// read models keep, so it survives being written as JSON and read back.
+type Lab struct {
+	ID         uuid.UUID        `json:"id"`
+	Programme  string           `json:"programme,omitempty"` // programme the lab is registered in
+	Level      Level            `json:"level,omitempty"`
+	Names      []domain.Name    `json:"names,omitempty"`
+	Host       domain.EntityRef `json:"host,omitzero"` // 依托单位, always exactly one
+	Discipline domain.Text      `json:"discipline,omitzero"`
+	Platforms  []Platform       `json:"platforms,omitempty"`
+	Partners   []Partner        `json:"partners,omitempty"` // named by sources; parties stand in agreements
+	Facts      []Fact           `json:"facts,omitempty"`    // stated by sources, each with its own date
+
+	Status       Status               `json:"status,omitempty"`
+	StatusSince  domain.PartialDate   `json:"status_since,omitzero"`
+	Moves        []Moved              `json:"moves,omitempty"`
+	Incubation   domain.PartialDate   `json:"incubation_start,omitzero"`
+	Construction domain.PartialPeriod `json:"construction,omitzero"`
+	EarlyAllowed bool                 `json:"early_acceptance_allowed,omitempty"`
+	RectifyBy    domain.Date          `json:"rectify_by,omitzero"`
+
+	Agreements  []Agreement  `json:"agreements,omitempty"`
+	Rights      []Item       `json:"rights,omitempty"`
+	Commitments []Commitment `json:"commitments,omitempty"`
+
+	Independence   *Attestation    `json:"independence,omitempty"`
+	Plans          []Plan          `json:"plans,omitempty"`
+	Tasks          []Task          `json:"tasks,omitempty"`
+	ManagementBody *ManagementBody `json:"management_body,omitempty"`
+}
+
+// Level says whose programme a lab is in: provinces and universities run
+// programmes that look alike.
+type Level string
+
+// The levels.
+const (
+	MinistryLevel   Level = "ministry"
+	ProvinceLevel   Level = "province"
+	UniversityLevel Level = "university"
+)
+
+// Event is a fact about a lab.
+type Event interface {
+	domain.Event
+	apply(*Lab, domain.Meta)
+}
+
+// Command is a request to a lab.
+type Command = domain.Command[*Lab, Event]
+
+// New is the state of a lab before its first event.
+func New(id uuid.UUID) *Lab { return &Lab{ID: id} }
+
+// Apply folds one event in.
+func (l *Lab) Apply(h domain.Happened[Event]) { h.Event.apply(l, h.Meta) }
+
+// Name is the lab's current official name.
+func (l *Lab) Name() domain.Text { return domain.Current(l.Names) }
+
+// known refuses what is asked of a lab that is not registered.
+func (l *Lab) known() error {
+	if l.Status == "" {
+		return domain.Reject(domain.NotFound, "登记簿中没有这个实验室；请先登记", "there is no such lab in the register; propose it first")
+	}
+	return nil
+}
+
+// open refuses what can no longer be asked of a lab that has ended.
+func (l *Lab) open() error {
+	if err := l.known(); err != nil {
+		return err
+	}
+	if l.Status.Final() {
+		return domain.Reject(domain.State, "实验室已处于最终状态“%s”，不能再变更；如有笔误请登记更正",
+			"the lab has reached its final status “%s” and can no longer change; a clerical mistake can still be corrected", l.Status)
+	}
+	return nil
+}
+
+// Corrected puts a clerical mistake in a lab's history right.
+type Corrected struct{ domain.Correction }
+
+// apply has nothing to do: domain.Fold applies the restated event in the place
+// of the one it corrects.
+func (Corrected) apply(*Lab, domain.Meta) {}
+
+// Propose registers a laboratory (C01). It starts as PROPOSED.
+type Propose struct {
+	domain.Because
+	Programme  string        `json:"programme,omitempty" doc:"Programme the lab is meant for; absent: 国际合作联合实验室计划"`
+	Level      Level         `json:"level" enum:"ministry,province,university" doc:"Whose programme it is"`
+	Names      []domain.Name `json:"names" minItems:"1" maxItems:"50" doc:"What it is called, in each language"`
+	Host       uuid.UUID     `json:"host" doc:"The host university (依托单位)"`
+	Discipline domain.Text   `json:"discipline,omitzero" doc:"Its discipline"`
+}
+
+// UsesEntities names the host.
+func (p Propose) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Host} }
+
+// DefaultProgramme is the programme of 教技〔2014〕1号.
+const DefaultProgramme = "国际合作联合实验室计划"
+
+// Decide refuses a second registration, a lab without a name, and a host that
+// is known to be something other than a university in China.
+func (p Propose) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if l.Status != "" {
+		return nil, domain.Reject(domain.Exists, "该实验室已登记", "this lab is already registered")
+	}
+	var c domain.Check
+	host := x.Entity(&c, "host", p.Host)
+	c.Require(host.Side != domain.Foreign, "host", "依托单位应为中方高校", "the host must be a Chinese university")
+	c.Require(host.Kind == "" || host.Kind == "university", "host", "依托单位应为高校，登记簿中为“%s”", "the host must be a university; the register has it as %q", host.Kind)
+	c.Require(p.Level == MinistryLevel || p.Level == ProvinceLevel || p.Level == UniversityLevel, "level",
+		"层级应为 ministry、province 或 university", "level must be ministry, province or university")
+	c.Require(len(p.Names) > 0, "names", "请至少填写一个名称", "give at least one name")
+	for i, n := range p.Names {
+		n.Check(&c, fmt.Sprintf("names[%d]", i))
+	}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if p.Programme == "" {
+		p.Programme = DefaultProgramme
+	}
+	return []Event{Proposed{p.Programme, p.Level, p.Names, host, p.Discipline}}, nil
+}
+
+// Proposed records that a laboratory was registered.
+type Proposed struct {
+	Programme  string           `json:"programme"`
+	Level      Level            `json:"level"`
+	Names      []domain.Name    `json:"names"`
+	Host       domain.EntityRef `json:"host"`
+	Discipline domain.Text      `json:"discipline,omitzero"`
+}
+
+// Sentence says what happened.
+func (e Proposed) Sentence() domain.Text {
+	return domain.Textf("登记联合实验室“%s”，依托单位：%s", "Registered the joint laboratory “%s”, hosted by %s", domain.Current(e.Names), e.Host.Name)
+}
+
+func (e Proposed) apply(l *Lab, m domain.Meta) {
+	l.Programme, l.Level, l.Host, l.Discipline = e.Programme, e.Level, e.Host, e.Discipline
+	l.Names = slices.Clone(e.Names)
+	l.Status, l.StatusSince = StatusProposed, domain.DateOf(m.Time).Partial()
+}
+
+// Rename gives the lab a further name. An official name ends the one before it
+// in the same language.
+type Rename struct {
+	domain.Because
+	Name domain.Name `json:"name" doc:"The new name"`
+	From domain.Date `json:"from" doc:"The first day it holds"`
+}
+
+// Decide refuses an unusable name and one the lab has already.
+func (r Rename) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	r.Name.Check(&c, "name")
+	c.Given("from", r.From)
+	c.Require(!slices.ContainsFunc(l.Names, func(n domain.Name) bool {
+		return n.Text == r.Name.Text && n.Lang == r.Name.Lang && n.Kind == r.Name.Kind && n.Valid.To.IsZero()
+	}), "name.text", "实验室已在使用该名称", "the lab has this name already")
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	r.Name.Valid.From = r.From.Partial()
+	return []Event{Renamed{r.Name}}, nil
+}
+
+// Renamed records a further name.
+type Renamed struct {
+	Name domain.Name `json:"name"`
+}
+
+// Sentence says what happened.
+func (e Renamed) Sentence() domain.Text {
+	return domain.Textf("登记名称“%s”（%s），自 %s 起", "Recorded the name “%s” (%s) from %s", e.Name.Text, e.Name.Lang, e.Name.Valid.From)
+}
+
+func (e Renamed) apply(l *Lab, _ domain.Meta) {
+	if e.Name.Kind == domain.Official {
+		for i, n := range l.Names {
+			if n.Kind == domain.Official && n.Lang == e.Name.Lang && n.Valid.To.IsZero() {
+				l.Names[i].Valid.To = e.Name.Valid.From.Earliest().AddDays(-1).Partial()
+			}
+		}
+	}
+	l.Names = append(l.Names, e.Name)
+}

@@ -1,0 +1,751 @@
+package lab
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Status is where a lab stands in the programme's three steps, 培育组建,
+// 立项建设 and 验收认定 (C53).
+type Status string
+
+// The statuses. StatusDue is never recorded: it follows from the date.
+const (
+	StatusProposed       Status = "PROPOSED"
+	StatusIncubating     Status = "INCUBATING"
+	StatusRecommended    Status = "RECOMMENDED"
+	StatusReturned       Status = "RETURNED"
+	StatusInReview       Status = "IN_REVIEW"
+	StatusSiteVisit      Status = "SITE_VISIT"
+	StatusNotEstablished Status = "NOT_ESTABLISHED"
+	StatusConstruction   Status = "CONSTRUCTION"
+	StatusDue            Status = "DUE"
+	StatusAcceptance     Status = "ACCEPTANCE"
+	StatusPeerEval       Status = "PEER_EVAL"
+	StatusRectifying     Status = "RECTIFYING"
+	StatusNotPassed      Status = "NOT_PASSED"
+	StatusOperating      Status = "OPERATING"
+	StatusSuspended      Status = "SUSPENDED"
+	StatusWithdrawn      Status = "WITHDRAWN"
+	StatusRevoked        Status = "REVOKED"
+	StatusClosed         Status = "CLOSED"
+)
+
+// Statuses lists every status in the order of the programme.
+var Statuses = []Status{
+	StatusProposed, StatusIncubating, StatusRecommended, StatusReturned, StatusInReview, StatusSiteVisit,
+	StatusNotEstablished, StatusConstruction, StatusDue, StatusAcceptance, StatusPeerEval, StatusRectifying,
+	StatusNotPassed, StatusOperating, StatusSuspended, StatusWithdrawn, StatusRevoked, StatusClosed,
+}
+
+// Final reports whether nothing can follow.
+func (s Status) Final() bool {
+	return s == StatusWithdrawn || s == StatusRevoked || s == StatusClosed
+}
+
+// Step is a transition of the status machine: from where, to where, and which
+// rules must be met on its day.
+type Step struct {
+	Command string // as sent over HTTP
+	From    []Status
+	To      Status
+	Rules   []string
+}
+
+// Steps is the status machine (programme.md 1.5).
+var Steps = []Step{
+	{"start-incubation", []Status{StatusProposed}, StatusIncubating, []string{"C57"}},
+	{"submit-application", []Status{StatusIncubating}, StatusRecommended, applicationRules},
+	{"pass-formal-check", []Status{StatusRecommended}, StatusInReview, nil},
+	{"return-application", []Status{StatusRecommended, StatusInReview}, StatusReturned, nil},
+	{"resubmit-application", []Status{StatusReturned}, StatusRecommended, applicationRules},
+	{"shortlist", []Status{StatusInReview}, StatusSiteVisit, nil},
+	{"decline-establishment", []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, nil},
+	{"resume-incubation", []Status{StatusNotEstablished}, StatusIncubating, []string{"C57"}},
+	{"approve-establishment", []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C56"}},
+	{"extend-construction", []Status{StatusConstruction}, StatusConstruction, nil},
+	{"apply-for-acceptance", []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, StatusAcceptance, []string{"C73"}},
+	{"commission-peer-evaluation", []Status{StatusAcceptance}, StatusPeerEval, nil},
+	{"recognise", []Status{StatusPeerEval}, StatusOperating, nil},
+	{"require-rectification", []Status{StatusPeerEval}, StatusRectifying, nil},
+	{"decide-not-passed", []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, nil},
+	{"suspend", []Status{StatusOperating}, StatusSuspended, nil},
+	{"resume", []Status{StatusSuspended}, StatusOperating, []string{"C15"}},
+	{"revoke", []Status{StatusNotPassed, StatusSuspended}, StatusRevoked, nil},
+	{"withdraw", slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s.Final() || s == StatusDue }), StatusWithdrawn, nil},
+	{"close", []Status{StatusOperating}, StatusClosed, nil},
+}
+
+// applicationRules is what an application must meet (C15–C18, C55, C56, C62, C79).
+var applicationRules = []string{"C01", "C15", "C16", "C17", "C18", "C55", "C56", "C62", "C79"}
+
+// StatusOn is the lab's status on a day, given its recorded one: a
+// construction period that is over makes it DUE.
+func (l *Lab) StatusOn(d domain.Date) Status {
+	if l.Status == StatusConstruction && !l.Construction.To.IsZero() && d.After(l.Construction.To.Latest()) {
+		return StatusDue
+	}
+	return l.Status
+}
+
+// Moved is a transition the lab has made.
+type Moved struct {
+	From  Status             `json:"from"`
+	To    Status             `json:"to"`
+	On    domain.PartialDate `json:"on"`
+	Event uuid.UUID          `json:"event"`
+}
+
+// Transition is what every status event says. Subscribers need no more to
+// follow the programme.
+type Transition struct {
+	From Status      `json:"from"`
+	To   Status      `json:"to"`
+	On   domain.Date `json:"on"`
+}
+
+// move decides a transition on a day: the status must allow it and the step's
+// rules must be met.
+func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(*domain.Check)) (Transition, error) {
+	if err := l.open(); err != nil {
+		return Transition{}, err
+	}
+	i := slices.IndexFunc(Steps, func(s Step) bool { return s.Command == command })
+	s := Steps[i]
+	if !slices.Contains(s.From, l.Status) {
+		return Transition{}, domain.Reject(domain.State, "实验室目前为“%s”，不能转为“%s”", "the lab is “%s” and cannot become “%s” from there", l.StatusOn(x.Today()), s.To)
+	}
+	var c domain.Check
+	c.NotFuture("on", on, x.Today())
+	c.Require(!on.Before(l.StatusSince.Earliest()) || l.Status == StatusProposed, "on", "不能早于目前状态的开始日 %s", "it cannot come before the present status began, on %s", l.StatusSince)
+	if extra != nil {
+		extra(&c)
+	}
+	if err := c.Err(); err != nil {
+		return Transition{}, err
+	}
+	if err := domain.Unmet(Judge(l, on, s.Rules...)); err != nil {
+		return Transition{}, err
+	}
+	return Transition{l.Status, s.To, on}, nil
+}
+
+func (t Transition) moveOn(l *Lab, m domain.Meta) {
+	l.moved(t.From, t.To, t.On.Partial(), m)
+}
+
+func (l *Lab) moved(from, to Status, on domain.PartialDate, m domain.Meta) {
+	l.Status, l.StatusSince = to, on
+	l.Moves = append(l.Moves, Moved{from, to, on, m.ID})
+	if to == StatusIncubating && l.Incubation.IsZero() {
+		l.Incubation = on
+	}
+}
+
+// sentence says what a transition was, and why where a ground is given.
+func (t Transition) sentence(zh, en string, ground domain.Text) domain.Text {
+	s := domain.Textf(zh+"（%s，%s → %s）", en+" (%s, %s → %s)", t.On, t.From, t.To)
+	if !ground.IsZero() {
+		s = domain.T(s.Zh+"："+ground.Chinese(), s.En+": "+ground.English())
+	}
+	return s
+}
+
+// StartIncubation begins 培育组建 (C57).
+type StartIncubation struct {
+	domain.Because
+	On domain.Date `json:"on" doc:"The day incubation begins"`
+}
+
+// Decide refuses while no agreement is in force on that day.
+func (s StartIncubation) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "start-incubation", s.On, nil)
+	return one(IncubationStarted{t}, err)
+}
+
+// one is the answer of a decision that leads to one event or a refusal.
+func one(e Event, err error) ([]Event, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []Event{e}, nil
+}
+
+// IncubationStarted records the beginning of 培育组建.
+type IncubationStarted struct{ Transition }
+
+// Sentence says what happened.
+func (e IncubationStarted) Sentence() domain.Text {
+	return e.sentence("开始培育组建", "Incubation began", domain.Text{})
+}
+
+func (e IncubationStarted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// SubmitApplication applies for establishment (C62, C65).
+type SubmitApplication struct {
+	domain.Because
+	On       domain.Date `json:"on" doc:"The day of the application"`
+	Effect   domain.Text `json:"effect" doc:"What incubation has achieved (取得明显成效)"`
+	Document string      `json:"document" doc:"Digest of the 《国际合作联合实验室建设申请书》"`
+}
+
+// Decide refuses an application that does not meet the programme's conditions.
+func (s SubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "submit-application", s.On, func(c *domain.Check) {
+		c.Text("effect", s.Effect)
+		c.Digest("document", s.Document, false)
+	})
+	return one(ApplicationSubmitted{t, s.Effect, s.Document}, err)
+}
+
+// ApplicationSubmitted records an application for establishment.
+type ApplicationSubmitted struct {
+	Transition
+	Effect   domain.Text `json:"effect"`
+	Document string      `json:"document"`
+}
+
+// Sentence says what happened.
+func (e ApplicationSubmitted) Sentence() domain.Text {
+	return e.sentence("推荐并提交建设申请书", "Recommended, and application for establishment submitted", domain.Text{})
+}
+
+func (e ApplicationSubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// ResubmitApplication hands in a returned application again.
+type ResubmitApplication struct {
+	domain.Because
+	On       domain.Date `json:"on" doc:"The day it is handed in again"`
+	Answer   domain.Text `json:"answer" doc:"What was supplemented"`
+	Document string      `json:"document" doc:"Digest of the supplemented application"`
+}
+
+// Decide refuses an application that does not meet the programme's conditions.
+func (s ResubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "resubmit-application", s.On, func(c *domain.Check) {
+		c.Text("answer", s.Answer)
+		c.Digest("document", s.Document, false)
+	})
+	return one(ApplicationResubmitted{t, s.Answer, s.Document}, err)
+}
+
+// ApplicationResubmitted records a supplemented application.
+type ApplicationResubmitted struct {
+	Transition
+	Answer   domain.Text `json:"answer"`
+	Document string      `json:"document"`
+}
+
+// Sentence says what happened.
+func (e ApplicationResubmitted) Sentence() domain.Text {
+	return e.sentence("补正后重新提交申请", "Application supplemented and submitted again", e.Answer)
+}
+
+func (e ApplicationResubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// PassFormalCheck takes an application into review (C66).
+type PassFormalCheck struct {
+	domain.Because
+	On domain.Date `json:"on" doc:"The day of the decision"`
+}
+
+// Decide refuses unless an application was submitted.
+func (s PassFormalCheck) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "pass-formal-check", s.On, nil)
+	return one(FormalCheckPassed{t}, err)
+}
+
+// FormalCheckPassed records that an application went into review.
+type FormalCheckPassed struct{ Transition }
+
+// Sentence says what happened.
+func (e FormalCheckPassed) Sentence() domain.Text {
+	return e.sentence("通过形式审查，进入材料评审", "Formal check passed; the application is under review", domain.Text{})
+}
+
+func (e FormalCheckPassed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// ReturnApplication sends an application back for supplement (C66).
+type ReturnApplication struct {
+	domain.Because
+	On     domain.Date `json:"on" doc:"The day of the decision"`
+	Ground domain.Text `json:"ground" doc:"What is to be supplemented"`
+}
+
+// Decide refuses a return that does not say what is missing.
+func (s ReturnApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "return-application", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
+	return one(ApplicationReturned{t, s.Ground}, err)
+}
+
+// ApplicationReturned records an application sent back for supplement.
+type ApplicationReturned struct {
+	Transition
+	Ground domain.Text `json:"ground"`
+}
+
+// Sentence says what happened.
+func (e ApplicationReturned) Sentence() domain.Text {
+	return e.sentence("申请退回补正", "Application returned for supplement", e.Ground)
+}
+
+func (e ApplicationReturned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// Shortlist picks a lab for a site visit (C67).
+type Shortlist struct {
+	domain.Because
+	On domain.Date `json:"on" doc:"The day of the decision"`
+}
+
+// Decide refuses unless the application is under review.
+func (s Shortlist) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "shortlist", s.On, nil)
+	return one(Shortlisted{t}, err)
+}
+
+// Shortlisted records that a lab was picked for a site visit.
+type Shortlisted struct{ Transition }
+
+// Sentence says what happened.
+func (e Shortlisted) Sentence() domain.Text {
+	return e.sentence("确定为考察对象", "Shortlisted for a site visit", domain.Text{})
+}
+
+func (e Shortlisted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// DeclineEstablishment records that a lab was not established (C29).
+type DeclineEstablishment struct {
+	domain.Because
+	On     domain.Date `json:"on" doc:"The day of the decision"`
+	Ground domain.Text `json:"ground" doc:"Why"`
+}
+
+// Decide refuses a decision without a ground.
+func (s DeclineEstablishment) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "decline-establishment", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
+	return one(EstablishmentDeclined{t, s.Ground}, err)
+}
+
+// EstablishmentDeclined records that a lab was not established.
+type EstablishmentDeclined struct {
+	Transition
+	Ground domain.Text `json:"ground"`
+}
+
+// Sentence says what happened.
+func (e EstablishmentDeclined) Sentence() domain.Text {
+	return e.sentence("未获立项", "Establishment declined", e.Ground)
+}
+
+func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// ResumeIncubation takes a declined lab back into incubation.
+type ResumeIncubation struct {
+	domain.Because
+	On domain.Date `json:"on" doc:"The day incubation goes on"`
+}
+
+// Decide refuses while no agreement is in force on that day.
+func (s ResumeIncubation) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "resume-incubation", s.On, nil)
+	return one(IncubationResumed{t}, err)
+}
+
+// IncubationResumed records that a declined lab went back into incubation.
+type IncubationResumed struct{ Transition }
+
+// Sentence says what happened.
+func (e IncubationResumed) Sentence() domain.Text {
+	return e.sentence("恢复培育组建", "Incubation resumed", domain.Text{})
+}
+
+func (e IncubationResumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// ApproveEstablishment establishes a lab and sets its construction period,
+// whose start is a date of its own (C69, C70).
+type ApproveEstablishment struct {
+	domain.Because
+	On           domain.Date   `json:"on" doc:"The day of the decision"`
+	Construction domain.Period `json:"construction" doc:"The construction period, three years as a rule"`
+	EarlyAllowed bool          `json:"early_acceptance_allowed,omitempty" doc:"Whether acceptance may be applied for early (可提前提出验收申请)"`
+}
+
+// Decide refuses an establishment without an agreement in force or a period.
+func (s ApproveEstablishment) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "approve-establishment", s.On, func(c *domain.Check) {
+		c.Given("construction.from", s.Construction.From)
+		c.Given("construction.to", s.Construction.To)
+		s.Construction.Check(c, "construction")
+	})
+	return one(EstablishmentApproved{t, s.Construction, s.EarlyAllowed}, err)
+}
+
+// EstablishmentApproved records that a lab was established.
+type EstablishmentApproved struct {
+	Transition
+	Construction domain.Period `json:"construction"`
+	EarlyAllowed bool          `json:"early_acceptance_allowed,omitempty"`
+}
+
+// Sentence says what happened.
+func (e EstablishmentApproved) Sentence() domain.Text {
+	return e.sentence("批准立项建设", "Establishment approved", domain.Textf("建设期 %s 至 %s", "construction from %s to %s", e.Construction.From, e.Construction.To))
+}
+
+func (e EstablishmentApproved) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m)
+	l.Construction = domain.PartialPeriod{From: e.Construction.From.Partial(), To: e.Construction.To.Partial()}
+	l.EarlyAllowed = e.EarlyAllowed
+}
+
+// ExtendConstruction moves the end of the construction period.
+type ExtendConstruction struct {
+	domain.Because
+	On     domain.Date `json:"on" doc:"The day of the decision"`
+	Until  domain.Date `json:"until" doc:"The new last day"`
+	Ground domain.Text `json:"ground" doc:"Why"`
+}
+
+// Decide refuses an extension that does not extend.
+func (s ExtendConstruction) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "extend-construction", s.On, func(c *domain.Check) {
+		c.Require(s.Until.After(l.Construction.To.Latest()), "until", "新的截止日应晚于 %s", "the new last day must come after %s", l.Construction.To)
+		c.Text("ground", s.Ground)
+	})
+	return one(ConstructionExtended{t, l.Construction.To, s.Until, s.Ground}, err)
+}
+
+// ConstructionExtended records a later end of the construction period.
+type ConstructionExtended struct {
+	Transition
+	Before domain.PartialDate `json:"before"`
+	Until  domain.Date        `json:"until"`
+	Ground domain.Text        `json:"ground"`
+}
+
+// Sentence says what happened.
+func (e ConstructionExtended) Sentence() domain.Text {
+	return e.sentence("建设期延长", "Construction extended", domain.Textf("由 %s 延至 %s，%s", "from %s to %s, %s", e.Before, e.Until, e.Ground))
+}
+
+// apply keeps the day on which construction began: the status is the same.
+func (e ConstructionExtended) apply(l *Lab, m domain.Meta) {
+	since := l.StatusSince
+	e.moveOn(l, m)
+	l.StatusSince = since
+	l.Construction.To = e.Until.Partial()
+}
+
+// ApplyForAcceptance asks for acceptance and recognition (C73).
+type ApplyForAcceptance struct {
+	domain.Because
+	On       domain.Date `json:"on" doc:"The day of the application"`
+	Document string      `json:"document" doc:"Digest of the application"`
+}
+
+// Decide refuses before the construction period is over, unless the decision
+// allows it, and after a failed acceptance unless early application is allowed.
+func (s ApplyForAcceptance) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "apply-for-acceptance", s.On, func(c *domain.Check) { c.Digest("document", s.Document, false) })
+	return one(AcceptanceApplied{t, s.Document}, err)
+}
+
+// AcceptanceApplied records an application for acceptance.
+type AcceptanceApplied struct {
+	Transition
+	Document string `json:"document"`
+}
+
+// Sentence says what happened.
+func (e AcceptanceApplied) Sentence() domain.Text {
+	return e.sentence("提出验收认定申请", "Applied for acceptance", domain.Text{})
+}
+
+func (e AcceptanceApplied) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// CommissionPeerEvaluation hands an acceptance to international peers (C74).
+type CommissionPeerEvaluation struct {
+	domain.Because
+	On domain.Date `json:"on" doc:"The day it was commissioned"`
+}
+
+// Decide refuses unless acceptance was applied for.
+func (s CommissionPeerEvaluation) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "commission-peer-evaluation", s.On, nil)
+	return one(PeerEvaluationCommissioned{t}, err)
+}
+
+// PeerEvaluationCommissioned records that international peers evaluate the lab.
+type PeerEvaluationCommissioned struct{ Transition }
+
+// Sentence says what happened.
+func (e PeerEvaluationCommissioned) Sentence() domain.Text {
+	return e.sentence("组织国际同行评估", "International peer evaluation commissioned", domain.Text{})
+}
+
+func (e PeerEvaluationCommissioned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// Recognise accepts a lab; it opens (C76).
+type Recognise struct {
+	domain.Because
+	On          domain.Date `json:"on" doc:"The day of the decision"`
+	Certificate string      `json:"certificate,omitempty" maxLength:"200" doc:"Number of the recognition document"`
+}
+
+// Decide refuses unless peers evaluated the lab.
+func (s Recognise) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "recognise", s.On, nil)
+	return one(Recognised{t, s.Certificate}, err)
+}
+
+// Recognised records that a lab passed acceptance and opened.
+type Recognised struct {
+	Transition
+	Certificate string `json:"certificate,omitempty"`
+}
+
+// Sentence says what happened.
+func (e Recognised) Sentence() domain.Text {
+	return e.sentence("通过验收，正式开放运行", "Acceptance passed; recognised and open", domain.Text{})
+}
+
+func (e Recognised) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// RequireRectification gives a lab until a day to mend what peers found.
+type RequireRectification struct {
+	domain.Because
+	On     domain.Date `json:"on" doc:"The day of the decision"`
+	By     domain.Date `json:"by" doc:"Until when"`
+	Ground domain.Text `json:"ground" doc:"What is to be mended"`
+}
+
+// Decide refuses a day that has passed.
+func (s RequireRectification) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "require-rectification", s.On, func(c *domain.Check) {
+		c.Require(s.By.After(s.On), "by", "整改期限应晚于决定日", "the day to mend it by must come after the decision")
+		c.Text("ground", s.Ground)
+	})
+	return one(RectificationRequired{t, s.By, s.Ground}, err)
+}
+
+// RectificationRequired records what a lab is to mend and by when.
+type RectificationRequired struct {
+	Transition
+	By     domain.Date `json:"by"`
+	Ground domain.Text `json:"ground"`
+}
+
+// Sentence says what happened.
+func (e RectificationRequired) Sentence() domain.Text {
+	return e.sentence("限期整改", "To rectify", domain.Textf("%s 前：%s", "by %s: %s", e.By, e.Ground))
+}
+
+func (e RectificationRequired) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m)
+	l.RectifyBy = e.By
+}
+
+// DecideNotPassed records that a lab did not pass acceptance (C29).
+type DecideNotPassed struct {
+	domain.Because
+	On     domain.Date `json:"on" doc:"The day of the decision"`
+	Ground domain.Text `json:"ground" doc:"Why"`
+}
+
+// Decide refuses a decision without a ground.
+func (s DecideNotPassed) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "decide-not-passed", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
+	return one(AcceptanceNotPassed{t, s.Ground}, err)
+}
+
+// AcceptanceNotPassed records that a lab did not pass acceptance.
+type AcceptanceNotPassed struct {
+	Transition
+	Ground domain.Text `json:"ground"`
+}
+
+// Sentence says what happened.
+func (e AcceptanceNotPassed) Sentence() domain.Text {
+	return e.sentence("验收未通过", "Acceptance not passed", e.Ground)
+}
+
+func (e AcceptanceNotPassed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// Suspend halts an open lab, as when its agreement lapsed.
+type Suspend struct {
+	domain.Because
+	On     domain.Date `json:"on" doc:"Since when"`
+	Ground domain.Text `json:"ground" doc:"Why"`
+}
+
+// Decide refuses a suspension without a ground.
+func (s Suspend) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "suspend", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
+	return one(Suspended{t, s.Ground}, err)
+}
+
+// Suspended records that an open lab was halted.
+type Suspended struct {
+	Transition
+	Ground domain.Text `json:"ground"`
+}
+
+// Sentence says what happened.
+func (e Suspended) Sentence() domain.Text { return e.sentence("暂停运行", "Suspended", e.Ground) }
+
+func (e Suspended) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// Resume opens a suspended lab again.
+type Resume struct {
+	domain.Because
+	On domain.Date `json:"on" doc:"Since when"`
+}
+
+// Decide refuses while no substantive agreement is in force.
+func (s Resume) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "resume", s.On, nil)
+	return one(Resumed{t}, err)
+}
+
+// Resumed records that a suspended lab opened again.
+type Resumed struct{ Transition }
+
+// Sentence says what happened.
+func (e Resumed) Sentence() domain.Text { return e.sentence("恢复运行", "Resumed", domain.Text{}) }
+
+func (e Resumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// Revoke takes back establishment or recognition.
+type Revoke struct {
+	domain.Because
+	On     domain.Date `json:"on" doc:"The day of the decision"`
+	Ground domain.Text `json:"ground" doc:"Why"`
+}
+
+// Decide refuses a decision without a ground.
+func (s Revoke) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "revoke", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
+	return one(Revoked{t, s.Ground}, err)
+}
+
+// Revoked records that establishment or recognition was taken back.
+type Revoked struct {
+	Transition
+	Ground domain.Text `json:"ground"`
+}
+
+// Sentence says what happened.
+func (e Revoked) Sentence() domain.Text { return e.sentence("撤销", "Revoked", e.Ground) }
+
+func (e Revoked) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// Withdraw ends a lab at its host's wish: freely before construction, with the
+// ministry's consent from then on (our own reading).
+type Withdraw struct {
+	domain.Because
+	On      domain.Date `json:"on" doc:"Since when"`
+	Ground  domain.Text `json:"ground" doc:"Why"`
+	Consent string      `json:"consent,omitempty" maxLength:"200" doc:"Number of the ministry's document of consent; needed from construction on"`
+}
+
+// Decide refuses a withdrawal from construction on without the ministry's consent.
+func (s Withdraw) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "withdraw", s.On, func(c *domain.Check) {
+		c.Text("ground", s.Ground)
+		established := slices.Index(Statuses, l.Status) >= slices.Index(Statuses, StatusConstruction)
+		c.Require(!established || s.Consent != "", "consent", "立项后退出须有教育部同意的文号", "from construction on, give the number of the ministry's consent")
+	})
+	return one(Withdrawn{t, s.Ground, s.Consent}, err)
+}
+
+// Withdrawn records that a lab ended at its host's wish.
+type Withdrawn struct {
+	Transition
+	Ground  domain.Text `json:"ground"`
+	Consent string      `json:"consent,omitempty"`
+}
+
+// Sentence says what happened.
+func (e Withdrawn) Sentence() domain.Text { return e.sentence("主动退出", "Withdrawn", e.Ground) }
+
+func (e Withdrawn) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// Close ends an open lab, alone or merged into another.
+type Close struct {
+	domain.Because
+	On         domain.Date `json:"on" doc:"Since when"`
+	Ground     domain.Text `json:"ground" doc:"Why"`
+	MergedInto uuid.UUID   `json:"merged_into,omitzero" doc:"The lab it became part of"`
+}
+
+// Decide refuses a closure without a ground, and a merger into itself.
+func (s Close) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	t, err := l.move(x, "close", s.On, func(c *domain.Check) {
+		c.Text("ground", s.Ground)
+		c.Require(s.MergedInto != l.ID, "merged_into", "不能并入自身", "a lab cannot become part of itself")
+	})
+	return one(Closed{t, s.Ground, s.MergedInto}, err)
+}
+
+// Closed records the end of an open lab.
+type Closed struct {
+	Transition
+	Ground     domain.Text `json:"ground"`
+	MergedInto uuid.UUID   `json:"merged_into,omitzero"`
+}
+
+// Sentence says what happened.
+func (e Closed) Sentence() domain.Text { return e.sentence("终止", "Closed", e.Ground) }
+
+func (e Closed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+
+// RecordHistory takes a lab that existed before the register over from a
+// source, in the status the source gives. It is a statement with a source, not
+// a decision: no rule is run.
+type RecordHistory struct {
+	domain.Because
+	Status       Status               `json:"status" enum:"INCUBATING,CONSTRUCTION,PEER_EVAL,OPERATING,CLOSED" doc:"Where the source says it stands"`
+	On           domain.PartialDate   `json:"on,omitzero" doc:"Since when, as far as the source says"`
+	Construction domain.PartialPeriod `json:"construction,omitzero" doc:"The construction period, as far as the source says"`
+}
+
+// Decide refuses a lab that has a history of its own, and a status without a source.
+func (r RecordHistory) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	if l.Status != StatusProposed {
+		return nil, domain.Reject(domain.State, "实验室已有自己的历史（目前为“%s”）", "the lab has a history of its own already (it is “%s”)", l.Status)
+	}
+	var c domain.Check
+	c.Require(slices.Contains([]Status{StatusIncubating, StatusConstruction, StatusPeerEval, StatusOperating, StatusClosed}, r.Status), "status",
+		"状态应为 INCUBATING、CONSTRUCTION、PEER_EVAL、OPERATING 或 CLOSED", "status must be INCUBATING, CONSTRUCTION, PEER_EVAL, OPERATING or CLOSED")
+	c.Require(!r.On.Earliest().After(x.Today()), "on", "日期 %s 尚未到来", "%s is in the future", r.On)
+	c.Require(r.Basis != domain.Basis{}, "basis", "请注明出处", "say which source states it")
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{HistoryRecorded{l.Status, r.Status, r.On, r.Construction}}, nil
+}
+
+// HistoryRecorded records the status a source gives for a lab that existed
+// before the register.
+type HistoryRecorded struct {
+	From         Status               `json:"from"`
+	To           Status               `json:"to"`
+	On           domain.PartialDate   `json:"on,omitzero"`
+	Construction domain.PartialPeriod `json:"construction,omitzero"`
+}
+
+// Sentence says what happened.
+func (e HistoryRecorded) Sentence() domain.Text {
+	return domain.Textf("据来源登记状态“%s”（%s）", "Took over from a source the status “%s” (%s)", e.To, e.On)
+}
+
+func (e HistoryRecorded) apply(l *Lab, m domain.Meta) {
+	l.moved(e.From, e.To, e.On, m)
+	l.Construction = e.Construction
+}

@@ -1,0 +1,457 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Platform is a science and technology platform the lab builds on (C08, C19).
+type Platform struct {
+	ID       string      `json:"id"` // P1, P2 …
+	Name     domain.Text `json:"name"`
+	Level    string      `json:"level"`
+	Evidence string      `json:"evidence"`
+	Linked   uuid.UUID   `json:"event"`
+	Unlinked domain.Date `json:"unlinked,omitzero"`
+}
+
+// Partner is a legal entity that a source names as cooperating in the lab. It
+// is bound by nothing until it signs an agreement.
+type Partner struct {
+	Entity domain.EntityRef `json:"entity"`
+	As     string           `json:"as"` // as the source writes it
+	Source string           `json:"source,omitempty"`
+}
+
+// Fact is what a source states about a lab, with a date of the kind it states:
+// sources give one lab different years because they mean different things.
+type Fact struct {
+	Kind   string             `json:"kind"`
+	On     domain.PartialDate `json:"on,omitzero"`
+	Text   domain.Text        `json:"text,omitzero"`
+	Source string             `json:"source,omitempty"`
+	Event  uuid.UUID          `json:"event"`
+}
+
+// Attestation is the host's word, with evidence, that the lab is a relatively
+// independent research entity (C16).
+type Attestation struct {
+	On       domain.Date `json:"on"`
+	Unit     domain.Text `json:"unit"`
+	Budget   domain.Text `json:"budget_line"`
+	Premises domain.Text `json:"premises"`
+	Evidence string      `json:"evidence"`
+	Event    uuid.UUID   `json:"event"`
+}
+
+// Plan is a version of the overall implementation plan (整体实施方案; C17, C55).
+type Plan struct {
+	Version  int         `json:"version"`
+	Title    domain.Text `json:"title"`
+	Adopted  domain.Date `json:"adopted"`
+	FromYear int         `json:"from_year"`
+	ToYear   int         `json:"to_year"`
+	Document string      `json:"document"`
+	Event    uuid.UUID   `json:"event"`
+}
+
+// Task is a construction task with someone who answers for it (C55).
+type Task struct {
+	ID    string           `json:"id"` // T1, T2 …
+	Text  domain.Text      `json:"text"`
+	Owner domain.EntityRef `json:"owner"`
+	Due   domain.Date      `json:"due"`
+	Event uuid.UUID        `json:"event"`
+}
+
+// ManagementBody runs the lab (管理机构; C55).
+type ManagementBody struct {
+	Name        domain.Text `json:"name"`
+	Established domain.Date `json:"established"`
+	Document    string      `json:"document"`
+	Event       uuid.UUID   `json:"event"`
+}
+
+// SetDiscipline records the lab's discipline (C08).
+type SetDiscipline struct {
+	domain.Because
+	Discipline domain.Text `json:"discipline" doc:"Its discipline"`
+}
+
+// Decide refuses an empty discipline.
+func (s SetDiscipline) Decide(l *Lab, _ domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.Text("discipline", s.Discipline)
+	c.Require(s.Discipline != l.Discipline, "discipline", "学科未变更", "this is its discipline already")
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{DisciplineSet{l.Discipline, s.Discipline}}, nil
+}
+
+// DisciplineSet records the lab's discipline.
+type DisciplineSet struct {
+	From domain.Text `json:"from,omitzero"`
+	To   domain.Text `json:"to"`
+}
+
+// Sentence says what happened.
+func (e DisciplineSet) Sentence() domain.Text {
+	return domain.Textf("学科设为“%s”", "Set the discipline to “%s”", e.To)
+}
+
+func (e DisciplineSet) apply(l *Lab, _ domain.Meta) { l.Discipline = e.To }
+
+// LinkPlatform records a platform the lab builds on.
+type LinkPlatform struct {
+	domain.Because
+	Name     domain.Text `json:"name" doc:"The platform's name"`
+	Level    string      `json:"level" enum:"national,ministerial,provincial,other" doc:"Its level"`
+	Evidence string      `json:"evidence" doc:"Digest of the document that shows its level"`
+}
+
+// Decide refuses a platform without evidence of its level.
+func (p LinkPlatform) Decide(l *Lab, _ domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.Text("name", p.Name)
+	c.Require(slices.Contains([]string{"national", "ministerial", "provincial", "other"}, p.Level), "level",
+		"级别应为 national、ministerial、provincial 或 other", "level must be national, ministerial, provincial or other")
+	c.Digest("evidence", p.Evidence, false)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{PlatformLinked{fmt.Sprintf("P%d", len(l.Platforms)+1), p.Name, p.Level, p.Evidence}}, nil
+}
+
+// PlatformLinked records a platform the lab builds on.
+type PlatformLinked struct {
+	Platform string      `json:"platform"`
+	Name     domain.Text `json:"name"`
+	Level    string      `json:"level"`
+	Evidence string      `json:"evidence"`
+}
+
+// Sentence says what happened.
+func (e PlatformLinked) Sentence() domain.Text {
+	return domain.Textf("依托平台 %s：%s", "Linked platform %s: %s", e.Platform, e.Name)
+}
+
+func (e PlatformLinked) apply(l *Lab, m domain.Meta) {
+	l.Platforms = append(l.Platforms, Platform{ID: e.Platform, Name: e.Name, Level: e.Level, Evidence: e.Evidence, Linked: m.ID})
+}
+
+// UnlinkPlatform records that the lab builds on a platform no longer.
+type UnlinkPlatform struct {
+	domain.Because
+	Platform string      `json:"platform" doc:"e.g. P1"`
+	On       domain.Date `json:"on" doc:"Since when"`
+}
+
+// Decide refuses a platform that is not linked.
+func (p UnlinkPlatform) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.NotFuture("on", p.On, x.Today())
+	i := slices.IndexFunc(l.Platforms, func(q Platform) bool { return q.ID == p.Platform && q.Unlinked.IsZero() })
+	c.Require(i >= 0, "platform", "没有关联平台 %s", "no platform %s is linked", p.Platform)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{PlatformUnlinked{p.Platform, l.Platforms[i].Name, p.On}}, nil
+}
+
+// PlatformUnlinked records that the lab builds on a platform no longer.
+type PlatformUnlinked struct {
+	Platform string      `json:"platform"`
+	Name     domain.Text `json:"name"`
+	On       domain.Date `json:"on"`
+}
+
+// Sentence says what happened.
+func (e PlatformUnlinked) Sentence() domain.Text {
+	return domain.Textf("自 %[3]s 起不再依托平台 %[1]s：%[2]s", "From %[3]s no longer linked to platform %[1]s: %[2]s", e.Platform, e.Name, e.On)
+}
+
+func (e PlatformUnlinked) apply(l *Lab, _ domain.Meta) {
+	for i := range l.Platforms {
+		if l.Platforms[i].ID == e.Platform {
+			l.Platforms[i].Unlinked = e.On
+		}
+	}
+}
+
+// NamePartner records that a source names a legal entity as cooperating.
+type NamePartner struct {
+	domain.Because
+	Entity uuid.UUID `json:"entity" doc:"The legal entity"`
+	As     string    `json:"as" minLength:"1" maxLength:"400" doc:"Its name as the source writes it"`
+}
+
+// UsesEntities names the partner.
+func (p NamePartner) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Entity} }
+
+// Decide refuses a partner that is named already, and one without a source.
+func (p NamePartner) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	ref := x.Entity(&c, "entity", p.Entity)
+	c.Require(!slices.ContainsFunc(l.Partners, func(q Partner) bool { return q.Entity.ID == p.Entity }), "entity", "该合作单位已登记", "this partner is named already")
+	c.Require(p.Basis != domain.Basis{}, "basis", "请注明出处", "say which source names it")
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{PartnerNamed{ref, p.As}}, nil
+}
+
+// PartnerNamed records that a source names a legal entity as cooperating.
+type PartnerNamed struct {
+	Entity domain.EntityRef `json:"entity"`
+	As     string           `json:"as"`
+}
+
+// Sentence says what happened.
+func (e PartnerNamed) Sentence() domain.Text {
+	return domain.Textf("来源称合作单位有 %s", "A source names %s as a partner", e.Entity.Name)
+}
+
+func (e PartnerNamed) apply(l *Lab, m domain.Meta) {
+	l.Partners = append(l.Partners, Partner{e.Entity, e.As, m.Because.Basis.Source})
+}
+
+// AssertFact records what a source states, with the date it gives.
+type AssertFact struct {
+	domain.Because
+	Kind string             `json:"kind" minLength:"1" maxLength:"60" doc:"What the source states, e.g. decided, contract-signed, opened, note"`
+	On   domain.PartialDate `json:"on,omitzero" doc:"The date the source gives for it: YYYY, YYYY-MM or YYYY-MM-DD"`
+	Text domain.Text        `json:"text,omitzero" doc:"In the source's words"`
+}
+
+// Decide refuses a fact without a source.
+func (f AssertFact) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.Require(f.Kind != "", "kind", "请填写事实的类别", "say what kind of fact it is")
+	c.Require(!f.On.IsZero() || !f.Text.IsZero(), "on", "请填写日期或内容", "give its date or what it says")
+	c.Require(f.Basis != domain.Basis{}, "basis", "请注明出处", "say which source states it")
+	c.Require(!f.On.Earliest().After(x.Today()), "on", "日期 %s 尚未到来", "%s is in the future", f.On)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{FactAsserted{f.Kind, f.On, f.Text}}, nil
+}
+
+// FactAsserted records what a source states.
+type FactAsserted struct {
+	Kind string             `json:"kind"`
+	On   domain.PartialDate `json:"on,omitzero"`
+	Text domain.Text        `json:"text,omitzero"`
+}
+
+// Sentence says what happened.
+func (e FactAsserted) Sentence() domain.Text {
+	return domain.Textf("据来源登记（%s %s）%s", "A source states (%s %s) %s", e.Kind, e.On, e.Text)
+}
+
+func (e FactAsserted) apply(l *Lab, m domain.Meta) {
+	l.Facts = append(l.Facts, Fact{e.Kind, e.On, e.Text, m.Because.Basis.Source, m.ID})
+}
+
+// AttestIndependence records the host's attestation (C16).
+type AttestIndependence struct {
+	domain.Because
+	On       domain.Date `json:"on" doc:"When the host attested it"`
+	Unit     domain.Text `json:"unit" doc:"The lab's own unit"`
+	Budget   domain.Text `json:"budget_line" doc:"Its own budget line"`
+	Premises domain.Text `json:"premises" doc:"Its own premises"`
+	Evidence string      `json:"evidence" doc:"Digest of the attestation"`
+}
+
+// Decide refuses an attestation with a part missing.
+func (a AttestIndependence) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.NotFuture("on", a.On, x.Today())
+	c.Text("unit", a.Unit)
+	c.Text("budget_line", a.Budget)
+	c.Text("premises", a.Premises)
+	c.Digest("evidence", a.Evidence, false)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{IndependenceAttested{a.On, a.Unit, a.Budget, a.Premises, a.Evidence}}, nil
+}
+
+// IndependenceAttested records the host's attestation.
+type IndependenceAttested struct {
+	On       domain.Date `json:"on"`
+	Unit     domain.Text `json:"unit"`
+	Budget   domain.Text `json:"budget_line"`
+	Premises domain.Text `json:"premises"`
+	Evidence string      `json:"evidence"`
+}
+
+// Sentence says what happened.
+func (e IndependenceAttested) Sentence() domain.Text {
+	return domain.Textf("依托单位证明实验室为相对独立的科研实体：%s", "The host attested that the lab is a relatively independent research entity: %s", e.Unit)
+}
+
+func (e IndependenceAttested) apply(l *Lab, m domain.Meta) {
+	l.Independence = &Attestation{On: e.On, Unit: e.Unit, Budget: e.Budget, Premises: e.Premises, Evidence: e.Evidence, Event: m.ID}
+}
+
+// AdoptPlan records a version of the implementation plan. The first is
+// adopted; further ones amend it.
+type AdoptPlan struct {
+	domain.Because
+	Title    domain.Text `json:"title" doc:"What the plan is called"`
+	On       domain.Date `json:"on" doc:"When it was adopted"`
+	FromYear int         `json:"from_year" minimum:"1990" maximum:"2100" doc:"First year of its horizon"`
+	ToYear   int         `json:"to_year" minimum:"1990" maximum:"2100" doc:"Last year of its horizon"`
+	Document string      `json:"document" doc:"Digest of the plan"`
+}
+
+// Decide refuses a horizon turned round.
+func (p AdoptPlan) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.Text("title", p.Title)
+	c.NotFuture("on", p.On, x.Today())
+	c.Require(p.FromYear >= 1990 && p.FromYear <= 2100, "from_year", "请填写 1990 至 2100 之间的年份", "give a year between 1990 and 2100")
+	c.Require(p.ToYear >= p.FromYear && p.ToYear <= 2100, "to_year", "结束年份应不早于开始年份，且不晚于 2100 年", "the horizon must not end before it begins, nor after 2100")
+	c.Digest("document", p.Document, false)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{PlanAdopted{len(l.Plans) + 1, p.Title, p.On, p.FromYear, p.ToYear, p.Document}}, nil
+}
+
+// PlanAdopted records a version of the implementation plan.
+type PlanAdopted struct {
+	Version  int         `json:"version"`
+	Title    domain.Text `json:"title"`
+	On       domain.Date `json:"on"`
+	FromYear int         `json:"from_year"`
+	ToYear   int         `json:"to_year"`
+	Document string      `json:"document"`
+}
+
+// Sentence says what happened.
+func (e PlanAdopted) Sentence() domain.Text {
+	return domain.Textf("通过整体实施方案第 %d 版“%s”（%d—%d 年）", "Adopted version %d of the implementation plan “%s” (%d–%d)", e.Version, e.Title, e.FromYear, e.ToYear)
+}
+
+func (e PlanAdopted) apply(l *Lab, m domain.Meta) {
+	l.Plans = append(l.Plans, Plan{e.Version, e.Title, e.On, e.FromYear, e.ToYear, e.Document, m.ID})
+}
+
+// planOn is the plan in force on a day.
+func (l *Lab) planOn(d domain.Date) *Plan {
+	for i := len(l.Plans) - 1; i >= 0; i-- {
+		if !l.Plans[i].Adopted.After(d) {
+			return &l.Plans[i]
+		}
+	}
+	return nil
+}
+
+// AssignTask gives a construction task an owner and a day.
+type AssignTask struct {
+	domain.Because
+	Text  domain.Text `json:"text" doc:"The task"`
+	Owner uuid.UUID   `json:"owner" doc:"The legal entity that answers for it"`
+	Due   domain.Date `json:"due" doc:"By when"`
+}
+
+// UsesEntities names the owner.
+func (t AssignTask) UsesEntities() []uuid.UUID { return []uuid.UUID{t.Owner} }
+
+// Decide refuses a task without an owner or a day.
+func (t AssignTask) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.Text("text", t.Text)
+	ref := x.Entity(&c, "owner", t.Owner)
+	c.Given("due", t.Due)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{TaskAssigned{fmt.Sprintf("T%d", len(l.Tasks)+1), t.Text, ref, t.Due}}, nil
+}
+
+// TaskAssigned records who answers for a construction task.
+type TaskAssigned struct {
+	Task  string           `json:"task"`
+	Text  domain.Text      `json:"text"`
+	Owner domain.EntityRef `json:"owner"`
+	Due   domain.Date      `json:"due"`
+}
+
+// Sentence says what happened.
+func (e TaskAssigned) Sentence() domain.Text {
+	return domain.Textf("建设任务 %s 由 %s 负责，%s 前完成：%s", "Task %s falls to %s, due %s: %s", e.Task, e.Owner.Name, e.Due, e.Text)
+}
+
+func (e TaskAssigned) apply(l *Lab, m domain.Meta) {
+	l.Tasks = append(l.Tasks, Task{e.Task, e.Text, e.Owner, e.Due, m.ID})
+}
+
+// EstablishManagementBody records the body that runs the lab.
+type EstablishManagementBody struct {
+	domain.Because
+	Name     domain.Text `json:"name" doc:"What it is called"`
+	On       domain.Date `json:"on" doc:"When it was established"`
+	Document string      `json:"document" doc:"Digest of the act that established it"`
+}
+
+// Decide refuses a body without a name or a document.
+func (b EstablishManagementBody) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	c.Text("name", b.Name)
+	c.NotFuture("on", b.On, x.Today())
+	c.Digest("document", b.Document, false)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{ManagementBodyEstablished{b.Name, b.On, b.Document}}, nil
+}
+
+// ManagementBodyEstablished records the body that runs the lab.
+type ManagementBodyEstablished struct {
+	Name     domain.Text `json:"name"`
+	On       domain.Date `json:"on"`
+	Document string      `json:"document"`
+}
+
+// Sentence says what happened.
+func (e ManagementBodyEstablished) Sentence() domain.Text {
+	return domain.Textf("建立管理机构“%s”", "Established the management body “%s”", e.Name)
+}
+
+func (e ManagementBodyEstablished) apply(l *Lab, m domain.Meta) {
+	l.ManagementBody = &ManagementBody{e.Name, e.On, e.Document, m.ID}
+}

@@ -1,0 +1,302 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Policy is the programme document the rules below come from; events decided
+// under them carry it.
+const Policy = "教技〔2014〕1号"
+
+// Rule is one condition of the programme. Commands and the readiness report
+// run the same rules, so they cannot disagree.
+type Rule struct {
+	ID     string      // clause row, e.g. C62
+	Clause string      // section of the document
+	Quote  string      // word for word
+	Text   domain.Text // what it asks
+	check  func(l *Lab, on domain.Date) result
+}
+
+// result is what a rule finds. Nothing missing means it is met.
+type result struct {
+	missing  []domain.Text
+	proof    []uuid.UUID
+	earliest domain.Date
+}
+
+func (r *result) lack(zh, en string, args ...any) {
+	r.missing = append(r.missing, domain.Textf(zh, en, args...))
+}
+
+// find runs the rule for a lab on a day.
+func (r Rule) find(l *Lab, on domain.Date) domain.Finding {
+	res := r.check(l, on)
+	return domain.Finding{
+		Rule: r.ID, Clause: r.Clause, Quote: r.Quote, Text: r.Text,
+		Met: len(res.missing) == 0, Missing: res.missing, Proof: res.proof, Earliest: res.earliest,
+	}
+}
+
+// unmet is the rule's finding where the command itself shows what is missing.
+func (r Rule) unmet(missing domain.Text) domain.Finding {
+	return domain.Finding{Rule: r.ID, Clause: r.Clause, Quote: r.Quote, Text: r.Text, Missing: []domain.Text{missing}}
+}
+
+// Rules holds every rule by its id.
+var Rules = func() map[string]Rule {
+	m := map[string]Rule{}
+	for _, r := range []Rule{
+		{"C01", "序", "依托高等学校整合提升并建设认定一批国际合作联合实验室",
+			domain.T("依托单位是高校，并有统一社会信用代码", "the host is a university and has a USCC"), hostIsUniversity},
+		{"C15", "三(一)", "中外合作双方应已签订法人间实质性合作协议",
+			domain.T("当日有依托单位与至少一个外方法人签署且生效的实质性协议，各方均有有效标识", "a substantive agreement is in force that day, signed by the host and at least one foreign legal entity, and each party has a valid identifier"), substantiveAgreement},
+		{"C16", "三(一)", "共建相对独立的科研实体",
+			domain.T("依托单位已证明实验室有独立单元、经费科目和用房", "the host has attested the lab's own unit, budget line and premises"), independent},
+		{"C17", "三(一)", "发展目标明确，实施方案可行",
+			domain.T("已通过整体实施方案", "an implementation plan is adopted"), planned},
+		{"C18", "三(一)", "有相对稳定的资金来源",
+			domain.T("方案期内每年都有已落实且到期的现金投入", "each year of the plan's horizon has a firm cash instalment"), stableFunding},
+		{"C55", "五(一)", "落实建设任务，建立管理机构，制订整体实施方案",
+			domain.T("建设任务有负责单位和期限，管理机构和实施方案均已就绪", "tasks have an owner and a day, and there are a management body and a plan"), organised},
+		{"C56", "五(一)", "明晰各方“责权利”",
+			domain.T("每一方至少各有一项责、权、利", "each party has at least one responsibility, one right and one interest"), matrixComplete},
+		{"C57", "五(一)", "确定合作共建的联合实验室平台，开展科学研究、人才培养和机制创新",
+			domain.T("培育组建开始之日协议已生效", "an agreement is in force on the day incubation begins"), agreementInForce},
+		{"C62", "五(二)", "在培育组建2年以上并取得明显成效的基础上",
+			domain.T("培育组建满两个日历年", "two calendar years of incubation have passed"), incubatedTwoYears},
+		{"C73", "五(三)", "建设期满达到验收标准的，可向教育部提出验收认定申请",
+			domain.T("建设期已满，或立项决定允许提前验收", "the construction period is over, or the decision allows early acceptance"), constructionOver},
+		{"C78", "六", "高校是联合实验室建设的责任主体",
+			domain.T("责任主体始终明确", "there is always a responsible host"), hosted},
+		{"C79", "六", "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位",
+			domain.T("依托单位已落实运行资金、用房和设备三类投入", "the host has firm commitments of cash, premises and equipment"), hostResources},
+	} {
+		m[r.ID] = r
+	}
+	return m
+}()
+
+// Judge runs the named rules for a lab on a day, in that order.
+func Judge(l *Lab, on domain.Date, ids ...string) []domain.Finding {
+	findings := make([]domain.Finding, len(ids))
+	for i, id := range ids {
+		r, ok := Rules[id]
+		if !ok {
+			panic(fmt.Sprintf("lab: no rule %s", id))
+		}
+		findings[i] = r.find(l, on)
+	}
+	return findings
+}
+
+func hostIsUniversity(l *Lab, _ domain.Date) (r result) {
+	if l.Host.Kind != "university" {
+		r.lack("登记簿未将 %s 记为高校", "the register does not have %s as a university", l.Host.Name)
+	}
+	if !slices.ContainsFunc(l.Host.Identifiers, func(id domain.Identifier) bool { return id.Scheme == domain.USCC }) {
+		r.lack("%s 签署协议时没有统一社会信用代码", "%s had no USCC when it last signed", l.Host.Name)
+	}
+	return r
+}
+
+func hosted(l *Lab, _ domain.Date) (r result) {
+	if l.Host.ID == uuid.Nil {
+		r.lack("没有依托单位", "there is no host")
+	}
+	return r
+}
+
+// substantiveAgreement looks for one agreement that does it all; where none
+// does, it says what the one that comes closest lacks.
+func substantiveAgreement(l *Lab, on domain.Date) (best result) {
+	best.lack("没有协议", "there is no agreement")
+	for i := range l.Agreements {
+		var r result
+		a := &l.Agreements[i]
+		if a.Class != Substantive {
+			r.lack("协议 %s 不是实质性协议", "agreement %s is not classified as substantive", a.ID)
+		}
+		if st := a.StatusOn(on); st != InForce {
+			r.lack("协议 %s 在 %s 为%s", "agreement %s is, on %s, %s", a.ID, on, st)
+		}
+		bound := a.PartiesOn(on)
+		if !slices.ContainsFunc(bound, func(p Party) bool { return p.Entity.ID == l.Host.ID }) {
+			r.lack("依托单位不是协议 %s 的一方", "the host is not a party to agreement %s", a.ID)
+		}
+		if !slices.ContainsFunc(bound, func(p Party) bool { return p.Entity.Side == domain.Foreign }) {
+			r.lack("协议 %s 没有外方", "agreement %s has no foreign party", a.ID)
+		}
+		for _, p := range bound {
+			if len(p.Entity.Identifiers) == 0 {
+				r.lack("%s 没有有效标识", "%s has no valid identifier", p.Entity.Name)
+			}
+		}
+		r.proof = a.Evidence
+		if len(r.missing) == 0 {
+			return r
+		}
+		if i == 0 || len(r.missing) < len(best.missing) {
+			best = r
+		}
+	}
+	best.proof = nil
+	return best
+}
+
+func independent(l *Lab, on domain.Date) (r result) {
+	if l.Independence == nil || l.Independence.On.After(on) {
+		r.lack("依托单位尚未证明独立性", "the host has not attested the lab's independence")
+		return r
+	}
+	r.proof = []uuid.UUID{l.Independence.Event}
+	return r
+}
+
+func planned(l *Lab, on domain.Date) (r result) {
+	p := l.planOn(on)
+	if p == nil {
+		r.lack("尚未通过整体实施方案", "no implementation plan is adopted")
+		return r
+	}
+	r.proof = []uuid.UUID{p.Event}
+	return r
+}
+
+func stableFunding(l *Lab, on domain.Date) (r result) {
+	p := l.planOn(on)
+	if p == nil {
+		r.lack("尚无实施方案，无从判断各年资金", "there is no plan whose years could be judged")
+		return r
+	}
+	funded := map[int]bool{}
+	for i := range l.Commitments {
+		f := &l.Commitments[i]
+		if !f.Firm || f.Quantity.Cash == nil || f.Closed == Cancelled {
+			continue
+		}
+		for _, s := range f.Schedule {
+			funded[s.Due.Year()] = true
+		}
+		r.proof = append(r.proof, f.Evidence...)
+	}
+	for y := p.FromYear; y <= p.ToYear; y++ {
+		if !funded[y] {
+			r.lack("%d 年没有已落实的现金投入", "no firm cash instalment is due in %d", y)
+		}
+	}
+	return r
+}
+
+func organised(l *Lab, on domain.Date) (r result) {
+	if len(l.Tasks) == 0 {
+		r.lack("尚未落实建设任务", "no task is assigned")
+	}
+	for _, t := range l.Tasks {
+		r.proof = append(r.proof, t.Event)
+	}
+	if b := l.ManagementBody; b == nil || b.Established.After(on) {
+		r.lack("尚未建立管理机构", "no management body is established")
+	} else {
+		r.proof = append(r.proof, b.Event)
+	}
+	if p := l.planOn(on); p == nil {
+		r.lack("尚未制订整体实施方案", "no implementation plan is adopted")
+	} else {
+		r.proof = append(r.proof, p.Event)
+	}
+	return r
+}
+
+func matrixComplete(l *Lab, on domain.Date) (r result) {
+	bound := 0
+	for i := range l.Agreements {
+		a := &l.Agreements[i]
+		if a.StatusOn(on) != InForce {
+			continue
+		}
+		for _, p := range a.PartiesOn(on) {
+			bound++
+			for _, k := range ItemKinds {
+				j := slices.IndexFunc(l.Rights, func(it Item) bool {
+					return it.Party.ID == p.Entity.ID && it.Kind == k && it.State != Waived
+				})
+				if j < 0 {
+					r.lack("%s 没有“%s”", "%s has no %s", p.Entity.Name, k)
+				} else if !slices.Contains(r.proof, l.Rights[j].Added) {
+					r.proof = append(r.proof, l.Rights[j].Added)
+				}
+			}
+		}
+	}
+	if bound == 0 {
+		r.lack("没有生效的协议", "no agreement is in force")
+	}
+	return r
+}
+
+func agreementInForce(l *Lab, on domain.Date) (r result) {
+	for i := range l.Agreements {
+		if a := &l.Agreements[i]; a.StatusOn(on) == InForce {
+			r.proof = a.Evidence
+			return r
+		}
+	}
+	r.lack("%s 没有生效的协议", "no agreement is in force on %s", on)
+	return r
+}
+
+func incubatedTwoYears(l *Lab, on domain.Date) (r result) {
+	if l.Incubation.IsZero() {
+		r.lack("尚未开始培育组建", "incubation has not begun")
+		return r
+	}
+	r.earliest = l.Incubation.Latest().AddYears(2)
+	if on.Before(r.earliest) {
+		r.lack("培育组建自 %s 起，最早 %s 满两年", "incubation began on %s; two years are complete on %s", l.Incubation, r.earliest)
+	}
+	for _, m := range l.Moves {
+		if m.To == StatusIncubating {
+			r.proof = []uuid.UUID{m.Event}
+			break
+		}
+	}
+	return r
+}
+
+func constructionOver(l *Lab, on domain.Date) (r result) {
+	if l.EarlyAllowed || l.Status != StatusConstruction {
+		return r
+	}
+	if l.Construction.To.IsZero() {
+		r.lack("登记簿中没有建设期的截止日", "the register does not know when the construction period ends")
+		return r
+	}
+	r.earliest = l.Construction.To.Latest()
+	if on.Before(r.earliest) {
+		r.lack("建设期至 %s 届满，且未允许提前验收", "the construction period ends on %s, and early acceptance is not allowed", r.earliest)
+	}
+	return r
+}
+
+func hostResources(l *Lab, _ domain.Date) (r result) {
+	for _, k := range []struct {
+		kind string
+		name domain.Text
+	}{{"cash", domain.T("运行资金", "running funds")}, {"premises", domain.T("实验室用房", "premises")}, {"equipment", domain.T("仪器设备", "equipment")}} {
+		i := slices.IndexFunc(l.Commitments, func(f Commitment) bool {
+			return f.Party.ID == l.Host.ID && f.Quantity.Kind() == k.kind && f.Firm && f.Closed != Cancelled
+		})
+		if i < 0 {
+			r.lack("依托单位尚未落实%s", "the host has no firm commitment of %s", k.name)
+		} else {
+			r.proof = append(r.proof, l.Commitments[i].Evidence...)
+		}
+	}
+	return r
+}
