@@ -18,9 +18,8 @@ import (
 )
 
 const (
-	maxBatch      = 1000 // messages the engine takes in one atomic batch
-	headerRoom    = 1024 // more than the headers of an event ever need
-	answerTimeout = 5 * time.Second
+	maxBatch   = 1000 // messages the engine takes in one atomic batch
+	headerRoom = 1024 // more than the headers of an event ever need
 )
 
 // What the engine's error codes mean to a writer.
@@ -78,9 +77,13 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 		errors.As(err, &answer)
 		switch {
 		case errors.Is(err, errDuplicate), isCode(answer, codeWrongSequence, codeWrongSequenceConstant, codeKnownID):
-			return l.settle(ctx, stream, at, events, errors.Is(err, errDuplicate) || isCode(answer, codeKnownID))
+			var v eventstore.Version
+			v, err = l.settle(ctx, stream, at, events, errors.Is(err, errDuplicate) || isCode(answer, codeKnownID))
+			if !errors.Is(err, eventstore.ErrUnavailable) {
+				return v, err
+			}
 		case isCode(answer, codeAccountFull, codeServerFull, codeStorageFull):
-			return eventstore.Version{}, unavailable(ctx, doing, fmt.Errorf("the store is full; free or add disk space and restart: %w", err))
+			return eventstore.Version{}, unavailable(ctx, doing, fmt.Errorf("the store is full; free or extend the disk and restart: %w", err))
 		case answer != nil && answer.Code < 500 && !isCode(answer, codeIDInProcess, codeBatchIncomplete, codeTooManyBatches),
 			errors.Is(err, nats.ErrMaxPayload), errors.Is(err, nats.ErrBadSubject):
 			return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, err)
@@ -123,14 +126,14 @@ func (l *Log) refusal() error {
 		return fmt.Errorf("%w: writing is refused since opening: %s", eventstore.ErrUnavailable, strings.Join(l.problems, "; "))
 	}
 	if err := l.server.log.failure(); err != nil {
-		return fmt.Errorf("%w: writing is refused since the server failed; check the disk's space and health and restart: %w", eventstore.ErrUnavailable, err)
+		return fmt.Errorf("%w: writing is refused since the server failed; free or mend the disk and restart: %w", eventstore.ErrUnavailable, err)
 	}
 	return nil
 }
 
 // publish sends the events once and returns the sequence of the last of them.
 func (l *Log) publish(ctx context.Context, subject string, mark uint64, events []eventstore.Pending) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	msgs := make([]*nats.Msg, len(events))
 	for i, e := range events {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
 // check says what is wrong with the stream that was found. The engine recovers
@@ -25,6 +26,11 @@ func (l *Log) check(ctx context.Context) (problems []string, err error) {
 		add("the ledger begins at position %d, not 1: earlier events are missing; restore the data folder from a backup", state.FirstSeq)
 	} else if state.NumDeleted > 0 || state.Msgs != state.LastSeq {
 		add("the ledger holds %d events up to position %d: %d are missing; restore the data folder from a backup", state.Msgs, state.LastSeq, state.LastSeq-state.Msgs)
+	}
+	if last, err := l.stream.GetMsg(ctx, state.LastSeq); state.LastSeq > 0 && err != nil {
+		add("position %d cannot be read: %s; restore the data folder from a backup", state.LastSeq, err)
+	} else if err == nil && last.Header.Get(jetstreamext.BatchIDHeader) != "" && last.Header.Get(jetstreamext.BatchCommitHeader) == "" {
+		add("the events up to position %d are the beginning of a batch whose end is missing; restore the data folder from a backup", state.LastSeq)
 	}
 	changed, err := changes(info.Config, streamConfig(l.replicas))
 	if err != nil {
@@ -87,9 +93,5 @@ func show(v any) string {
 	if v == nil {
 		return "off" // settings that are off are left out
 	}
-	text, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Sprint(v)
-	}
-	return string(text)
+	return fmt.Sprint(v)
 }

@@ -60,8 +60,8 @@ func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
 	e.server.SetLoggerV2(e.log, false, false, false)
 	go e.server.Start()
 	for !e.server.ReadyForConnections(100 * time.Millisecond) {
-		if err := e.log.failure(); err != nil {
-			return nil, errors.Join(fmt.Errorf("start server: %w", err), e.stop())
+		if err := e.log.fatal.Load(); err != nil {
+			return nil, errors.Join(fmt.Errorf("start server: %w", *err), e.stop())
 		}
 		if ctx.Err() != nil {
 			return nil, errors.Join(fmt.Errorf("start server: %w", ctx.Err()), e.stop())
@@ -103,10 +103,10 @@ func (e *embedded) stop() error {
 
 // serverLog hands the server's messages on and remembers the first error. The
 // embedded server logs errors for nothing less than a store it cannot write or
-// read, and it leaves the publisher without an answer then.
+// read, and it may leave the publisher without an answer then.
 type serverLog struct {
-	to    *slog.Logger
-	first atomic.Pointer[error]
+	to           *slog.Logger
+	first, fatal atomic.Pointer[error]
 }
 
 func newServerLog(to *slog.Logger) *serverLog {
@@ -129,8 +129,13 @@ func (s *serverLog) Errorf(format string, v ...any) {
 	s.to.Error(err.Error())
 }
 
-func (s *serverLog) Fatalf(format string, v ...any)  { s.Errorf(format, v...) }
+func (s *serverLog) Fatalf(format string, v ...any) {
+	err := fmt.Errorf(format, v...)
+	s.fatal.CompareAndSwap(nil, &err)
+	s.Errorf(format, v...)
+}
+
 func (s *serverLog) Warnf(format string, v ...any)   { s.to.Warn(fmt.Sprintf(format, v...)) }
 func (s *serverLog) Noticef(format string, v ...any) { s.to.Debug(fmt.Sprintf(format, v...)) }
-func (s *serverLog) Debugf(format string, v ...any)  {}
-func (s *serverLog) Tracef(format string, v ...any)  {}
+func (s *serverLog) Debugf(string, ...any)           {}
+func (s *serverLog) Tracef(string, ...any)           {}

@@ -97,7 +97,7 @@ func (l *Log) keepHighWater() {
 		if seq == written {
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.Background(), answerTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), l.answer)
 		defer cancel()
 		m, err := l.eventAt(ctx, seq)
 		if err == nil {

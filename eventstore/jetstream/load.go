@@ -138,7 +138,7 @@ type eachError struct{ error }
 // it runs out of time, so only the engine's own count of what is left says
 // that nothing is.
 func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, from uint64, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	options := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes)}
 	if subject != "" {
@@ -174,7 +174,7 @@ func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, fro
 // lastOnLeader is the sequence of the last message of subject, 0 if there is
 // none, as the stream's leader knows it.
 func (l *Log) lastOnLeader(ctx context.Context, subject string) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamName, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
 	if err != nil {

@@ -46,7 +46,8 @@ type Config struct {
 
 // Log is the store and the ledger. It may be used by many goroutines at once.
 type Log struct {
-	patience time.Duration
+	patience time.Duration // how long Append tries
+	answer   time.Duration // how long one answer of the engine is waited for
 	replicas int
 	server   *embedded
 	conns    [2]*nats.Conn
@@ -72,7 +73,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: open %s: %w", cfg.Dir, err)
 	}
-	l := &Log{patience: cfg.Patience, replicas: 1, server: server, mark: newHighWater(cfg.Dir)}
+	l := &Log{patience: cfg.Patience, answer: 2 * time.Second, replicas: 1, server: server, mark: newHighWater(cfg.Dir)}
 	if l.patience == 0 {
 		l.patience = 15 * time.Second
 	}
@@ -163,7 +164,11 @@ func (l *Log) Head(ctx context.Context) (eventstore.Position, error) {
 }
 
 // Close stops followers, writes the high-water mark and stops the server.
+// Closing again does nothing.
 func (l *Log) Close() error {
+	if l.closing.Err() != nil {
+		return nil
+	}
 	l.close()
 	l.running.Wait()
 	return l.shutdown()
