@@ -2,12 +2,24 @@ package eventstore
 
 import (
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
 // names gives every event type the name it is stored under. A name once
 // released is never changed or reused: a new shape gets a new version.
 var names = map[string]domain.Event{
+	"entity.registered.v1":              entity.Registered{},
+	"entity.name-added.v1":              entity.NameAdded{},
+	"entity.renamed.v1":                 entity.Renamed{},
+	"entity.identifier-asserted.v1":     entity.IdentifierAsserted{},
+	"entity.identifier-corroborated.v1": entity.IdentifierCorroborated{},
+	"entity.identifier-withdrawn.v1":    entity.IdentifierWithdrawn{},
+	"entity.succeeded.v1":               entity.Succeeded{},
+	"entity.merged.v1":                  entity.Merged{},
+	"entity.closed.v1":                  entity.Closed{},
+	"entity.corrected.v1":               entity.Corrected{},
+
 	"lab.record.proposed.v1":                    lab.Proposed{},
 	"lab.record.renamed.v1":                     lab.Renamed{},
 	"lab.record.corrected.v1":                   lab.Corrected{},

@@ -1,0 +1,191 @@
+package entity
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Status is whether an entity is there on a given day.
+type Status string
+
+// The statuses. An entity that is no longer active stays so.
+const (
+	Unregistered   Status = ""
+	NotEstablished Status = "not-established"
+	Active         Status = "active"
+	Succession     Status = "succeeded"
+	Merger         Status = "merged"
+	Closure        Status = "closed"
+)
+
+// Ending is how, when and into what an entity ended.
+type Ending struct {
+	How  Status             `json:"how" enum:"succeeded,merged,closed"`
+	On   domain.PartialDate `json:"on"`
+	Into *domain.EntityRef  `json:"into,omitempty"` // the successor, or what it merged into
+}
+
+// words says what became of the entity.
+func (d *Ending) words() domain.Text {
+	switch d.How {
+	case Succession:
+		return Succeeded{*d.Into, d.On}.words()
+	case Merger:
+		return Merged{*d.Into, d.On}.words()
+	}
+	return Closed{d.On}.words()
+}
+
+// StatusOn is the status on a day. Where only a month or year is known, the
+// entity is taken to be there for all of it.
+func (e *Entity) StatusOn(day domain.Date) Status {
+	switch {
+	case e.Kind == "":
+		return Unregistered
+	case day.Before(e.Established.Earliest()):
+		return NotEstablished
+	case e.Ended == nil || !e.Ended.certainOn(day):
+		return Active
+	}
+	return e.Ended.How
+}
+
+// certainOn reports whether the ending has come by a day, however its date is
+// read: from a known day on, or once a month or year is over.
+func (d *Ending) certainOn(day domain.Date) bool {
+	return until(d.On).Latest().Before(day)
+}
+
+// end checks what all endings ask for.
+func (e *Entity) end(c *domain.Check, on domain.PartialDate, x domain.Context) {
+	given(c, "on", on, x.Today())
+	c.Require(on.IsZero() || !on.Latest().Before(e.Established.Earliest()), "on",
+		"日期早于该法人的成立日期 %s", "the date is before the entity was established, %s", e.Established)
+}
+
+// other checks the entity that this one ends into.
+func (e *Entity) other(c *domain.Check, path string, id uuid.UUID, x domain.Context) domain.EntityRef {
+	if id == e.ID {
+		c.Require(false, path, "不能填写该法人自身；请填写另一个法人", "this is the entity itself; name another one")
+		return domain.EntityRef{}
+	}
+	return x.Entity(c, path, id)
+}
+
+// SucceedEntity ends the entity because another one took its place.
+type SucceedEntity struct {
+	domain.Because
+	Successor uuid.UUID          `json:"successor" doc:"The legal entity that took its place"`
+	On        domain.PartialDate `json:"on" doc:"From when, as far as known"`
+}
+
+// Succeeded says that another entity took this one's place.
+type Succeeded struct {
+	Successor domain.EntityRef   `json:"successor"`
+	On        domain.PartialDate `json:"on"`
+}
+
+// UsesEntities asks for the successor.
+func (s SucceedEntity) UsesEntities() []uuid.UUID { return []uuid.UUID{s.Successor} }
+
+// Decide wants another entity that the register knows.
+func (s SucceedEntity) Decide(e *Entity, x domain.Context) ([]Event, error) {
+	if err := e.standing(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	e.end(&c, s.On, x)
+	event := Succeeded{e.other(&c, "successor", s.Successor, x), s.On}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{event}, nil
+}
+
+func (s Succeeded) apply(e *Entity, _ domain.Meta) {
+	e.Ended = &Ending{Succession, s.On, &s.Successor}
+}
+
+func (s Succeeded) words() domain.Text {
+	return domain.Textf("已于 %[2]s 由“%[1]s”承继", "was succeeded by “%s” as of %s", s.Successor.Name, s.On)
+}
+
+// Sentence names the successor.
+func (s Succeeded) Sentence() domain.Text { return sentence(s.words()) }
+
+// MergeEntity ends the entity because it became part of another one.
+type MergeEntity struct {
+	domain.Because
+	Into uuid.UUID          `json:"into" doc:"The legal entity it became part of"`
+	On   domain.PartialDate `json:"on" doc:"From when, as far as known"`
+}
+
+// Merged says that the entity became part of another one.
+type Merged struct {
+	Into domain.EntityRef   `json:"into"`
+	On   domain.PartialDate `json:"on"`
+}
+
+// UsesEntities asks for the entity merged into.
+func (g MergeEntity) UsesEntities() []uuid.UUID { return []uuid.UUID{g.Into} }
+
+// Decide wants another entity that the register knows.
+func (g MergeEntity) Decide(e *Entity, x domain.Context) ([]Event, error) {
+	if err := e.standing(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	e.end(&c, g.On, x)
+	event := Merged{e.other(&c, "into", g.Into, x), g.On}
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{event}, nil
+}
+
+func (g Merged) apply(e *Entity, _ domain.Meta) { e.Ended = &Ending{Merger, g.On, &g.Into} }
+
+func (g Merged) words() domain.Text {
+	return domain.Textf("已于 %[2]s 并入“%[1]s”", "merged into “%s” as of %s", g.Into.Name, g.On)
+}
+
+// Sentence names the entity merged into.
+func (g Merged) Sentence() domain.Text { return sentence(g.words()) }
+
+// CloseEntity ends the entity without a successor.
+type CloseEntity struct {
+	domain.Because
+	On domain.PartialDate `json:"on" doc:"From when, as far as known"`
+}
+
+// Closed says that the entity ended without a successor.
+type Closed struct {
+	On domain.PartialDate `json:"on"`
+}
+
+// Decide wants a date that has come.
+func (k CloseEntity) Decide(e *Entity, x domain.Context) ([]Event, error) {
+	if err := e.standing(); err != nil {
+		return nil, err
+	}
+	var c domain.Check
+	e.end(&c, k.On, x)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{Closed{k.On}}, nil
+}
+
+func (k Closed) apply(e *Entity, _ domain.Meta) { e.Ended = &Ending{How: Closure, On: k.On} }
+
+func (k Closed) words() domain.Text {
+	return domain.Textf("已于 %s 终止", "was closed as of %s", k.On)
+}
+
+// Sentence gives the date.
+func (k Closed) Sentence() domain.Text { return sentence(k.words()) }
+
+func sentence(words domain.Text) domain.Text {
+	return domain.Textf("该法人%s", "The legal entity %s", words)
+}

@@ -1,0 +1,171 @@
+// Package entity is the legal entity: the universities, institutes, companies
+// and authorities that found, host, fund and supervise joint laboratories.
+//
+// An entity has many names and many identifiers, each with the time it holds
+// or the source that asserts it, because sources disagree and names change. It
+// ends once, by succession, merger or closure, and is never deleted. Nothing
+// of it is about a person, so nothing of it is ever sealed.
+package entity
+
+import (
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Entity is the state folded from a legal entity's events. It is also the
+// document that read models keep: folding may go on from its JSON.
+type Entity struct {
+	ID          uuid.UUID          `json:"id"`
+	Kind        Kind               `json:"kind,omitempty"`    // empty: not registered
+	Country     string             `json:"country,omitempty"` // ISO 3166-1 alpha-2
+	Names       []domain.Name      `json:"names,omitempty"`
+	Identifiers []Identifier       `json:"identifiers,omitempty"`
+	Established domain.PartialDate `json:"established,omitzero"`
+	Ended       *Ending            `json:"ended,omitempty"`
+}
+
+// New is the entity with the given id before its first event.
+func New(id uuid.UUID) *Entity { return &Entity{ID: id} }
+
+// Event is a fact about a legal entity.
+type Event interface {
+	domain.Event
+	apply(*Entity, domain.Meta)
+}
+
+// Command is a request to a legal entity.
+type Command = domain.Command[*Entity, Event]
+
+// Apply folds an event in.
+func (e *Entity) Apply(h domain.Happened[Event]) { h.Event.apply(e, h.Meta) }
+
+// Corrected puts right what an earlier event of this entity says.
+type Corrected struct{ domain.Correction }
+
+// apply panics: domain.Fold puts a correction in the place of the event it
+// corrects and never applies it. Whoever applies one as it comes would keep
+// the mistake, and must not do so unnoticed.
+func (c Corrected) apply(*Entity, domain.Meta) {
+	panic("entity: a correction was applied on its own; fold the whole history with domain.Fold")
+}
+
+// Kind is what sort of legal entity it is.
+type Kind string
+
+// The kinds of legal entities.
+const (
+	University        Kind = "university"
+	ResearchInstitute Kind = "research-institute"
+	Company           Kind = "company"
+	Government        Kind = "government"
+	Other             Kind = "other"
+)
+
+var kinds = map[Kind]domain.Text{
+	University:        domain.T("高等学校", "university"),
+	ResearchInstitute: domain.T("科研机构", "research institute"),
+	Company:           domain.T("企业", "company"),
+	Government:        domain.T("政府部门", "government body"),
+	Other:             domain.T("其他机构", "other organisation"),
+}
+
+// Text is the kind in words.
+func (k Kind) Text() domain.Text { return kinds[k] }
+
+// Ref is the entity as it stands, for events elsewhere that name it.
+func (e *Entity) Ref() domain.EntityRef {
+	ref := domain.EntityRef{
+		ID: e.ID, Name: e.DisplayName(), Kind: string(e.Kind),
+		Country: e.Country, Side: domain.SideOf(e.Country),
+	}
+	for _, id := range e.Identifiers {
+		if id.Withdrawn == nil {
+			ref.Identifiers = append(ref.Identifiers, id.Identifier)
+		}
+	}
+	return ref
+}
+
+// registered refuses what is asked of an entity the register does not hold.
+func (e *Entity) registered() error {
+	if e.Kind == "" {
+		return domain.Reject(domain.NotFound, "登记簿中没有这个法人；请先登记该法人，或核对编号",
+			"no such legal entity in the register; register it first, or check the id")
+	}
+	return nil
+}
+
+// standing refuses changes to an entity that is not there or has ended.
+func (e *Entity) standing() error {
+	if err := e.registered(); err != nil {
+		return err
+	}
+	if e.Ended != nil {
+		return domain.Reject(domain.State, "该法人%s，不能再变更；如登记有误，请提交更正",
+			"this legal entity %s and can no longer be changed; if an entry is wrong, send a correction", e.Ended.words())
+	}
+	return nil
+}
+
+// Register enters a legal entity in the register.
+type Register struct {
+	domain.Because
+	Kind        Kind               `json:"kind" enum:"university,research-institute,company,government,other" doc:"What sort of legal entity it is"`
+	Country     string             `json:"country" doc:"Where it is established: ISO 3166-1 alpha-2, upper case, e.g. CN" minLength:"2" maxLength:"2"`
+	Names       []domain.Name      `json:"names" doc:"Its names; at least one in Chinese or English" minItems:"1" maxItems:"100"`
+	Identifiers []Assertion        `json:"identifiers,omitempty" doc:"Its identifiers, each with the source that gives it" maxItems:"50"`
+	Established domain.PartialDate `json:"established,omitzero" doc:"When it was founded, as far as known: YYYY, YYYY-MM or YYYY-MM-DD"`
+}
+
+// Registered says that a legal entity entered the register.
+type Registered struct {
+	Kind        Kind               `json:"kind"`
+	Country     string             `json:"country"`
+	Names       []domain.Name      `json:"names"`
+	Identifiers []Assertion        `json:"identifiers,omitempty"`
+	Established domain.PartialDate `json:"established,omitzero"`
+}
+
+// Decide lists every value at fault.
+func (r Register) Decide(e *Entity, x domain.Context) ([]Event, error) {
+	if e.Kind != "" {
+		return nil, domain.Reject(domain.Exists, "该法人已登记为%s；请使用变更命令，或提交更正",
+			"this legal entity is registered already, as %s; change or correct it instead", e.DisplayName())
+	}
+	var c domain.Check
+	_, known := kinds[r.Kind]
+	c.Require(known, "kind", "法人类别应为 university、research-institute、company、government 或 other",
+		"kind must be university, research-institute, company, government or other")
+	c.Require(IsCountry(r.Country), "country", "“%s” 不是国家或地区代码；请填写 ISO 3166-1 的两位大写字母代码，如 CN",
+		"%q is not a country; give its ISO 3166-1 code in two capital letters, e.g. CN", r.Country)
+	event := Registered{
+		Kind: r.Kind, Country: r.Country, Established: r.Established,
+		Names: checkNames(&c, r.Names, x.Today()), Identifiers: checkAssertions(&c, r.Identifiers),
+	}
+	notFuture(&c, "established", r.Established, x.Today())
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	return []Event{event}, nil
+}
+
+func (r Registered) apply(e *Entity, m domain.Meta) {
+	e.Kind, e.Country, e.Established = r.Kind, r.Country, r.Established
+	e.Names = slices.Clone(r.Names)
+	for _, a := range r.Identifiers {
+		IdentifierAsserted{a}.apply(e, m)
+	}
+}
+
+// Sentence names the entity, its kind and its country.
+func (r Registered) Sentence() domain.Text {
+	return domain.Textf("登记法人“%s”（%s，%s）", "Registered the legal entity “%s” (%s, %s)", domain.Current(r.Names), r.Kind, r.Country)
+}
+
+// notFuture reports a date, known as far as it may be, that cannot have come yet.
+func notFuture(c *domain.Check, path string, d domain.PartialDate, today domain.Date) {
+	c.Require(!d.Earliest().After(today), path, "日期 %s 尚未到来；今天是 %s", "%s is in the future; today is %s", d, today)
+}
