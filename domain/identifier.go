@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Scheme names a system of identifiers. Besides the four below, any prefix of
+// Scheme names a system of identifiers. Besides those below, any prefix of
 // the org-id.guide register may stand here (CN-USCI, GB-COH, GB-UKPRN …); those
 // have no common check digit, so only their form is judged.
 type Scheme string
@@ -20,9 +20,22 @@ const (
 	ORCID Scheme = "ORCID" // for people; a range of ISNI
 )
 
+// The schemes that have a form of their own but no check digit.
+const (
+	GRID     Scheme = "GRID"     // Global Research Identifier Database, closed in 2021
+	Wikidata Scheme = "WIKIDATA" // item numbers
+	FundRef  Scheme = "FUNDREF"  // Crossref Funder Registry
+)
+
+var forms = map[Scheme]*regexp.Regexp{
+	GRID:     regexp.MustCompile(`^grid\.[0-9]{4,6}\.[0-9a-f]{1,2}$`),
+	Wikidata: regexp.MustCompile(`^Q[1-9][0-9]{0,11}$`),
+	FundRef:  regexp.MustCompile(`^[0-9]{6,14}$`),
+}
+
 // Identifier is a value in a scheme, in the scheme's canonical form.
 type Identifier struct {
-	Scheme Scheme `json:"scheme" doc:"USCC, LEI, ROR, ISNI, ORCID or an org-id.guide prefix such as GB-COH"`
+	Scheme Scheme `json:"scheme" doc:"USCC, LEI, ROR, ISNI, ORCID, GRID, WIKIDATA, FUNDREF or an org-id.guide prefix such as GB-COH"`
 	Value  string `json:"value" doc:"The identifier" minLength:"1" maxLength:"100"`
 }
 
@@ -65,9 +78,13 @@ func (id Identifier) Canonical() (Identifier, error) {
 			sep = "-"
 		}
 		v = strings.Join([]string{v[:4], v[4:8], v[8:12], v[12:]}, sep)
+	case GRID, Wikidata, FundRef:
+		if !forms[id.Scheme].MatchString(v) {
+			return id, fmt.Errorf("%q does not look like a %s identifier; compare it with the source", id.Value, id.Scheme)
+		}
 	default:
 		if !orgID.MatchString(string(id.Scheme)) {
-			return id, fmt.Errorf("scheme %q is unknown; use USCC, LEI, ROR, ISNI, ORCID or an org-id.guide prefix such as GB-COH", id.Scheme)
+			return id, fmt.Errorf("scheme %q is unknown; use USCC, LEI, ROR, ISNI, ORCID, GRID, WIKIDATA, FUNDREF or an org-id.guide prefix such as GB-COH", id.Scheme)
 		}
 		if id.Scheme == "CN-USCI" {
 			v = strings.ToUpper(v)
