@@ -160,9 +160,17 @@ func (r Registered) apply(e *Entity, m domain.Meta) {
 	}
 }
 
-// Sentence names the entity, its kind and its country.
+// Sentence names the entity with its kind, country, founding and identifiers,
+// so that a correction of any of them reads differently.
 func (r Registered) Sentence() domain.Text {
-	return domain.Textf("登记法人“%s”（%s，%s）", "Registered the legal entity “%s” (%s, %s)", domain.Current(r.Names), r.Kind, r.Country)
+	said := domain.Textf("登记法人“%s”（%s，%s）", "Registered the legal entity “%s” (%s, %s)", domain.Current(r.Names), r.Kind, r.Country)
+	if !r.Established.IsZero() {
+		said = domain.Textf("%s，成立时间 %s", "%s, established %s", said, r.Established)
+	}
+	for _, a := range r.Identifiers {
+		said = domain.Textf("%s，%s", "%s, %s", said, a.Identifier)
+	}
+	return said
 }
 
 // notFuture reports a date, known as far as it may be, that cannot have come yet.
