@@ -35,6 +35,9 @@ func TestAssertIdentifierRefuses(t *testing.T) {
 	s.When(entity.AssertIdentifier{Identifier: identifier(domain.ORCID, "0000-0002-1825-0097")}, alice).ThenRefused(domain.Invalid, "scheme", "source")
 	s.When(entity.AssertIdentifier{Identifier: identifier(domain.USCC, "12100000400002259Q"), Source: "a page"}, alice).ThenRefused(domain.Invalid, "value")
 	s.When(entity.AssertIdentifier{Identifier: ror, Source: "a page"}, alice).ThenRefused(domain.Exists)
+	for _, known := range []domain.Scheme{"USCC", "LEI", "ROR", "ISNI", "GRID", "WIKIDATA", "FUNDREF", "CN-USCI", "GB-COH"} {
+		s.When(entity.AssertIdentifier{Identifier: identifier(known, " "), Source: "a page"}, alice).ThenRefused(domain.Invalid, "value")
+	}
 }
 
 func TestSomebodyElseCorroboratesFromAnotherSource(t *testing.T) {
