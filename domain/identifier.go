@@ -33,6 +33,15 @@ var forms = map[Scheme]*regexp.Regexp{
 	FundRef:  regexp.MustCompile(`^[0-9]{6,14}$`),
 }
 
+// Known reports whether any value could be valid in the scheme.
+func (s Scheme) Known() bool {
+	switch s {
+	case USCC, LEI, ROR, ISNI, ORCID, GRID, Wikidata, FundRef:
+		return true
+	}
+	return orgID.MatchString(string(s))
+}
+
 // Identifier is a value in a scheme, in the scheme's canonical form.
 type Identifier struct {
 	Scheme Scheme `json:"scheme" doc:"USCC, LEI, ROR, ISNI, ORCID, GRID, WIKIDATA, FUNDREF or an org-id.guide prefix such as GB-COH"`

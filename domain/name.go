@@ -48,7 +48,7 @@ func Current(names []Name) Text {
 	pick := func(lang string) string {
 		best, rank := "", 0
 		for _, n := range names {
-			if primary, _, _ := strings.Cut(n.Lang, "-"); primary != lang {
+			if primary, _, _ := strings.Cut(n.Lang, "-"); primary != lang || n.Lang == "zh-Latn" { // pinyin is no Chinese name
 				continue
 			}
 			r := 1

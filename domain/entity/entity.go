@@ -62,6 +62,7 @@ const (
 	Company           Kind = "company"
 	Government        Kind = "government"
 	Other             Kind = "other"
+	Unstated          Kind = "unstated" // a source names it without saying what it is
 )
 
 var kinds = map[Kind]domain.Text{
@@ -70,6 +71,7 @@ var kinds = map[Kind]domain.Text{
 	Company:           domain.T("企业", "company"),
 	Government:        domain.T("政府部门", "government body"),
 	Other:             domain.T("其他机构", "other organisation"),
+	Unstated:          domain.T("性质未说明", "of a kind not stated"),
 }
 
 // Text is the kind in words.
@@ -113,7 +115,7 @@ func (e *Entity) standing() error {
 // Register enters a legal entity in the register.
 type Register struct {
 	domain.Because
-	Kind        Kind               `json:"kind" enum:"university,research-institute,company,government,other" doc:"What sort of legal entity it is"`
+	Kind        Kind               `json:"kind" enum:"university,research-institute,company,government,other,unstated" doc:"What sort of legal entity it is"`
 	Country     string             `json:"country" doc:"Where it is established: ISO 3166-1 alpha-2, upper case, e.g. CN" minLength:"2" maxLength:"2"`
 	Names       []domain.Name      `json:"names" doc:"Its names; at least one in Chinese or English" minItems:"1" maxItems:"100"`
 	Identifiers []Assertion        `json:"identifiers,omitempty" doc:"Its identifiers, each with the source that gives it" maxItems:"50"`
@@ -137,8 +139,8 @@ func (r Register) Decide(e *Entity, x domain.Context) ([]Event, error) {
 	}
 	var c domain.Check
 	_, known := kinds[r.Kind]
-	c.Require(known, "kind", "法人类别应为 university、research-institute、company、government 或 other",
-		"kind must be university, research-institute, company, government or other")
+	c.Require(known, "kind", "法人类别应为 university、research-institute、company、government、other 或 unstated（未说明）",
+		"kind must be university, research-institute, company, government, other or unstated")
 	c.Require(IsCountry(r.Country), "country", "“%s” 不是国家或地区代码；请填写 ISO 3166-1 的两位大写字母代码，如 CN",
 		"%q is not a country; give its ISO 3166-1 code in two capital letters, e.g. CN", r.Country)
 	event := Registered{

@@ -47,23 +47,13 @@ func canonical(c *domain.Check, at string, id domain.Identifier) domain.Identifi
 		return id
 	}
 	tidied, err := id.Canonical()
-	if err != nil && !knownScheme(id.Scheme) {
+	if err != nil && !id.Scheme.Known() {
 		c.Require(false, at+"scheme", "未知的标识符类别“%s”；请使用 USCC、ROR、ISNI、LEI、GRID、WIKIDATA、FUNDREF 或 org-id.guide 前缀，如 GB-COH",
 			"the scheme %q is unknown; use USCC, ROR, ISNI, LEI, GRID, WIKIDATA, FUNDREF or an org-id.guide prefix such as GB-COH", id.Scheme)
 		return id
 	}
 	c.Require(err == nil, at+"value", "标识符“%[1]s”不正确，请与证书或登记网站核对（%[2]v）", "%[2]v", id.Value, err)
 	return tidied
-}
-
-// knownScheme reports whether any value could be valid in the scheme.
-func knownScheme(s domain.Scheme) bool {
-	switch s {
-	case domain.USCC, domain.LEI, domain.ROR, domain.ISNI, domain.GRID, domain.Wikidata, domain.FundRef, "CN-USCI":
-		return true // these judge the value, so a trial value would tell nothing
-	}
-	_, err := domain.Identifier{Scheme: s, Value: "1"}.Canonical()
-	return err == nil
 }
 
 // checkAssertions reports identifiers at fault or said twice, and returns them
