@@ -25,9 +25,9 @@ const (
 // What the engine's error codes mean to a writer.
 const (
 	codeWrongSequence         natsjs.ErrorCode = 10071
-	codeWrongSequenceConstant natsjs.ErrorCode = 10164 // the same, on a cluster under concurrency
+	codeWrongSequenceConstant natsjs.ErrorCode = 10164 // the same on a cluster, where another write of the subject may still be in process
 	codeKnownID               natsjs.ErrorCode = 10201 // an id of the batch is stored already
-	codeIDInProcess           natsjs.ErrorCode = 10158
+	codeIDInProcess           natsjs.ErrorCode = 10158 // as is, on a cluster, another attempt with the same id
 	codeBatchIncomplete       natsjs.ErrorCode = 10176
 	codeTooManyBatches        natsjs.ErrorCode = 10210
 	codeAccountFull           natsjs.ErrorCode = 10002
@@ -62,9 +62,9 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 	if len(events) == 0 {
 		return at, nil
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, l.patience, fmt.Errorf("no answer in %s; send the same events again", l.patience))
+	ctx, cancel := l.patiently(ctx)
 	defer cancel()
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+	for wait := 2 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if err := l.refusal(); err != nil {
 			return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 		}
@@ -78,7 +78,7 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 		switch {
 		case errors.Is(err, errDuplicate), isCode(answer, codeWrongSequence, codeWrongSequenceConstant, codeKnownID):
 			var v eventstore.Version
-			v, err = l.settle(ctx, stream, at, events, errors.Is(err, errDuplicate) || isCode(answer, codeKnownID))
+			v, err = l.settle(ctx, stream, at, events, err)
 			if !errors.Is(err, eventstore.ErrUnavailable) {
 				return v, err
 			}
@@ -96,6 +96,11 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 		case <-time.After(wait):
 		}
 	}
+}
+
+// patiently ends ctx after the log's patience, if it does not end before.
+func (l *Log) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, l.patience, fmt.Errorf("no answer in %s; try again later, with the same events", l.patience))
 }
 
 func isCode(e *natsjs.APIError, codes ...natsjs.ErrorCode) bool {
@@ -160,8 +165,8 @@ func (l *Log) publish(ctx context.Context, subject string, mark uint64, events [
 
 // settle finds out what it means that the engine did not take the events: they
 // are there since an earlier attempt, or the stream has moved on, or their ids
-// are used elsewhere.
-func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending, known bool) (eventstore.Version, error) {
+// are used elsewhere. ErrUnavailable means that it cannot be told yet.
+func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending, cause error) (eventstore.Version, error) {
 	doing := "append to " + stream.String()
 	there, now, err := l.Load(ctx, stream, at)
 	if err != nil {
@@ -174,7 +179,12 @@ func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstor
 	if n := len(events); len(there) >= n && slices.EqualFunc(events, there[:n], same) {
 		return eventstore.Version{Events: at.Events + uint64(n), Mark: uint64(there[n-1].Position)}, nil
 	}
-	if len(there) == 0 && known {
+	var answer *natsjs.APIError
+	errors.As(cause, &answer)
+	if len(there) == 0 && isCode(answer, codeWrongSequenceConstant) {
+		return eventstore.Version{}, unavailable(ctx, doing, cause) // what it lost against is not visible yet
+	}
+	if len(there) == 0 && (errors.Is(cause, errDuplicate) || isCode(answer, codeKnownID)) {
 		earlier, _, err := l.Load(ctx, stream, eventstore.Version{})
 		if err != nil {
 			return eventstore.Version{}, err

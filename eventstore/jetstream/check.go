@@ -27,10 +27,14 @@ func (l *Log) check(ctx context.Context) (problems []string, err error) {
 	} else if state.NumDeleted > 0 || state.Msgs != state.LastSeq {
 		add("the ledger holds %d events up to position %d: %d are missing; restore the data folder from a backup", state.Msgs, state.LastSeq, state.LastSeq-state.Msgs)
 	}
-	if last, err := l.stream.GetMsg(ctx, state.LastSeq); state.LastSeq > 0 && err != nil {
-		add("position %d cannot be read: %s; restore the data folder from a backup", state.LastSeq, err)
-	} else if err == nil && last.Header.Get(jetstreamext.BatchIDHeader) != "" && last.Header.Get(jetstreamext.BatchCommitHeader) == "" {
-		add("the events up to position %d are the beginning of a batch whose end is missing; restore the data folder from a backup", state.LastSeq)
+	if state.LastSeq > 0 {
+		// The engine completes a batch that a crash cut short, if it still can.
+		last, err := l.stream.GetMsg(ctx, state.LastSeq)
+		if err != nil {
+			add("position %d cannot be read: %s; restore the data folder from a backup", state.LastSeq, err)
+		} else if last.Header.Get(jetstreamext.BatchIDHeader) != "" && last.Header.Get(jetstreamext.BatchCommitHeader) == "" {
+			add("the last events, up to position %d, are the beginning of an append whose end is missing; restore the data folder from a backup", state.LastSeq)
+		}
 	}
 	changed, err := changes(info.Config, streamConfig(l.replicas))
 	if err != nil {

@@ -2,7 +2,6 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -20,7 +19,8 @@ const (
 
 // Follow calls each with the events after position, then with new ones as they
 // arrive. A single event is not held back to make a larger slice. When the
-// connection is lost Follow waits for it and goes on where it was.
+// connection is lost Follow waits for it and goes on where it was. A server of
+// a cluster that lags behind its leader delays events; the order is the same.
 //
 // It fails, rather than pass anything over, when a position is missing and
 // when after lies beyond the head.
@@ -63,7 +63,7 @@ func (l *Log) Follow(ctx context.Context, after eventstore.Position, each func([
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-l.closing.Done():
-			return unavailable(ctx, doing, errors.New("the log was closed"))
+			return unavailable(l.closing, doing, errClosed)
 		case m := <-msgs:
 			for more := true; more; {
 				event, err := received(m)

@@ -159,6 +159,19 @@ func TestAPositionBeyondTheHeadIsRefused(t *testing.T) {
 	}
 }
 
+func TestAStreamThatLacksEventsIsNotLoaded(t *testing.T) {
+	l := open(t, t.TempDir())
+	s := storetest.NewStream()
+	first := mustAppend(t, l, s, eventstore.Version{}, storetest.Events(1))
+	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(1))
+	mustAppend(t, l, s, first, storetest.Events(1))
+	// As if the events between were gone: the next one was written after another.
+	_, _, err := l.Load(t.Context(), s, eventstore.Version{Events: 2, Mark: 2})
+	if err == nil || !strings.Contains(err.Error(), "position 3 was written after position 1") {
+		t.Fatal(err)
+	}
+}
+
 func TestAFollowerOfAClosedLogReturns(t *testing.T) {
 	l := open(t, t.TempDir())
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(1))

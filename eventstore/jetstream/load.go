@@ -31,6 +31,8 @@ func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventsto
 		return nil, eventstore.Version{}, err
 	}
 	doing := "load " + stream.String()
+	ctx, cancel := l.patiently(ctx)
+	defer cancel()
 	var atLeast uint64
 	if l.replicas > 1 {
 		if atLeast, err = l.lastOnLeader(ctx, subject); err != nil {
@@ -56,11 +58,19 @@ func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventsto
 		if at.Mark >= atLeast {
 			return events, at, nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil, eventstore.Version{}, unavailable(ctx, doing, ctx.Err())
-		case <-time.After(2 * time.Millisecond):
+		if err := catchUp(ctx, doing); err != nil {
+			return nil, eventstore.Version{}, err
 		}
+	}
+}
+
+// catchUp gives a server that lags behind its leader a moment.
+func catchUp(ctx context.Context, doing string) error {
+	select {
+	case <-ctx.Done():
+		return unavailable(ctx, doing, ctx.Err())
+	case <-time.After(2 * time.Millisecond):
+		return nil
 	}
 }
 
@@ -77,25 +87,29 @@ func (l *Log) Read(ctx context.Context, after, to eventstore.Position, each func
 	}
 	var batch []eventstore.Recorded
 	last := after
-	err := l.pages(ctx, doing, l.bulk, "", uint64(after)+1, func(m *natsjs.RawStreamMsg) (bool, error) {
-		event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
-		if err != nil {
-			return false, err
+	for {
+		err := l.pages(ctx, doing, l.bulk, "", uint64(last)+1, func(m *natsjs.RawStreamMsg) (bool, error) {
+			event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
+			if err != nil {
+				return false, err
+			}
+			if event.Position != last+1 {
+				return false, gap(last, event.Position)
+			}
+			batch, last = append(batch, event), event.Position
+			if len(batch) == maxSlice || last == to {
+				err = each(batch)
+				batch = batch[:0]
+			}
+			return last < to, err
+		})
+		if err != nil || last == to {
+			return err
 		}
-		if event.Position != last+1 {
-			return false, gap(last, event.Position)
+		if err := catchUp(ctx, doing); err != nil {
+			return err
 		}
-		batch, last = append(batch, event), event.Position
-		if len(batch) == maxSlice || last == to {
-			err = each(batch)
-			batch = batch[:0]
-		}
-		return last < to, err
-	})
-	if err == nil && last < to {
-		err = fmt.Errorf("jetstream: %s: %w: it ended at %d", doing, eventstore.ErrUnavailable, last)
 	}
-	return err
 }
 
 func gap(last, next eventstore.Position) error {

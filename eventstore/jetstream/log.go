@@ -13,23 +13,19 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-const (
-	streamName    = "JOINTLAB"
-	subjectPrefix = "jointlab.ledger."
-)
+const streamName = "JOINTLAB"
+
+var errClosed = errors.New("the log was closed")
 
 var (
 	_ eventstore.Store  = (*Log)(nil)
@@ -57,7 +53,7 @@ type Log struct {
 	problems []string
 	mark     *highWater
 	closing  context.Context // ends when Close is called
-	close    context.CancelFunc
+	close    context.CancelCauseFunc
 	running  sync.WaitGroup
 	acked    atomic.Uint64 // highest sequence this process saw acknowledged
 }
@@ -73,12 +69,11 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, fmt.Errorf("jetstream: open %s: %w", cfg.Dir, err)
 	}
-	l := &Log{patience: cfg.Patience, answer: 2 * time.Second, replicas: 1, server: server, mark: newHighWater(cfg.Dir)}
-	if l.patience == 0 {
-		l.patience = 15 * time.Second
+	l := newLog(cfg, server, 1)
+	if err = l.connect(server.connect); err == nil {
+		err = l.begin(ctx)
 	}
-	l.closing, l.close = context.WithCancel(context.Background())
-	if err := l.open(ctx, server.connect); err != nil {
+	if err != nil {
 		l.shutdown()
 		return nil, fmt.Errorf("jetstream: open %s: %w", cfg.Dir, err)
 	}
@@ -86,11 +81,19 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	return l, nil
 }
 
-// open connects, finds or makes the stream, and checks it. It does not care
-// whose server answers.
-func (l *Log) open(ctx context.Context, connect func(name string) (*nats.Conn, error)) error {
+func newLog(cfg Config, server *embedded, replicas int) *Log {
+	l := &Log{patience: cfg.Patience, answer: 2 * time.Second, replicas: replicas, server: server, mark: newHighWater(cfg.Dir)}
+	if l.patience == 0 {
+		l.patience = 15 * time.Second
+	}
+	l.closing, l.close = context.WithCancelCause(context.Background())
+	return l
+}
+
+// connect does not care whose server answers.
+func (l *Log) connect(to func(name string) (*nats.Conn, error)) error {
 	for i, client := range []*natsjs.JetStream{&l.js, &l.bulk} {
-		conn, err := connect([]string{"commands", "followers"}[i])
+		conn, err := to([]string{"commands", "followers"}[i])
 		if err != nil {
 			return fmt.Errorf("connect: %w", err)
 		}
@@ -99,7 +102,11 @@ func (l *Log) open(ctx context.Context, connect func(name string) (*nats.Conn, e
 			return fmt.Errorf("connect: %w", err)
 		}
 	}
-	var err error
+	return nil
+}
+
+// begin finds or makes the stream, and checks it.
+func (l *Log) begin(ctx context.Context) (err error) {
 	if l.stream, err = l.findStream(ctx); err != nil {
 		return err
 	}
@@ -169,50 +176,19 @@ func (l *Log) Close() error {
 	if l.closing.Err() != nil {
 		return nil
 	}
-	l.close()
+	l.close(errClosed)
 	l.running.Wait()
 	return l.shutdown()
 }
 
 func (l *Log) shutdown() error {
-	l.close()
+	l.close(errClosed)
 	for _, conn := range l.conns {
 		if conn != nil {
 			conn.Close()
 		}
 	}
 	return l.server.stop()
-}
-
-func subjectOf(s eventstore.Stream) (string, error) {
-	if s.Kind == "" || strings.ContainsAny(s.Kind, ".*> \t\r\n") {
-		return "", fmt.Errorf("jetstream: %q cannot name a kind of stream; use letters only", s.Kind)
-	}
-	return subjectPrefix + s.Kind + "." + s.ID.String(), nil
-}
-
-func streamOf(subject string) (eventstore.Stream, error) {
-	kind, id, _ := strings.Cut(strings.TrimPrefix(subject, subjectPrefix), ".")
-	parsed, err := uuid.Parse(id)
-	return eventstore.Stream{Kind: kind, ID: parsed}, err
-}
-
-// recorded is the event kept in a message.
-func recorded(subject string, header nats.Header, seq uint64, body []byte) (eventstore.Recorded, error) {
-	stream, err := streamOf(subject)
-	if err != nil {
-		return eventstore.Recorded{}, fmt.Errorf("position %d: subject %q is no aggregate's; something else publishes into the ledger", seq, subject)
-	}
-	id, err := uuid.Parse(header.Get(natsjs.MsgIDHeader))
-	if err != nil {
-		return eventstore.Recorded{}, fmt.Errorf("position %d: no event id; something else publishes into the ledger", seq)
-	}
-	return eventstore.Recorded{Stream: stream, ID: id, Position: eventstore.Position(seq), Body: body}, nil
-}
-
-func number(header nats.Header, key string) (n uint64, ok bool) {
-	n, err := strconv.ParseUint(header.Get(key), 10, 64)
-	return n, err == nil
 }
 
 // unavailable wraps an error of the engine in ErrUnavailable, and keeps the
