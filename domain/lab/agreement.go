@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -60,11 +61,12 @@ type Agreement struct {
 
 // Party is a legal entity bound by an agreement.
 type Party struct {
-	Entity domain.EntityRef `json:"entity"`
-	Role   PartyRole        `json:"role"`
-	Joined domain.Date      `json:"joined,omitzero"` // absent: from the beginning
-	Left   domain.Date      `json:"left,omitzero"`   // the first day it is no longer bound
-	Unit   string           `json:"unit,omitempty"`  // institute that carries out its part
+	Entity   domain.EntityRef `json:"entity"`
+	Role     PartyRole        `json:"role"`
+	Joined   domain.Date      `json:"joined,omitzero"`   // absent: from the beginning
+	Left     domain.Date      `json:"left,omitzero"`     // the first day it is no longer bound
+	Unit     string           `json:"unit,omitempty"`    // institute that carries out its part
+	Succeeds uuid.UUID        `json:"succeeds,omitzero"` // the party whose place it took, and whose signature binds it
 }
 
 // PartyRole is what a party is in the undertaking.
@@ -109,10 +111,11 @@ func (a *Agreement) StatusOn(d domain.Date) AgreementStatus {
 	switch {
 	case a.Ended != "" && !d.Before(a.EndedOn):
 		return a.Ended
-	case a.InForceFrom.IsZero() && len(a.Signatures) == 0:
-		return Draft
 	case a.InForceFrom.IsZero() || d.Before(a.InForceFrom):
-		return PartiallySigned
+		if slices.ContainsFunc(a.Signatures, func(s Signature) bool { return !s.On.After(d) }) {
+			return PartiallySigned
+		}
+		return Draft
 	case !a.Term.To.IsZero() && d.After(a.Term.To):
 		return Expired
 	case slices.ContainsFunc(a.Lapses, func(p domain.Period) bool { return p.Contains(d) }):
@@ -139,6 +142,27 @@ func (a *Agreement) party(id uuid.UUID) *Party {
 		}
 	}
 	return nil
+}
+
+// bound lists who is bound, or is to be, as things stand.
+func (a *Agreement) bound() []Party {
+	return slices.DeleteFunc(slices.Clone(a.Parties), func(p Party) bool { return !p.Left.IsZero() })
+}
+
+// signed returns the signature that binds the party with the given id: its
+// own, or that of the party whose place it took.
+func (a *Agreement) signed(in []Signature, id uuid.UUID) (Signature, bool) {
+	for range len(a.Parties) + 1 {
+		if i := slices.IndexFunc(in, func(s Signature) bool { return s.Party == id }); i >= 0 {
+			return in[i], true
+		}
+		i := slices.IndexFunc(a.Parties, func(p Party) bool { return p.Entity.ID == id && p.Succeeds != uuid.Nil })
+		if i < 0 {
+			break
+		}
+		id = a.Parties[i].Succeeds
+	}
+	return Signature{}, false
 }
 
 func (a *Agreement) amendment(no int) *Amendment {
@@ -227,7 +251,8 @@ type DraftAgreement struct {
 // UsesEntities names the parties.
 func (d DraftAgreement) UsesEntities() []uuid.UUID { return entitiesOf(d.Parties) }
 
-// Decide refuses fewer than two parties and a lab's host that is not among them.
+// Decide refuses fewer than two parties, and an agreement to which the lab's
+// host is not a party, as the host (C04, C78).
 func (d DraftAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -237,10 +262,12 @@ func (d DraftAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	checkClass(&c, d.Class, true)
 	c.Require(len(d.Parties) >= 2, "parties", "协议至少有两方", "an agreement has at least two parties")
 	ps := parties(x, &c, "parties", d.Parties)
-	for i, p := range ps {
-		c.Require(p.Role != HostParty || p.Entity.ID == l.Host.ID, fmt.Sprintf("parties[%d].role", i),
-			"该实验室的依托单位是 %s", "the lab's host is %s", l.Host.Name)
+	for i, p := range d.Parties {
+		c.Require((p.Role == HostParty) == (p.Entity == l.Host.ID), fmt.Sprintf("parties[%d].role", i),
+			"依托单位是%s；只有它以 host 身份签约", "the lab's host is %s; it, and no other party, has the role host", l.Host.Name)
 	}
+	c.Require(slices.ContainsFunc(d.Parties, func(p NewParty) bool { return p.Entity == l.Host.ID }), "parties",
+		"协议各方中没有依托单位%s", "the lab's host, %s, is not among the parties", l.Host.Name)
 	d.Term.Check(&c, "term")
 	c.Require(len(d.Documents) > 0, "documents", "请登记待签文本的摘要", "give the digest of the text to be signed")
 	checkDocuments(&c, d.Documents)
@@ -265,7 +292,7 @@ type AgreementDrafted struct {
 
 // Sentence says what happened.
 func (e AgreementDrafted) Sentence() domain.Text {
-	return domain.Textf("登记协议 %s“%s”草案，共 %d 方", "Drafted agreement %s “%s” between %d parties", e.Agreement, e.Title, len(e.Parties))
+	return domain.Textf("登记协议 %s“%s”草案，共 %d 方", "Drafted agreement %s, “%s”, between %d parties", e.Agreement, e.Title, len(e.Parties))
 }
 
 func (e AgreementDrafted) apply(l *Lab, _ domain.Meta) {
@@ -306,7 +333,7 @@ type AgreementClassified struct {
 
 // Sentence says what happened.
 func (e AgreementClassified) Sentence() domain.Text {
-	return domain.Textf("协议 %s 认定为%s", "Classified agreement %s as %s", e.Agreement, e.To)
+	return domain.Textf("将协议 %s 认定为%s", "Classified agreement %s as %s", e.Agreement, e.To)
 }
 
 func (e AgreementClassified) apply(l *Lab, m domain.Meta) {
@@ -338,25 +365,27 @@ func (s SignAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	signers, signed, documents := a.Parties, a.Signatures, a.Documents
+	signers, signatures, documents, from := a.bound(), a.Signatures, a.Documents, a.InForceFrom
 	if s.Amendment != 0 {
 		m := a.amendment(s.Amendment)
 		if m == nil {
-			return nil, domain.Reject(domain.NotFound, "协议 %s 没有第 %d 号修正案", "agreement %s has no amendment %d", s.Agreement, s.Amendment)
+			return nil, domain.Reject(domain.NotFound, "协议 %s 没有第 %d 号补充协议", "agreement %s has no amendment %d", s.Agreement, s.Amendment)
 		}
-		signers, signed, documents = a.signersOf(m), m.Signatures, m.Documents
+		signers, signatures, documents, from = a.signersOf(m), m.Signatures, m.Documents, m.InForce
+	}
+	if !from.IsZero() {
+		return nil, domain.Reject(domain.State, "各方均已签署，自 %s 起生效，无需再签", "every party has signed and it binds from %s; no signature is missing", from)
 	}
 	var c domain.Check
 	ref := x.Entity(&c, "party", s.Party)
-	c.Require(slices.ContainsFunc(signers, func(p Party) bool { return p.Entity.ID == s.Party && p.Left.IsZero() }), "party",
+	c.Require(slices.ContainsFunc(signers, func(p Party) bool { return p.Entity.ID == s.Party }), "party",
 		"该法人不是签约方", "this legal entity is not a party that signs")
-	c.Require(!slices.ContainsFunc(signed, func(g Signature) bool { return g.Party == s.Party }), "party",
-		"该方已签署", "this party has signed already")
-	c.Require(s.Representative.Name != "", "representative.name", "请填写签署代表", "name the representative who signs")
+	_, signed := a.signed(signatures, s.Party)
+	c.Require(!signed, "party", "该方已签署", "this party has signed already")
+	c.Require(strings.TrimSpace(string(s.Representative.Name)) != "", "representative.name", "请填写签署代表", "name the representative who signs")
 	c.NotFuture("on", s.On, x.Today())
-	c.Digest("document", s.Document, false)
 	c.Require(slices.ContainsFunc(documents, func(d Document) bool { return d.Digest == s.Document }), "document",
-		"所签文本与登记的文本摘要不符", "the text signed is none of those registered")
+		"所签文本与登记的文本摘要不符", "the text signed is none of those registered; give the digest of one of them")
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
@@ -370,13 +399,7 @@ func (s SignAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // signersOf lists whose signatures an amendment needs: everyone bound now and
 // everyone acceding (C52).
 func (a *Agreement) signersOf(m *Amendment) []Party {
-	var who []Party
-	for _, p := range a.Parties {
-		if p.Left.IsZero() {
-			who = append(who, p)
-		}
-	}
-	return append(who, m.Accede...)
+	return append(a.bound(), m.Accede...)
 }
 
 // AgreementSigned records a party's signature. The agreement is in force when
@@ -389,7 +412,7 @@ type AgreementSigned struct {
 
 // Sentence says what happened.
 func (e AgreementSigned) Sentence() domain.Text {
-	return domain.Textf("%s 于 %s 签署协议 %s", "%s signed on %s agreement %s", e.Party.Name, e.Signature.On, e.Agreement)
+	return domain.Textf("%[1]s于 %[2]s 签署协议 %[3]s", "On %[2]s %[1]s signed agreement %[3]s", e.Party.Name, e.Signature.On, e.Agreement)
 }
 
 func (e AgreementSigned) apply(l *Lab, m domain.Meta) {
@@ -397,36 +420,35 @@ func (e AgreementSigned) apply(l *Lab, m domain.Meta) {
 	if a == nil {
 		return
 	}
-	l.refresh(e.Party)
-	if p := a.party(e.Party.ID); p != nil {
-		p.Entity = e.Party
-	}
+	l.refresh(a, e.Party)
 	a.Signatures = append(a.Signatures, e.Signature)
 	a.Evidence = append(a.Evidence, m.ID)
-	a.InForceFrom = complete(a.Parties, a.Signatures, a.Term.From)
+	if a.InForceFrom.IsZero() {
+		a.InForceFrom = a.complete(a.bound(), a.Signatures, a.Term.From)
+	}
 }
 
 // complete is the day on which the last of the signers had signed, not before
 // earliest; zero while one is missing.
-func complete(signers []Party, signatures []Signature, earliest domain.Date) domain.Date {
+func (a *Agreement) complete(signers []Party, signatures []Signature, earliest domain.Date) domain.Date {
 	from := earliest
 	for _, p := range signers {
-		if !p.Left.IsZero() {
-			continue
-		}
-		i := slices.IndexFunc(signatures, func(s Signature) bool { return s.Party == p.Entity.ID })
-		if i < 0 {
+		s, ok := a.signed(signatures, p.Entity.ID)
+		if !ok {
 			return domain.Date{}
 		}
-		from = domain.Later(from, signatures[i].On)
+		from = domain.Later(from, s.On)
 	}
 	return from
 }
 
-// refresh takes over newer facts about the host.
-func (l *Lab) refresh(ref domain.EntityRef) {
+// refresh takes over the facts about a party as of its latest signature.
+func (l *Lab) refresh(a *Agreement, ref domain.EntityRef) {
 	if ref.ID == l.Host.ID {
 		l.Host = ref
+	}
+	if p := a.party(ref.ID); p != nil {
+		p.Entity = ref
 	}
 }
 
@@ -445,23 +467,27 @@ type AmendAgreement struct {
 // UsesEntities names those who accede.
 func (m AmendAgreement) UsesEntities() []uuid.UUID { return entitiesOf(m.Accede) }
 
-// Decide refuses an amendment of what is not in force and the accession of a party.
+// Decide refuses an amendment of what is not in force, a term that would be
+// over before the amendment binds, and the accession of a party or of a host.
 func (m AmendAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	a, err := l.anAgreement(m.Agreement)
 	if err != nil {
 		return nil, err
 	}
 	if st := a.StatusOn(x.Today()); st != InForce {
-		return nil, domain.Reject(domain.State, "协议 %s 目前为 %s，只有生效的协议可以修正", "agreement %s is %s; only one in force can be amended", m.Agreement, st)
+		return nil, domain.Reject(domain.State, "协议 %s 目前为“%s”，只有生效的协议可以修订", "agreement %s is %s; only one in force can be amended", m.Agreement, st)
 	}
 	var c domain.Check
 	c.Text("summary", m.Summary)
 	m.Term.Check(&c, "term")
+	c.Require(m.Term.To.IsZero() || !m.Term.To.Before(domain.Later(x.Today(), m.Effective)), "term.to",
+		"新的截止日已过，或早于补充协议生效日；提前结束协议请登记终止", "the new last day is over before the amendment binds; terminate the agreement to end it early")
 	in := parties(x, &c, "accede", m.Accede)
-	for i, p := range in {
-		c.Require(a.party(p.Entity.ID) == nil, fmt.Sprintf("accede[%d].entity", i), "该法人已是协议方", "this legal entity is a party already")
+	for i, p := range m.Accede {
+		c.Require(a.party(p.Entity) == nil, fmt.Sprintf("accede[%d].entity", i), "该法人已是协议方", "this legal entity is a party already")
+		c.Require(p.Role != HostParty, fmt.Sprintf("accede[%d].role", i), "依托单位只有一个；加入方应为 partner 或 enterprise", "there is one host; who accedes is a partner or an enterprise")
 	}
-	c.Require(len(m.Documents) > 0, "documents", "请登记修正案文本的摘要", "give the digest of the amendment's text")
+	c.Require(len(m.Documents) > 0, "documents", "请登记补充协议文本的摘要", "give the digest of the amendment's text")
 	checkDocuments(&c, m.Documents)
 	if err := c.Err(); err != nil {
 		return nil, err
@@ -479,12 +505,14 @@ type AmendmentProposed struct {
 
 // Sentence says what happened.
 func (e AmendmentProposed) Sentence() domain.Text {
-	return domain.Textf("提出协议 %s 第 %d 号修正案：%s", "Proposed for agreement %s amendment %d: %s", e.Agreement, e.Amendment.No, e.Amendment.Summary)
+	return domain.Textf("提出协议 %[1]s 的第 %[2]d 号补充协议：%[3]s", "Proposed amendment %[2]d to agreement %[1]s: %[3]s", e.Agreement, e.Amendment.No, e.Amendment.Summary)
 }
 
 func (e AmendmentProposed) apply(l *Lab, _ domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
-		a.Amendments = append(a.Amendments, e.Amendment)
+		m := e.Amendment
+		m.Accede, m.Signatures = slices.Clone(m.Accede), slices.Clone(m.Signatures) // the state changes them, the event must not
+		a.Amendments = append(a.Amendments, m)
 	}
 }
 
@@ -499,7 +527,7 @@ type AmendmentSigned struct {
 
 // Sentence says what happened.
 func (e AmendmentSigned) Sentence() domain.Text {
-	return domain.Textf("%s 于 %s 签署协议 %s 第 %d 号修正案", "%s signed on %s, for agreement %s, amendment %d", e.Party.Name, e.Signature.On, e.Agreement, e.Amendment)
+	return domain.Textf("%[1]s于 %[2]s 签署协议 %[3]s 的第 %[4]d 号补充协议", "On %[2]s %[1]s signed amendment %[4]d to agreement %[3]s", e.Party.Name, e.Signature.On, e.Agreement, e.Amendment)
 }
 
 func (e AmendmentSigned) apply(l *Lab, m domain.Meta) {
@@ -511,19 +539,50 @@ func (e AmendmentSigned) apply(l *Lab, m domain.Meta) {
 	if am == nil {
 		return
 	}
+	l.refresh(a, e.Party)
+	for i := range am.Accede {
+		if am.Accede[i].Entity.ID == e.Party.ID {
+			am.Accede[i].Entity = e.Party
+		}
+	}
 	am.Signatures = append(am.Signatures, e.Signature)
 	a.Evidence = append(a.Evidence, m.ID)
-	am.InForce = complete(a.signersOf(am), am.Signatures, am.Effective)
-	if am.InForce.IsZero() {
+	a.bind(am, domain.Date{})
+}
+
+// bind lets an amendment take effect, once, when every signature it needs is
+// there, not before earliest.
+func (a *Agreement) bind(m *Amendment, earliest domain.Date) {
+	if !m.InForce.IsZero() {
 		return
 	}
-	if am.Term != (domain.Period{}) {
-		a.Term = am.Term
+	m.InForce = a.complete(a.signersOf(m), m.Signatures, domain.Later(m.Effective, earliest))
+	if m.InForce.IsZero() {
+		return
 	}
-	for _, p := range am.Accede {
-		p.Joined = am.InForce
+	if term := m.Term; term != (domain.Period{}) {
+		if term.From.IsZero() {
+			term.From = a.Term.From
+		}
+		a.lapse(m.InForce)
+		a.Term = term
+	}
+	for _, p := range m.Accede {
+		if a.party(p.Entity.ID) != nil {
+			continue // two amendments named it, and the other came first
+		}
+		p.Joined = m.InForce
+		s, _ := a.signed(m.Signatures, p.Entity.ID)
 		a.Parties = append(a.Parties, p)
-		a.Signatures = append(a.Signatures, am.Signatures[slices.IndexFunc(am.Signatures, func(s Signature) bool { return s.Party == p.Entity.ID })])
+		a.Signatures = append(a.Signatures, s)
+	}
+}
+
+// lapse keeps the days between the last one of the term and the day on which
+// the agreement holds again.
+func (a *Agreement) lapse(again domain.Date) {
+	if first := a.Term.To.AddDays(1); !a.Term.To.IsZero() && again.After(first) {
+		a.Lapses = append(a.Lapses, domain.Period{From: first, To: again.AddDays(-1)})
 	}
 }
 
@@ -543,16 +602,16 @@ func (r RenewAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
+	if a.InForceFrom.IsZero() || a.Term.To.IsZero() {
+		return nil, domain.Reject(domain.State, "协议 %s 尚未生效或没有截止日，无需续签", "agreement %s is not in force yet, or has no last day to extend", r.Agreement)
+	}
 	var c domain.Check
 	c.NotFuture("on", r.On, x.Today())
-	c.Given("until", r.Until)
-	c.Require(r.Until.After(a.Term.To) && r.Until.After(r.On), "until", "新的截止日应晚于原截止日 %s", "the new last day must come after the present one, %s", a.Term.To)
+	c.Require(!r.On.Before(a.InForceFrom), "on", "不能早于生效日 %s", "it cannot be renewed before it came into force on %s", a.InForceFrom)
+	c.Require(r.Until.After(domain.Later(a.Term.To, r.On)), "until", "新的截止日应晚于原截止日 %s 和续签日", "the new last day must come after the present one, %s, and after the day of renewal", a.Term.To)
 	c.Digest("document", r.Document, false)
 	if err := c.Err(); err != nil {
 		return nil, err
-	}
-	if a.InForceFrom.IsZero() || a.Term.To.IsZero() {
-		return nil, domain.Reject(domain.State, "协议 %s 尚未生效或没有截止日，无需续签", "agreement %s is not in force yet, or has no last day to extend", r.Agreement)
 	}
 	if last := a.Term.To.AddDays(RenewalGraceDays); r.On.After(last) {
 		return nil, domain.Reject(domain.State, "协议 %s 的续签宽限期已于 %s 结束；请签订新协议", "the time to renew agreement %s ended on %s; conclude a new agreement", r.Agreement, last)
@@ -571,7 +630,7 @@ type AgreementRenewed struct {
 
 // Sentence says what happened.
 func (e AgreementRenewed) Sentence() domain.Text {
-	return domain.Textf("协议 %s 续签，截止日由 %s 延至 %s", "Renewed agreement %s: its last day moves from %s to %s", e.Agreement, e.From, e.Until)
+	return domain.Textf("%[2]s 续签协议 %[1]s，截止日由 %[3]s 延至 %[4]s", "On %[2]s agreement %[1]s was renewed; its last day moves from %[3]s to %[4]s", e.Agreement, e.On, e.From, e.Until)
 }
 
 func (e AgreementRenewed) apply(l *Lab, m domain.Meta) {
@@ -579,14 +638,13 @@ func (e AgreementRenewed) apply(l *Lab, m domain.Meta) {
 	if a == nil {
 		return
 	}
-	if e.On.After(a.Term.To.AddDays(1)) {
-		a.Lapses = append(a.Lapses, domain.Period{From: a.Term.To.AddDays(1), To: e.On.AddDays(-1)})
-	}
+	a.lapse(e.On)
 	a.Term.To = e.Until
 	a.Evidence = append(a.Evidence, m.ID)
 }
 
-// TerminateAgreement ends an agreement before its term.
+// TerminateAgreement ends an agreement before its term, or gives up one that
+// was never signed by all.
 type TerminateAgreement struct {
 	domain.Because
 	Agreement string      `json:"agreement" doc:"e.g. A1"`
@@ -594,7 +652,7 @@ type TerminateAgreement struct {
 	Ground    domain.Text `json:"ground" doc:"Why it ends"`
 }
 
-// Decide refuses to end what has not begun.
+// Decide refuses to end what has ended on that day, or does not hold yet.
 func (t TerminateAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	a, err := l.anAgreement(t.Agreement)
 	if err != nil {
@@ -603,11 +661,18 @@ func (t TerminateAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	var c domain.Check
 	c.NotFuture("on", t.On, x.Today())
 	c.Text("ground", t.Ground)
-	c.Require(a.InForceFrom.IsZero() || !t.On.Before(a.InForceFrom), "on", "不能早于生效日 %s", "it cannot end before it came into force on %s", a.InForceFrom)
+	a.ends(&c, t.On)
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	return []Event{AgreementTerminated{t.Agreement, t.On, t.Ground}}, nil
+}
+
+// ends reports a day on which an agreement cannot end: before it came into
+// force, or after it expired.
+func (a *Agreement) ends(c *domain.Check, on domain.Date) {
+	c.Require(a.InForceFrom.IsZero() || !on.Before(a.InForceFrom), "on", "不能早于生效日 %s", "it cannot end before it came into force on %s", a.InForceFrom)
+	c.Require(a.StatusOn(on) != Expired, "on", "协议在 %s 已经到期", "the agreement had expired by %s already", on)
 }
 
 // AgreementTerminated records the end of an agreement before its term.
@@ -619,7 +684,7 @@ type AgreementTerminated struct {
 
 // Sentence says what happened.
 func (e AgreementTerminated) Sentence() domain.Text {
-	return domain.Textf("协议 %s 自 %s 起终止：%s", "Agreement %s ends on %s: %s", e.Agreement, e.On, e.Ground)
+	return domain.Textf("协议 %s 自 %s 起终止：%s", "Agreement %s was terminated with effect from %s: %s", e.Agreement, e.On, e.Ground)
 }
 
 func (e AgreementTerminated) apply(l *Lab, _ domain.Meta) {
@@ -638,18 +703,20 @@ type SupersedeAgreement struct {
 
 // Decide refuses a successor that is not in force on that day.
 func (s SupersedeAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	if _, err := l.anAgreement(s.Agreement); err != nil {
+	a, err := l.anAgreement(s.Agreement)
+	if err != nil {
 		return nil, err
 	}
 	by := l.agreement(s.By)
 	var c domain.Check
 	c.NotFuture("on", s.On, x.Today())
 	c.Require(by != nil && s.By != s.Agreement, "by", "请填写该实验室的另一份协议", "name another agreement of this lab")
+	a.ends(&c, s.On)
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
 	if st := by.StatusOn(s.On); st != InForce {
-		return nil, domain.Reject(domain.State, "协议 %s 在 %s 为 %s，尚不能取代", "agreement %s is, on %s, %s and cannot take another's place", s.By, s.On, st)
+		return nil, domain.Reject(domain.State, "协议 %s 在 %s 的状态为“%s”，不能取代其他协议", "on %[2]s agreement %[1]s is %[3]s and cannot take another's place", s.By, s.On, st)
 	}
 	return []Event{AgreementSuperseded{s.Agreement, s.By, s.On}}, nil
 }
@@ -663,7 +730,7 @@ type AgreementSuperseded struct {
 
 // Sentence says what happened.
 func (e AgreementSuperseded) Sentence() domain.Text {
-	return domain.Textf("协议 %s 由协议 %s 取代，自 %s 起", "Agreement %s is superseded by agreement %s from %s", e.Agreement, e.By, e.On)
+	return domain.Textf("自 %[3]s 起，协议 %[2]s 取代协议 %[1]s", "From %[3]s agreement %[2]s takes the place of agreement %[1]s", e.Agreement, e.By, e.On)
 }
 
 func (e AgreementSuperseded) apply(l *Lab, _ domain.Meta) {
@@ -682,7 +749,8 @@ type WithdrawParty struct {
 }
 
 // Decide refuses the host's withdrawal: the responsible party changes only by
-// succession (C78).
+// succession (C78). It also refuses what would leave one party alone, and any
+// withdrawal from an agreement that does not bind yet.
 func (w WithdrawParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	a, err := l.anAgreement(w.Agreement)
 	if err != nil {
@@ -692,13 +760,22 @@ func (w WithdrawParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	p := a.party(w.Party)
 	c.Require(p != nil, "party", "该法人不是协议方", "this legal entity is not a party")
 	c.NotFuture("on", w.On, x.Today())
+	c.Require(p == nil || !w.On.Before(domain.Later(p.Joined, a.InForceFrom)), "on", "不能早于其受约束之日", "it cannot leave before it was bound")
 	c.Digest("notice", w.Notice, false)
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	if p.Entity.ID == l.Host.ID {
+	if a.InForceFrom.IsZero() {
+		return nil, domain.Reject(domain.State, "协议 %s 尚未生效，无可退出；请终止该草案，由其余各方另行起草",
+			"agreement %s binds nobody yet; give the draft up and let those who stay draft another", w.Agreement)
+	}
+	if p.Entity.ID == l.Host.ID || p.Role == HostParty {
 		return nil, domain.Unmet([]domain.Finding{Rules["C78"].unmet(domain.T(
 			"依托单位不能退出协议；责任主体只能由承继单位接替", "the host cannot leave; the responsible party changes only by succession"))})
+	}
+	if len(a.bound()) <= 2 {
+		return nil, domain.Reject(domain.State, "协议 %s 只有两方，一方退出即告终止；请登记协议终止",
+			"agreement %s has only two parties; record its termination instead", w.Agreement)
 	}
 	return []Event{PartyWithdrew{w.Agreement, p.Entity, w.On, w.Notice}}, nil
 }
@@ -713,7 +790,7 @@ type PartyWithdrew struct {
 
 // Sentence says what happened.
 func (e PartyWithdrew) Sentence() domain.Text {
-	return domain.Textf("%s 自 %s 起退出协议 %s", "%s leaves, on %s, agreement %s", e.Party.Name, e.On, e.Agreement)
+	return domain.Textf("%[1]s自 %[2]s 起退出协议 %[3]s", "%[1]s left agreement %[3]s with effect from %[2]s", e.Party.Name, e.On, e.Agreement)
 }
 
 func (e PartyWithdrew) apply(l *Lab, m domain.Meta) {
@@ -722,11 +799,15 @@ func (e PartyWithdrew) apply(l *Lab, m domain.Meta) {
 			p.Left = e.On
 		}
 		a.Evidence = append(a.Evidence, m.ID)
+		for i := range a.Amendments { // one may have waited for its signature alone
+			a.bind(&a.Amendments[i], e.On)
+		}
 	}
 }
 
 // SucceedParty records that another legal entity took a party's place by law:
-// a merger, a reform of institutions. It needs evidence, not signatures.
+// a merger, a reform of institutions. It needs evidence, not signatures. Who
+// succeeds the host becomes the lab's host.
 type SucceedParty struct {
 	domain.Because
 	Agreement string      `json:"agreement" doc:"e.g. A1"`
@@ -739,7 +820,8 @@ type SucceedParty struct {
 // UsesEntities names the successor.
 func (s SucceedParty) UsesEntities() []uuid.UUID { return []uuid.UUID{s.Successor} }
 
-// Decide refuses a successor that is a party already.
+// Decide refuses a successor that is a party already, and a host's successor
+// that is no Chinese university (C78).
 func (s SucceedParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	a, err := l.anAgreement(s.Agreement)
 	if err != nil {
@@ -751,9 +833,14 @@ func (s SucceedParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	next := x.Entity(&c, "successor", s.Successor)
 	c.Require(a.party(s.Successor) == nil, "successor", "承继单位已是协议方", "the successor is a party already")
 	c.NotFuture("on", s.On, x.Today())
+	c.Require(p == nil || !s.On.Before(p.Joined), "on", "不能早于其加入之日", "it cannot be succeeded before it joined")
 	c.Digest("evidence", s.Evidence, false)
 	if err := c.Err(); err != nil {
 		return nil, err
+	}
+	if p.Role == HostParty && (next.Side != domain.Chinese || next.Kind != "university") {
+		return nil, domain.Unmet([]domain.Finding{Rules["C78"].unmet(domain.Textf(
+			"依托单位只能由中方高校承继；%s不是", "only a Chinese university can succeed the host; %s is none", next.Name))})
 	}
 	return []Event{PartySucceeded{s.Agreement, p.Entity, next, s.On, s.Evidence}}, nil
 }
@@ -770,7 +857,7 @@ type PartySucceeded struct {
 
 // Sentence says what happened.
 func (e PartySucceeded) Sentence() domain.Text {
-	return domain.Textf("协议 %s 中 %s 由 %s 承继，自 %s 起", "In agreement %s, %s is succeeded by %s from %s", e.Agreement, e.Party.Name, e.Successor.Name, e.On)
+	return domain.Textf("自 %[4]s 起，%[3]s承继%[2]s在协议 %[1]s 中的地位", "From %[4]s %[3]s takes the place of %[2]s in agreement %[1]s", e.Agreement, e.Party.Name, e.Successor.Name, e.On)
 }
 
 func (e PartySucceeded) apply(l *Lab, m domain.Meta) {
@@ -783,13 +870,17 @@ func (e PartySucceeded) apply(l *Lab, m domain.Meta) {
 		return
 	}
 	p.Left = e.On
-	a.Parties = append(a.Parties, Party{Entity: e.Successor, Role: p.Role, Joined: e.On, Unit: p.Unit})
+	a.Parties = append(a.Parties, Party{Entity: e.Successor, Role: p.Role, Joined: e.On, Unit: p.Unit, Succeeds: e.Party.ID})
 	a.Evidence = append(a.Evidence, m.ID)
+	if e.Party.ID == l.Host.ID {
+		l.Host = e.Successor
+	}
 	for i := range l.Rights {
 		l.Rights[i].succeed(a.ID, e.Party.ID, e.Successor)
 	}
 	for i := range l.Commitments {
-		if c := &l.Commitments[i]; c.Agreement == a.ID && c.Party.ID == e.Party.ID {
+		c := &l.Commitments[i]
+		if c.Party.ID == e.Party.ID && c.Closed == "" && (c.Agreement == a.ID || c.Agreement == "") {
 			c.Party = e.Successor
 		}
 	}

@@ -50,6 +50,26 @@ func (q Quantity) unit() string {
 	return q.Kind()
 }
 
+// unitText writes the unit for people: 现金 CNY / cash in CNY.
+func (q Quantity) unitText() domain.Text {
+	switch q.Kind() {
+	case "cash":
+		return domain.Textf("现金 %s", "cash in %s", q.Cash.Currency)
+	case "premises":
+		return domain.T("用房", "premises")
+	case "equipment":
+		return domain.Textf("设备 %s", "equipment valued in %s", q.Equipment.Value.Currency)
+	}
+	return domain.T("人员投入", "staff time")
+}
+
+// of reports a quantity of another kind or currency than total. One of no
+// kind has been reported already.
+func (q Quantity) of(c *domain.Check, path string, total Quantity) {
+	c.Require(q.Kind() == "" || q.unit() == total.unit(), path,
+		"种类和币种应与承诺一致（%s）", "its kind and currency must be the commitment's: %s", total.unitText())
+}
+
 // checked reports what is wrong with the quantity and returns it with money in
 // its currency's usual decimals.
 func (q Quantity) checked(c *domain.Check, path string) Quantity {
@@ -73,8 +93,12 @@ func (q Quantity) checked(c *domain.Check, path string) Quantity {
 	return q
 }
 
-// combine adds o, or takes it away where sign is -1. Both are of one unit.
+// combine adds o, or takes it away where sign is -1. What is of another unit
+// counts for nothing: units are never mixed.
 func (q Quantity) combine(o Quantity, sign int) Quantity {
+	if q.unit() != o.unit() {
+		return q
+	}
 	add := func(a, b domain.Decimal) domain.Decimal {
 		if sign < 0 {
 			b = b.Neg()
@@ -82,15 +106,15 @@ func (q Quantity) combine(o Quantity, sign int) Quantity {
 		return a.Add(b)
 	}
 	switch {
-	case q.Cash != nil && o.Cash != nil:
+	case q.Cash != nil:
 		return Quantity{Cash: &domain.Money{Amount: add(q.Cash.Amount, o.Cash.Amount), Currency: q.Cash.Currency}}
-	case q.Premises != nil && o.Premises != nil:
+	case q.Premises != nil:
 		d := add(*q.Premises, *o.Premises)
 		return Quantity{Premises: &d}
-	case q.StaffMonths != nil && o.StaffMonths != nil:
+	case q.StaffMonths != nil:
 		d := add(*q.StaffMonths, *o.StaffMonths)
 		return Quantity{StaffMonths: &d}
-	case q.Equipment != nil && o.Equipment != nil:
+	case q.Equipment != nil:
 		return Quantity{Equipment: &Equipment{q.Equipment.Items + sign*o.Equipment.Items, domain.Money{
 			Amount: add(q.Equipment.Value.Amount, o.Equipment.Value.Amount), Currency: q.Equipment.Value.Currency,
 		}}}
@@ -103,6 +127,9 @@ func (q Quantity) nothing() Quantity { return q.combine(q, -1) }
 
 // covers reports whether q is at least o, item count and value alike.
 func (q Quantity) covers(o Quantity) bool {
+	if q.unit() != o.unit() {
+		return false
+	}
 	d := q.combine(o, -1)
 	switch {
 	case d.Cash != nil:
@@ -113,6 +140,22 @@ func (q Quantity) covers(o Quantity) bool {
 		return d.StaffMonths.Sign() >= 0
 	}
 	return d.Equipment != nil && d.Equipment.Items >= 0 && d.Equipment.Value.Amount.Sign() >= 0
+}
+
+// lesser is the lesser of two quantities of one unit, item count and value
+// each on their own.
+func (q Quantity) lesser(o Quantity) Quantity {
+	if q.Equipment != nil && o.Equipment != nil {
+		v := q.Equipment.Value
+		if o.Equipment.Value.Amount.Cmp(v.Amount) < 0 {
+			v = o.Equipment.Value
+		}
+		return Quantity{Equipment: &Equipment{min(q.Equipment.Items, o.Equipment.Items), v}}
+	}
+	if q.covers(o) {
+		return o
+	}
+	return q
 }
 
 // Text writes the quantity for people.
@@ -148,8 +191,9 @@ var FundingSources = []FundingSource{OwnFunds, MinistryFunds, GovernmentFunds, F
 // CommitmentStatus is where a commitment stands on a day.
 type CommitmentStatus string
 
-// The statuses of a commitment. All but FULFILLED and CANCELLED follow from
-// what was recorded and the date.
+// The statuses of a commitment. All but CANCELLED follow from what was
+// delivered and the date; closing one as fulfilled only says that no more is
+// to come.
 const (
 	Pledged            CommitmentStatus = "PLEDGED"
 	Firm               CommitmentStatus = "FIRM"
@@ -169,6 +213,7 @@ type Commitment struct {
 	Purpose       domain.Text      `json:"purpose,omitzero"`
 	Quantity      Quantity         `json:"quantity"`
 	Firm          bool             `json:"firm,omitempty"` // bound by a document, not only announced
+	FirmOn        domain.Date      `json:"firm_on,omitzero"`
 	Schedule      []Instalment     `json:"schedule,omitempty"`
 	Contributions []Contribution   `json:"contributions,omitempty"`
 	Delivered     Quantity         `json:"delivered"` // received less returned
@@ -215,18 +260,38 @@ func (f *Commitment) StatusOn(d domain.Date) CommitmentStatus {
 		return f.Closed
 	case len(f.Schedule) > 0 && f.Schedule[len(f.Schedule)-1].Due.Before(d) && !delivered.covers(f.Quantity):
 		return Shortfall
+	case delivered.covers(f.Quantity):
+		return Fulfilled
 	case !f.Quantity.nothing().covers(delivered):
 		return PartiallyDelivered
-	case f.Firm:
+	case f.firmOn(d):
 		return Firm
 	}
 	return Pledged
 }
 
+// firmOn reports whether the commitment binds its party on a day.
+func (f *Commitment) firmOn(d domain.Date) bool {
+	cancelled := f.Closed == Cancelled && !d.Before(f.ClosedOn)
+	return f.Firm && !d.Before(f.FirmOn) && !cancelled
+}
+
+// returnable is how much of what was delivered could be given back on a day,
+// so that no later day is left with less than nothing.
+func (f *Commitment) returnable(on domain.Date) Quantity {
+	least := f.deliveredBy(on)
+	for _, t := range f.Contributions {
+		if !t.On.Before(on) {
+			least = least.lesser(f.deliveredBy(t.On))
+		}
+	}
+	return least
+}
+
 // LateOn lists the instalments due before d that what was delivered by then
 // does not cover, earliest first.
 func (f *Commitment) LateOn(d domain.Date) []Instalment {
-	if f.Closed != "" {
+	if f.Closed != "" && !d.Before(f.ClosedOn) {
 		return nil
 	}
 	delivered, owed := f.deliveredBy(d), f.Quantity.nothing()
@@ -287,6 +352,7 @@ func (p PledgeCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if p.Agreement != "" {
 		a := l.agreement(p.Agreement)
 		c.Require(a != nil, "agreement", "该实验室没有协议 %s", "the lab has no agreement %s", p.Agreement)
+		c.Require(a == nil || a.Ended == "", "agreement", "协议 %s 已结束", "agreement %s has ended", p.Agreement)
 		c.Require(a == nil || a.party(p.Party) != nil, "party", "该法人不是协议 %s 的一方", "this legal entity is not a party to agreement %s", p.Agreement)
 	}
 	q := p.Quantity.checked(&c, "quantity")
@@ -308,7 +374,7 @@ type CommitmentPledged struct {
 
 // Sentence says what happened.
 func (e CommitmentPledged) Sentence() domain.Text {
-	return domain.Textf("%s 承诺投入 %s（%s）", "%s pledged %s (%s)", e.Party.Name, e.Quantity, e.Commitment)
+	return domain.Textf("%s承诺投入 %s（承诺 %s）", "%s pledged %s (commitment %s)", e.Party.Name, e.Quantity, e.Commitment)
 }
 
 func (e CommitmentPledged) apply(l *Lab, m domain.Meta) {
@@ -339,7 +405,7 @@ func (p FirmUpCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	if f.Firm {
-		return nil, domain.Reject(domain.State, "承诺 %s 已落实", "commitment %s is firm already", f.ID)
+		return nil, domain.Reject(domain.State, "承诺 %s 已于 %s 落实", "commitment %s has been firm since %s", f.ID, f.FirmOn)
 	}
 	return []Event{CommitmentFirmed{f.ID, f.Party, p.On, p.Evidence}}, nil
 }
@@ -354,12 +420,12 @@ type CommitmentFirmed struct {
 
 // Sentence says what happened.
 func (e CommitmentFirmed) Sentence() domain.Text {
-	return domain.Textf("%s 于 %s 落实承诺 %s", "%s bound itself, on %s, to commitment %s", e.Party.Name, e.On, e.Commitment)
+	return domain.Textf("%[1]s于 %[2]s 落实承诺 %[3]s", "On %[2]s commitment %[3]s of %[1]s became firm", e.Party.Name, e.On, e.Commitment)
 }
 
 func (e CommitmentFirmed) apply(l *Lab, m domain.Meta) {
 	if f := l.commitment(e.Commitment); f != nil {
-		f.Firm = true
+		f.Firm, f.FirmOn = true, e.On
 		f.Evidence = append(f.Evidence, m.ID)
 	}
 }
@@ -374,10 +440,10 @@ func schedule(c *domain.Check, total Quantity, in []Instalment) []Instalment {
 		c.Given(at+".due", s.Due)
 		c.Require(i == 0 || !s.Due.Before(in[i-1].Due), at+".due", "请按到期日先后排列", "list instalments in the order they are due")
 		out[i] = Instalment{s.Due, s.Quantity.checked(c, at+".quantity")}
-		c.Require(s.Quantity.unit() == total.unit(), at+".quantity", "种类和币种应与承诺一致（%s）", "its kind and currency must be the commitment's (%s)", total.unit())
+		s.Quantity.of(c, at+".quantity", total)
 		sum = sum.combine(out[i].Quantity, +1)
 	}
-	c.Require(len(in) == 0 || (sum.covers(total) && total.covers(sum)), "schedule", "各期合计 %s 与承诺 %s 不符", "the instalments add up to %s, not to the %s committed", sum, total)
+	c.Require(len(in) == 0 || (sum.covers(total) && total.covers(sum)), "schedule", "各期合计 %s，与承诺的 %s 不符", "the instalments add up to %s, not to the %s committed", sum, total)
 	return out
 }
 
@@ -399,7 +465,7 @@ func (p AmendCommitment) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	}
 	var c domain.Check
 	q := p.Quantity.checked(&c, "quantity")
-	c.Require(q.unit() == f.Quantity.unit(), "quantity", "种类和币种不能变更（%s）；请取消后重新承诺", "kind and currency cannot change (%s); cancel it and pledge anew", f.Quantity.unit())
+	c.Require(q.Kind() == "" || q.unit() == f.Quantity.unit(), "quantity", "种类和币种不能变更（%s）；请取消后重新承诺", "kind and currency (%s) cannot change; cancel the commitment and pledge anew", f.Quantity.unitText())
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
@@ -426,7 +492,7 @@ type CommitmentAmended struct {
 
 // Sentence says what happened.
 func (e CommitmentAmended) Sentence() domain.Text {
-	return domain.Textf("%s 的承诺 %s 由 %s 变更为 %s", "Changed for %s commitment %s from %s to %s", e.Party.Name, e.Commitment, e.From, e.To)
+	return domain.Textf("%[1]s的承诺 %[2]s 由 %[3]s 调整为 %[4]s", "Commitment %[2]s of %[1]s changed from %[3]s to %[4]s", e.Party.Name, e.Commitment, e.From, e.To)
 }
 
 func (e CommitmentAmended) apply(l *Lab, m domain.Meta) {
@@ -443,7 +509,9 @@ type ScheduleInstalments struct {
 	Schedule   []Instalment `json:"schedule" minItems:"1" maxItems:"400" doc:"The instalments, adding up to the commitment"`
 }
 
-// Decide refuses instalments that do not add up to the commitment.
+// Decide refuses instalments that do not add up to the commitment, and new
+// ones in the place of those an agreement in force holds: nobody may put off
+// alone what is due.
 func (p ScheduleInstalments) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	f, err := l.aCommitment(p.Commitment)
 	if err != nil {
@@ -454,6 +522,10 @@ func (p ScheduleInstalments) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	s := schedule(&c, f.Quantity, p.Schedule)
 	if err := c.Err(); err != nil {
 		return nil, err
+	}
+	if a := l.agreement(f.Agreement); len(f.Schedule) > 0 && a != nil && !a.InForceFrom.IsZero() {
+		return nil, domain.Reject(domain.State, "承诺 %s 已有分期，且协议 %s 已生效；请凭各方签署的补充协议变更承诺（amend-commitment）",
+			"commitment %s has instalments and agreement %s is in force; change them with amend-commitment and the amendment every party has signed", f.ID, a.ID)
 	}
 	return []Event{InstalmentsScheduled{f.ID, f.Party, s}}, nil
 }
@@ -467,8 +539,15 @@ type InstalmentsScheduled struct {
 
 // Sentence says what happened.
 func (e InstalmentsScheduled) Sentence() domain.Text {
-	last := e.Schedule[len(e.Schedule)-1]
-	return domain.Textf("%s 的承诺 %s 分 %d 期到位，最后一期 %s", "%s delivers commitment %s in %d instalments, the last due on %s", e.Party.Name, e.Commitment, len(e.Schedule), last.Due)
+	n := len(e.Schedule)
+	switch n {
+	case 0:
+		return domain.Textf("%[1]s的承诺 %[2]s 不再分期", "Commitment %[2]s of %[1]s has no instalments", e.Party.Name, e.Commitment)
+	case 1:
+		return domain.Textf("%[1]s的承诺 %[2]s 应于 %[3]s 前一次到位", "Commitment %[2]s of %[1]s is due in full on %[3]s", e.Party.Name, e.Commitment, e.Schedule[0].Due)
+	}
+	return domain.Textf("%[1]s的承诺 %[2]s 分 %[3]d 期到位，末期截止 %[4]s", "Commitment %[2]s of %[1]s is due in %[3]d instalments, the last on %[4]s",
+		e.Party.Name, e.Commitment, n, e.Schedule[n-1].Due)
 }
 
 func (e InstalmentsScheduled) apply(l *Lab, m domain.Meta) {
@@ -506,7 +585,7 @@ func (l *Lab) contribution(x domain.Context, id string, on domain.Date, quantity
 	c.NotFuture("on", on, x.Today())
 	c.Digest("evidence", evidence, false)
 	q := quantity.checked(&c, "quantity")
-	c.Require(q.unit() == f.Quantity.unit(), "quantity", "种类和币种应与承诺一致（%s）", "its kind and currency must be the commitment's (%s)", f.Quantity.unit())
+	q.of(&c, "quantity", f.Quantity)
 	return f, Contribution{No: len(f.Contributions) + 1, On: on, Quantity: q, Evidence: evidence}, c.Err()
 }
 
@@ -519,7 +598,7 @@ type ContributionReceived struct {
 
 // Sentence says what happened.
 func (e ContributionReceived) Sentence() domain.Text {
-	return domain.Textf("%s 于 %s 到位 %s（承诺 %s）", "%s delivered, on %s, %s (commitment %s)", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
+	return domain.Textf("%[1]s于 %[2]s 到位 %[3]s（承诺 %[4]s）", "On %[2]s %[1]s delivered %[3]s (commitment %[4]s)", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
 
 func (e ContributionReceived) apply(l *Lab, m domain.Meta) {
@@ -549,14 +628,15 @@ type ReturnContribution struct {
 	Evidence   string      `json:"evidence" doc:"Digest of the record"`
 }
 
-// Decide refuses to give back more than was received.
+// Decide refuses to give back more than was there on that day, or than later
+// days have left.
 func (p ReturnContribution) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	f, t, err := l.contribution(x, p.Commitment, p.On, p.Quantity, p.Evidence)
 	if err != nil {
 		return nil, err
 	}
-	if !f.Delivered.covers(t.Quantity) || !f.deliveredBy(p.On).covers(t.Quantity) {
-		return nil, domain.Reject(domain.State, "退回 %s 超过已到位的 %s", "%s is more than the %s received", t.Quantity, f.deliveredBy(p.On))
+	if most := f.returnable(p.On); !most.covers(t.Quantity) {
+		return nil, domain.Reject(domain.State, "退回 %s 超过可退回的 %s（到位减已退回）", "%s cannot be returned; %s is left of what was received", t.Quantity, most)
 	}
 	t.Returned = true
 	return []Event{ContributionReturned{f.ID, f.Party, t}}, nil
@@ -571,7 +651,7 @@ type ContributionReturned struct {
 
 // Sentence says what happened.
 func (e ContributionReturned) Sentence() domain.Text {
-	return domain.Textf("退回 %s（%s）%s（承诺 %s）", "Returned to %s, on %s, %s (commitment %s)", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
+	return domain.Textf("%[2]s 向%[1]s退回 %[3]s（承诺 %[4]s）", "On %[2]s %[1]s was given back %[3]s (commitment %[4]s)", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
 
 func (e ContributionReturned) apply(l *Lab, m domain.Meta) {
@@ -596,8 +676,8 @@ func (p FulfilCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	if got := f.deliveredBy(p.On); !got.covers(f.Quantity) {
-		return nil, domain.Reject(domain.State, "承诺 %s 尚未全部到位：%s / %s", "commitment %s is not complete: %s of %s", f.ID, got, f.Quantity)
+	if got := f.returnable(p.On); !got.covers(f.Quantity) { // returnable: nor may it have been returned since
+		return nil, domain.Reject(domain.State, "承诺 %s 尚未全部到位：承诺 %[3]s，到位 %[2]s", "commitment %s is not complete: %s of %s is there", f.ID, got, f.Quantity)
 	}
 	return []Event{CommitmentFulfilled{f.ID, f.Party, p.On}}, nil
 }
@@ -611,7 +691,7 @@ type CommitmentFulfilled struct {
 
 // Sentence says what happened.
 func (e CommitmentFulfilled) Sentence() domain.Text {
-	return domain.Textf("%s 于 %s 全部兑现承诺 %s", "%s fulfilled, on %s, commitment %s", e.Party.Name, e.On, e.Commitment)
+	return domain.Textf("%[1]s于 %[2]s 全部兑现承诺 %[3]s", "On %[2]s %[1]s had fulfilled commitment %[3]s", e.Party.Name, e.On, e.Commitment)
 }
 
 func (e CommitmentFulfilled) apply(l *Lab, _ domain.Meta) {
@@ -653,7 +733,7 @@ type CommitmentCancelled struct {
 
 // Sentence says what happened.
 func (e CommitmentCancelled) Sentence() domain.Text {
-	return domain.Textf("%s 的承诺 %s 自 %s 起取消：%s", "Cancelled for %s commitment %s from %s: %s", e.Party.Name, e.Commitment, e.On, e.Ground)
+	return domain.Textf("%[1]s的承诺 %[2]s 自 %[3]s 起取消：%[4]s", "Commitment %[2]s of %[1]s was cancelled with effect from %[3]s: %[4]s", e.Party.Name, e.Commitment, e.On, e.Ground)
 }
 
 func (e CommitmentCancelled) apply(l *Lab, _ domain.Meta) {

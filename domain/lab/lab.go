@@ -37,7 +37,10 @@ type Lab struct {
 	Incubation   domain.PartialDate   `json:"incubation_start,omitzero"`
 	Construction domain.PartialPeriod `json:"construction,omitzero"`
 	EarlyAllowed bool                 `json:"early_acceptance_allowed,omitempty"`
-	RectifyBy    domain.Date          `json:"rectify_by,omitzero"`
+	RectifyBy    domain.Date          `json:"rectify_by,omitzero"` // while RECTIFYING
+	MayReapply   bool                 `json:"may_reapply,omitempty"`
+	Certificate  string               `json:"certificate,omitempty"` // number of the recognition document
+	MergedInto   uuid.UUID            `json:"merged_into,omitzero"`
 
 	Agreements  []Agreement  `json:"agreements,omitempty"`
 	Rights      []Item       `json:"rights,omitempty"`
@@ -109,7 +112,7 @@ func (Corrected) apply(*Lab, domain.Meta) {}
 type Propose struct {
 	domain.Because
 	Programme  string        `json:"programme,omitempty" doc:"Programme the lab is meant for; absent: 国际合作联合实验室计划"`
-	Level      Level         `json:"level" enum:"ministry,province,university" doc:"Whose programme it is"`
+	Level      Level         `json:"level,omitempty" enum:"ministry,province,university" doc:"Whose programme it is; absent: the source does not say"`
 	Names      []domain.Name `json:"names" minItems:"1" maxItems:"50" doc:"What it is called, in each language"`
 	Host       uuid.UUID     `json:"host" doc:"The host university (依托单位)"`
 	Discipline domain.Text   `json:"discipline,omitzero" doc:"Its discipline"`
@@ -125,15 +128,15 @@ const DefaultProgramme = "国际合作联合实验室计划"
 // is known to be something other than a university in China.
 func (p Propose) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if l.Status != "" {
-		return nil, domain.Reject(domain.Exists, "该实验室已登记", "this lab is already registered")
+		return nil, domain.Reject(domain.Exists, "该实验室已登记；请使用变更命令，或提交更正", "this lab is registered already; change it or send a correction instead")
 	}
 	var c domain.Check
 	host := x.Entity(&c, "host", p.Host)
 	c.Require(host.Side != domain.Foreign, "host", "依托单位应为中方高校", "the host must be a Chinese university")
-	c.Require(host.Kind == "" || host.Kind == "university", "host", "依托单位应为高校，登记簿中为“%s”", "the host must be a university; the register has it as %q", host.Kind)
-	c.Require(p.Level == MinistryLevel || p.Level == ProvinceLevel || p.Level == UniversityLevel, "level",
+	c.Require(host.Kind == "university" || host.Kind == "unstated", "host", "依托单位应为高校，登记簿中为“%s”", "the host must be a university; the register has it as %q", host.Kind)
+	c.Require(p.Level == "" || p.Level == MinistryLevel || p.Level == ProvinceLevel || p.Level == UniversityLevel, "level",
 		"层级应为 ministry、province 或 university", "level must be ministry, province or university")
-	c.Require(len(p.Names) > 0, "names", "请至少填写一个名称", "give at least one name")
+	c.Require(!domain.Current(p.Names).IsZero(), "names", "请至少填写一个中文或英文名称", "give at least one name in Chinese or English")
 	for i, n := range p.Names {
 		n.Check(&c, fmt.Sprintf("names[%d]", i))
 	}
@@ -149,7 +152,7 @@ func (p Propose) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // Proposed records that a laboratory was registered.
 type Proposed struct {
 	Programme  string           `json:"programme"`
-	Level      Level            `json:"level"`
+	Level      Level            `json:"level,omitempty"`
 	Names      []domain.Name    `json:"names"`
 	Host       domain.EntityRef `json:"host"`
 	Discipline domain.Text      `json:"discipline,omitzero"`
@@ -157,7 +160,7 @@ type Proposed struct {
 
 // Sentence says what happened.
 func (e Proposed) Sentence() domain.Text {
-	return domain.Textf("登记联合实验室“%s”，依托单位：%s", "Registered the joint laboratory “%s”, hosted by %s", domain.Current(e.Names), e.Host.Name)
+	return domain.Textf("登记联合实验室“%s”，依托单位为%s", "Registered the joint laboratory “%s”, hosted by %s", domain.Current(e.Names), e.Host.Name)
 }
 
 func (e Proposed) apply(l *Lab, m domain.Meta) {
@@ -180,15 +183,21 @@ func (r Rename) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	var c domain.Check
+	r.Name.Valid.From = r.From.Partial()
 	r.Name.Check(&c, "name")
 	c.Given("from", r.From)
+	for _, n := range l.Names {
+		if ends(r.Name, n) {
+			c.Require(r.From.IsZero() || r.From.After(n.Valid.From.Earliest()), "from",
+				"应晚于现用名称“%s”的启用日 %s", "it must come after %[2]s, when the present name “%[1]s” began", n.Text, n.Valid.From)
+		}
+	}
 	c.Require(!slices.ContainsFunc(l.Names, func(n domain.Name) bool {
 		return n.Text == r.Name.Text && n.Lang == r.Name.Lang && n.Kind == r.Name.Kind && n.Valid.To.IsZero()
 	}), "name.text", "实验室已在使用该名称", "the lab has this name already")
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	r.Name.Valid.From = r.From.Partial()
 	return []Event{Renamed{r.Name}}, nil
 }
 
@@ -199,16 +208,20 @@ type Renamed struct {
 
 // Sentence says what happened.
 func (e Renamed) Sentence() domain.Text {
-	return domain.Textf("登记名称“%s”（%s），自 %s 起", "Recorded the name “%s” (%s) from %s", e.Name.Text, e.Name.Lang, e.Name.Valid.From)
+	return domain.Textf("登记实验室名称“%s”（%s），自 %s 起使用", "Recorded the laboratory's name “%s” (%s), in use from %s", e.Name.Text, e.Name.Lang, e.Name.Valid.From)
 }
 
 func (e Renamed) apply(l *Lab, _ domain.Meta) {
-	if e.Name.Kind == domain.Official {
-		for i, n := range l.Names {
-			if n.Kind == domain.Official && n.Lang == e.Name.Lang && n.Valid.To.IsZero() {
-				l.Names[i].Valid.To = e.Name.Valid.From.Earliest().AddDays(-1).Partial()
-			}
+	for i, n := range l.Names {
+		if ends(e.Name, n) {
+			l.Names[i].Valid.To = e.Name.Valid.From.Earliest().AddDays(-1).Partial()
 		}
 	}
 	l.Names = append(l.Names, e.Name)
+}
+
+// ends reports whether a new name ends an older one: an official name takes
+// the place of the official name in the same language.
+func ends(n, older domain.Name) bool {
+	return n.Kind == domain.Official && older.Kind == domain.Official && older.Lang == n.Lang && older.Valid.To.IsZero()
 }

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -93,10 +94,11 @@ func (l *Lab) StatusOn(d domain.Date) Status {
 
 // Moved is a transition the lab has made.
 type Moved struct {
-	From  Status             `json:"from"`
-	To    Status             `json:"to"`
-	On    domain.PartialDate `json:"on"`
-	Event uuid.UUID          `json:"event"`
+	From   Status             `json:"from"`
+	To     Status             `json:"to"`
+	On     domain.PartialDate `json:"on,omitzero"`
+	Ground domain.Text        `json:"ground,omitzero"`
+	Event  uuid.UUID          `json:"event"`
 }
 
 // Transition is what every status event says. Subscribers need no more to
@@ -116,7 +118,7 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 	i := slices.IndexFunc(Steps, func(s Step) bool { return s.Command == command })
 	s := Steps[i]
 	if !slices.Contains(s.From, l.Status) {
-		return Transition{}, domain.Reject(domain.State, "实验室目前为“%s”，不能转为“%s”", "the lab is “%s” and cannot become “%s” from there", l.StatusOn(x.Today()), s.To)
+		return Transition{}, domain.Reject(domain.State, "实验室目前为“%s”，不能转为“%s”；目前可转为：%s", "the lab is “%s” and cannot become “%s” from there; it can become: %s", l.StatusOn(x.Today()), s.To, next(l.Status))
 	}
 	var c domain.Check
 	c.NotFuture("on", on, x.Today())
@@ -133,13 +135,25 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 	return Transition{l.Status, s.To, on}, nil
 }
 
-func (t Transition) moveOn(l *Lab, m domain.Meta) {
-	l.moved(t.From, t.To, t.On.Partial(), m)
+// next lists what a status can become.
+func next(from Status) domain.Text {
+	var zh, en []string
+	for _, s := range Steps {
+		if t := s.To.Text(); slices.Contains(s.From, from) && s.To != from && !slices.Contains(zh, t.Zh) {
+			zh, en = append(zh, t.Zh), append(en, t.En)
+		}
+	}
+	return domain.T(strings.Join(zh, "、"), strings.Join(en, "; "))
 }
 
-func (l *Lab) moved(from, to Status, on domain.PartialDate, m domain.Meta) {
+func (t Transition) moveOn(l *Lab, m domain.Meta, ground domain.Text) {
+	l.moved(t.From, t.To, t.On.Partial(), ground, m)
+}
+
+func (l *Lab) moved(from, to Status, on domain.PartialDate, ground domain.Text, m domain.Meta) {
 	l.Status, l.StatusSince = to, on
-	l.Moves = append(l.Moves, Moved{from, to, on, m.ID})
+	l.RectifyBy, l.MayReapply = domain.Date{}, false
+	l.Moves = append(l.Moves, Moved{from, to, on, ground, m.ID})
 	if to == StatusIncubating && l.Incubation.IsZero() {
 		l.Incubation = on
 	}
@@ -147,7 +161,10 @@ func (l *Lab) moved(from, to Status, on domain.PartialDate, m domain.Meta) {
 
 // sentence says what a transition was, and why where a ground is given.
 func (t Transition) sentence(zh, en string, ground domain.Text) domain.Text {
-	s := domain.Textf(zh+"（%s，%s → %s）", en+" (%s, %s → %s)", t.On, t.From, t.To)
+	s := domain.Textf("%[1]s，%[4]s（%[2]s→%[3]s）", "On %[1]s %[4]s (%[2]s → %[3]s)", t.On, t.From, t.To, domain.T(zh, en))
+	if t.From == t.To {
+		s = domain.Textf("%s，%s", "On %s %s", t.On, domain.T(zh, en))
+	}
 	if !ground.IsZero() {
 		s = domain.T(s.Zh+"："+ground.Chinese(), s.En+": "+ground.English())
 	}
@@ -179,10 +196,10 @@ type IncubationStarted struct{ Transition }
 
 // Sentence says what happened.
 func (e IncubationStarted) Sentence() domain.Text {
-	return e.sentence("开始培育组建", "Incubation began", domain.Text{})
+	return e.sentence("开始培育组建", "incubation began", domain.Text{})
 }
 
-func (e IncubationStarted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e IncubationStarted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // SubmitApplication applies for establishment (C62, C65).
 type SubmitApplication struct {
@@ -210,10 +227,10 @@ type ApplicationSubmitted struct {
 
 // Sentence says what happened.
 func (e ApplicationSubmitted) Sentence() domain.Text {
-	return e.sentence("推荐并提交建设申请书", "Recommended, and application for establishment submitted", domain.Text{})
+	return e.sentence("经推荐提交建设申请书", "the lab was recommended and applied for establishment", e.Effect)
 }
 
-func (e ApplicationSubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e ApplicationSubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // ResubmitApplication hands in a returned application again.
 type ResubmitApplication struct {
@@ -241,10 +258,10 @@ type ApplicationResubmitted struct {
 
 // Sentence says what happened.
 func (e ApplicationResubmitted) Sentence() domain.Text {
-	return e.sentence("补正后重新提交申请", "Application supplemented and submitted again", e.Answer)
+	return e.sentence("补正后重新提交申请", "the application was supplemented and submitted again", e.Answer)
 }
 
-func (e ApplicationResubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e ApplicationResubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Answer) }
 
 // PassFormalCheck takes an application into review (C66).
 type PassFormalCheck struct {
@@ -263,10 +280,10 @@ type FormalCheckPassed struct{ Transition }
 
 // Sentence says what happened.
 func (e FormalCheckPassed) Sentence() domain.Text {
-	return e.sentence("通过形式审查，进入材料评审", "Formal check passed; the application is under review", domain.Text{})
+	return e.sentence("通过形式审查，进入材料评审", "the application passed the formal check and went into review", domain.Text{})
 }
 
-func (e FormalCheckPassed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e FormalCheckPassed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // ReturnApplication sends an application back for supplement (C66).
 type ReturnApplication struct {
@@ -289,10 +306,10 @@ type ApplicationReturned struct {
 
 // Sentence says what happened.
 func (e ApplicationReturned) Sentence() domain.Text {
-	return e.sentence("申请退回补正", "Application returned for supplement", e.Ground)
+	return e.sentence("申请退回补正", "the application was returned for supplement", e.Ground)
 }
 
-func (e ApplicationReturned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e ApplicationReturned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Shortlist picks a lab for a site visit (C67).
 type Shortlist struct {
@@ -311,10 +328,10 @@ type Shortlisted struct{ Transition }
 
 // Sentence says what happened.
 func (e Shortlisted) Sentence() domain.Text {
-	return e.sentence("确定为考察对象", "Shortlisted for a site visit", domain.Text{})
+	return e.sentence("确定为考察对象", "the lab was shortlisted for a site visit", domain.Text{})
 }
 
-func (e Shortlisted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e Shortlisted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // DeclineEstablishment records that a lab was not established (C29).
 type DeclineEstablishment struct {
@@ -337,10 +354,10 @@ type EstablishmentDeclined struct {
 
 // Sentence says what happened.
 func (e EstablishmentDeclined) Sentence() domain.Text {
-	return e.sentence("未获立项", "Establishment declined", e.Ground)
+	return e.sentence("未获立项", "establishment was declined", e.Ground)
 }
 
-func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // ResumeIncubation takes a declined lab back into incubation.
 type ResumeIncubation struct {
@@ -359,10 +376,10 @@ type IncubationResumed struct{ Transition }
 
 // Sentence says what happened.
 func (e IncubationResumed) Sentence() domain.Text {
-	return e.sentence("恢复培育组建", "Incubation resumed", domain.Text{})
+	return e.sentence("恢复培育组建", "incubation resumed", domain.Text{})
 }
 
-func (e IncubationResumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e IncubationResumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // ApproveEstablishment establishes a lab and sets its construction period,
 // whose start is a date of its own (C69, C70).
@@ -392,11 +409,11 @@ type EstablishmentApproved struct {
 
 // Sentence says what happened.
 func (e EstablishmentApproved) Sentence() domain.Text {
-	return e.sentence("批准立项建设", "Establishment approved", domain.Textf("建设期 %s 至 %s", "construction from %s to %s", e.Construction.From, e.Construction.To))
+	return e.sentence("批准立项建设", "establishment was approved", domain.Textf("建设期 %s 至 %s", "construction from %s to %s", e.Construction.From, e.Construction.To))
 }
 
 func (e EstablishmentApproved) apply(l *Lab, m domain.Meta) {
-	e.moveOn(l, m)
+	e.moveOn(l, m, domain.Text{})
 	l.Construction = domain.PartialPeriod{From: e.Construction.From.Partial(), To: e.Construction.To.Partial()}
 	l.EarlyAllowed = e.EarlyAllowed
 }
@@ -412,7 +429,8 @@ type ExtendConstruction struct {
 // Decide refuses an extension that does not extend.
 func (s ExtendConstruction) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "extend-construction", s.On, func(c *domain.Check) {
-		c.Require(s.Until.After(l.Construction.To.Latest()), "until", "新的截止日应晚于 %s", "the new last day must come after %s", l.Construction.To)
+		c.Given("until", s.Until)
+		c.Require(s.Until.IsZero() || s.Until.After(l.Construction.To.Latest()), "until", "新的截止日应晚于原截止日 %s", "the new last day must come after the present one, %s", l.Construction.To)
 		c.Text("ground", s.Ground)
 	})
 	return one(ConstructionExtended{t, l.Construction.To, s.Until, s.Ground}, err)
@@ -428,13 +446,13 @@ type ConstructionExtended struct {
 
 // Sentence says what happened.
 func (e ConstructionExtended) Sentence() domain.Text {
-	return e.sentence("建设期延长", "Construction extended", domain.Textf("由 %s 延至 %s，%s", "from %s to %s, %s", e.Before, e.Until, e.Ground))
+	return e.sentence("建设期延长", "the construction period was extended", domain.Textf("由 %s 延至 %s，%s", "from %s to %s, %s", e.Before, e.Until, e.Ground))
 }
 
 // apply keeps the day on which construction began: the status is the same.
 func (e ConstructionExtended) apply(l *Lab, m domain.Meta) {
 	since := l.StatusSince
-	e.moveOn(l, m)
+	e.moveOn(l, m, e.Ground)
 	l.StatusSince = since
 	l.Construction.To = e.Until.Partial()
 }
@@ -447,7 +465,7 @@ type ApplyForAcceptance struct {
 }
 
 // Decide refuses before the construction period is over, unless the decision
-// allows it, and after a failed acceptance unless early application is allowed.
+// allows it, and after a failed acceptance unless that decision allows another.
 func (s ApplyForAcceptance) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "apply-for-acceptance", s.On, func(c *domain.Check) { c.Digest("document", s.Document, false) })
 	return one(AcceptanceApplied{t, s.Document}, err)
@@ -461,10 +479,10 @@ type AcceptanceApplied struct {
 
 // Sentence says what happened.
 func (e AcceptanceApplied) Sentence() domain.Text {
-	return e.sentence("提出验收认定申请", "Applied for acceptance", domain.Text{})
+	return e.sentence("提出验收认定申请", "the lab applied for acceptance", domain.Text{})
 }
 
-func (e AcceptanceApplied) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e AcceptanceApplied) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // CommissionPeerEvaluation hands an acceptance to international peers (C74).
 type CommissionPeerEvaluation struct {
@@ -483,10 +501,10 @@ type PeerEvaluationCommissioned struct{ Transition }
 
 // Sentence says what happened.
 func (e PeerEvaluationCommissioned) Sentence() domain.Text {
-	return e.sentence("组织国际同行评估", "International peer evaluation commissioned", domain.Text{})
+	return e.sentence("组织国际同行评估", "international peer evaluation was commissioned", domain.Text{})
 }
 
-func (e PeerEvaluationCommissioned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e PeerEvaluationCommissioned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // Recognise accepts a lab; it opens (C76).
 type Recognise struct {
@@ -509,10 +527,17 @@ type Recognised struct {
 
 // Sentence says what happened.
 func (e Recognised) Sentence() domain.Text {
-	return e.sentence("通过验收，正式开放运行", "Acceptance passed; recognised and open", domain.Text{})
+	var number domain.Text
+	if e.Certificate != "" {
+		number = domain.Textf("认定文号 %s", "document %s", e.Certificate)
+	}
+	return e.sentence("通过验收认定，正式开放运行", "the lab passed acceptance, was recognised and opened", number)
 }
 
-func (e Recognised) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e Recognised) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, domain.Text{})
+	l.Certificate = e.Certificate
+}
 
 // RequireRectification gives a lab until a day to mend what peers found.
 type RequireRectification struct {
@@ -540,39 +565,44 @@ type RectificationRequired struct {
 
 // Sentence says what happened.
 func (e RectificationRequired) Sentence() domain.Text {
-	return e.sentence("限期整改", "To rectify", domain.Textf("%s 前：%s", "by %s: %s", e.By, e.Ground))
+	return e.sentence("要求限期整改", "rectification was required", domain.Textf("期限 %s，%s", "by %s, %s", e.By, e.Ground))
 }
 
 func (e RectificationRequired) apply(l *Lab, m domain.Meta) {
-	e.moveOn(l, m)
+	e.moveOn(l, m, e.Ground)
 	l.RectifyBy = e.By
 }
 
 // DecideNotPassed records that a lab did not pass acceptance (C29).
 type DecideNotPassed struct {
 	domain.Because
-	On     domain.Date `json:"on" doc:"The day of the decision"`
-	Ground domain.Text `json:"ground" doc:"Why"`
+	On         domain.Date `json:"on" doc:"The day of the decision"`
+	Ground     domain.Text `json:"ground" doc:"Why"`
+	MayReapply bool        `json:"may_reapply,omitempty" doc:"Whether the lab may apply for acceptance again"`
 }
 
 // Decide refuses a decision without a ground.
 func (s DecideNotPassed) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "decide-not-passed", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
-	return one(AcceptanceNotPassed{t, s.Ground}, err)
+	return one(AcceptanceNotPassed{t, s.Ground, s.MayReapply}, err)
 }
 
 // AcceptanceNotPassed records that a lab did not pass acceptance.
 type AcceptanceNotPassed struct {
 	Transition
-	Ground domain.Text `json:"ground"`
+	Ground     domain.Text `json:"ground"`
+	MayReapply bool        `json:"may_reapply,omitempty"`
 }
 
 // Sentence says what happened.
 func (e AcceptanceNotPassed) Sentence() domain.Text {
-	return e.sentence("验收未通过", "Acceptance not passed", e.Ground)
+	return e.sentence("验收未通过", "the lab did not pass acceptance", e.Ground)
 }
 
-func (e AcceptanceNotPassed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e AcceptanceNotPassed) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, e.Ground)
+	l.MayReapply = e.MayReapply
+}
 
 // Suspend halts an open lab, as when its agreement lapsed.
 type Suspend struct {
@@ -594,9 +624,11 @@ type Suspended struct {
 }
 
 // Sentence says what happened.
-func (e Suspended) Sentence() domain.Text { return e.sentence("暂停运行", "Suspended", e.Ground) }
+func (e Suspended) Sentence() domain.Text {
+	return e.sentence("暂停运行", "the lab was suspended", e.Ground)
+}
 
-func (e Suspended) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e Suspended) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Resume opens a suspended lab again.
 type Resume struct {
@@ -614,9 +646,11 @@ func (s Resume) Decide(l *Lab, x domain.Context) ([]Event, error) {
 type Resumed struct{ Transition }
 
 // Sentence says what happened.
-func (e Resumed) Sentence() domain.Text { return e.sentence("恢复运行", "Resumed", domain.Text{}) }
+func (e Resumed) Sentence() domain.Text {
+	return e.sentence("恢复运行", "the lab resumed operation", domain.Text{})
+}
 
-func (e Resumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e Resumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // Revoke takes back establishment or recognition.
 type Revoke struct {
@@ -638,9 +672,14 @@ type Revoked struct {
 }
 
 // Sentence says what happened.
-func (e Revoked) Sentence() domain.Text { return e.sentence("撤销", "Revoked", e.Ground) }
+func (e Revoked) Sentence() domain.Text {
+	if e.From == StatusNotPassed {
+		return e.sentence("取消立项建设资格", "its establishment was revoked", e.Ground)
+	}
+	return e.sentence("撤销认定", "its recognition was revoked", e.Ground)
+}
 
-func (e Revoked) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e Revoked) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Withdraw ends a lab at its host's wish: freely before construction, with the
 // ministry's consent from then on (our own reading).
@@ -669,9 +708,14 @@ type Withdrawn struct {
 }
 
 // Sentence says what happened.
-func (e Withdrawn) Sentence() domain.Text { return e.sentence("主动退出", "Withdrawn", e.Ground) }
+func (e Withdrawn) Sentence() domain.Text {
+	if e.Consent != "" {
+		return e.sentence("主动退出，教育部同意文号 "+e.Consent, "the lab withdrew with the ministry's consent, "+e.Consent, e.Ground)
+	}
+	return e.sentence("主动退出", "the lab withdrew", e.Ground)
+}
 
-func (e Withdrawn) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e Withdrawn) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Close ends an open lab, alone or merged into another.
 type Close struct {
@@ -698,9 +742,17 @@ type Closed struct {
 }
 
 // Sentence says what happened.
-func (e Closed) Sentence() domain.Text { return e.sentence("终止", "Closed", e.Ground) }
+func (e Closed) Sentence() domain.Text {
+	if e.MergedInto != uuid.Nil {
+		return e.sentence("终止运行，并入实验室 "+e.MergedInto.String(), "the lab closed and became part of lab "+e.MergedInto.String(), e.Ground)
+	}
+	return e.sentence("终止运行", "the lab closed", e.Ground)
+}
 
-func (e Closed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m) }
+func (e Closed) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, e.Ground)
+	l.MergedInto = e.MergedInto
+}
 
 // RecordHistory takes a lab that existed before the register over from a
 // source, in the status the source gives. It is a statement with a source, not
@@ -724,6 +776,8 @@ func (r RecordHistory) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	c.Require(slices.Contains([]Status{StatusIncubating, StatusConstruction, StatusPeerEval, StatusOperating, StatusClosed}, r.Status), "status",
 		"状态应为 INCUBATING、CONSTRUCTION、PEER_EVAL、OPERATING 或 CLOSED", "status must be INCUBATING, CONSTRUCTION, PEER_EVAL, OPERATING or CLOSED")
 	c.Require(!r.On.Earliest().After(x.Today()), "on", "日期 %s 尚未到来", "%s is in the future", r.On)
+	c.Require(r.Construction.From.IsZero() || r.Construction.To.IsZero() || !r.Construction.To.Latest().Before(r.Construction.From.Earliest()), "construction.to",
+		"结束日期早于开始日期", "the period ends before it begins")
 	c.Require(r.Basis != domain.Basis{}, "basis", "请注明出处", "say which source states it")
 	if err := c.Err(); err != nil {
 		return nil, err
@@ -742,10 +796,13 @@ type HistoryRecorded struct {
 
 // Sentence says what happened.
 func (e HistoryRecorded) Sentence() domain.Text {
-	return domain.Textf("据来源登记状态“%s”（%s）", "Took over from a source the status “%s” (%s)", e.To, e.On)
+	if e.On.IsZero() {
+		return domain.Textf("据来源登记实验室状态为“%s”", "A source gives the lab's status as “%s”", e.To)
+	}
+	return domain.Textf("据来源登记实验室自 %[2]s 起状态为“%[1]s”", "A source gives the lab's status as “%s” since %s", e.To, e.On)
 }
 
 func (e HistoryRecorded) apply(l *Lab, m domain.Meta) {
-	l.moved(e.From, e.To, e.On, m)
+	l.moved(e.From, e.To, e.On, domain.Text{}, m)
 	l.Construction = e.Construction
 }

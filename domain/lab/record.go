@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -143,7 +144,7 @@ type PlatformLinked struct {
 
 // Sentence says what happened.
 func (e PlatformLinked) Sentence() domain.Text {
-	return domain.Textf("依托平台 %s：%s", "Linked platform %s: %s", e.Platform, e.Name)
+	return domain.Textf("关联依托平台 %s：%s", "Linked platform %s: %s", e.Platform, e.Name)
 }
 
 func (e PlatformLinked) apply(l *Lab, m domain.Meta) {
@@ -181,7 +182,7 @@ type PlatformUnlinked struct {
 
 // Sentence says what happened.
 func (e PlatformUnlinked) Sentence() domain.Text {
-	return domain.Textf("自 %[3]s 起不再依托平台 %[1]s：%[2]s", "From %[3]s no longer linked to platform %[1]s: %[2]s", e.Platform, e.Name, e.On)
+	return domain.Textf("自 %[3]s 起不再依托平台 %[1]s：%[2]s", "From %[3]s the lab no longer builds on platform %[1]s: %[2]s", e.Platform, e.Name, e.On)
 }
 
 func (e PlatformUnlinked) apply(l *Lab, _ domain.Meta) {
@@ -210,6 +211,7 @@ func (p NamePartner) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	var c domain.Check
 	ref := x.Entity(&c, "entity", p.Entity)
 	c.Require(!slices.ContainsFunc(l.Partners, func(q Partner) bool { return q.Entity.ID == p.Entity }), "entity", "该合作单位已登记", "this partner is named already")
+	c.Require(strings.TrimSpace(p.As) != "", "as", "请填写来源中的写法", "give its name as the source writes it")
 	c.Require(p.Basis != domain.Basis{}, "basis", "请注明出处", "say which source names it")
 	if err := c.Err(); err != nil {
 		return nil, err
@@ -225,11 +227,19 @@ type PartnerNamed struct {
 
 // Sentence says what happened.
 func (e PartnerNamed) Sentence() domain.Text {
-	return domain.Textf("来源称合作单位有 %s", "A source names %s as a partner", e.Entity.Name)
+	return domain.Textf("据来源登记合作单位%s（原文“%s”）", "A source names %s as a partner, writing “%s”", e.Entity.Name, e.As)
 }
 
 func (e PartnerNamed) apply(l *Lab, m domain.Meta) {
-	l.Partners = append(l.Partners, Partner{e.Entity, e.As, m.Because.Basis.Source})
+	l.Partners = append(l.Partners, Partner{e.Entity, e.As, source(m)})
+}
+
+// source is where the basis says it was seen, or failing that the document.
+func source(m domain.Meta) string {
+	if b := m.Because.Basis; b.Source == "" {
+		return b.Document
+	}
+	return m.Because.Basis.Source
 }
 
 // AssertFact records what a source states, with the date it gives.
@@ -265,11 +275,18 @@ type FactAsserted struct {
 
 // Sentence says what happened.
 func (e FactAsserted) Sentence() domain.Text {
-	return domain.Textf("据来源登记（%s %s）%s", "A source states (%s %s) %s", e.Kind, e.On, e.Text)
+	s := domain.Textf("据来源登记事实“%s”", "A source states the fact “%s”", e.Kind)
+	if !e.On.IsZero() {
+		s = domain.Textf("%s，日期 %s", "%s, dated %s", s, e.On)
+	}
+	if !e.Text.IsZero() {
+		s = domain.Textf("%s：%s", "%s: %s", s, e.Text)
+	}
+	return s
 }
 
 func (e FactAsserted) apply(l *Lab, m domain.Meta) {
-	l.Facts = append(l.Facts, Fact{e.Kind, e.On, e.Text, m.Because.Basis.Source, m.ID})
+	l.Facts = append(l.Facts, Fact{e.Kind, e.On, e.Text, source(m), m.ID})
 }
 
 // AttestIndependence records the host's attestation (C16).
@@ -310,7 +327,7 @@ type IndependenceAttested struct {
 
 // Sentence says what happened.
 func (e IndependenceAttested) Sentence() domain.Text {
-	return domain.Textf("依托单位证明实验室为相对独立的科研实体：%s", "The host attested that the lab is a relatively independent research entity: %s", e.Unit)
+	return domain.Textf("%s，依托单位证明实验室为相对独立的科研实体：%s", "On %s the host attested that the lab is a relatively independent research entity: %s", e.On, e.Unit)
 }
 
 func (e IndependenceAttested) apply(l *Lab, m domain.Meta) {
@@ -336,6 +353,9 @@ func (p AdoptPlan) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	var c domain.Check
 	c.Text("title", p.Title)
 	c.NotFuture("on", p.On, x.Today())
+	if n := len(l.Plans); n > 0 {
+		c.Require(!p.On.Before(l.Plans[n-1].Adopted), "on", "不能早于上一版的通过日 %s", "it cannot be adopted before the version it replaces, of %s", l.Plans[n-1].Adopted)
+	}
 	c.Require(p.FromYear >= 1990 && p.FromYear <= 2100, "from_year", "请填写 1990 至 2100 之间的年份", "give a year between 1990 and 2100")
 	c.Require(p.ToYear >= p.FromYear && p.ToYear <= 2100, "to_year", "结束年份应不早于开始年份，且不晚于 2100 年", "the horizon must not end before it begins, nor after 2100")
 	c.Digest("document", p.Document, false)
@@ -357,7 +377,7 @@ type PlanAdopted struct {
 
 // Sentence says what happened.
 func (e PlanAdopted) Sentence() domain.Text {
-	return domain.Textf("通过整体实施方案第 %d 版“%s”（%d—%d 年）", "Adopted version %d of the implementation plan “%s” (%d–%d)", e.Version, e.Title, e.FromYear, e.ToYear)
+	return domain.Textf("%[5]s 通过整体实施方案第 %[1]d 版“%[2]s”（%[3]d—%[4]d 年）", "On %[5]s version %[1]d of the implementation plan was adopted: “%[2]s” (%[3]d–%[4]d)", e.Version, e.Title, e.FromYear, e.ToYear, e.On)
 }
 
 func (e PlanAdopted) apply(l *Lab, m domain.Meta) {
@@ -410,7 +430,7 @@ type TaskAssigned struct {
 
 // Sentence says what happened.
 func (e TaskAssigned) Sentence() domain.Text {
-	return domain.Textf("建设任务 %s 由 %s 负责，%s 前完成：%s", "Task %s falls to %s, due %s: %s", e.Task, e.Owner.Name, e.Due, e.Text)
+	return domain.Textf("建设任务 %s 由%s负责，完成期限 %s：%s", "Task %s was assigned to %s, due on %s: %s", e.Task, e.Owner.Name, e.Due, e.Text)
 }
 
 func (e TaskAssigned) apply(l *Lab, m domain.Meta) {
@@ -449,7 +469,7 @@ type ManagementBodyEstablished struct {
 
 // Sentence says what happened.
 func (e ManagementBodyEstablished) Sentence() domain.Text {
-	return domain.Textf("建立管理机构“%s”", "Established the management body “%s”", e.Name)
+	return domain.Textf("%[2]s 建立管理机构“%[1]s”", "On %[2]s the management body “%[1]s” was established", e.Name, e.On)
 }
 
 func (e ManagementBodyEstablished) apply(l *Lab, m domain.Meta) {

@@ -105,7 +105,7 @@ func (l *Lab) amendedBy(agreement string, no int) error {
 	}
 	if m := a.amendment(no); m == nil || m.InForce.IsZero() {
 		return domain.Reject(domain.State,
-			"协议 %s 已生效；变更须注明各方均已签署的修正案编号（amendment）",
+			"协议 %s 已生效；变更须注明各方均已签署的补充协议编号（amendment）",
 			"agreement %s is in force; name the amendment, signed by every party, that makes this change", agreement)
 	}
 	return nil
@@ -142,7 +142,8 @@ func (r AddRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 		q := a.party(r.Counterparty)
 		c.Require(q != nil && r.Counterparty != r.Party, "counterparty", "相对方应为协议 %s 的另一方", "the counterparty must be another party to agreement %s", r.Agreement)
 		if q != nil {
-			counter = &q.Entity
+			ref := q.Entity // a copy: the state's own may change after the event
+			counter = &ref
 		}
 	}
 	if err := c.Err(); err != nil {
@@ -166,7 +167,7 @@ type RightAdded struct {
 
 // Sentence says what happened.
 func (e RightAdded) Sentence() domain.Text {
-	return domain.Textf("登记 %s 的%s %s（协议 %s %s）：%s", "Entered for %s the %s %s (agreement %s, %s): %s", e.Party.Name, e.Kind, e.Item, e.Agreement, e.Clause, e.Text)
+	return domain.Textf("登记%s的“%s” %s（协议 %s，%s）：%s", "Entered %[2]s %[3]s of %[1]s (agreement %[4]s, %[5]s): %[6]s", e.Party.Name, e.Kind, e.Item, e.Agreement, e.Clause, e.Text)
 }
 
 func (e RightAdded) apply(l *Lab, m domain.Meta) {
@@ -218,7 +219,7 @@ type RightAmended struct {
 
 // Sentence says what happened.
 func (e RightAmended) Sentence() domain.Text {
-	return domain.Textf("条目 %s 修改为（%s）：%s", "Amended item %s to read (%s): %s", e.Item, e.Clause, e.Text)
+	return domain.Textf("条目 %s 修改为（%s）：%s", "Item %s now reads (%s): %s", e.Item, e.Clause, e.Text)
 }
 
 func (e RightAmended) apply(l *Lab, _ domain.Meta) {
@@ -289,6 +290,7 @@ func (l *Lab) settle(x domain.Context, id string, to ItemState, on domain.Date, 
 	}
 	var c domain.Check
 	c.NotFuture("on", on, x.Today())
+	c.Require(!on.Before(it.Since), "on", "不能早于上一次变更之日 %s", "it cannot come before the last change, on %s", it.Since)
 	if to == Waived || to == Breached {
 		c.Text("ground", ground)
 	}
@@ -334,7 +336,7 @@ type RightDischarged struct{ Settlement }
 
 // Sentence says what happened.
 func (e RightDischarged) Sentence() domain.Text {
-	return domain.Textf("%s 于 %s 履行条目 %s", "%s carried out, on %s, item %s", e.Party.Name, e.On, e.Item)
+	return domain.Textf("%[1]s于 %[2]s 履行条目 %[3]s", "On %[2]s %[1]s carried out item %[3]s", e.Party.Name, e.On, e.Item)
 }
 
 func (e RightDischarged) apply(l *Lab, _ domain.Meta) { e.become(l, Discharged) }
@@ -344,7 +346,7 @@ type RightWaived struct{ Settlement }
 
 // Sentence says what happened.
 func (e RightWaived) Sentence() domain.Text {
-	return domain.Textf("豁免 %s 的条目（%s）%s：%s", "Waived for %s, on %s, item %s: %s", e.Party.Name, e.On, e.Item, e.Ground)
+	return domain.Textf("%[2]s 豁免%[1]s的条目 %[3]s：%[4]s", "On %[2]s item %[3]s of %[1]s was waived: %[4]s", e.Party.Name, e.On, e.Item, e.Ground)
 }
 
 func (e RightWaived) apply(l *Lab, _ domain.Meta) { e.become(l, Waived) }
@@ -354,7 +356,7 @@ type RightBreached struct{ Settlement }
 
 // Sentence says what happened.
 func (e RightBreached) Sentence() domain.Text {
-	return domain.Textf("%s 自 %s 起违反条目 %s：%s", "%s is, since %s, in breach of item %s: %s", e.Party.Name, e.On, e.Item, e.Ground)
+	return domain.Textf("%[1]s自 %[2]s 起违反条目 %[3]s：%[4]s", "From %[2]s %[1]s was in breach of item %[3]s: %[4]s", e.Party.Name, e.On, e.Item, e.Ground)
 }
 
 func (e RightBreached) apply(l *Lab, _ domain.Meta) { e.become(l, Breached) }
@@ -364,7 +366,7 @@ type BreachCured struct{ Settlement }
 
 // Sentence says what happened.
 func (e BreachCured) Sentence() domain.Text {
-	return domain.Textf("%s 于 %s 纠正对条目 %s 的违反", "%s made good, on %s, its breach of item %s", e.Party.Name, e.On, e.Item)
+	return domain.Textf("%[1]s于 %[2]s 补正对条目 %[3]s 的违反", "On %[2]s %[1]s made good its breach of item %[3]s", e.Party.Name, e.On, e.Item)
 }
 
 func (e BreachCured) apply(l *Lab, _ domain.Meta) { e.become(l, Open) }

@@ -61,7 +61,7 @@ var Rules = func() map[string]Rule {
 		{"C17", "三(一)", "发展目标明确，实施方案可行",
 			domain.T("已通过整体实施方案", "an implementation plan is adopted"), planned},
 		{"C18", "三(一)", "有相对稳定的资金来源",
-			domain.T("方案期内每年都有已落实且到期的现金投入", "each year of the plan's horizon has a firm cash instalment"), stableFunding},
+			domain.T("方案期内每年都有已落实的现金投入", "a firm cash instalment falls due in each year of the plan's horizon"), stableFunding},
 		{"C55", "五(一)", "落实建设任务，建立管理机构，制订整体实施方案",
 			domain.T("建设任务有负责单位和期限，管理机构和实施方案均已就绪", "tasks have an owner and a day, and there are a management body and a plan"), organised},
 		{"C56", "五(一)", "明晰各方“责权利”",
@@ -71,7 +71,7 @@ var Rules = func() map[string]Rule {
 		{"C62", "五(二)", "在培育组建2年以上并取得明显成效的基础上",
 			domain.T("培育组建满两个日历年", "two calendar years of incubation have passed"), incubatedTwoYears},
 		{"C73", "五(三)", "建设期满达到验收标准的，可向教育部提出验收认定申请",
-			domain.T("建设期已满，或立项决定允许提前验收", "the construction period is over, or the decision allows early acceptance"), constructionOver},
+			domain.T("建设期已满或立项决定允许提前验收；验收未通过的，须经允许方可再次申请", "the construction period is over, or the decision allows early acceptance; after a failed acceptance, the decision allows another"), constructionOver},
 		{"C78", "六", "高校是联合实验室建设的责任主体",
 			domain.T("责任主体始终明确", "there is always a responsible host"), hosted},
 		{"C79", "六", "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位",
@@ -97,10 +97,11 @@ func Judge(l *Lab, on domain.Date, ids ...string) []domain.Finding {
 
 func hostIsUniversity(l *Lab, _ domain.Date) (r result) {
 	if l.Host.Kind != "university" {
-		r.lack("登记簿未将 %s 记为高校", "the register does not have %s as a university", l.Host.Name)
+		r.lack("登记簿未将%s记为高校", "the register does not have %s as a university", l.Host.Name)
 	}
 	if !slices.ContainsFunc(l.Host.Identifiers, func(id domain.Identifier) bool { return id.Scheme == domain.USCC }) {
-		r.lack("%s 签署协议时没有统一社会信用代码", "%s had no USCC when it last signed", l.Host.Name)
+		r.lack("%s最近一次登记或签署时没有统一社会信用代码；请先补登该代码，再更正那次登记或签署",
+			"%s had no USCC when it was last named or last signed; register its code, then correct that entry", l.Host.Name)
 	}
 	return r
 }
@@ -122,9 +123,7 @@ func substantiveAgreement(l *Lab, on domain.Date) (best result) {
 		if a.Class != Substantive {
 			r.lack("协议 %s 不是实质性协议", "agreement %s is not classified as substantive", a.ID)
 		}
-		if st := a.StatusOn(on); st != InForce {
-			r.lack("协议 %s 在 %s 为%s", "agreement %s is, on %s, %s", a.ID, on, st)
-		}
+		a.notInForce(&r, on)
 		bound := a.PartiesOn(on)
 		if !slices.ContainsFunc(bound, func(p Party) bool { return p.Entity.ID == l.Host.ID }) {
 			r.lack("依托单位不是协议 %s 的一方", "the host is not a party to agreement %s", a.ID)
@@ -134,10 +133,13 @@ func substantiveAgreement(l *Lab, on domain.Date) (best result) {
 		}
 		for _, p := range bound {
 			if len(p.Entity.Identifiers) == 0 {
-				r.lack("%s 没有有效标识", "%s has no valid identifier", p.Entity.Name)
+				r.lack("%s没有有效标识", "%s has no valid identifier", p.Entity.Name)
 			}
 		}
 		r.proof = a.Evidence
+		if len(r.missing) > 1 {
+			r.earliest = domain.Date{} // waiting alone would not do
+		}
 		if len(r.missing) == 0 {
 			return r
 		}
@@ -147,6 +149,25 @@ func substantiveAgreement(l *Lab, on domain.Date) (best result) {
 	}
 	best.proof = nil
 	return best
+}
+
+// notInForce says what keeps an agreement from being in force on a day.
+func (a *Agreement) notInForce(r *result, on domain.Date) {
+	st := a.StatusOn(on)
+	switch {
+	case st == InForce:
+	case a.Ended == "" && a.InForceFrom.IsZero():
+		for _, p := range a.bound() {
+			if _, ok := a.signed(a.Signatures, p.Entity.ID); !ok {
+				r.lack("%[2]s尚未签署协议 %[1]s", "%[2]s has not signed agreement %[1]s", a.ID, p.Entity.Name)
+			}
+		}
+	case on.Before(a.InForceFrom):
+		r.lack("协议 %s 自 %s 起方生效", "agreement %s comes into force on %s only", a.ID, a.InForceFrom)
+		r.earliest = a.InForceFrom
+	default:
+		r.lack("协议 %[1]s 在 %[2]s 的状态为“%[3]s”", "on %[2]s agreement %[1]s is %[3]s", a.ID, on, st)
+	}
 }
 
 func independent(l *Lab, on domain.Date) (r result) {
@@ -177,13 +198,18 @@ func stableFunding(l *Lab, on domain.Date) (r result) {
 	funded := map[int]bool{}
 	for i := range l.Commitments {
 		f := &l.Commitments[i]
-		if !f.Firm || f.Quantity.Cash == nil || f.Closed == Cancelled {
+		if !f.firmOn(on) || f.Quantity.Cash == nil {
 			continue
 		}
+		counts := false
 		for _, s := range f.Schedule {
-			funded[s.Due.Year()] = true
+			if y := s.Due.Year(); p.FromYear <= y && y <= p.ToYear {
+				funded[y], counts = true, true
+			}
 		}
-		r.proof = append(r.proof, f.Evidence...)
+		if counts {
+			r.proof = append(r.proof, f.Evidence...)
+		}
 	}
 	for y := p.FromYear; y <= p.ToYear; y++ {
 		if !funded[y] {
@@ -214,28 +240,36 @@ func organised(l *Lab, on domain.Date) (r result) {
 }
 
 func matrixComplete(l *Lab, on domain.Date) (r result) {
-	bound := 0
+	inForce, seen := map[string]bool{}, map[uuid.UUID]bool{}
+	var bound []Party
 	for i := range l.Agreements {
 		a := &l.Agreements[i]
 		if a.StatusOn(on) != InForce {
 			continue
 		}
+		inForce[a.ID] = true
 		for _, p := range a.PartiesOn(on) {
-			bound++
-			for _, k := range ItemKinds {
-				j := slices.IndexFunc(l.Rights, func(it Item) bool {
-					return it.Party.ID == p.Entity.ID && it.Kind == k && it.State != Waived
-				})
-				if j < 0 {
-					r.lack("%s 没有“%s”", "%s has no %s", p.Entity.Name, k)
-				} else if !slices.Contains(r.proof, l.Rights[j].Added) {
-					r.proof = append(r.proof, l.Rights[j].Added)
-				}
+			if !seen[p.Entity.ID] {
+				seen[p.Entity.ID] = true
+				bound = append(bound, p)
 			}
 		}
 	}
-	if bound == 0 {
-		r.lack("没有生效的协议", "no agreement is in force")
+	if len(bound) == 0 {
+		r.lack("%s 没有生效的协议", "no agreement is in force on %s", on)
+	}
+	for _, p := range bound {
+		for _, k := range ItemKinds {
+			j := slices.IndexFunc(l.Rights, func(it Item) bool {
+				waived := it.State == Waived && !it.Since.After(on)
+				return it.Party.ID == p.Entity.ID && it.Kind == k && inForce[it.Agreement] && !waived
+			})
+			if j < 0 {
+				r.lack("%s没有“%s”", "%s has no %s", p.Entity.Name, k)
+			} else {
+				r.proof = append(r.proof, l.Rights[j].Added)
+			}
+		}
 	}
 	return r
 }
@@ -253,7 +287,11 @@ func agreementInForce(l *Lab, on domain.Date) (r result) {
 
 func incubatedTwoYears(l *Lab, on domain.Date) (r result) {
 	if l.Incubation.IsZero() {
-		r.lack("尚未开始培育组建", "incubation has not begun")
+		if l.Status == StatusProposed {
+			r.lack("尚未开始培育组建", "incubation has not begun")
+		} else {
+			r.lack("登记簿中没有培育组建的开始日；请更正据来源登记的状态，补充日期", "the register does not know when incubation began; correct the status taken from the source so that it gives a date")
+		}
 		return r
 	}
 	r.earliest = l.Incubation.Latest().AddYears(2)
@@ -270,6 +308,9 @@ func incubatedTwoYears(l *Lab, on domain.Date) (r result) {
 }
 
 func constructionOver(l *Lab, on domain.Date) (r result) {
+	if l.Status == StatusNotPassed && !l.MayReapply {
+		r.lack("验收未通过的决定未允许再次申请", "the decision that acceptance was not passed does not allow another application")
+	}
 	if l.EarlyAllowed || l.Status != StatusConstruction {
 		return r
 	}
@@ -284,13 +325,13 @@ func constructionOver(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-func hostResources(l *Lab, _ domain.Date) (r result) {
+func hostResources(l *Lab, on domain.Date) (r result) {
 	for _, k := range []struct {
 		kind string
 		name domain.Text
 	}{{"cash", domain.T("运行资金", "running funds")}, {"premises", domain.T("实验室用房", "premises")}, {"equipment", domain.T("仪器设备", "equipment")}} {
 		i := slices.IndexFunc(l.Commitments, func(f Commitment) bool {
-			return f.Party.ID == l.Host.ID && f.Quantity.Kind() == k.kind && f.Firm && f.Closed != Cancelled
+			return f.Party.ID == l.Host.ID && f.Quantity.Kind() == k.kind && f.firmOn(on)
 		})
 		if i < 0 {
 			r.lack("依托单位尚未落实%s", "the host has no firm commitment of %s", k.name)
