@@ -1,0 +1,225 @@
+package api
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Issuer and Audience are what a token must name, so that a token made for
+// another service, or by one, is worth nothing here.
+const (
+	Issuer   = "jointlab"
+	Audience = "jointlab"
+)
+
+// Claims is who a token speaks for.
+type Claims struct {
+	Subject string      // the caller's stable identifier
+	Role    domain.Role // the capacity acted in
+	Entity  uuid.UUID   // the legal entity acted for; host and partner must have one
+	Name    string      // for people; never used to decide anything
+}
+
+func (c Claims) actor() domain.Actor {
+	return domain.Actor{Subject: c.Subject, Role: c.Role, OnBehalfOf: c.Entity}
+}
+
+// check refuses claims that no request could be judged by.
+func (c Claims) check() error {
+	switch {
+	case strings.TrimSpace(c.Subject) == "" || len(c.Subject) > 200:
+		return errors.New("the token names no subject, or one longer than 200 bytes")
+	case !slices.Contains(domain.Roles, c.Role):
+		return fmt.Errorf("the token's role %q is none of %v", c.Role, domain.Roles)
+	case (c.Role == domain.Host || c.Role == domain.Partner) && c.Entity == uuid.Nil:
+		return fmt.Errorf("a %s must act for a legal entity: the token has no ent", c.Role)
+	}
+	return nil
+}
+
+// token is the claims as they stand in a JWT.
+type token struct {
+	jwt.RegisteredClaims
+	Role   domain.Role `json:"role"`
+	Entity string      `json:"ent,omitempty"`
+	Name   string      `json:"name,omitempty"`
+}
+
+// keyID tells keys apart in a token's header, so that they can be changed one
+// after the other.
+func keyID(key ed25519.PublicKey) string {
+	sum := sha256.Sum256(key)
+	return hex.EncodeToString(sum[:8])
+}
+
+// Signer issues tokens.
+type Signer struct {
+	key ed25519.PrivateKey
+	now func() time.Time
+}
+
+// NewSigner issues tokens signed with key, dated by now.
+func NewSigner(key ed25519.PrivateKey, now func() time.Time) *Signer { return &Signer{key, now} }
+
+// Issue returns a token that speaks for claims until ttl has passed. It
+// refuses claims that no Verifier would accept.
+func (s *Signer) Issue(c Claims, ttl time.Duration) (string, error) {
+	if err := c.check(); err != nil {
+		return "", fmt.Errorf("api: issue token: %w", err)
+	}
+	if ttl <= 0 {
+		return "", errors.New("api: issue token: give a time to live longer than nothing")
+	}
+	now := s.now()
+	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, token{
+		RegisteredClaims: jwt.RegisteredClaims{
+			Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: c.Subject, ID: uuid.NewString(),
+			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+		},
+		Role: c.Role, Name: c.Name,
+	})
+	if c.Entity != uuid.Nil {
+		claims := t.Claims.(token)
+		claims.Entity = c.Entity.String()
+		t.Claims = claims
+	}
+	t.Header["kid"] = keyID(s.key.Public().(ed25519.PublicKey))
+	return t.SignedString(s.key)
+}
+
+// Verifier tells whom a token speaks for. It accepts Ed25519 signatures by its
+// keys and no others, whatever the token says about its algorithm.
+type Verifier struct{ keys map[string]ed25519.PublicKey }
+
+// NewVerifier accepts tokens signed with any of keys.
+func NewVerifier(keys ...ed25519.PublicKey) *Verifier {
+	v := &Verifier{map[string]ed25519.PublicKey{}}
+	for _, k := range keys {
+		v.keys[keyID(k)] = k
+	}
+	return v
+}
+
+// Verify returns the claims of a token that holds at the instant now. The
+// error says what is wrong with it, for the caller to read.
+func (v *Verifier) Verify(signed string, now time.Time) (Claims, error) {
+	var t token
+	_, err := jwt.ParseWithClaims(signed, &t, func(t *jwt.Token) (any, error) {
+		kid, _ := t.Header["kid"].(string)
+		if key, ok := v.keys[kid]; ok {
+			return key, nil
+		}
+		return nil, errors.New("signed with a key this server does not know")
+	},
+		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(Issuer), jwt.WithAudience(Audience),
+		jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithTimeFunc(func() time.Time { return now }))
+	if err != nil {
+		return Claims{}, err
+	}
+	c := Claims{Subject: t.Subject, Role: t.Role, Name: t.Name}
+	if t.Entity != "" {
+		if c.Entity, err = uuid.Parse(t.Entity); err != nil {
+			return Claims{}, errors.New("the token's ent is not a uuid")
+		}
+	}
+	return c, c.check()
+}
+
+type claimsKey struct{}
+
+// claimsOf returns whom a request speaks for; false where it came without a token.
+func claimsOf(ctx context.Context) (Claims, bool) {
+	c, ok := ctx.Value(claimsKey{}).(Claims)
+	return c, ok
+}
+
+// authenticate finds out whom a request speaks for from its Authorization header.
+func (s *Server) authenticate(header string) (Claims, error) {
+	scheme, signed, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(signed) == "" {
+		return Claims{}, errors.New("the Authorization header is not of the form: Bearer <token>")
+	}
+	return s.verifier.Verify(strings.TrimSpace(signed), s.now())
+}
+
+// LoadOrCreateKey reads the signing key kept at path, or makes one where there
+// is none. The file is readable by its owner alone; one that others may read
+// is refused, since they could issue tokens. Of several processes that make it
+// at once, one does and all use that one.
+func LoadOrCreateKey(path string) (ed25519.PrivateKey, error) {
+	key, err := loadKey(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return key, err
+	}
+	if err := createKey(path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, fmt.Errorf("api: create signing key: %w", err)
+	}
+	return loadKey(path)
+}
+
+func loadKey(path string) (ed25519.PrivateKey, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("api: load signing key: %w", err)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return nil, fmt.Errorf("api: load signing key: %s may be read by others; run chmod 600 on it, and make a new key if they may have", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("api: load signing key: %w", err)
+	}
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return nil, fmt.Errorf("api: load signing key: %s is not a PEM file", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("api: load signing key: %s: %w", path, err)
+	}
+	key, ok := parsed.(ed25519.PrivateKey)
+	if !ok {
+		return nil, fmt.Errorf("api: load signing key: %s holds a %T; jointlab signs with Ed25519", path, parsed)
+	}
+	return key, nil
+}
+
+// createKey writes a whole file beside path and then gives it that name, which
+// fails where the name is taken.
+func createKey(path string) error {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		return err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	err = pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path)
+}

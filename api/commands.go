@@ -1,0 +1,159 @@
+package api
+
+import (
+	"reflect"
+	"slices"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/lab"
+)
+
+// Command is one row of the table of commands. Routes, the OpenAPI document,
+// role checks and the command line all come from it, so they cannot disagree.
+type Command struct {
+	Name      string        // as in the path: sign-agreement
+	Aggregate string        // lab or entity
+	Summary   domain.Text   // what it does
+	Roles     []domain.Role // who may send it
+	Creates   bool          // it begins a new aggregate
+
+	input  reflect.Type
+	decode func(body []byte) (any, error)
+}
+
+// Path is the command's route.
+func (c Command) Path() string {
+	if c.Aggregate == "lab" {
+		return "/v1/labs/{lab}/" + c.Name
+	}
+	return "/v1/entities/{entity}/" + c.Name
+}
+
+// ID names the command among all commands: lab-rename, entity-rename.
+func (c Command) ID() string { return c.Aggregate + "-" + c.Name }
+
+// Commands lists every command, in the order of the programme.
+func Commands() []Command { return slices.Clone(commands) }
+
+func command[C any](aggregate, name, zh, en string, roles []domain.Role) Command {
+	return Command{
+		Name: name, Aggregate: aggregate, Summary: domain.T(zh, en), Roles: roles, input: reflect.TypeFor[C](),
+		decode: func(body []byte) (any, error) {
+			var c C
+			err := jsonFormat.Unmarshal(body, &c)
+			return c, err
+		},
+	}
+}
+
+func onLab[C lab.Command](name, zh, en string, roles []domain.Role) Command {
+	return command[C]("lab", name, zh, en, roles)
+}
+
+func onEntity[C entity.Command](name, zh, en string, roles []domain.Role) Command {
+	return command[C]("entity", name, zh, en, roles)
+}
+
+func creates(c Command) Command {
+	c.Creates = true
+	return c
+}
+
+// Who may do what (programme.md 1.6). Duties are separate: nobody who may hand
+// in a submission may also record the decision on it.
+var (
+	registrars = []domain.Role{domain.Ministry, domain.Authority, domain.Host, domain.Officer}
+	ownFacts   = []domain.Role{domain.Authority, domain.Host, domain.Partner, domain.Officer}
+	keepers    = []domain.Role{domain.Ministry, domain.Officer}
+	running    = []domain.Role{domain.Host, domain.Director, domain.Officer}
+	theHost    = []domain.Role{domain.Host}
+	parties    = []domain.Role{domain.Host, domain.Partner, domain.Officer}
+	receivers  = []domain.Role{domain.Host, domain.Officer}
+	judges     = []domain.Role{domain.Ministry, domain.Agency, domain.Officer}
+	submitters = []domain.Role{domain.Authority, domain.Host}
+	reviewers  = []domain.Role{domain.Ministry, domain.Agency}
+	ministry   = []domain.Role{domain.Ministry}
+)
+
+var commands = []Command{
+	creates(onEntity[entity.Register]("register", "登记法人", "Register a legal entity", registrars)),
+	onEntity[entity.AddName]("add-name", "增加名称", "Add a name", ownFacts),
+	onEntity[entity.Rename]("rename", "变更正式名称", "Change an official name", ownFacts),
+	onEntity[entity.AssertIdentifier]("assert-identifier", "登记标识符及其来源", "Assert an identifier, with its source", ownFacts),
+	onEntity[entity.CorroborateIdentifier]("corroborate-identifier", "以另一来源证实标识符", "Corroborate an identifier from another source", ownFacts),
+	onEntity[entity.WithdrawIdentifier]("withdraw-identifier", "撤回标识符", "Withdraw an identifier", ownFacts),
+	onEntity[entity.SucceedEntity]("succeed-entity", "登记法人由另一法人承继", "Record that another entity took its place", keepers),
+	onEntity[entity.MergeEntity]("merge-entity", "登记法人并入另一法人", "Record that it merged into another entity", keepers),
+	onEntity[entity.CloseEntity]("close-entity", "登记法人终止", "Record that it closed", keepers),
+
+	creates(onLab[lab.Propose]("propose", "登记联合实验室（筹备）", "Propose a joint laboratory", registrars)),
+	onLab[lab.Rename]("rename", "登记新名称", "Give the lab a further name", running),
+	onLab[lab.SetDiscipline]("set-discipline", "设定学科", "Set the lab's discipline", running),
+	onLab[lab.LinkPlatform]("link-platform", "登记依托平台", "Link a platform the lab builds on", running),
+	onLab[lab.UnlinkPlatform]("unlink-platform", "解除依托平台", "Unlink a platform", running),
+	onLab[lab.NamePartner]("name-partner", "登记来源所称的合作单位", "Name a partner that a source gives", keepers),
+	onLab[lab.AssertFact]("assert-fact", "登记来源所述的事实", "Assert what a source states", keepers),
+	onLab[lab.RecordHistory]("record-history", "据来源登记既有实验室的状态", "Take over the status a source gives", keepers),
+
+	onLab[lab.DraftAgreement]("draft-agreement", "登记协议草案", "Draft an agreement", parties),
+	onLab[lab.ClassifyAgreement]("classify-agreement", "认定协议类别", "Classify an agreement", judges),
+	onLab[lab.SignAgreement]("sign-agreement", "登记一方对协议或修正案的签署", "Sign an agreement or one of its amendments", parties),
+	onLab[lab.AmendAgreement]("amend-agreement", "提出协议修正案", "Propose an amendment to an agreement", parties),
+	onLab[lab.RenewAgreement]("renew-agreement", "续签协议", "Renew an agreement", parties),
+	onLab[lab.TerminateAgreement]("terminate-agreement", "终止协议", "Terminate an agreement", parties),
+	onLab[lab.SupersedeAgreement]("supersede-agreement", "以另一协议取代协议", "Supersede an agreement by another", parties),
+	onLab[lab.WithdrawParty]("withdraw-party", "登记一方退出协议", "Record that a party leaves an agreement", parties),
+	onLab[lab.SucceedParty]("succeed-party", "登记一方由另一法人承继", "Record that another entity takes a party's place", parties),
+
+	onLab[lab.AddRight]("add-right", "登记责、权、利条目", "Add a responsibility, right or interest", parties),
+	onLab[lab.AmendRight]("amend-right", "修改责、权、利条目", "Amend an item of the matrix", parties),
+	onLab[lab.DischargeRight]("discharge-right", "登记条目已履行", "Record that an item was carried out", parties),
+	onLab[lab.WaiveRight]("waive-right", "登记条目被豁免", "Record that an item was waived", parties),
+	onLab[lab.RecordBreach]("record-breach", "登记违反条目", "Record a breach of an item", parties),
+	onLab[lab.CureBreach]("cure-breach", "登记违反已纠正", "Record that a breach was made good", parties),
+
+	onLab[lab.PledgeCommitment]("pledge-commitment", "登记投入承诺", "Pledge a commitment", parties),
+	onLab[lab.FirmUpCommitment]("firm-up-commitment", "登记承诺已落实", "Record the document that binds a commitment", parties),
+	onLab[lab.AmendCommitment]("amend-commitment", "变更承诺数额", "Change how much is committed", parties),
+	onLab[lab.ScheduleInstalments]("schedule-instalments", "设定分期到位计划", "Schedule a commitment's instalments", parties),
+	onLab[lab.ReceiveContribution]("receive-contribution", "登记投入到位", "Record a delivery", receivers),
+	onLab[lab.ReturnContribution]("return-contribution", "登记退回", "Record that something received was given back", receivers),
+	onLab[lab.FulfilCommitment]("fulfil-commitment", "登记承诺全部兑现", "Close a commitment that is complete", receivers),
+	onLab[lab.CancelCommitment]("cancel-commitment", "取消承诺", "Cancel the rest of a commitment", parties),
+
+	onLab[lab.AttestIndependence]("attest-independence", "证明实验室为相对独立的科研实体", "Attest that the lab is relatively independent", theHost),
+	onLab[lab.AdoptPlan]("adopt-plan", "登记整体实施方案", "Adopt an implementation plan", running),
+	onLab[lab.AssignTask]("assign-task", "落实建设任务", "Assign a construction task", running),
+	onLab[lab.EstablishManagementBody]("establish-management-body", "登记管理机构", "Establish the management body", running),
+
+	onLab[lab.StartIncubation]("start-incubation", "开始培育组建", "Start incubation", submitters),
+	onLab[lab.SubmitApplication]("submit-application", "推荐并提交建设申请书", "Submit the application for establishment", submitters),
+	onLab[lab.PassFormalCheck]("pass-formal-check", "通过形式审查", "Pass the formal check", reviewers),
+	onLab[lab.ReturnApplication]("return-application", "退回补正", "Return the application for supplement", reviewers),
+	onLab[lab.ResubmitApplication]("resubmit-application", "补正后重新提交", "Submit the supplemented application", submitters),
+	onLab[lab.Shortlist]("shortlist", "确定为考察对象", "Shortlist for a site visit", reviewers),
+	onLab[lab.DeclineEstablishment]("decline-establishment", "不予立项", "Decline establishment", ministry),
+	onLab[lab.ResumeIncubation]("resume-incubation", "恢复培育组建", "Resume incubation", submitters),
+	onLab[lab.ApproveEstablishment]("approve-establishment", "批准立项建设", "Approve establishment", ministry),
+	onLab[lab.ExtendConstruction]("extend-construction", "延长建设期", "Extend construction", ministry),
+	onLab[lab.ApplyForAcceptance]("apply-for-acceptance", "提出验收认定申请", "Apply for acceptance and recognition", theHost),
+	onLab[lab.CommissionPeerEvaluation]("commission-peer-evaluation", "组织国际同行评估", "Commission the international peer evaluation", reviewers),
+	onLab[lab.Recognise]("recognise", "通过验收，认定并开放运行", "Recognise the lab", ministry),
+	onLab[lab.RequireRectification]("require-rectification", "要求限期整改", "Require rectification by a day", ministry),
+	onLab[lab.DecideNotPassed]("decide-not-passed", "验收未通过", "Decide that acceptance was not passed", ministry),
+	onLab[lab.Suspend]("suspend", "暂停运行", "Suspend the lab", ministry),
+	onLab[lab.Resume]("resume", "恢复运行", "Resume operation", ministry),
+	onLab[lab.Revoke]("revoke", "撤销", "Revoke establishment or recognition", ministry),
+	onLab[lab.Withdraw]("withdraw", "主动退出", "Withdraw from the programme", theHost),
+	onLab[lab.Close]("close", "终止", "Close the lab", ministry),
+}
+
+// find returns the command of that name on that sort of aggregate.
+func find(aggregate, name string) (Command, bool) {
+	i := slices.IndexFunc(commands, func(c Command) bool { return c.Aggregate == aggregate && c.Name == name })
+	if i < 0 {
+		return Command{}, false
+	}
+	return commands[i], true
+}

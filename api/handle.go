@@ -1,0 +1,399 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// maxBody is the largest body taken.
+const maxBody = 1 << 20
+
+// Request is what every command has beside its path.
+type Request struct {
+	IfMatch string `header:"If-Match" doc:"The ETag of the state you decided on; the command is refused with 412 if that state has changed" example:"\"7\""`
+	Key     string `header:"Idempotency-Key" doc:"Makes it safe to send this request again: one key, one command. At most 200 printable ASCII characters"`
+	Prefer  string `header:"Prefer" doc:"respond-async: answer before the read model holds the change"`
+	RawBody []byte `contentType:"application/json"`
+}
+
+type (
+	newRequest struct{ Request }
+	labRequest struct {
+		Lab uuid.UUID `path:"lab" doc:"The lab's id"`
+		Request
+	}
+	entityRequest struct {
+		Entity uuid.UUID `path:"entity" doc:"The legal entity's id"`
+		Request
+	}
+)
+
+// answer is what a command led to.
+type answer struct {
+	Status     int
+	ETag       string `header:"ETag" doc:"The revision reached, for If-Match"`
+	Location   string `header:"Location" doc:"Where what was created is found"`
+	Preference string `header:"Preference-Applied" doc:"respond-async, where it was asked for"`
+	ReadModel  string `header:"Read-Model" doc:"behind: the change is recorded for good, but queries do not show it yet"`
+	Body       Answer
+}
+
+// Answer is the body that answers a command.
+type Answer struct {
+	ID       uuid.UUID     `json:"id" doc:"The lab or legal entity"`
+	Revision uint64        `json:"revision" doc:"Of the last event recorded"`
+	Events   []AnswerEvent `json:"events" doc:"What was recorded, in order"`
+	Replayed bool          `json:"replayed" doc:"The command had been carried out before; this is its first outcome"`
+}
+
+// AnswerEvent is one event a command led to.
+type AnswerEvent struct {
+	ID       uuid.UUID   `json:"id"`
+	Revision uint64      `json:"revision"`
+	Type     string      `json:"type" doc:"e.g. lab.agreement.signed.v1"`
+	Sentence domain.Text `json:"sentence" doc:"What happened"`
+}
+
+// registerCommands gives every row of the table its operations.
+func (s *Server) registerCommands() {
+	for _, c := range commands {
+		if c.Creates {
+			register(s, s.commandOperation(c, "/v1/"+plural[c.Aggregate]), func(ctx context.Context, in *newRequest) (*answer, error) {
+				return s.command(ctx, c, uuid.Nil, &in.Request)
+			})
+		}
+		op := s.commandOperation(c, c.Path())
+		if c.Aggregate == "lab" {
+			register(s, op, func(ctx context.Context, in *labRequest) (*answer, error) {
+				return s.command(ctx, c, in.Lab, &in.Request)
+			})
+		} else {
+			register(s, op, func(ctx context.Context, in *entityRequest) (*answer, error) {
+				return s.command(ctx, c, in.Entity, &in.Request)
+			})
+		}
+	}
+	register(s, s.correctOperation("lab"), func(ctx context.Context, in *labRequest) (*answer, error) {
+		return s.correct(ctx, "lab", in.Lab, &in.Request)
+	})
+	register(s, s.correctOperation("entity"), func(ctx context.Context, in *entityRequest) (*answer, error) {
+		return s.correct(ctx, "entity", in.Entity, &in.Request)
+	})
+}
+
+var plural = map[string]string{"lab": "labs", "entity": "entities"}
+
+func (s *Server) commandOperation(c Command, path string) huma.Operation {
+	op := huma.Operation{
+		OperationID: c.ID(), Method: http.MethodPost, Path: path, Summary: c.Summary.En,
+		Description: fmt.Sprintf("%s。\n\n可执行的角色 / Allowed to: %s.", c.Summary.Zh, join(c.Roles)),
+		Tags:        []string{plural[c.Aggregate]}, DefaultStatus: http.StatusOK,
+		Metadata: map[string]any{"roles": c.Roles},
+	}
+	if c.Creates {
+		op.DefaultStatus = http.StatusCreated
+		if !strings.Contains(path, "{") {
+			op.OperationID += "-new" // the server makes the id
+		}
+	}
+	return s.withBody(op, s.registry.Schema(c.input, true, ""))
+}
+
+func (s *Server) correctOperation(aggregate string) huma.Operation {
+	return s.withBody(huma.Operation{
+		OperationID: aggregate + "-correct", Method: http.MethodPost, Summary: "Correct a clerical mistake",
+		Path: Command{Aggregate: aggregate, Name: "correct"}.Path(), Tags: []string{plural[aggregate]}, DefaultStatus: http.StatusOK,
+		Description: "更正笔误：event 是有误的事件，command 与 input 是当时应当提交的命令。原记录永久保留。须说明理由。\n\n" +
+			"The command as it should have been is decided, with every rule, on the state just before the wrong event, which stays in the history for ever.\n\n" +
+			"可执行的角色 / Allowed to: 该命令的角色和 officer / those of the command, and officer.",
+		Metadata: map[string]any{"roles": slices.DeleteFunc(slices.Clone(domain.Roles), func(r domain.Role) bool { return r == domain.Auditor || r == domain.Expert })},
+	}, s.correctionSchema)
+}
+
+// withBody documents a command's body; this package, not huma, reads it.
+func (s *Server) withBody(op huma.Operation, schema *huma.Schema) huma.Operation {
+	op.MaxBodyBytes, op.SkipValidateBody = maxBody+1, true
+	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+	op.Errors = []int{400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 500, 503}
+	return op
+}
+
+func join(roles []domain.Role) string {
+	names := make([]string, len(roles))
+	for i, r := range roles {
+		names[i] = string(r)
+	}
+	return strings.Join(names, ", ")
+}
+
+// read checks a command's body against its schema and decodes it; prefix is
+// where the command stands in the body.
+func (s *Server) read(c Command, prefix string, value any, raw []byte) (any, error) {
+	if fields := check(s.registry, s.registry.Schema(c.input, true, ""), prefix, value); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	cmd, err := c.decode(raw)
+	if err != nil {
+		if field, ok := misfit(err, prefix); ok {
+			return nil, invalid(field)
+		}
+		return nil, err
+	}
+	return cmd, nil
+}
+
+// command carries out a command on the aggregate id, or on a new one where id
+// is the nil UUID.
+func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Request) (*answer, error) {
+	value, problem := parse(in.RawBody)
+	if problem != nil {
+		return nil, problem
+	}
+	cmd, err := s.read(c, "", value, in.RawBody)
+	if err != nil {
+		return nil, err
+	}
+	path := strings.NewReplacer("{lab}", id.String(), "{entity}", id.String()).Replace(c.Path())
+	if id == uuid.Nil {
+		path = "/v1/" + plural[c.Aggregate]
+	}
+	id, r, err := s.prepare(ctx, c.Aggregate, id, path, in, cmd)
+	if err != nil {
+		return nil, err
+	}
+	o, events, err := s.aggregates[c.Aggregate].do(ctx, id, cmd, r)
+	if err != nil {
+		return nil, err
+	}
+	a := s.answer(ctx, o, events, in.Prefer)
+	if a.Status = http.StatusOK; c.Creates {
+		a.Status, a.Location = http.StatusCreated, o.Stream.Source()
+		a.Location = "/v1" + a.Location
+	}
+	return a, nil
+}
+
+// correction is the body of correct.
+type correction struct {
+	domain.Because
+	Event   uuid.UUID      `json:"event" doc:"The event that is wrong"`
+	Command string         `json:"command" doc:"The command that led to it, e.g. sign-agreement" maxLength:"60"`
+	Input   jsontext.Value `json:"input" doc:"That command's body as it should have been"`
+}
+
+func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in *Request) (*answer, error) {
+	value, problem := parse(in.RawBody)
+	if problem != nil {
+		return nil, problem
+	}
+	if fields := check(s.registry, s.correctionSchema, "", value); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	var body correction
+	if err := jsonFormat.Unmarshal(in.RawBody, &body); err != nil {
+		if field, ok := misfit(err, ""); ok {
+			return nil, invalid(field)
+		}
+		return nil, err
+	}
+	c, ok := find(aggregate, body.Command)
+	if !ok {
+		return nil, invalid(domain.FieldError{Path: "command", Message: domain.T("没有这个命令；请填写当初的命令名称，如 sign-agreement", "there is no such command; name the one that led to the event, such as sign-agreement")})
+	}
+	claims, _ := claimsOf(ctx)
+	if claims.Role != domain.Officer && !slices.Contains(c.Roles, claims.Role) {
+		return nil, forbidden(claims.Role, append(slices.Clone(c.Roles), domain.Officer))
+	}
+	if strings.TrimSpace(body.Reason) == "" {
+		return nil, invalid(domain.FieldError{Path: "reason", Message: domain.T("请说明更正的理由", "say why the entry is corrected")})
+	}
+	cmd, err := s.read(c, "input", value.(map[string]any)["input"], body.Input)
+	if err != nil {
+		return nil, err
+	}
+	path := "/v1/" + plural[aggregate] + "/" + id.String() + "/correct"
+	id, r, err := s.prepare(ctx, aggregate, id, path, in, cmd)
+	if err != nil {
+		return nil, err
+	}
+	o, events, err := s.aggregates[aggregate].correct(ctx, id, body.Event, cmd, body.Because, r)
+	if err != nil {
+		return nil, err
+	}
+	a := s.answer(ctx, o, events, in.Prefer)
+	a.Status = http.StatusOK
+	return a, nil
+}
+
+// keys is the namespace of command ids made from idempotency keys.
+var keys = uuid.MustParse("6f1c3a0e-52a4-5d0b-9a53-0d2b8f1f7c11")
+
+var printable = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
+
+// prepare makes a command's envelope from the request and the caller's token.
+func (s *Server) prepare(ctx context.Context, aggregate string, id uuid.UUID, path string, in *Request, cmd any) (uuid.UUID, eventstore.Request, error) {
+	claims, _ := claimsOf(ctx)
+	r := eventstore.Request{Actor: claims.actor(), Now: s.now(), Correlation: requestIDOf(ctx)}
+	if aggregate == "lab" {
+		r.Policy = lab.Policy
+	}
+	var err error
+	if r.Expect, err = expected(in.IfMatch); err != nil {
+		return id, r, err
+	}
+	if in.Key == "" {
+		if id == uuid.Nil {
+			id = uuid.Must(uuid.NewV7())
+		}
+		r.Command = uuid.Must(uuid.NewV7())
+	} else {
+		if len(in.Key) > 200 || !printable.MatchString(in.Key) {
+			return id, r, badParameter("header.Idempotency-Key", "请使用 1 至 200 个可打印的 ASCII 字符，如一个 UUID", "give 1 to 200 printable ASCII characters, such as a UUID")
+		}
+		given := uuid.NewSHA1(keys, []byte(claims.Subject+"\n"+in.Key))
+		if id == uuid.Nil {
+			id = uuid.NewSHA1(given, []byte("id"))
+		}
+		// Event ids are made from the command's, so a key that is used on two
+		// aggregates must not give them the same.
+		r.Command = uuid.NewSHA1(given, []byte(aggregate+id.String()))
+		body := jsontext.Value(slices.Clone(in.RawBody))
+		if err := body.Canonicalize(); err != nil {
+			return id, r, fmt.Errorf("api: canonicalize: %w", err)
+		}
+		sum := sha256.Sum256([]byte(http.MethodPost + " " + path + "\n" + string(body)))
+		r.Digest = "sha256:" + hex.EncodeToString(sum[:])
+	}
+	if err := s.belongs(ctx, claims, aggregate, id, cmd); err != nil {
+		return id, r, err
+	}
+	if u, ok := cmd.(domain.EntityUser); ok {
+		r.Entities, err = s.facts(ctx, u.UsesEntities())
+	}
+	return id, r, err
+}
+
+// expected is how many events the sender saw, from If-Match: the ETag is the
+// revision of the last of them. "*" asks for no particular state.
+func expected(header string) (*uint64, error) {
+	if header == "" || header == "*" {
+		return nil, nil
+	}
+	quoted, ok := strings.CutPrefix(header, `"`)
+	quoted, ok2 := strings.CutSuffix(quoted, `"`)
+	n, err := strconv.ParseUint(quoted, 10, 63)
+	if !ok || !ok2 || err != nil || strconv.FormatUint(n, 10) != quoted {
+		return nil, badParameter("header.If-Match", `请原样填写读取时得到的 ETag，如 "7"，或填写 *`, `give the ETag exactly as you read it, such as "7", or *`)
+	}
+	n++
+	return &n, nil
+}
+
+// facts brings what the register knows of the legal entities a command names.
+func (s *Server) facts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]domain.EntityRef, error) {
+	facts := make(map[uuid.UUID]domain.EntityRef, len(ids))
+	for _, id := range ids {
+		if _, ok := facts[id]; ok || id == uuid.Nil {
+			continue
+		}
+		err := s.entities.State(ctx, id, func(e *entity.Entity, _ eventstore.Version) {
+			if e.Kind != "" {
+				facts[id] = e.Ref()
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return facts, nil
+}
+
+// belongs refuses what somebody who acts for one legal entity asks of another
+// one's affairs. Facts about the register itself are the domain's to judge.
+func (s *Server) belongs(ctx context.Context, c Claims, kind string, id uuid.UUID, cmd any) error {
+	if c.Role != domain.Host && c.Role != domain.Partner && c.Role != domain.Director {
+		return nil
+	}
+	refuse := func(zh, en string) error {
+		return newProblem("forbidden", zh+"；请由该法人或项目官员办理", en+"; have that legal entity or an officer do it")
+	}
+	switch cmd := cmd.(type) {
+	case entity.Register:
+		return nil
+	case lab.Propose:
+		if cmd.Host != c.Entity {
+			return refuse("您所代表的法人不是该实验室的依托单位", "you do not act for the host this lab is to have")
+		}
+		return nil
+	case lab.SignAgreement:
+		if cmd.Party != c.Entity {
+			return refuse("您不能代表其他法人签署", "you cannot sign for another legal entity")
+		}
+	}
+	if kind == "entity" {
+		if id != c.Entity {
+			return refuse("您不代表该法人", "you do not act for this legal entity")
+		}
+		return nil
+	}
+	var known, own bool
+	err := s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
+		known = l.Status != ""
+		own = l.Host.ID == c.Entity || c.Role == domain.Partner && slices.ContainsFunc(l.Agreements, func(a lab.Agreement) bool {
+			return slices.ContainsFunc(a.Parties, func(p lab.Party) bool { return p.Entity.ID == c.Entity }) ||
+				slices.ContainsFunc(a.Amendments, func(m lab.Amendment) bool {
+					return slices.ContainsFunc(m.Accede, func(p lab.Party) bool { return p.Entity.ID == c.Entity })
+				})
+		})
+	})
+	if err == nil && known && !own {
+		return refuse("您所代表的法人不是该实验室的一方", "you do not act for a party to this lab")
+	}
+	return err
+}
+
+func forbidden(role domain.Role, allowed []domain.Role) *Problem {
+	return newProblem("forbidden", "角色 %s 不能执行此命令；请由以下角色之一办理：%s", "the role %s may not do this; have it done by one of: %s", role, join(allowed))
+}
+
+// answer says what a command led to, once the read model holds it. A model
+// that is late does not change the outcome, so it is only reported.
+func (s *Server) answer(ctx context.Context, o eventstore.Outcome, events []domain.Event, prefer string) *answer {
+	a := &answer{Body: Answer{ID: o.Stream.ID, Replayed: o.Replay}}
+	for i, m := range o.Events {
+		a.Body.Events = append(a.Body.Events, AnswerEvent{m.ID, m.Revision, eventstore.Name(events[i]), events[i].Sentence()})
+		a.Body.Revision = m.Revision
+	}
+	a.ETag = etag(a.Body.Revision + 1)
+	if slices.ContainsFunc(strings.FieldsFunc(prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }), func(p string) bool {
+		return strings.EqualFold(p, "respond-async")
+	}) {
+		a.Preference = "respond-async"
+		return a
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	if err := s.model.Wait(ctx, o.Stream, a.Body.Revision+1); err != nil {
+		a.ReadModel = "behind"
+	}
+	return a
+}
+
+// etag is the ETag of a record with that many events.
+func etag(events uint64) string { return fmt.Sprintf(`"%d"`, events-1) }

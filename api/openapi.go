@@ -1,0 +1,159 @@
+package api
+
+import (
+	"embed"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"reflect"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// registerAll builds the document and the routes from the tables.
+func (s *Server) registerAll() error {
+	s.registry = newRegistry()
+	version := s.cfg.Version
+	if version == "" {
+		version = "devel"
+	}
+	s.api = humago.New(s.mux, huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title: "jointlab", Version: version,
+				Description: "国际合作联合实验室登记簿。每次变更都是一个不可修改的事件；命令以 POST 提交，查询以 GET 读取。\n\nThe register of international joint laboratories. Every change is an event that is never edited; commands are POST, queries are GET.",
+			},
+			Servers: []*huma.Server{{URL: "/", Description: "this server"}},
+			Tags: []*huma.Tag{
+				{Name: "labs", Description: "联合实验室 / Joint laboratories"},
+				{Name: "entities", Description: "法人 / Legal entities"},
+				{Name: "agreements", Description: "协议、责权利、投入 / Agreements, rights and funding across labs"},
+				{Name: "events", Description: "事件与审计线索 / Events and the audit trail"},
+			},
+			Components: &huma.Components{
+				Schemas: s.registry,
+				SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {
+					Type: "http", Scheme: "bearer", BearerFormat: "JWT",
+					Description: "Ed25519 (EdDSA) 签名的令牌 / a token signed with Ed25519: iss, aud, exp, sub, role and, for host and partner, ent",
+				}},
+			},
+		},
+		Formats:       map[string]huma.Format{"application/json": jsonFormat, "json": jsonFormat},
+		DefaultFormat: "application/json",
+	})
+	s.api.UseMiddleware(s.guard)
+	s.correctionSchema = s.registry.Schema(reflect.TypeFor[correction](), true, "")
+	for _, c := range commands {
+		bound(s.registry, s.registry.Schema(c.input, true, ""), map[string]bool{})
+	}
+	bound(s.registry, s.correctionSchema, map[string]bool{})
+	s.registerCommands()
+	s.registerQueries()
+	s.registerOpen()
+	for _, item := range s.api.OpenAPI().Paths {
+		for _, op := range []*huma.Operation{item.Get, item.Post} {
+			if op != nil {
+				explainErrors(op)
+			}
+		}
+	}
+	var err error
+	if s.openapi, err = json.Marshal(s.api.OpenAPI()); err != nil { // huma writes its document with encoding/json
+		return fmt.Errorf("api: write OpenAPI document: %w", err)
+	}
+	return nil
+}
+
+// explainErrors says which problems stand behind each status.
+func explainErrors(op *huma.Operation) {
+	for _, k := range problems {
+		if r, ok := op.Responses[fmt.Sprint(k.status)]; ok {
+			r.Description = titlesOf(k.status)
+		}
+	}
+}
+
+//go:embed docs/rapidoc-min.js docs/LICENSE.txt docs/rapidoc-min.js.LICENSE.txt
+var docs embed.FS
+
+// docsPage shows the document without any other host.
+const docsPage = `<!doctype html>
+<html lang="zh">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>jointlab API</title>
+<script type="module" src="/docs/rapidoc-min.js"></script>
+<rapi-doc spec-url="/openapi.json" load-fonts="false" render-style="read" show-header="false" allow-spec-url-load="false" allow-spec-file-load="false" regular-font="system-ui, sans-serif" mono-font="ui-monospace, monospace"></rapi-doc>
+</html>
+`
+
+// problemPage lists the kinds of problems.
+var problemPage = template.Must(template.New("").Parse(`<!doctype html>
+<html lang="zh">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>jointlab: problems</title>
+{{range .}}
+<h2 id="{{.Code}}"><a href="/problems/{{.Code}}">{{.Code}}</a> · HTTP {{.Status}}</h2>
+<p lang="zh"><strong>{{.Title.Zh}}</strong>：{{.Advice.Zh}}</p>
+<p lang="en"><strong>{{.Title.En}}</strong>: {{.Advice.En}}</p>
+{{end}}
+</html>
+`))
+
+type problemRow struct {
+	Code          string
+	Status        int
+	Title, Advice struct{ Zh, En string }
+}
+
+// registerOpen adds what needs no token: the document, its page, the kinds of
+// problems, and the two questions an operator's machinery asks.
+func (s *Server) registerOpen() {
+	page := func(content, policy string, body []byte) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", content)
+			if policy != "" {
+				w.Header().Set("Content-Security-Policy", policy)
+			}
+			w.Write(body)
+		}
+	}
+	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		page("application/openapi+json", "", s.openapi)(w, r)
+	})
+	// RapiDoc styles itself with inline styles and shows images of its own as data.
+	s.mux.HandleFunc("GET /docs", page("text/html; charset=utf-8",
+		"default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", []byte(docsPage)))
+	for _, file := range []struct{ name, content string }{
+		{"rapidoc-min.js", "text/javascript; charset=utf-8"},
+		{"LICENSE.txt", "text/plain; charset=utf-8"},
+		{"rapidoc-min.js.LICENSE.txt", "text/plain; charset=utf-8"},
+	} {
+		body, err := docs.ReadFile("docs/" + file.name)
+		if err != nil {
+			panic(err) // it is embedded by name
+		}
+		s.mux.HandleFunc("GET /docs/"+file.name, page(file.content, "", body))
+	}
+	rows := make([]problemRow, len(problems))
+	for i, k := range problems {
+		rows[i].Code, rows[i].Status = k.code, k.status
+		rows[i].Title.Zh, rows[i].Title.En = k.title.Zh, k.title.En
+		rows[i].Advice.Zh, rows[i].Advice.En = k.advice.Zh, k.advice.En
+		s.mux.HandleFunc("GET /problems/"+k.code, s.problemsPage(&rows, i, i+1))
+	}
+	s.mux.HandleFunc("GET /problems", s.problemsPage(&rows, 0, len(rows)))
+	s.mux.HandleFunc("GET /healthz", page("application/json", "", []byte(`{"alive":true}`)))
+	s.mux.HandleFunc("GET /readyz", s.ready)
+}
+
+func (s *Server) problemsPage(rows *[]problemRow, from, to int) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		problemPage.Execute(w, (*rows)[from:to])
+	}
+}

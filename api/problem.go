@@ -1,0 +1,244 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// Problem is why a request was not carried out (RFC 9457), with everything
+// that stands against it and what its sender can do.
+type Problem struct {
+	Type      string              `json:"type" doc:"Where the kind of problem is explained, e.g. /problems/rule-not-met"`
+	Title     string              `json:"title" doc:"The kind of problem, in English"`
+	TitleZh   string              `json:"title_zh" doc:"The kind of problem, in Chinese"`
+	Status    int                 `json:"status" doc:"The HTTP status"`
+	Code      string              `json:"code" doc:"The kind of problem, for programs: the last part of type"`
+	Detail    string              `json:"detail,omitempty" doc:"What stands against this request and what to do, in English"`
+	DetailZh  string              `json:"detail_zh,omitempty" doc:"The same in Chinese"`
+	RequestID string              `json:"request_id,omitempty" doc:"Quote it when you ask about this answer"`
+	Errors    []domain.FieldError `json:"errors,omitempty" doc:"Every value at fault"`
+	Findings  []domain.Finding    `json:"findings,omitempty" doc:"Every rule of the programme that is not met, with the clause word for word"`
+
+	headers http.Header
+}
+
+// Error is the English detail.
+func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
+
+// GetStatus is the HTTP status.
+func (p *Problem) GetStatus() int { return p.Status }
+
+// GetHeaders are headers that go with the problem.
+func (p *Problem) GetHeaders() http.Header { return p.headers }
+
+// ContentType is that of RFC 9457.
+func (p *Problem) ContentType(string) string { return "application/problem+json" }
+
+func (p *Problem) with(name, value string) *Problem {
+	p.headers = http.Header{name: {value}}
+	return p
+}
+
+// kindOfProblem is what all problems of one code have in common.
+type kindOfProblem struct {
+	code   string
+	status int
+	title  domain.Text
+	advice domain.Text
+}
+
+// problems lists every kind of problem there is. Codes are stable: programs
+// decide by them.
+var problems = []kindOfProblem{
+	{"malformed-body", 400, domain.T("请求正文无法解析", "Malformed body"),
+		domain.T("正文不是一个合法的 UTF-8 JSON 值，或其中的成员名重复。改正后重新发送。", "The body is not one valid JSON value in UTF-8, or names a member twice. Mend it and send it again.")},
+	{"invalid-parameter", 400, domain.T("参数有误", "Invalid parameter"),
+		domain.T("路径、查询参数或请求头有误；errors 逐项说明。拼写错误的筛选条件不会被忽略。", "The path, a query parameter or a header is at fault; errors says which and why. A misspelt filter is never ignored.")},
+	{"unauthenticated", 401, domain.T("未通过身份验证", "Not authenticated"),
+		domain.T("请在请求头 Authorization: Bearer 中提供有效令牌。令牌由登记簿管理员签发，会过期。", "Send a valid token in the header Authorization: Bearer. The register's operator issues tokens; they expire.")},
+	{"forbidden", 403, domain.T("无权执行", "Not allowed"),
+		domain.T("令牌的角色或所代表的法人不能这样做。请由 detail 所述角色办理，或换用相应的令牌。", "The token's role, or the legal entity it acts for, may not do this. Have the role named in detail do it, or use a token for it.")},
+	{"not-found", 404, domain.T("登记簿中没有", "Not in the register"),
+		domain.T("请求指向的实验室、法人、协议或事件不存在。请核对编号，或先登记。", "The lab, legal entity, agreement or event does not exist. Check the id, or register it first.")},
+	{"no-such-path", 404, domain.T("没有这个地址", "No such path"),
+		domain.T("请对照 /docs 核对地址和命令名称。", "Compare the path and the command's name with /docs.")},
+	{"method-not-allowed", 405, domain.T("该地址不支持此方法", "Method not allowed"),
+		domain.T("请使用 Allow 响应头列出的方法：命令用 POST，查询用 GET。", "Use a method from the Allow header: commands are POST, queries are GET.")},
+	{"timeout", 408, domain.T("接收正文超时", "Body came too slowly"),
+		domain.T("正文未在规定时间内到达。请重新发送。", "The body did not arrive in time. Send it again.")},
+	{"rule-not-met", 409, domain.T("尚不符合规定条件", "A rule of the programme is not met"),
+		domain.T("findings 逐条列出未满足的条款原文、缺少的内容，以及仅差时间时最早可行的日期。", "findings lists each clause not met, word for word, what is missing and, where only time is, the first possible day.")},
+	{"wrong-state", 409, domain.T("当前状态不允许", "Not possible in the present state"),
+		domain.T("请先读取当前状态，再决定下一步。", "Read the present state, then decide on the next step.")},
+	{"already-exists", 409, domain.T("已经存在", "Already there"),
+		domain.T("登记簿中已有同一内容，无需重复登记。", "The register holds it already; there is nothing to do again.")},
+	{"write-conflict", 409, domain.T("并发写入冲突", "Others wrote at the same time"),
+		domain.T("没有写入任何内容。请稍后以相同的 Idempotency-Key 重试。", "Nothing was written. Try again shortly, with the same Idempotency-Key.")},
+	{"stale-revision", 412, domain.T("依据的版本已过期", "Decided on an old revision"),
+		domain.T("记录在读取之后已有变更。请重新读取，再以新的 ETag 提交。", "The record has changed since it was read. Read it again, then send the command with the new ETag.")},
+	{"body-too-large", 413, domain.T("正文过大", "Body too large"),
+		domain.T("正文不得超过 1 MiB。文件不在此提交，只登记其 SHA-256 摘要。", "A body has at most 1 MiB. Documents are not sent here; their SHA-256 digests are.")},
+	{"unsupported-media-type", 415, domain.T("不支持的内容类型", "Unsupported media type"),
+		domain.T("请以 Content-Type: application/json 发送。", "Send it as Content-Type: application/json.")},
+	{"invalid-input", 422, domain.T("填写有误", "Values at fault"),
+		domain.T("errors 列出每一处有误的字段和改法。全部改正后重新提交。", "errors lists every value at fault and how to mend it. Mend them all and send it again.")},
+	{"idempotency-key-reused", 422, domain.T("幂等键已用于另一请求", "Idempotency key used for another command"),
+		domain.T("同一个 Idempotency-Key 只能用于重发同一请求。新请求请用新键。", "An Idempotency-Key repeats one command and no other. Use a new key for a new command.")},
+	{"internal", 500, domain.T("服务器内部错误", "Internal error"),
+		domain.T("这是服务器的问题。请将 request_id 告知管理员。", "This is the server's fault. Tell its operator the request_id.")},
+	{"store-unavailable", 503, domain.T("存储暂不可用", "The store is unavailable"),
+		domain.T("写入结果可能未知。请在 Retry-After 之后以相同的 Idempotency-Key 重发同一请求：已写入则返回原结果，未写入则写入一次。", "Whether it was written may be unknown. After Retry-After send the same request with the same Idempotency-Key: it is written once, now or then, and you get that result.")},
+	{"not-ready", 503, domain.T("尚未就绪", "Not ready"),
+		domain.T("errors 说明原因。", "errors says why.")},
+}
+
+func newProblem(code, zh, en string, args ...any) *Problem {
+	i := slices.IndexFunc(problems, func(k kindOfProblem) bool { return k.code == code })
+	k := problems[i] // a code without a row is a mistake in this package
+	detail := domain.Textf(zh, en, args...)
+	return &Problem{
+		Type: "/problems/" + code, Title: k.title.En, TitleZh: k.title.Zh, Status: k.status, Code: code,
+		Detail: detail.En, DetailZh: detail.Zh,
+	}
+}
+
+// invalid is the problem of values at fault in a body.
+func invalid(fields ...domain.FieldError) *Problem {
+	p := newProblem("invalid-input", "有 %d 处填写有误", "values at fault: %d", len(fields))
+	p.Errors = fields
+	return p
+}
+
+// badParameter is the problem of one parameter at fault.
+func badParameter(at, zh, en string, args ...any) *Problem {
+	p := newProblem("invalid-parameter", "有 %d 个参数有误", "parameters at fault: %d", 1)
+	p.Errors = []domain.FieldError{{Path: at, Message: domain.Textf(zh, en, args...)}}
+	return p
+}
+
+var codeOf = map[domain.Kind]string{
+	domain.Invalid: "invalid-input", domain.NotFound: "not-found", domain.Refused: "rule-not-met",
+	domain.State: "wrong-state", domain.Exists: "already-exists",
+}
+
+// problemOf says an error of the layers below as a problem.
+func problemOf(err error) *Problem {
+	var (
+		problem  *Problem
+		rejected *domain.Rejection
+		stale    *eventstore.StaleError
+		reused   *eventstore.ReusedError
+		query    *projections.QueryError
+	)
+	switch {
+	case errors.As(err, &problem):
+		return problem
+	case errors.As(err, &rejected):
+		p := newProblem(codeOf[rejected.Kind], "%s", "%s", rejected.Detail)
+		p.Errors, p.Findings = rejected.Fields, rejected.Findings
+		return p
+	case errors.As(err, &stale):
+		return newProblem("stale-revision", "您依据的是%s，现在是%s；请重新读取后再决定",
+			"you decided on %s, the record now stands at %s; read it again, then decide again", revision(stale.Expected), revision(stale.Actual))
+	case errors.As(err, &reused):
+		return newProblem("idempotency-key-reused", "这个 Idempotency-Key 已用于内容不同的请求；请为新请求使用新的键",
+			"this Idempotency-Key came with another request before; use a new key for a new request")
+	case errors.As(err, &query):
+		return badParameter("query."+query.Param, "%s", "%s", query.Message)
+	case errors.Is(err, projections.ErrNotFound):
+		return newProblem("not-found", "登记簿中没有该记录；请核对编号", "the register holds no such record; check the id")
+	case errors.Is(err, eventstore.ErrConflict):
+		return newProblem("write-conflict", "其他人正在同时写入该记录，未写入任何内容；请稍后重试",
+			"others kept writing to this record, and nothing was written; try again shortly").with("Retry-After", "1")
+	case errors.Is(err, eventstore.ErrUnavailable):
+		return newProblem("store-unavailable",
+			"存储暂不可用，写入结果可能未知；请稍后以相同的 Idempotency-Key 重发同一请求，即可确定结果且不会重复写入",
+			"the store is unavailable and it may be unknown whether the command was written; send the same request with the same Idempotency-Key to settle it without writing twice").with("Retry-After", "5")
+	}
+	return newProblem("internal", "", "")
+}
+
+// revision names the revision a record with that many events stands at.
+func revision(events uint64) domain.Text {
+	if events == 0 {
+		return domain.T("尚无记录", "no event at all")
+	}
+	return domain.Textf("版本 %d", "revision %d", events-1)
+}
+
+// fail turns an error into the problem to answer with, and logs it if it is
+// the server's own.
+func (s *Server) fail(ctx context.Context, err error) *Problem {
+	p := *problemOf(err)
+	p.RequestID = requestIDOf(ctx)
+	if p.Status >= 500 && p.Code != "not-ready" {
+		level := slog.LevelError
+		if p.Status == http.StatusServiceUnavailable {
+			level = slog.LevelWarn
+		}
+		s.log.Log(ctx, level, "request failed", "request_id", p.RequestID, "code", p.Code, "error", err)
+	}
+	return &p
+}
+
+// fromHuma is the problem for what huma refused before a handler saw it.
+func fromHuma(ctx huma.Context, status int, errs []error) *Problem {
+	var p *Problem
+	switch {
+	case len(errs) > 0 && errors.As(errs[0], &p):
+	case status == http.StatusRequestEntityTooLarge:
+		p = newProblem("body-too-large", "正文超过 1 MiB；请缩短文字，文件只登记摘要", "the body has more than 1 MiB; shorten it, and register documents by their digests")
+	case status == http.StatusRequestTimeout:
+		p = newProblem("timeout", "正文未按时到达；请重新发送", "the body did not arrive in time; send it again")
+	case status == http.StatusBadRequest && len(errs) == 0:
+		p = newProblem("malformed-body", "请求没有正文；请发送一个 JSON 对象，如 {}", "the request has no body; send a JSON object, such as {}")
+	case status < http.StatusInternalServerError && status != 0:
+		fields := fieldErrors(errs)
+		p = newProblem("invalid-parameter", "有 %d 个参数有误", "parameters at fault: %d", len(fields))
+		p.Errors = fields
+	default:
+		p = newProblem("internal", "", "")
+	}
+	if ctx != nil {
+		p.RequestID = requestIDOf(ctx.Context())
+	}
+	return p
+}
+
+// write answers outside of huma.
+func (s *Server) write(w http.ResponseWriter, p *Problem) {
+	for name, values := range p.headers {
+		w.Header()[name] = values
+	}
+	w.Header().Set("Content-Type", p.ContentType(""))
+	w.Header().Del("Content-Length")
+	w.WriteHeader(p.Status)
+	jsonFormat.Marshal(w, p)
+}
+
+// docProblem names problem types by status for the documentation.
+func titlesOf(status int) string {
+	text := ""
+	for _, k := range problems {
+		if k.status == status {
+			if text != "" {
+				text += "; "
+			}
+			text += k.title.En + " " + k.title.Zh + " (`" + k.code + "`)"
+		}
+	}
+	if text == "" {
+		return strconv.Itoa(status) + " " + http.StatusText(status)
+	}
+	return text
+}

@@ -1,0 +1,265 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// Page is part of a list.
+type Page[T any] struct {
+	Items []T    `json:"items"`
+	Total int    `json:"total" doc:"Of all pages, as of now"`
+	Next  string `json:"next,omitempty" doc:"The cursor of the next page; absent: this is the last"`
+}
+
+type list[T any] struct {
+	Link string `header:"Link" doc:"The next page, as rel=next"`
+	Body Page[T]
+}
+
+// Paging is how a list is asked for page by page.
+type Paging struct {
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" doc:"How many items a page has; 50 unless said"`
+	Cursor string `query:"cursor" maxLength:"1000" doc:"What the page before gave as next, with the same filters"`
+}
+
+func (p Paging) model() projections.Paging {
+	return projections.Paging{Limit: p.Limit, Cursor: p.Cursor}
+}
+
+// OnDay is the day that statuses which follow from a date are judged on.
+type OnDay struct {
+	On domain.Date `query:"on" doc:"The day statuses are judged on; today in China unless given"`
+}
+
+func (s *Server) day(d domain.Date) domain.Date {
+	if d.IsZero() {
+		return domain.DateOf(s.now())
+	}
+	return d
+}
+
+// listed turns a page of the model's rows into one of the API's.
+func listed[R, T any](ctx context.Context, p projections.Page[R], err error, item func(R) T) (*list[T], error) {
+	if err != nil {
+		return nil, err
+	}
+	l := &list[T]{Body: Page[T]{Total: p.Total, Next: p.Next}}
+	for _, row := range p.Items {
+		l.Body.Items = append(l.Body.Items, item(row))
+	}
+	if u, ok := ctx.Value(urlKey{}).(*url.URL); ok && p.Next != "" {
+		q := u.Query()
+		q.Set("cursor", p.Next)
+		l.Link = "<" + u.Path + "?" + q.Encode() + `>; rel="next"`
+	}
+	return l, nil
+}
+
+type urlKey struct{}
+
+// whole is a list that is not paged: the parts of one lab.
+func whole[T any](items []T) *list[T] {
+	return &list[T]{Body: Page[T]{Items: items, Total: len(items)}}
+}
+
+// words turns codes as they come in a query into the domain's.
+func words[T ~string](codes []string) []T {
+	var res []T
+	for _, c := range codes {
+		res = append(res, T(c))
+	}
+	return res
+}
+
+// single is one record with its revision.
+type single[T any] struct {
+	Status int
+	ETag   string `header:"ETag" doc:"The revision of the record, for If-Match and If-None-Match"`
+	Body   *T
+}
+
+type Conditional struct {
+	IfNoneMatch string `header:"If-None-Match" doc:"The ETag you hold; 304 if the record still stands there"`
+}
+
+// one answers with a record. settled says that what was worked out beside the
+// record does not change from day to day; otherwise the same revision may
+// read differently tomorrow, and 304 would be untrue.
+func one[T any](c Conditional, events uint64, settled bool, body *T) *single[T] {
+	tag := etag(events)
+	if settled && slices.ContainsFunc(strings.Split(c.IfNoneMatch, ","), func(t string) bool {
+		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
+		return t == tag || t == "*"
+	}) {
+		return &single[T]{Status: http.StatusNotModified, ETag: tag}
+	}
+	return &single[T]{Status: http.StatusOK, ETag: tag, Body: body}
+}
+
+// labRow is a lab in a list.
+type labRow struct {
+	ID           uuid.UUID            `json:"id"`
+	Name         domain.Text          `json:"name"`
+	Level        lab.Level            `json:"level"`
+	Programme    string               `json:"programme"`
+	Host         domain.EntityRef     `json:"host"`
+	Discipline   domain.Text          `json:"discipline,omitzero"`
+	Status       lab.Status           `json:"status" doc:"On the day asked for"`
+	StatusText   domain.Text          `json:"status_text"`
+	StatusSince  domain.PartialDate   `json:"status_since,omitzero"`
+	Construction domain.PartialPeriod `json:"construction,omitzero"`
+	Revision     uint64               `json:"revision"`
+	Created      time.Time            `json:"created"`
+	Updated      time.Time            `json:"updated"`
+}
+
+// labView is one lab: its document and what follows from it on a day.
+type labView struct {
+	ID         uuid.UUID   `json:"id"`
+	Name       domain.Text `json:"name" doc:"The official name now"`
+	On         domain.Date `json:"on" doc:"The day the status is judged on"`
+	Status     lab.Status  `json:"status" doc:"On that day; DUE follows from the date alone"`
+	StatusText domain.Text `json:"status_text"`
+	Revision   uint64      `json:"revision"`
+	Updated    time.Time   `json:"updated"`
+	Document   *lab.Lab    `json:"document" doc:"Everything the lab's events say, as their corrections leave it"`
+}
+
+// entityRow is a legal entity in a list.
+type entityRow struct {
+	ID          uuid.UUID           `json:"id"`
+	Name        domain.Text         `json:"name"`
+	Kind        entity.Kind         `json:"kind"`
+	Country     string              `json:"country"`
+	Side        domain.Side         `json:"side"`
+	Status      entity.Status       `json:"status"`
+	Identifiers []entity.Identifier `json:"identifiers"`
+	Ended       *entity.Ending      `json:"ended,omitempty"`
+	Revision    uint64              `json:"revision"`
+	Created     time.Time           `json:"created"`
+	Updated     time.Time           `json:"updated"`
+}
+
+// entityView is one legal entity.
+type entityView struct {
+	ID       uuid.UUID      `json:"id"`
+	Name     domain.Text    `json:"name"`
+	On       domain.Date    `json:"on"`
+	Status   entity.Status  `json:"status"`
+	Side     domain.Side    `json:"side"`
+	Revision uint64         `json:"revision"`
+	Updated  time.Time      `json:"updated"`
+	Document *entity.Entity `json:"document"`
+}
+
+type labsInput struct {
+	Q          string    `query:"q" maxLength:"200" doc:"Words in Chinese or English, all of which must be there"`
+	Status     []string  `query:"status,explode" enum:"PROPOSED,INCUBATING,RECOMMENDED,RETURNED,IN_REVIEW,SITE_VISIT,NOT_ESTABLISHED,CONSTRUCTION,DUE,ACCEPTANCE,PEER_EVAL,RECTIFYING,NOT_PASSED,OPERATING,SUSPENDED,WITHDRAWN,REVOKED,CLOSED" doc:"Any of these; give it once for each"`
+	Host       uuid.UUID `query:"host" doc:"The host university"`
+	Party      uuid.UUID `query:"party" doc:"Host, party to an agreement, or named as a partner"`
+	Level      string    `query:"level" enum:"ministry,province,university"`
+	Programme  string    `query:"programme" maxLength:"200"`
+	Discipline string    `query:"discipline" maxLength:"200" doc:"Contained in the discipline, in either language"`
+	Sort       string    `query:"sort" enum:"created,-created,updated,-updated,name_zh,-name_zh,name_en,-name_en,status,-status" doc:"With - from the last to the first"`
+	OnDay
+	Paging
+}
+
+type entitiesInput struct {
+	Q          string   `query:"q" maxLength:"200" doc:"Words in Chinese or English, all of which must be there"`
+	Kind       string   `query:"kind" enum:"university,research-institute,company,government,other"`
+	Country    string   `query:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2"`
+	Scheme     string   `query:"scheme" maxLength:"30" doc:"Has a standing identifier in this scheme"`
+	Identifier string   `query:"identifier" maxLength:"100" doc:"Has this standing identifier; write it in any usual form, with scheme"`
+	Status     []string `query:"status,explode" enum:"not-established,active,succeeded,merged,closed"`
+	Sort       string   `query:"sort" enum:"created,-created,updated,-updated,name_zh,-name_zh,name_en,-name_en"`
+	OnDay
+	Paging
+}
+
+type LabInput struct {
+	Lab uuid.UUID `path:"lab" doc:"The lab's id"`
+	OnDay
+	Conditional
+}
+
+type entityInput struct {
+	Entity uuid.UUID `path:"entity" doc:"The legal entity's id"`
+	OnDay
+	Conditional
+}
+
+func query(id, path, tag, zh, en string) huma.Operation {
+	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: en, Description: zh, Tags: []string{tag}}
+}
+
+func (s *Server) registerQueries() {
+	register(s, query("list-labs", "/v1/labs", "labs", "列出联合实验室，可筛选、搜索、排序和分页。", "List labs"), s.listLabs)
+	register(s, query("get-lab", "/v1/labs/{lab}", "labs", "读取一个实验室的全部登记内容，以及在所问日期的状态。", "Read a lab"), s.getLab)
+	register(s, query("list-entities", "/v1/entities", "entities", "列出法人，可筛选、搜索、排序和分页。", "List legal entities"), s.listEntities)
+	register(s, query("get-entity", "/v1/entities/{entity}", "entities", "读取一个法人的全部登记内容。", "Read a legal entity"), s.getEntity)
+	s.registerParts()
+	s.registerTrail()
+}
+
+func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {
+	sort, desc := strings.CutPrefix(in.Sort, "-")
+	p, err := s.model.Labs(ctx, projections.LabsQuery{
+		Paging: in.model(), Text: in.Q, Status: words[lab.Status](in.Status), Today: s.day(in.On), Host: in.Host, Party: in.Party,
+		Level: lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
+	})
+	return listed(ctx, p, err, func(r projections.LabRow) labRow {
+		return labRow{r.ID, r.Name, r.Level, r.Programme, r.Host, r.Discipline, r.Status, r.Status.Text(), r.StatusSince, r.Construction, r.Revision - 1, r.Created, r.Updated}
+	})
+}
+
+func (s *Server) getLab(ctx context.Context, in *LabInput) (*single[labView], error) {
+	l, events, updated, err := s.model.Lab(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	on := s.day(in.On)
+	status := l.StatusOn(on)
+	return one(in.Conditional, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), on, status, status.Text(), events - 1, updated, l}), nil
+}
+
+func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[entityRow], error) {
+	id := domain.Identifier{Scheme: domain.Scheme(in.Scheme), Value: in.Identifier}
+	if in.Identifier != "" {
+		canonical, err := id.Canonical()
+		if err != nil {
+			return nil, badParameter("query.identifier", "标识符有误，或未注明 scheme；请核对", "the identifier is at fault, or comes without its scheme; check both")
+		}
+		id = canonical
+	}
+	sort, desc := strings.CutPrefix(in.Sort, "-")
+	p, err := s.model.Entities(ctx, projections.EntitiesQuery{
+		Paging: in.model(), Text: in.Q, Kind: entity.Kind(in.Kind), Country: in.Country, Scheme: id.Scheme, Identifier: id.Value,
+		Status: words[entity.Status](in.Status), Today: s.day(in.On), Sort: sort, Desc: desc,
+	})
+	return listed(ctx, p, err, func(r projections.EntityRow) entityRow {
+		return entityRow{r.ID, r.Name, r.Kind, r.Country, domain.SideOf(r.Country), r.Status, r.Identifiers, r.Ended, r.Revision - 1, r.Created, r.Updated}
+	})
+}
+
+func (s *Server) getEntity(ctx context.Context, in *entityInput) (*single[entityView], error) {
+	e, events, updated, err := s.model.Entity(ctx, in.Entity)
+	if err != nil {
+		return nil, err
+	}
+	on := s.day(in.On)
+	return one(in.Conditional, events, e.Ended == nil, &entityView{e.ID, e.DisplayName(), on, e.StatusOn(on), domain.SideOf(e.Country), events - 1, updated, e}), nil
+}

@@ -1,0 +1,288 @@
+// Package api is the register's HTTP side: commands, queries and the trail, as
+// resources with an OpenAPI document made from the same tables that serve them.
+//
+// Who acts is taken from the caller's token and from nowhere else. Every
+// refusal is a problem (RFC 9457) that says, in Chinese and English, what
+// stands against the request and what its sender can do; nothing a caller can
+// send gives an answer of 500 or above except a store that does not answer.
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// Config is what may be left as it is.
+type Config struct {
+	Version       string          // of the program, for the OpenAPI document
+	Logger        *slog.Logger    // nil: the default logger
+	AnonymousRead bool            // queries need no token; a bad token is refused all the same
+	Patience      time.Duration   // how long an answer waits for the read model; 0: 5 seconds
+	Problems      func() []string // why the store may not be written to; nil: it always may
+}
+
+// Server answers HTTP requests. It keeps nothing that cannot be read back.
+type Server struct {
+	store      eventstore.Store
+	ledger     eventstore.Ledger
+	model      *projections.Model
+	verifier   *Verifier
+	now        func() time.Time
+	cfg        Config
+	log        *slog.Logger
+	labs       *eventstore.Aggregates[*lab.Lab, lab.Event]
+	entities   *eventstore.Aggregates[*entity.Entity, entity.Event]
+	aggregates map[string]aggregate
+
+	mux              *http.ServeMux
+	api              huma.API
+	registry         huma.Registry
+	correctionSchema *huma.Schema
+	openapi          []byte
+}
+
+// New serves the register kept in store, whose events stand in ledger and are
+// read through model.
+func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Model, verifier *Verifier, now func() time.Time, cfg Config) (*Server, error) {
+	s := &Server{store: store, ledger: ledger, model: model, verifier: verifier, now: now, cfg: cfg, log: cfg.Logger}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.cfg.Patience == 0 {
+		s.cfg.Patience = 5 * time.Second
+	}
+	if s.cfg.Problems == nil {
+		s.cfg.Problems = func() []string { return nil }
+	}
+	s.labs = eventstore.NewAggregates[*lab.Lab, lab.Event](store, "lab", lab.New)
+	s.entities = eventstore.NewAggregates[*entity.Entity, entity.Event](store, "entity", entity.New)
+	s.aggregates = map[string]aggregate{
+		"lab":    newAggregate(store, s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
+		"entity": newAggregate(store, s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
+	}
+	s.mux = http.NewServeMux()
+	if err := s.registerAll(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// HTTPServer is the server that should carry s: it bounds how long a slow
+// client may take and how large headers may be. A stream clears its own write
+// deadline.
+func (s *Server) HTTPServer(addr string) *http.Server {
+	return &http.Server{
+		Addr: addr, Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
+		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+	}
+}
+
+type requestIDKey struct{}
+
+func requestIDOf(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDKey{}).(string)
+	return id
+}
+
+var saneID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
+
+// reply remembers whether the answer has begun.
+type reply struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *reply) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *reply) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// ServeHTTP answers a request and logs it under an id that stands in the answer.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("X-Request-Id")
+	if !saneID.MatchString(id) {
+		id = rand.Text()
+	}
+	h := w.Header()
+	h.Set("X-Request-Id", id)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cache-Control", "no-cache")
+	r = r.WithContext(context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), urlKey{}, r.URL))
+	out, begun := &reply{ResponseWriter: w}, time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler || out.status != 0 {
+				s.log.Error("answer broken off", "request_id", id, "panic", p)
+				panic(http.ErrAbortHandler) // the answer has begun; only cutting it off says that it is not whole
+			}
+			s.log.Error("panic", "request_id", id, "method", r.Method, "path", r.URL.Path, "panic", p)
+			problem := newProblem("internal", "", "")
+			problem.RequestID = id
+			s.write(out, problem)
+		}
+		s.log.Debug("request", "request_id", id, "method", r.Method, "path", r.URL.Path, "status", out.status, "took", time.Since(begun))
+	}()
+	s.route(out, r)
+}
+
+// route finds the handler; what the mux would refuse in plain text is refused
+// as a problem.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
+		s.write(w, s.fail(r.Context(), badParameter("query", "查询字符串的编码有误；请按 URL 规则转义", "the query string is badly encoded; escape it as URLs ask")))
+		return
+	}
+	handler, pattern := s.mux.Handler(r)
+	if pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	refused := refusal{header: http.Header{}}
+	handler.ServeHTTP(&refused, r)
+	p := newProblem("no-such-path", "没有地址 %s；请对照 /docs", "there is no %s here; compare it with /docs", clip(r.URL.Path))
+	if refused.status == http.StatusMethodNotAllowed {
+		allow := refused.header.Get("Allow")
+		p = newProblem("method-not-allowed", "该地址不支持 %s；请使用 %s", "%s is not possible here; use %s", clip(r.Method), allow).with("Allow", allow)
+	}
+	s.write(w, s.fail(r.Context(), p))
+}
+
+func clip(s string) string {
+	if r := []rune(strings.ToValidUTF8(s, "�")); len(r) > 200 {
+		return string(r[:200]) + "…"
+	}
+	return strings.ToValidUTF8(s, "�")
+}
+
+// refusal takes the mux's own answer, so that it can be said better.
+type refusal struct {
+	header http.Header
+	status int
+}
+
+func (r *refusal) Header() http.Header         { return r.header }
+func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
+func (r *refusal) WriteHeader(status int)      { r.status = status }
+
+// register gives an operation its handler, with every error said as a problem.
+func register[I, O any](s *Server, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	op.Security = []map[string][]string{{"bearer": {}}}
+	if op.Method == http.MethodGet && s.cfg.AnonymousRead {
+		op.Security = append(op.Security, map[string][]string{})
+	}
+	var body *huma.Schema
+	if op.RequestBody != nil {
+		body = op.RequestBody.Content["application/json"].Schema
+	}
+	if op.Errors == nil {
+		op.Errors = []int{400, 401, 403, 404, 500, 503}
+	}
+	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := handle(ctx, in)
+		if err != nil {
+			return nil, s.fail(ctx, err)
+		}
+		return out, nil
+	})
+	if body != nil { // huma documents a raw body as bytes
+		op.RequestBody.Content["application/json"].Schema = body
+	}
+}
+
+// guard refuses, before anything is read, what has no valid token, too small a
+// role, or parameters the operation does not know.
+func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
+	r, w := humago.Unwrap(ctx)
+	op := ctx.Operation()
+	refuse := func(p *Problem) { s.write(w, s.fail(r.Context(), p)) }
+	if fields := misused(op, r); len(fields) > 0 {
+		p := newProblem("invalid-parameter", "有 %d 个参数有误", "parameters at fault: %d", len(fields))
+		p.Errors = fields
+		refuse(p)
+		return
+	}
+	if header := r.Header.Get("Authorization"); header != "" {
+		claims, err := s.authenticate(header)
+		if err != nil {
+			s.log.Info("token refused", "request_id", requestIDOf(r.Context()), "error", err)
+			refuse(newProblem("unauthenticated", "令牌无效或已过期；请换用有效令牌", "the token is not valid, or no longer; get a new one and send it as Authorization: Bearer <token>").
+				with("WWW-Authenticate", `Bearer realm="jointlab", error="invalid_token"`))
+			return
+		}
+		ctx = huma.WithValue(ctx, claimsKey{}, claims)
+	}
+	claims, known := claimsOf(ctx.Context())
+	if !known && !(s.cfg.AnonymousRead && op.Method == http.MethodGet) {
+		refuse(newProblem("unauthenticated", "请提供令牌：Authorization: Bearer <令牌>", "send a token as Authorization: Bearer <token>").
+			with("WWW-Authenticate", `Bearer realm="jointlab"`))
+		return
+	}
+	if roles, ok := op.Metadata["roles"].([]domain.Role); ok && !slices.Contains(roles, claims.Role) {
+		refuse(forbidden(claims.Role, roles))
+		return
+	}
+	if op.RequestBody != nil {
+		media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || media != "application/json" || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8")) {
+			refuse(newProblem("unsupported-media-type", "请以 Content-Type: application/json 发送正文", "send the body as Content-Type: application/json"))
+			return
+		}
+	}
+	next(ctx)
+}
+
+// misused reports query parameters the operation does not know, that have no
+// value or come twice, and headers that do.
+func misused(op *huma.Operation, r *http.Request) []domain.FieldError {
+	var errs []error
+	say := func(at, message string) { errs = append(errs, &huma.ErrorDetail{Location: at, Message: message}) }
+	for name, values := range r.URL.Query() {
+		i := slices.IndexFunc(op.Parameters, func(p *huma.Param) bool { return p.In == "query" && p.Name == name })
+		switch {
+		case i < 0:
+			say("query."+clip(name), "unknown query parameter")
+		case slices.Contains(values, ""):
+			say("query."+name, "empty query parameter")
+		case len(values) > 1 && op.Parameters[i].Schema.Type != "array":
+			say("query."+name, "repeated query parameter")
+		}
+	}
+	for _, name := range []string{"Authorization", "If-Match", "If-None-Match", "Idempotency-Key"} {
+		if values := r.Header.Values(name); len(values) > 1 || len(values) == 1 && values[0] == "" {
+			say("header."+name, "repeated or empty header")
+		}
+	}
+	return fieldErrors(errs)
+}
