@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -87,6 +88,25 @@ func (l *Log) Follow(ctx context.Context, after eventstore.Position, each func([
 			return err
 		}
 	}
+}
+
+// followTo follows as far as to, which the ledger has reached.
+func (l *Log) followTo(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
+	errReached := errors.New("reached")
+	err := l.Follow(ctx, after, func(events []eventstore.Recorded) error {
+		left := to - events[0].Position + 1
+		if eventstore.Position(len(events)) < left {
+			return each(events)
+		}
+		if err := each(events[:left]); err != nil {
+			return err
+		}
+		return errReached
+	})
+	if err == errReached {
+		return nil
+	}
+	return err
 }
 
 func received(m natsjs.Msg) (eventstore.Recorded, error) {

@@ -16,6 +16,7 @@ import (
 
 const (
 	pageEvents = 10_000
+	longRead   = 2_000   // events from which on a consumer is faster, though it is sent too many
 	pageBytes  = 8 << 20 // well below what makes the server drop a slow connection
 )
 
@@ -42,7 +43,7 @@ func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventsto
 	var events []eventstore.Recorded
 	at := after
 	for {
-		err = l.pages(ctx, doing, l.js, subject, at.Mark+1, func(m *natsjs.RawStreamMsg) (bool, error) {
+		err = l.pages(ctx, doing, l.js, subject, at.Mark+1, pageEvents, func(m *natsjs.RawStreamMsg) (bool, error) {
 			// An event says which one its writer saw last; in a batch only the first does.
 			if saw, ok := number(m.Header, natsjs.ExpectedLastSubjSeqHeader); ok && saw != at.Mark {
 				return false, fmt.Errorf("position %d was written after position %d, but follows %d: events are missing; stop writing and restore from a backup", m.Sequence, saw, at.Mark)
@@ -85,10 +86,13 @@ func (l *Log) Read(ctx context.Context, after, to eventstore.Position, each func
 	if err := l.within(ctx, doing, to); err != nil {
 		return err
 	}
+	if to-after > longRead {
+		return l.followTo(ctx, after, to, each)
+	}
 	var batch []eventstore.Recorded
 	last := after
 	for {
-		err := l.pages(ctx, doing, l.bulk, "", uint64(last)+1, func(m *natsjs.RawStreamMsg) (bool, error) {
+		err := l.pages(ctx, doing, l.bulk, "", uint64(last)+1, int(to-last), func(m *natsjs.RawStreamMsg) (bool, error) {
 			event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
 			if err != nil {
 				return false, err
@@ -126,11 +130,11 @@ func (l *Log) within(ctx context.Context, doing string, p eventstore.Position) e
 }
 
 // pages calls each with the messages from sequence on, of one subject or of
-// all, until there are no more or each returns false. Errors of each are
+// all, asking for size at a time, until there are no more or each returns false. Errors of each are
 // returned with what was being done; errors of the engine as ErrUnavailable.
-func (l *Log) pages(ctx context.Context, doing string, js natsjs.JetStream, subject string, from uint64, each func(*natsjs.RawStreamMsg) (bool, error)) error {
+func (l *Log) pages(ctx context.Context, doing string, js natsjs.JetStream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) error {
 	for {
-		next, more, err := l.page(ctx, js, subject, from, each)
+		next, more, err := l.page(ctx, js, subject, from, size, each)
 		var own *eachError
 		switch {
 		case errors.As(err, &own):
@@ -151,14 +155,14 @@ type eachError struct{ error }
 // page reads one page. The engine's client ends a page without an error when
 // it runs out of time, so only the engine's own count of what is left says
 // that nothing is.
-func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, from uint64, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
+func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	options := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes)}
 	if subject != "" {
 		options = append(options, jetstreamext.GetBatchSubject(subject))
 	}
-	msgs, err := jetstreamext.GetBatch(ctx, js, streamName, pageEvents, options...)
+	msgs, err := jetstreamext.GetBatch(ctx, js, streamName, size, options...)
 	if err != nil {
 		return from, false, err
 	}
