@@ -9,31 +9,58 @@ package projections
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"slices"
+	"sync"
 	"time"
 
-	"github.com/google/uuid"
+	"github.com/go-json-experiment/json"
+	lru "github.com/hashicorp/golang-lru/v2"
 
-	"github.com/jointlab/jointlab/domain/entity"
-	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
 // Model is a read model that follows a ledger. It may be used by many
 // goroutines at once.
-type Model struct{}
+type Model struct {
+	file    string
+	ledger  eventstore.Ledger
+	store   eventstore.Store
+	rebuilt string
+	readers *sql.DB
+	writers *sql.DB
+
+	running sync.Mutex // held by Run
+	w       *writer
+	folder  *folder
+	folded  *lru.Cache[eventstore.Stream, *aggregate]
+
+	mu       sync.Mutex // guards the rest
+	position eventstore.Position
+	stopped  error
+	waiting  map[eventstore.Stream]map[chan struct{}]uint64 // by how many events each waits for
+}
+
+const (
+	keptInMemory = 5_000 // folded aggregates; others go on from their documents
+	inOneCommit  = 1_000 // events; fewer than are kept, so that none changed is dropped before it is written
+)
 
 // Health says how a model stands against the ledger.
 type Health struct {
 	Position  eventstore.Position // the model holds all events up to here
 	Head      eventstore.Position // the ledger's last event, as the ledger itself says
-	Stopped   *StoppedError       // why the model no longer follows; nil while it does
+	Stopped   error               // why the model does not follow: as a rule a *StoppedError; nil while it does
 	Rebuilt   string              // why it was built anew when it was opened; empty if it was not
-	HeadError error               // the ledger did not answer, so Head is not known
+	HeadError error               // why Head is not known
 }
 
-// StoppedError says which event the model cannot take in. The model serves
-// what it holds up to the event before.
+// StoppedError says which event the model cannot take in. The model goes on
+// serving what it holds up to the event before. Once the cause is mended, as by
+// an upgrade that knows the event's type, Run goes on with that very event:
+// nothing is ever passed over.
 type StoppedError struct {
 	Position eventstore.Position
 	Stream   eventstore.Stream
@@ -41,96 +68,286 @@ type StoppedError struct {
 	Err      error
 }
 
-func (e *StoppedError) Error() string { return "" }
+func (e *StoppedError) Error() string {
+	return fmt.Sprintf("projections: the read model stopped before position %d, an event of type %q in %s; it serves what came before: %v", e.Position, e.Type, e.Stream, e.Err)
+}
+
+// Unwrap is the cause.
 func (e *StoppedError) Unwrap() error { return e.Err }
 
-// Open opens the read model in file, and builds it first where there is none
-// or it cannot be gone on with.
-func Open(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store) (*Model, error) {
-	return nil, errors.ErrUnsupported
+// Run follows the ledger until ctx ends, with its error, or until an event
+// cannot be taken in, with a *StoppedError. While the ledger or the store does
+// not answer it keeps trying. Only one Run goes at a time.
+func (m *Model) Run(ctx context.Context) error {
+	m.running.Lock()
+	defer m.running.Unlock()
+	for {
+		err := m.follow(ctx)
+		if ctx.Err() != nil {
+			m.note(ctx.Err())
+			return ctx.Err()
+		}
+		m.note(err)
+		if !errors.Is(err, eventstore.ErrUnavailable) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
-// Run follows the ledger until ctx ends, with its error, or until an event
-// cannot be taken in, with a *StoppedError.
-func (m *Model) Run(ctx context.Context) error { return errors.ErrUnsupported }
+// follow takes in what the ledger gives until something goes wrong.
+func (m *Model) follow(ctx context.Context) (err error) {
+	if m.w, err = newWriter(ctx, m.writers, 20); err != nil {
+		return fmt.Errorf("projections: open for writing: %w", err)
+	}
+	defer func() { err = errors.Join(err, m.w.close()) }()
+	if err := m.restart(ctx); err != nil {
+		return fmt.Errorf("projections: go on: %w", err)
+	}
+	m.note(nil)
+	return m.ledger.Follow(ctx, m.folder.position, func(events []eventstore.Recorded) error { return m.takeAll(ctx, events) })
+}
 
-// Close closes the file. Run must have returned.
-func (m *Model) Close() error { return nil }
+func (m *Model) takeAll(ctx context.Context, events []eventstore.Recorded) error {
+	for part := range slices.Chunk(events, inOneCommit) {
+		if err := m.take(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
-// Position is up to where the model holds all events.
-func (m *Model) Position() eventstore.Position { return 0 }
+// restart forgets everything in memory and goes on from the file.
+func (m *Model) restart(ctx context.Context) error {
+	m.folded.Purge()
+	m.w.drop()
+	m.folder = newFolder(m.store)
+	m.folder.find = m.find
+	m.folder.keep = func(a *aggregate) { m.folded.Add(a.stream, a) }
+	return m.folder.resume(ctx, m.w)
+}
 
-// Health measures the model against the ledger's head.
-func (m *Model) Health(ctx context.Context) Health { return Health{} }
+// find returns an aggregate as far as it was folded.
+func (m *Model) find(ctx context.Context, stream eventstore.Stream) (*aggregate, error) {
+	if a, ok := m.folded.Get(stream); ok {
+		return a, nil
+	}
+	empty, ok := states[stream.Kind]
+	if !ok {
+		return nil, nil
+	}
+	a := &aggregate{stream: stream, state: empty(stream.ID)}
+	var document []byte
+	var created, updated int64
+	err := m.w.conn.QueryRowContext(ctx, `SELECT n, events, created, updated, positions, document FROM streams JOIN documents USING (n) WHERE id = ? AND kind = ?`,
+		stream.ID[:], stream.Kind).Scan(&a.n, &a.events, &created, &updated, &a.positions, &document)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(document, a.state)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", stream, err)
+	}
+	a.created, a.updated = time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC()
+	for _, p := range parsePositions(a.positions) {
+		a.last = p
+	}
+	a.found = segmented(a.state.words())
+	m.folded.Add(stream, a)
+	return a, nil
+}
+
+// take commits the events in one transaction. When one of them cannot be taken
+// in, those before it are committed all the same.
+func (m *Model) take(ctx context.Context, events []eventstore.Recorded) error {
+	err := m.commit(ctx, events)
+	if err == nil {
+		return nil
+	}
+	if again := m.restart(ctx); again != nil {
+		return errors.Join(err, again)
+	}
+	var stopped *StoppedError
+	if errors.As(err, &stopped) {
+		if before := events[:stopped.Position-events[0].Position]; len(before) > 0 {
+			if again := m.commit(ctx, before); again != nil {
+				return errors.Join(err, again, m.restart(ctx))
+			}
+		}
+	}
+	return err
+}
+
+// commit takes in all of the events or none.
+func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err error) {
+	if _, err := m.w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("projections: begin: %w", err)
+	}
+	done := false
+	defer func() {
+		if !done {
+			_, rolled := m.w.exec(context.WithoutCancel(ctx), "ROLLBACK")
+			err = errors.Join(err, rolled)
+		}
+	}()
+	from := m.folder.position
+	for _, r := range events {
+		d, err := eventstore.Decode(r.Body)
+		if err != nil {
+			return stopped(r, d, err)
+		}
+		if err := m.folder.take(ctx, r, d); err != nil {
+			var fault *eventError
+			if errors.As(err, &fault) {
+				return stopped(r, d, fault)
+			}
+			return fmt.Errorf("projections: take in position %d: %w", r.Position, err)
+		}
+	}
+	touched := append([]*aggregate(nil), m.folder.touched...)
+	if err := m.folder.write(ctx, m.w, false); err != nil {
+		return fmt.Errorf("projections: write up to position %d: %w", m.folder.position, err)
+	}
+	if err := m.folder.mark(ctx, m.w, from); err != nil {
+		return fmt.Errorf("projections: write up to position %d: %w", m.folder.position, err)
+	}
+	if _, err := m.w.exec(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("projections: commit up to position %d: %w", m.folder.position, err)
+	}
+	done = true
+	m.tell(touched)
+	return nil
+}
+
+func stopped(r eventstore.Recorded, d eventstore.Decoded, err error) error {
+	s := &StoppedError{r.Position, r.Stream, d.Type, err}
+	var unknown *eventstore.UnknownTypeError
+	if errors.As(err, &unknown) {
+		s.Type = unknown.Type
+	} else if s.Type == "" {
+		var named struct {
+			Type string `json:"type"`
+		}
+		_ = json.Unmarshal(r.Body, &named) // only to name it: it cannot be decoded
+		s.Type = named.Type
+	}
+	return s
+}
+
+// tell wakes those who wait for what was just committed.
+func (m *Model) tell(touched []*aggregate) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.position = m.folder.position
+	for _, a := range touched {
+		for wake, events := range m.waiting[a.stream] {
+			if events <= a.events {
+				m.forget(a.stream, wake)
+				close(wake)
+			}
+		}
+	}
+}
+
+func (m *Model) forget(stream eventstore.Stream, wake chan struct{}) {
+	delete(m.waiting[stream], wake)
+	if len(m.waiting[stream]) == 0 {
+		delete(m.waiting, stream)
+	}
+}
+
+// note records why the model does not follow, and lets nobody wait in vain.
+func (m *Model) note(err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped = err
+	if err == nil {
+		return
+	}
+	for _, waiting := range m.waiting {
+		for wake := range waiting {
+			close(wake)
+		}
+	}
+	clear(m.waiting)
+}
 
 // Wait returns when the model holds the stream up to that many events, or with
-// an error when ctx ends or the model has stopped.
-func (m *Model) Wait(ctx context.Context, stream eventstore.Stream, events uint64) error { return nil }
-
-// Lab returns a lab, how many events it has and when the last was recorded.
-func (m *Model) Lab(ctx context.Context, id uuid.UUID) (*lab.Lab, uint64, time.Time, error) {
-	return nil, 0, time.Time{}, ErrNotFound
+// an error when ctx ends or the model has stopped short of them.
+func (m *Model) Wait(ctx context.Context, stream eventstore.Stream, events uint64) error {
+	for {
+		// What is committed after this wakes; what was committed before is in the file.
+		wake, stopped := m.await(stream, events)
+		have, err := m.holds(ctx, stream)
+		switch {
+		case err == nil && have >= events:
+			m.giveUp(stream, wake)
+			return nil
+		case err == nil && stopped != nil:
+			err = stopped
+		case err == nil:
+			select {
+			case <-wake:
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		m.giveUp(stream, wake)
+		return fmt.Errorf("projections: wait for %s: %w", stream, err)
+	}
 }
 
-// Labs lists labs.
-func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
-	return Page[LabRow]{}, nil
+func (m *Model) await(stream eventstore.Stream, events uint64) (wake chan struct{}, stopped error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	wake = make(chan struct{})
+	if m.waiting[stream] == nil {
+		m.waiting[stream] = map[chan struct{}]uint64{}
+	}
+	m.waiting[stream][wake] = events
+	return wake, m.stopped
 }
 
-// Entity returns a legal entity, how many events it has and when the last was recorded.
-func (m *Model) Entity(ctx context.Context, id uuid.UUID) (*entity.Entity, uint64, time.Time, error) {
-	return nil, 0, time.Time{}, ErrNotFound
+func (m *Model) giveUp(stream eventstore.Stream, wake chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.forget(stream, wake)
 }
 
-// Entities lists legal entities.
-func (m *Model) Entities(ctx context.Context, q EntitiesQuery) (Page[EntityRow], error) {
-	return Page[EntityRow]{}, nil
+// holds is how many events of the stream are in the file.
+func (m *Model) holds(ctx context.Context, stream eventstore.Stream) (events uint64, err error) {
+	err = m.readers.QueryRowContext(ctx, `SELECT events FROM streams WHERE id = ? AND kind = ?`, stream.ID[:], stream.Kind).Scan(&events)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	return events, err
 }
 
-// Agreements lists agreements across labs.
-func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[AgreementRow], error) {
-	return Page[AgreementRow]{}, nil
+// Position is up to where the model holds all events.
+func (m *Model) Position() eventstore.Position {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.position
 }
 
-// Rights lists items of the rights-and-responsibilities matrices across labs.
-func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], error) {
-	return Page[RightRow]{}, nil
+// Health measures the model against the ledger's head. It asks the ledger
+// itself, so that a model that stands still never looks well.
+func (m *Model) Health(ctx context.Context) Health {
+	head, err := m.ledger.Head(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return Health{Position: m.position, Head: head, HeadError: err, Stopped: m.stopped, Rebuilt: m.rebuilt}
 }
 
-// Commitments lists funding commitments across labs.
-func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[CommitmentRow], error) {
-	return Page[CommitmentRow]{}, nil
-}
-
-// Trail lists events.
-func (m *Model) Trail(ctx context.Context, q TrailQuery) (Page[TrailEntry], error) {
-	return Page[TrailEntry]{}, nil
-}
-
-// Report is what a rebuild or a verification found.
-type Report struct {
-	Position    eventstore.Position // compared, or built, up to here
-	Aggregates  int
-	Compared    bool         // there was a model at this position to compare with
-	Differences []Difference // none: all is as the ledger says
-	Took        time.Duration
-}
-
-// Difference is one place where a model does not say what the ledger says.
-type Difference struct {
-	What     string              // document, rows or trail
-	Stream   eventstore.Stream   // of a document, or of the event
-	Position eventstore.Position // of an event of the trail
-	Is       string              // missing, extra or different, and how
-}
-
-// Rebuild folds the whole ledger into a new file and puts it in the place of
-// file. A model that was there is compared with the new one first.
-func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, progress func(done, total eventstore.Position)) (Report, error) {
-	return Report{}, errors.ErrUnsupported
-}
-
-// Verify folds the whole ledger up to the model's position and compares.
-func Verify(ctx context.Context, ledger eventstore.Ledger, store eventstore.Store, m *Model) (Report, error) {
-	return Report{}, errors.ErrUnsupported
+// Close closes the file. It waits for Run, whose context must have ended.
+func (m *Model) Close() error {
+	m.running.Lock()
+	defer m.running.Unlock()
+	return errors.Join(m.readers.Close(), m.writers.Close())
 }

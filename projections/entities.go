@@ -1,0 +1,122 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// entityState is a legal entity being folded.
+type entityState struct{ *entity.Entity }
+
+func newEntityState(id uuid.UUID) state { return &entityState{entity.New(id)} }
+
+func (s *entityState) apply(d eventstore.Decoded) error {
+	e, ok := d.Event.(entity.Event)
+	if !ok {
+		return &eventError{fmt.Errorf("%s is no event of a legal entity", d.Type)}
+	}
+	s.Apply(domain.Happened[entity.Event]{Meta: d.Meta, Event: e})
+	return nil
+}
+
+func (s *entityState) fold(history []eventstore.Decoded) error {
+	all, err := happened[entity.Event](history)
+	s.Entity = entity.New(s.ID)
+	domain.Fold(s.Entity, all)
+	return err
+}
+
+func (s *entityState) document() ([]byte, error) {
+	return json.Marshal(s.Entity, json.Deterministic(true))
+}
+
+// words is every name the entity has or had, and its identifiers.
+func (s *entityState) words() []string {
+	words := s.AllNames()
+	for _, id := range s.Identifiers {
+		words = append(words, id.Value)
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+func (s *entityState) put(ctx context.Context, w *writer, n int64) error {
+	name := s.DisplayName()
+	changes := []domain.Date{s.Established.Earliest()}
+	if s.Ended != nil {
+		first, last := s.Ended.On.Earliest(), s.Ended.On.Latest()
+		changes = append(changes, first, first.AddDays(1), last, last.AddDays(1))
+	}
+	if err := w.put(ctx, "entities", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), string(s.Kind), s.Country,
+		days(changes, s.StatusOn)); err != nil {
+		return err
+	}
+	for _, id := range s.Ref().Identifiers {
+		if err := w.put(ctx, "identifiers", n, string(id.Scheme), id.Value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Entity returns a legal entity, how many events it has and when the last was recorded.
+func (m *Model) Entity(ctx context.Context, id uuid.UUID) (*entity.Entity, uint64, time.Time, error) {
+	e := entity.New(id)
+	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "entity", ID: id}, e)
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	return e, revision, updated, nil
+}
+
+// entityOrders are the columns that legal entities can be sorted by.
+var entityOrders = map[string]string{
+	"": "created", "created": "created", "updated": "updated", "name_zh": "name_zh", "name_en": "name_en",
+}
+
+// Entities lists legal entities.
+func (m *Model) Entities(ctx context.Context, q EntitiesQuery) (Page[EntityRow], error) {
+	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
+		return Page[EntityRow]{}, err
+	}
+	var s selection
+	s.text("n", q.Text)
+	if q.Kind != "" {
+		s.and("entities.kind = ?", string(q.Kind))
+	}
+	if q.Country != "" {
+		s.and("country = ?", q.Country)
+	}
+	switch {
+	case q.Identifier != "" && q.Scheme != "":
+		s.and("n IN (SELECT entity FROM identifiers WHERE value = ? AND scheme = ?)", q.Identifier, string(q.Scheme))
+	case q.Identifier != "":
+		s.and("n IN (SELECT entity FROM identifiers WHERE value = ?)", q.Identifier)
+	case q.Scheme != "":
+		s.and("n IN (SELECT entity FROM identifiers WHERE scheme = ?)", string(q.Scheme))
+	}
+	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
+	return list(ctx, m, q.Paging, "entities", entityOrders, q.Sort, nil, q.Desc, s, func(document []byte, revision uint64, created, updated time.Time) (EntityRow, error) {
+		var e entity.Entity
+		if err := json.Unmarshal(document, &e); err != nil {
+			return EntityRow{}, err
+		}
+		row := EntityRow{
+			ID: e.ID, Name: e.DisplayName(), Kind: e.Kind, Country: e.Country, Identifiers: e.Identifiers, Ended: e.Ended,
+			Revision: revision, Created: created, Updated: updated,
+		}
+		if !q.Today.IsZero() {
+			row.Status = e.StatusOn(q.Today)
+		}
+		return row, nil
+	})
+}

@@ -1,0 +1,229 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+)
+
+// putFacets writes a row for each agreement, item and commitment of the lab.
+func (s *labState) putFacets(ctx context.Context, w *writer, n int64) error {
+	for i := range s.Agreements {
+		a := &s.Agreements[i]
+		changes := []domain.Date{a.InForceFrom, a.EndedOn, after(a.Term.To)}
+		for _, p := range a.Lapses {
+			changes = append(changes, p.From, after(p.To))
+		}
+		var parties strings.Builder
+		for _, p := range a.Parties {
+			parties.WriteString(p.Entity.ID.String() + " ")
+		}
+		if err := w.put(ctx, "agreements", n, i, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0,
+			days(changes, a.StatusOn)); err != nil {
+			return err
+		}
+	}
+	for i := range s.Rights {
+		r := &s.Rights[i]
+		var counterparty any
+		if r.Counterparty != nil {
+			counterparty = r.Counterparty.ID[:]
+		}
+		if err := w.put(ctx, "rights", n, i, r.Agreement, string(r.Kind), string(r.State), r.Party.ID[:], counterparty,
+			nullable(r.Due), r.Since.String()); err != nil {
+			return err
+		}
+	}
+	for i := range s.Commitments {
+		c := &s.Commitments[i]
+		changes := []domain.Date{c.ClosedOn}
+		for _, p := range c.Schedule {
+			changes = append(changes, after(p.Due))
+		}
+		for _, t := range c.Contributions {
+			changes = append(changes, t.On)
+		}
+		late := func(d domain.Date) string {
+			if len(c.LateOn(d)) > 0 {
+				return "late"
+			}
+			return ""
+		}
+		currency := ""
+		switch {
+		case c.Quantity.Cash != nil:
+			currency = c.Quantity.Cash.Currency
+		case c.Quantity.Equipment != nil:
+			currency = c.Quantity.Equipment.Value.Currency
+		}
+		if err := w.put(ctx, "commitments", n, i, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source),
+			days(slices.Clone(changes), c.StatusOn), days(changes, late)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// after is the day after d, or none where there is no d.
+func after(d domain.Date) domain.Date {
+	if d.IsZero() {
+		return d
+	}
+	return d.AddDays(1)
+}
+
+// labParts is what rows across labs need of a lab's document.
+type labParts struct {
+	ID          uuid.UUID        `json:"id"`
+	Names       []domain.Name    `json:"names"`
+	Host        domain.EntityRef `json:"host"`
+	Agreements  []lab.Agreement  `json:"agreements"`
+	Rights      []lab.Item       `json:"rights"`
+	Commitments []lab.Commitment `json:"commitments"`
+}
+
+// facet reads one page of rows of one facet, in the order of their labs and
+// then of the lab; row makes the lab's no-th.
+func facet[T any](ctx context.Context, m *Model, p Paging, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) T) (Page[T], error) {
+	page := Page[T]{Items: []T{}}
+	limit, err := p.limit()
+	if err != nil {
+		return page, err
+	}
+	if ofLab != uuid.Nil {
+		s.and("lab = (SELECT n FROM streams WHERE id = ? AND kind = 'lab')", ofLab[:])
+	}
+	err = m.reading(ctx, func(db querier) error {
+		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM "+table+s.String(), s.args...).Scan(&page.Total); err != nil {
+			return err
+		}
+		if p.Cursor != "" {
+			c, err := parseCursor(p.Cursor, table)
+			if err != nil {
+				return err
+			}
+			s.and("(lab, no) > (?, ?)", c.N, c.No)
+		}
+		var l *labParts
+		var of OfLab
+		last := cursor{Order: table}
+		return each(ctx, db, func(rows *sql.Rows) error {
+			if len(page.Items) == limit {
+				page.Next = last.String()
+				return nil
+			}
+			var n int64
+			var revision uint64
+			var document sql.RawBytes
+			if err := rows.Scan(&n, &last.No, &revision, &document); err != nil {
+				return err
+			}
+			if l == nil || n != last.N { // many rows have one lab's document
+				l = &labParts{}
+				if err := json.Unmarshal(document, l); err != nil {
+					return err
+				}
+				of = OfLab{Lab: l.ID, Name: domain.Current(l.Names), Host: l.Host, Revision: revision}
+			}
+			last.N = n
+			page.Items = append(page.Items, row(of, l, int(last.No)))
+			return nil
+		}, "SELECT lab, no, events, document FROM (SELECT lab, no FROM "+table+s.String()+" ORDER BY lab, no LIMIT ?) JOIN streams ON streams.n = lab JOIN documents ON documents.n = lab ORDER BY lab, no",
+			append(s.args, limit+1)...)
+	})
+	return page, listError(err, table)
+}
+
+// involving restricts to labs an entity has to do with: it is fast, and the
+// row's own condition does the rest.
+func (s *selection) involving(id uuid.UUID) {
+	s.and("lab IN (SELECT lab FROM parties WHERE entity = ?)", id[:])
+}
+
+// Agreements lists agreements across labs.
+func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[AgreementRow], error) {
+	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
+		return Page[AgreementRow]{}, err
+	}
+	var s selection
+	if q.Party != uuid.Nil {
+		s.involving(q.Party)
+		s.and("instr(parties, ?) > 0", q.Party.String())
+	}
+	if q.Class != "" {
+		s.and("class = ?", string(q.Class))
+	}
+	if !q.EndsBy.IsZero() {
+		s.and("ends <= ?", q.EndsBy.String())
+	}
+	if q.Amended {
+		s.and("amended")
+	}
+	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
+	return facet(ctx, m, q.Paging, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) AgreementRow {
+		row := AgreementRow{OfLab: of, Agreement: l.Agreements[no]}
+		if !q.Today.IsZero() {
+			row.Status = row.Agreement.StatusOn(q.Today)
+		}
+		return row
+	})
+}
+
+// Rights lists items of the rights-and-responsibilities matrices across labs.
+func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], error) {
+	var s selection
+	if q.Party != uuid.Nil {
+		s.involving(q.Party)
+		s.and("party = ?", q.Party[:])
+	}
+	if q.Counterparty != uuid.Nil {
+		s.involving(q.Counterparty)
+		s.and("counterparty = ?", q.Counterparty[:])
+	}
+	if q.Agreement != "" {
+		s.and("agreement = ?", q.Agreement)
+	}
+	if q.Kind != "" {
+		s.and("kind = ?", string(q.Kind))
+	}
+	oneOf(&s, "state", q.State)
+	if d := q.OverdueOn.String(); d != "" { // as lab.Item.OverdueOn has it
+		s.and("due < ? AND NOT (state IN (?, ?) AND since <= ?)", d, string(lab.Discharged), string(lab.Waived), d)
+	}
+	return facet(ctx, m, q.Paging, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) RightRow { return RightRow{of, l.Rights[no]} })
+}
+
+// Commitments lists funding commitments across labs.
+func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[CommitmentRow], error) {
+	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
+		return Page[CommitmentRow]{}, err
+	}
+	var s selection
+	if q.Party != uuid.Nil {
+		s.involving(q.Party)
+		s.and("party = ?", q.Party[:])
+	}
+	for column, value := range map[string]string{"kind": q.Kind, "currency": q.Currency, "source": string(q.Source)} {
+		if value != "" {
+			s.and(column+" = ?", value)
+		}
+	}
+	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
+	if !q.LateOn.IsZero() {
+		s.and(dayOf("late")+" = 'late'", q.LateOn.String())
+	}
+	return facet(ctx, m, q.Paging, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) CommitmentRow {
+		row := CommitmentRow{OfLab: of, Commitment: l.Commitments[no]}
+		if !q.Today.IsZero() {
+			row.Status = row.Commitment.StatusOn(q.Today)
+		}
+		return row
+	})
+}

@@ -1,0 +1,347 @@
+package projections
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// state is a folded aggregate and what the model keeps of it.
+type state interface {
+	// apply folds in an event that is not a correction.
+	apply(eventstore.Decoded) error
+	// fold starts over and folds in a whole history, corrections included.
+	fold([]eventstore.Decoded) error
+	// document is the state as JSON, always the same for the same state.
+	document() ([]byte, error)
+	// words is all that a search can find it by.
+	words() []string
+	// put writes the rows that are filtered and sorted by; n is its number.
+	put(ctx context.Context, w *writer, n int64) error
+}
+
+// states makes the empty state of each kind of stream.
+var states = map[string]func(uuid.UUID) state{
+	"lab":    newLabState,
+	"entity": newEntityState,
+}
+
+// rowsOf lists the tables that hold several rows of one aggregate of a kind.
+var rowsOf = map[string][]struct{ table, of string }{
+	"lab":    {{"parties", "lab"}, {"agreements", "lab"}, {"rights", "lab"}, {"commitments", "lab"}},
+	"entity": {{"identifiers", "entity"}},
+}
+
+// aggregate is a stream as far as it was folded.
+type aggregate struct {
+	n         int64
+	stream    eventstore.Stream
+	events    uint64
+	created   time.Time
+	updated   time.Time
+	positions []byte // of its events: varints, each the distance from the one before
+	last      eventstore.Position
+	state     state
+	found     string // by these words, as last written; empty: not written yet
+	touched   bool   // since it was last written
+	corrected bool   // to be folded from the store before it is written
+}
+
+// folder takes events in, in the ledger's order, and gathers what is to be
+// written. After an error it holds half an event and must be made anew.
+type folder struct {
+	store    eventstore.Store
+	find     func(context.Context, eventstore.Stream) (*aggregate, error) // nil where there is none
+	keep     func(*aggregate)
+	deferred bool // leave streams with corrections to be folded once, by settle
+
+	position    eventstore.Position
+	last        eventstore.Recorded // the event at position
+	streams     int64
+	types       map[string]uint16
+	actors      map[domain.Actor]uint32
+	touched     []*aggregate
+	block       int64 // of the trail, that records begin in
+	records     []byte
+	corrections [][3]any
+	newTypes    []string
+	newActors   []domain.Actor
+}
+
+func newFolder(store eventstore.Store) *folder {
+	return &folder{store: store, types: map[string]uint16{}, actors: map[domain.Actor]uint32{}}
+}
+
+// resume reads from the file where folding is to go on.
+func (f *folder) resume(ctx context.Context, w *writer) error {
+	err := w.conn.QueryRowContext(ctx, `SELECT position, (SELECT count(*) FROM streams) FROM checkpoint`).Scan(&f.position, &f.streams)
+	if err != nil {
+		return err
+	}
+	if err := each(ctx, w.conn, func(rows *sql.Rows) error {
+		var n uint16
+		var name string
+		err := rows.Scan(&n, &name)
+		f.types[name] = n
+		return err
+	}, `SELECT n, name FROM types`); err != nil {
+		return err
+	}
+	if err := each(ctx, w.conn, func(rows *sql.Rows) error {
+		var n uint32
+		var a domain.Actor
+		err := rows.Scan(&n, &a.Subject, &a.Role, &a.OnBehalfOf)
+		f.actors[a] = n
+		return err
+	}, `SELECT n, subject, role, behalf FROM actors`); err != nil {
+		return err
+	}
+	f.block = int64(f.position) / blockEvents
+	err = w.conn.QueryRowContext(ctx, `SELECT records FROM trail WHERE block = ?`, f.block).Scan(&f.records)
+	if errors.Is(err, sql.ErrNoRows) {
+		err = nil
+	}
+	if want := int(f.position) % blockEvents * recordBytes; err == nil && len(f.records) != want {
+		err = fmt.Errorf("the trail ends at another event than position %d; delete the file, and it is built anew", f.position)
+	}
+	return err
+}
+
+// each calls scan for every row of a query.
+func each(ctx context.Context, db querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
+// take folds in the event after position.
+func (f *folder) take(ctx context.Context, r eventstore.Recorded, d eventstore.Decoded) error {
+	if r.Position != f.position+1 {
+		return fmt.Errorf("position %d came after %d: the ledger has a gap or gave an event twice; check the ledger, then start again", r.Position, f.position)
+	}
+	a, err := f.find(ctx, r.Stream)
+	if err != nil {
+		return err
+	}
+	if a == nil {
+		empty, ok := states[r.Stream.Kind]
+		if !ok {
+			return &eventError{fmt.Errorf("streams of kind %q are unknown; upgrade jointlab before reading on", r.Stream.Kind)}
+		}
+		f.streams++
+		a = &aggregate{n: f.streams, stream: r.Stream, created: d.Meta.Time, state: empty(r.Stream.ID)}
+		f.keep(a)
+	}
+	if d.Meta.ID != r.ID || d.Meta.Revision != a.events {
+		return &eventError{fmt.Errorf("it says it is event %s, revision %d; it stands as event %s where revision %d belongs", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
+	}
+	correction, corrects := domain.AsCorrection(d.Event)
+	switch {
+	case corrects && !f.deferred:
+		err = f.refold(ctx, a, a.events+1)
+	case corrects || a.corrected:
+		a.corrected = true
+	default:
+		err = apply(a.state, d)
+	}
+	if err != nil {
+		return err
+	}
+	a.events++
+	a.updated = d.Meta.Time
+	a.positions = binary.AppendUvarint(a.positions, uint64(r.Position-a.last))
+	a.last = r.Position
+	if !a.touched {
+		a.touched = true
+		f.touched = append(f.touched, a)
+	}
+	if corrects {
+		f.corrections = append(f.corrections, [3]any{int64(r.Position), r.ID[:], correction.Corrects[:]})
+	}
+	return f.record(r, a.n, d)
+}
+
+// record adds the event to the trail.
+func (f *folder) record(r eventstore.Recorded, stream int64, d eventstore.Decoded) error {
+	t, ok := f.types[d.Type]
+	if !ok {
+		t = uint16(len(f.types) + 1)
+		f.types[d.Type] = t
+		f.newTypes = append(f.newTypes, d.Type)
+	}
+	by, ok := f.actors[d.Meta.Actor]
+	if !ok {
+		by = uint32(len(f.actors) + 1)
+		f.actors[d.Meta.Actor] = by
+		f.newActors = append(f.newActors, d.Meta.Actor)
+	}
+	f.records = record{
+		stream: uint32(stream), actor: by, kind: t, time: d.Meta.Time.UnixMicro(),
+		event: short(d.Meta.ID), command: short(d.Meta.Command),
+	}.append(f.records)
+	f.position, f.last = r.Position, r
+	return nil
+}
+
+// eventError says that the fault lies in the event, so that trying again will
+// not help.
+type eventError struct{ error }
+
+func (e *eventError) Unwrap() error { return e.error }
+
+// apply keeps an event that cannot be applied from taking the process with it.
+func apply(s state, d eventstore.Decoded) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &eventError{fmt.Errorf("apply %s: %v", d.Type, p)}
+		}
+	}()
+	return s.apply(d)
+}
+
+// refold folds the stream's first events anew from the store, as a correction
+// asks for. What the store holds beyond them has not been read yet.
+func (f *folder) refold(ctx context.Context, a *aggregate, events uint64) (err error) {
+	recorded, _, err := f.store.Load(ctx, a.stream, eventstore.Version{})
+	if err != nil {
+		return err
+	}
+	if uint64(len(recorded)) < events {
+		return &eventError{fmt.Errorf("the store holds %d events of %s, the ledger %d; restore the store", len(recorded), a.stream, events)}
+	}
+	history := make([]eventstore.Decoded, events)
+	for i := range history {
+		if history[i], err = eventstore.Decode(recorded[i].Body); err != nil {
+			return &eventError{err}
+		}
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = &eventError{fmt.Errorf("fold %s: %v", a.stream, p)}
+		}
+	}()
+	return a.state.fold(history)
+}
+
+// settle folds the streams whose corrections were put off.
+func (f *folder) settle(ctx context.Context) error {
+	for _, a := range f.touched {
+		if a.corrected {
+			if err := f.refold(ctx, a, a.events); err != nil {
+				return fmt.Errorf("fold %s: %w", a.stream, err)
+			}
+			a.corrected = false
+		}
+	}
+	return nil
+}
+
+// write puts all that was gathered into w. fresh: the tables hold nothing of
+// these aggregates yet.
+func (f *folder) write(ctx context.Context, w *writer, fresh bool) error {
+	for _, a := range f.touched {
+		document, err := a.state.document()
+		if err != nil {
+			return err
+		}
+		if err := f.writeAggregate(ctx, w, a, document, segmented(a.state.words()), fresh); err != nil {
+			return err
+		}
+	}
+	return f.writeTrail(ctx, w)
+}
+
+func (f *folder) writeAggregate(ctx context.Context, w *writer, a *aggregate, document []byte, words string, fresh bool) error {
+	if !fresh {
+		for _, t := range rowsOf[a.stream.Kind] {
+			if _, err := w.exec(ctx, "DELETE FROM "+t.table+" WHERE "+t.of+" = ?", a.n); err != nil {
+				return err
+			}
+		}
+	}
+	if words != a.found {
+		if err := w.put(ctx, "search (rowid, words)", a.n, words); err != nil {
+			return err
+		}
+		a.found = words
+	}
+	a.touched = false
+	return errors.Join(
+		w.put(ctx, "streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions),
+		w.put(ctx, "documents", a.n, document),
+		a.state.put(ctx, w, a.n),
+	)
+}
+
+func (f *folder) writeTrail(ctx context.Context, w *writer) error {
+	for i, name := range f.newTypes {
+		if err := w.put(ctx, "types", int64(len(f.types)-len(f.newTypes)+i+1), name); err != nil {
+			return err
+		}
+	}
+	for i, a := range f.newActors {
+		if err := w.put(ctx, "actors", int64(len(f.actors)-len(f.newActors)+i+1), a.Subject, string(a.Role), a.OnBehalfOf[:]); err != nil {
+			return err
+		}
+	}
+	for _, c := range f.corrections {
+		if err := w.put(ctx, "corrections", c[:]...); err != nil {
+			return err
+		}
+	}
+	for len(f.records) > 0 {
+		whole := len(f.records) >= blockEvents*recordBytes
+		end := min(len(f.records), blockEvents*recordBytes)
+		if err := w.put(ctx, "trail", f.block, f.records[:end:end]); err != nil {
+			return err
+		}
+		if !whole {
+			break
+		}
+		f.records = f.records[end:]
+		f.block++
+	}
+	if err := w.flush(ctx); err != nil {
+		return err
+	}
+	f.records = append(make([]byte, 0, blockEvents*recordBytes), f.records...)
+	f.touched, f.corrections, f.newTypes, f.newActors = f.touched[:0], nil, nil, nil
+	return nil
+}
+
+// mark writes how far the file goes. It refuses a file that somebody else has
+// taken further.
+func (f *folder) mark(ctx context.Context, w *writer, from eventstore.Position) error {
+	digest := sha256.Sum256(f.last.Body)
+	res, err := w.exec(ctx, `UPDATE checkpoint SET position = ?, event = ?, digest = ? WHERE position = ?`,
+		int64(f.position), f.last.ID[:], digest[:], int64(from))
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n != 1 {
+		return errors.Join(err, fmt.Errorf("the file no longer stands at position %d: another process writes to it; stop that one", from))
+	}
+	return nil
+}

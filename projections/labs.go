@@ -1,0 +1,289 @@
+package projections
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// labState is a lab being folded.
+type labState struct{ *lab.Lab }
+
+func newLabState(id uuid.UUID) state { return &labState{lab.New(id)} }
+
+func (s *labState) apply(d eventstore.Decoded) error {
+	e, ok := d.Event.(lab.Event)
+	if !ok {
+		return &eventError{fmt.Errorf("%s is no event of a lab", d.Type)}
+	}
+	s.Apply(domain.Happened[lab.Event]{Meta: d.Meta, Event: e})
+	return nil
+}
+
+func (s *labState) fold(history []eventstore.Decoded) error {
+	all, err := happened[lab.Event](history)
+	s.Lab = lab.New(s.ID)
+	domain.Fold(s.Lab, all)
+	return err
+}
+
+// happened is a history as events of one kind of aggregate.
+func happened[E domain.Event](history []eventstore.Decoded) ([]domain.Happened[E], error) {
+	all := make([]domain.Happened[E], len(history))
+	for i, d := range history {
+		e, ok := d.Event.(E)
+		if !ok {
+			return nil, &eventError{fmt.Errorf("%s belongs to another kind of stream", d.Type)}
+		}
+		all[i] = domain.Happened[E]{Meta: d.Meta, Event: e}
+	}
+	return all, nil
+}
+
+func (s *labState) document() ([]byte, error) { return json.Marshal(s.Lab, json.Deterministic(true)) }
+
+// words is every name the lab has or had, and those of its host, partners and
+// parties, and its discipline.
+func (s *labState) words() []string {
+	words := []string{s.Host.Name.Zh, s.Host.Name.En, s.Discipline.Zh, s.Discipline.En}
+	for _, n := range s.Names {
+		words = append(words, n.Text)
+	}
+	for _, p := range s.Partners {
+		words = append(words, p.Entity.Name.Zh, p.Entity.Name.En, p.As)
+	}
+	for _, a := range s.Agreements {
+		for _, p := range a.Parties {
+			words = append(words, p.Entity.Name.Zh, p.Entity.Name.En)
+		}
+	}
+	slices.Sort(words)
+	return slices.Compact(words)
+}
+
+func (s *labState) put(ctx context.Context, w *writer, n int64) error {
+	name := s.Name()
+	var due any
+	if s.Status == lab.StatusConstruction && !s.Construction.To.IsZero() {
+		due = s.Construction.To.Latest().AddDays(1).String()
+	}
+	err := w.put(ctx, "labs", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), slices.Index(lab.Statuses, s.Status), due,
+		s.Host.ID[:], string(s.Level), s.Programme, strings.ToLower(s.Discipline.Zh+"\n"+s.Discipline.En))
+	return errors.Join(err, s.putParties(ctx, w, n), s.putFacets(ctx, w, n))
+}
+
+// putParties writes who the lab can be found by: its host, the parties of its
+// agreements and its named partners; and, not bound by that, whoever else its
+// items and commitments are of.
+func (s *labState) putParties(ctx context.Context, w *writer, n int64) error {
+	bound := map[uuid.UUID]int{s.Host.ID: 1}
+	for _, c := range s.Commitments {
+		bound[c.Party.ID] = bound[c.Party.ID]
+	}
+	for _, i := range s.Rights {
+		bound[i.Party.ID] = bound[i.Party.ID]
+		if i.Counterparty != nil {
+			bound[i.Counterparty.ID] = bound[i.Counterparty.ID]
+		}
+	}
+	for _, p := range s.Partners {
+		bound[p.Entity.ID] = 1
+	}
+	for _, a := range s.Agreements {
+		for _, p := range a.Parties {
+			bound[p.Entity.ID] = 1
+		}
+	}
+	ids := make([]uuid.UUID, 0, len(bound))
+	for id := range bound {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	for i := range ids {
+		if err := w.put(ctx, "parties", n, ids[i][:], bound[ids[i]]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Lab returns a lab, how many events it has and when the last was recorded.
+func (m *Model) Lab(ctx context.Context, id uuid.UUID) (*lab.Lab, uint64, time.Time, error) {
+	l := lab.New(id)
+	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "lab", ID: id}, l)
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	return l, revision, updated, nil
+}
+
+// document reads the document of a stream.
+func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any) (revision uint64, updated time.Time, err error) {
+	var document []byte
+	var at int64
+	err = m.readers.QueryRowContext(ctx, `SELECT events, updated, document FROM streams JOIN documents USING (n) WHERE id = ? AND kind = ?`,
+		stream.ID[:], stream.Kind).Scan(&revision, &at, &document)
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, time.Time{}, fmt.Errorf("%w: %s", ErrNotFound, stream)
+	}
+	if err == nil {
+		err = json.Unmarshal(document, into)
+	}
+	if err != nil {
+		return 0, time.Time{}, fmt.Errorf("projections: read %s: %w", stream, err)
+	}
+	return revision, time.UnixMicro(at).UTC(), nil
+}
+
+// labOrders are the columns that labs can be sorted by.
+var labOrders = map[string]string{
+	"": "created", "created": "created", "updated": "updated",
+	"name_zh": "name_zh", "name_en": "name_en", "status": "CASE WHEN due <= ? THEN " + fmt.Sprint(slices.Index(lab.Statuses, lab.StatusDue)) + " ELSE status END",
+}
+
+// Labs lists labs.
+func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
+	var s selection
+	s.text("n", q.Text)
+	status, day := labOrders["status"], q.Today.String() // no due day is on or before no day
+	if len(q.Status) > 0 {
+		among := make([]string, len(q.Status))
+		args := []any{day}
+		for i, st := range q.Status {
+			among[i], args = "?", append(args, slices.Index(lab.Statuses, st))
+		}
+		s.and(status+" IN ("+strings.Join(among, ",")+")", args...)
+	}
+	if q.Host != uuid.Nil {
+		s.and("host = ? AND n IN (SELECT lab FROM parties WHERE entity = ?)", q.Host[:], q.Host[:])
+	}
+	if q.Party != uuid.Nil {
+		s.and("n IN (SELECT lab FROM parties WHERE entity = ? AND bound)", q.Party[:])
+	}
+	if q.Level != "" {
+		s.and("level = ?", string(q.Level))
+	}
+	if q.Programme != "" {
+		s.and("programme = ?", q.Programme)
+	}
+	if q.Discipline != "" {
+		s.and("instr(discipline, ?) > 0", strings.ToLower(q.Discipline))
+	}
+	var args []any
+	if q.Sort == "status" {
+		args = []any{day}
+	}
+	return list(ctx, m, q.Paging, "labs", labOrders, q.Sort, args, q.Desc, s, func(document []byte, revision uint64, created, updated time.Time) (LabRow, error) {
+		var l lab.Lab
+		part := labPart{}
+		if err := json.Unmarshal(document, &part); err != nil {
+			return LabRow{}, err
+		}
+		l.Status, l.Construction = part.Status, part.Construction
+		return LabRow{
+			ID: part.ID, Name: domain.Current(part.Names), Level: part.Level, Programme: part.Programme, Host: part.Host,
+			Discipline: part.Discipline, Status: l.StatusOn(q.Today), StatusSince: part.StatusSince, Construction: part.Construction,
+			Revision: revision, Created: created, Updated: updated,
+		}, nil
+	})
+}
+
+// labPart is what a row needs of a lab's document; the rest is passed over.
+type labPart struct {
+	ID           uuid.UUID            `json:"id"`
+	Programme    string               `json:"programme"`
+	Level        lab.Level            `json:"level"`
+	Names        []domain.Name        `json:"names"`
+	Host         domain.EntityRef     `json:"host"`
+	Discipline   domain.Text          `json:"discipline"`
+	Status       lab.Status           `json:"status"`
+	StatusSince  domain.PartialDate   `json:"status_since"`
+	Construction domain.PartialPeriod `json:"construction"`
+}
+
+// list reads one page of aggregates in one of the given orders.
+func list[T any](ctx context.Context, m *Model, p Paging, table string, orders map[string]string, sort string, sortArgs []any, desc bool, s selection,
+	row func(document []byte, revision uint64, created, updated time.Time) (T, error),
+) (Page[T], error) {
+	page := Page[T]{Items: []T{}}
+	limit, err := p.limit()
+	if err != nil {
+		return page, err
+	}
+	by, ok := orders[sort]
+	if !ok {
+		return page, &QueryError{"sort", domain.Textf("不能按“%s”排序", "it cannot be sorted by %q", sort)}
+	}
+	order, compare := table+" "+sort, ">"
+	direction := " ASC"
+	if desc {
+		order, compare, direction = order+" desc", "<", " DESC"
+	}
+	from := " FROM " + table + " JOIN streams USING (n)"
+	err = m.reading(ctx, func(db querier) error {
+		if err := db.QueryRowContext(ctx, "SELECT count(*)"+from+s.String(), s.args...).Scan(&page.Total); err != nil {
+			return err
+		}
+		if p.Cursor != "" {
+			c, err := parseCursor(p.Cursor, order)
+			if err != nil {
+				return err
+			}
+			var key any = c.Num
+			if c.Text != nil {
+				key = c.Text
+			}
+			s.and("("+by+", n) "+compare+" (?, ?)", slices.Concat(sortArgs, []any{key, c.N})...)
+		}
+		var last cursor
+		return each(ctx, db, func(rows *sql.Rows) error {
+			if len(page.Items) == limit {
+				page.Next = last.String()
+				return nil
+			}
+			var document []byte
+			var revision uint64
+			var created, updated int64
+			var key any
+			if err := rows.Scan(&last.N, &revision, &created, &updated, &document, &key); err != nil {
+				return err
+			}
+			last.Order = order
+			switch k := key.(type) {
+			case []byte:
+				last.Text = k
+				if k == nil {
+					last.Text = []byte{}
+				}
+			case int64:
+				last.Num = k
+			}
+			item, err := row(document, revision, time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC())
+			page.Items = append(page.Items, item)
+			return err
+		}, "SELECT n, events, created, updated, document, key FROM (SELECT n, events, created, updated, "+by+" AS key"+from+s.String()+
+			" ORDER BY key"+direction+", n"+direction+" LIMIT ?) JOIN documents USING (n) ORDER BY key"+direction+", n"+direction,
+			slices.Concat(sortArgs, s.args, []any{limit + 1})...)
+	})
+	return page, listError(err, table)
+}
+
+func listError(err error, what string) error {
+	var bad *QueryError
+	if err == nil || errors.As(err, &bad) {
+		return err
+	}
+	return fmt.Errorf("projections: list %s: %w", what, err)
+}

@@ -1,0 +1,421 @@
+package projections
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// Report is what a rebuild or a verification found.
+type Report struct {
+	Position    eventstore.Position // compared, or built, up to here
+	Aggregates  int
+	Compared    bool // there was a model to compare with, of the same ledger and schema
+	ComparedAt  eventstore.Position
+	Differences []Difference // none: all is as the ledger says
+	Took        time.Duration
+}
+
+// Difference is one place where a model does not say what the ledger says.
+type Difference struct {
+	What     string              // the table, or trail or search
+	Stream   eventstore.Stream   // whose row it is; zero where it is nobody's
+	Position eventstore.Position // of an event of the trail
+	Is       string              // missing, extra or different
+}
+
+// Open opens the read model in file. Where there is none, or it is of another
+// schema or another ledger, it is first built anew; Health says so.
+func Open(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store) (*Model, error) {
+	why, err := unusable(ctx, file, ledger)
+	if err != nil {
+		return nil, err
+	}
+	if why != "" {
+		head, err := ledger.Head(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("projections: build %s: %w", file, err)
+		}
+		if _, err := build(ctx, file+".new", ledger, store, head, nil); err != nil {
+			return nil, err
+		}
+		if err := replace(file); err != nil {
+			return nil, err
+		}
+	}
+	m, err := open(ctx, file, ledger, store)
+	if err != nil {
+		return nil, fmt.Errorf("projections: open %s: %w", file, err)
+	}
+	m.rebuilt = why
+	return m, nil
+}
+
+func open(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store) (*Model, error) {
+	m := &Model{file: file, ledger: ledger, store: store, waiting: map[eventstore.Stream]map[chan struct{}]uint64{}}
+	var err error
+	if m.folded, err = lru.New[eventstore.Stream, *aggregate](keptInMemory); err != nil {
+		return nil, err
+	}
+	if m.writers, err = connectWriter(file); err != nil {
+		return nil, err
+	}
+	if m.readers, err = connectReaders(file); err != nil {
+		return nil, errors.Join(err, m.writers.Close())
+	}
+	if err := m.readers.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&m.position); err != nil {
+		return nil, errors.Join(err, m.Close())
+	}
+	return m, nil
+}
+
+// unusable says why the file cannot be gone on with; it is empty where it can.
+// A ledger that does not answer is an error, and no reason to build anew.
+func unusable(ctx context.Context, file string, ledger eventstore.Ledger) (string, error) {
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		return "there was no file", nil
+	}
+	position, event, digest, err := checkpoint(ctx, file)
+	if err != nil {
+		return err.Error(), nil
+	}
+	head, err := ledger.Head(ctx)
+	if err != nil {
+		return "", fmt.Errorf("projections: open %s: %w", file, err)
+	}
+	if position > head {
+		return fmt.Sprintf("the file held %d events and the ledger holds %d: it is another ledger, or it lost events; check it against its signed checkpoints", position, head), nil
+	}
+	why := ""
+	err = ledger.Read(ctx, max(position, 1)-1, position, func(events []eventstore.Recorded) error {
+		if sum := sha256.Sum256(events[0].Body); events[0].ID != event || string(sum[:]) != string(digest) {
+			why = fmt.Sprintf("the ledger's event at position %d is not the one the file was built from: it is another ledger; check it against its signed checkpoints", position)
+		}
+		return nil
+	})
+	if err != nil {
+		err = fmt.Errorf("projections: open %s: %w", file, err)
+	}
+	return why, err
+}
+
+// checkpoint reads up to where the file holds the ledger, and its last event's
+// id and digest.
+func checkpoint(ctx context.Context, file string) (position eventstore.Position, event uuid.UUID, digest []byte, err error) {
+	db, err := connect(file, 1)
+	if err != nil {
+		return 0, event, nil, fmt.Errorf("the file could not be opened: %w", err)
+	}
+	defer db.Close()
+	var found int
+	if err := db.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&found); err != nil {
+		return 0, event, nil, fmt.Errorf("the file could not be read: %w", err)
+	}
+	if found != version {
+		return 0, event, nil, fmt.Errorf("the file has schema version %d, this jointlab uses %d", found, version)
+	}
+	if err := db.QueryRowContext(ctx, `SELECT position, event, digest FROM checkpoint`).Scan(&position, &event, &digest); err != nil {
+		return 0, event, nil, fmt.Errorf("the file could not be read: %w", err)
+	}
+	return position, event, digest, nil
+}
+
+// Rebuild folds the whole ledger into a new file and puts it in the place of
+// file, which nothing may have open. The model that was there is compared with
+// the new one at the position it had reached, and what differs is reported.
+// progress, if not nil, is told how far it is.
+func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, progress func(done, total eventstore.Position)) (Report, error) {
+	start := time.Now()
+	var r Report
+	head, err := ledger.Head(ctx)
+	if err != nil {
+		return r, fmt.Errorf("projections: rebuild %s: %w", file, err)
+	}
+	why, err := unusable(ctx, file, ledger)
+	if err != nil {
+		return r, err
+	}
+	upTo := head
+	if why == "" {
+		if upTo, _, _, err = checkpoint(ctx, file); err != nil {
+			return r, fmt.Errorf("projections: rebuild %s: %w", file, err)
+		}
+	}
+	made := file + ".new"
+	if r.Aggregates, err = build(ctx, made, ledger, store, upTo, progress); err != nil {
+		return r, err
+	}
+	if why == "" {
+		r.Compared, r.ComparedAt = true, upTo
+		if r.Differences, err = compareFiles(ctx, made, file); err != nil {
+			return r, fmt.Errorf("projections: compare with %s: %w", file, err)
+		}
+		if err := catchUp(ctx, made, ledger, store, upTo, head); err != nil {
+			return r, err
+		}
+	}
+	r.Position = head
+	if err := replace(file); err != nil {
+		return r, err
+	}
+	r.Took = time.Since(start)
+	return r, nil
+}
+
+// catchUp takes into file the events after one position, up to another.
+func catchUp(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, after, upTo eventstore.Position) (err error) {
+	m, err := open(ctx, file, ledger, store)
+	if err != nil {
+		return fmt.Errorf("projections: open %s: %w", file, err)
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	if m.w, err = newWriter(ctx, m.writers, 20); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.w.close()) }()
+	if err := m.restart(ctx); err != nil {
+		return err
+	}
+	return ledger.Read(ctx, after, upTo, func(events []eventstore.Recorded) error { return m.takeAll(ctx, events) })
+}
+
+// replace puts the file that was built in the place of file, at once or not at
+// all. The old file's log goes first: it must not be taken for the new one's.
+func replace(file string) error {
+	doing := func(err error) error { return fmt.Errorf("projections: replace %s: %w", file, err) }
+	if _, err := os.Stat(file); err == nil {
+		if db, err := connect(file, 1); err == nil {
+			_, _ = db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`) // keeps the old file whole, if it still is, should this end here
+			_ = db.Close()
+		}
+	}
+	for _, log := range []string{file + "-wal", file + "-shm"} {
+		if err := os.Remove(log); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return doing(err)
+		}
+	}
+	if err := flushed(file + ".new"); err != nil {
+		return doing(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
+		return doing(err)
+	}
+	if err := flushed(filepath.Dir(file)); err != nil {
+		return doing(err)
+	}
+	return nil
+}
+
+// flushed has a file or folder written to disk.
+func flushed(name string) error {
+	f, err := os.Open(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+var errReached = errors.New("reached")
+
+// build folds the ledger up to a position into a new file. Events are decoded
+// on all cores while the next are read; each aggregate is written once, at the
+// end, and the indexes after that.
+func build(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, upTo eventstore.Position, progress func(done, total eventstore.Position)) (aggregates int, err error) {
+	doing := func(err error) error { return fmt.Errorf("projections: build %s: %w", file, err) }
+	for _, old := range []string{file, file + "-wal", file + "-shm", file + "-journal"} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return 0, doing(err)
+		}
+	}
+	db, err := connect(file, 1, "journal_mode(OFF)", "synchronous(OFF)", "locking_mode(EXCLUSIVE)")
+	if err != nil {
+		return 0, doing(err)
+	}
+	defer func() {
+		if err = errors.Join(err, db.Close()); err != nil {
+			os.Remove(file)
+		}
+	}()
+	w, err := newWriter(ctx, db, 50)
+	if err != nil {
+		return 0, doing(err)
+	}
+	defer func() { err = errors.Join(err, w.close()) }()
+	if _, err := w.conn.ExecContext(ctx, schema+"BEGIN"); err != nil {
+		return 0, doing(err)
+	}
+	f := newFolder(store)
+	f.deferred = true
+	all := map[eventstore.Stream]*aggregate{}
+	f.find = func(_ context.Context, s eventstore.Stream) (*aggregate, error) { return all[s], nil }
+	f.keep = func(a *aggregate) { all[a.stream] = a }
+	if upTo > 0 {
+		if err := f.read(ctx, ledger, upTo, progress); err != nil {
+			return 0, doing(err)
+		}
+		if err := f.settle(ctx); err != nil {
+			return 0, doing(err)
+		}
+		clear(all)
+		if err := f.writeAll(ctx, w); err != nil {
+			return 0, doing(err)
+		}
+		if err := f.mark(ctx, w, 0); err != nil {
+			return 0, doing(err)
+		}
+	}
+	if _, err := w.conn.ExecContext(ctx, indexes+"COMMIT"); err != nil {
+		return 0, doing(err)
+	}
+	return int(f.streams), nil
+}
+
+// chunk is a run of events and what they decode to.
+type chunk struct {
+	events  []eventstore.Recorded
+	decoded []eventstore.Decoded
+}
+
+// read takes in the ledger up to a position.
+func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
+	return inOrder(ctx, func(ctx context.Context, give func(*chunk) error) error {
+		err := ledger.Follow(ctx, 0, func(events []eventstore.Recorded) error {
+			if over := events[len(events)-1].Position; over > upTo {
+				events = events[:len(events)-int(over-upTo)]
+			}
+			if err := give(&chunk{events: append([]eventstore.Recorded(nil), events...)}); err != nil {
+				return err
+			}
+			if events[len(events)-1].Position == upTo {
+				return errReached
+			}
+			return nil
+		})
+		if errors.Is(err, errReached) {
+			return nil
+		}
+		return err
+	}, func(c *chunk) error {
+		c.decoded = make([]eventstore.Decoded, len(c.events))
+		for i, r := range c.events {
+			var err error
+			if c.decoded[i], err = eventstore.Decode(r.Body); err != nil {
+				return stopped(r, c.decoded[i], err)
+			}
+		}
+		return nil
+	}, func(c *chunk) error {
+		for i, r := range c.events {
+			if err := f.take(ctx, r, c.decoded[i]); err != nil {
+				var fault *eventError
+				if errors.As(err, &fault) {
+					return stopped(r, c.decoded[i], fault)
+				}
+				return err
+			}
+		}
+		if progress != nil {
+			progress(f.position, upTo)
+		}
+		return nil
+	})
+}
+
+// written is an aggregate on its way into the file.
+type written struct {
+	*aggregate
+	document []byte
+	words    string
+}
+
+// writeAll writes every aggregate and the trail into new tables.
+func (f *folder) writeAll(ctx context.Context, w *writer) error {
+	err := inOrder(ctx, func(_ context.Context, give func(*written) error) error {
+		for _, a := range f.touched {
+			if err := give(&written{aggregate: a}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, func(a *written) (err error) {
+		a.words = segmented(a.state.words())
+		a.document, err = a.state.document()
+		return err
+	}, func(a *written) error {
+		err := f.writeAggregate(ctx, w, a.aggregate, a.document, a.words, true)
+		a.state = nil
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return f.writeTrail(ctx, w)
+}
+
+// inOrder does work on what produce gives, on all cores, and hands it to
+// consume in the order in which it was given.
+func inOrder[T any](ctx context.Context, produce func(context.Context, func(T) error) error, work, consume func(T) error) error {
+	type job struct {
+		item T
+		done chan error
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	ordered, jobs := make(chan job, 16), make(chan job, 16)
+	var all sync.WaitGroup
+	all.Go(func() {
+		defer close(ordered)
+		defer close(jobs)
+		err := produce(ctx, func(item T) error {
+			j := job{item, make(chan error, 1)}
+			for _, to := range []chan job{ordered, jobs} {
+				select {
+				case to <- j:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			cancel(err)
+		}
+	})
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for j := range jobs {
+				j.done <- work(j.item)
+			}
+		})
+	}
+	for j := range ordered {
+		if context.Cause(ctx) != nil {
+			continue
+		}
+		var err error
+		select {
+		case err = <-j.done:
+		case <-ctx.Done():
+			continue
+		}
+		if err == nil {
+			err = consume(j.item)
+		}
+		if err != nil {
+			cancel(err)
+		}
+	}
+	all.Wait()
+	return context.Cause(ctx)
+}

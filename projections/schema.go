@@ -1,0 +1,193 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"runtime"
+	"strings"
+
+	_ "modernc.org/sqlite" // the driver "sqlite"
+)
+
+// version is what a file must have been written with to be gone on with. It
+// changes with the schema and with what is folded into it; any other file is
+// built anew.
+const version = 1
+
+// schema keys everything by numbers that grow with the ledger, never by random
+// ids: n numbers the streams in the order of their first events, so a model
+// built anew has the same numbers. Rows besides the documents hold what is
+// filtered and sorted by, nothing else.
+const schema = `
+CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, event BLOB NOT NULL, digest BLOB NOT NULL);
+INSERT INTO checkpoint VALUES (1, 0, x'', x'');
+
+CREATE TABLE streams (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, id BLOB NOT NULL, events INTEGER NOT NULL,
+	created INTEGER NOT NULL, updated INTEGER NOT NULL, positions BLOB NOT NULL);
+CREATE TABLE documents (n INTEGER PRIMARY KEY, document BLOB NOT NULL);
+CREATE VIRTUAL TABLE search USING fts5 (words, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');
+
+CREATE TABLE labs (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL, status INTEGER NOT NULL, due TEXT,
+	host BLOB NOT NULL, level TEXT NOT NULL, programme TEXT NOT NULL, discipline TEXT NOT NULL);
+CREATE TABLE parties (lab INTEGER, entity BLOB, bound INTEGER NOT NULL, PRIMARY KEY (lab, entity)) WITHOUT ROWID;
+CREATE TABLE agreements (lab INTEGER, no INTEGER, class TEXT NOT NULL, parties TEXT NOT NULL, ends TEXT, amended INTEGER NOT NULL,
+	days TEXT NOT NULL, PRIMARY KEY (lab, no)) WITHOUT ROWID;
+CREATE TABLE rights (lab INTEGER, no INTEGER, agreement TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, party BLOB NOT NULL,
+	counterparty BLOB, due TEXT, since TEXT NOT NULL, PRIMARY KEY (lab, no)) WITHOUT ROWID;
+CREATE TABLE commitments (lab INTEGER, no INTEGER, party BLOB NOT NULL, kind TEXT NOT NULL, currency TEXT NOT NULL, source TEXT NOT NULL,
+	days TEXT NOT NULL, late TEXT NOT NULL, PRIMARY KEY (lab, no)) WITHOUT ROWID;
+
+CREATE TABLE entities (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL, kind TEXT NOT NULL, country TEXT NOT NULL, days TEXT NOT NULL);
+CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
+
+CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE actors (n INTEGER PRIMARY KEY, subject TEXT NOT NULL, role TEXT NOT NULL, behalf BLOB NOT NULL);
+CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL);
+CREATE TABLE corrections (position INTEGER PRIMARY KEY, event BLOB NOT NULL, corrects BLOB NOT NULL);
+`
+
+// indexes are made after a rebuild has written all rows, which is faster.
+var indexes = fmt.Sprintf(`
+CREATE UNIQUE INDEX streams_by_id ON streams (id, kind);
+CREATE INDEX parties_by_entity ON parties (entity);
+CREATE INDEX identifiers_by_value ON identifiers (value, scheme);
+CREATE INDEX corrections_by_corrected ON corrections (corrects);
+PRAGMA user_version = %d;
+`, version)
+
+// compared lists the tables that two models at one position agree on. In
+// those of one stream the first column is its number.
+var compared = []struct {
+	table     string
+	perStream bool
+}{
+	{"checkpoint", false},
+	{"streams", true},
+	{"documents", true},
+	{"labs", true},
+	{"parties", true},
+	{"agreements", true},
+	{"rights", true},
+	{"commitments", true},
+	{"entities", true},
+	{"identifiers", true},
+	{"terms", false}, // how often and where search finds each word
+	{"types", false},
+	{"actors", false},
+	{"corrections", false},
+}
+
+// connect opens a pool on file with the given pragmas.
+func connect(file string, conns int, pragmas ...string) (*sql.DB, error) {
+	query := url.Values{"_txlock": {"deferred"}, "_pragma": append([]string{"busy_timeout(10000)", "cache_size(-32768)", "temp_store(2)"}, pragmas...)}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}).String())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	return db, db.Ping()
+}
+
+func connectWriter(file string) (*sql.DB, error) {
+	return connect(file, 1, "journal_mode(WAL)", "synchronous(NORMAL)")
+}
+
+func connectReaders(file string) (*sql.DB, error) {
+	return connect(file, max(4, runtime.NumCPU()), "query_only(1)")
+}
+
+// writer writes rows over one connection, many a statement.
+type writer struct {
+	conn       *sql.Conn
+	rows       int // a statement
+	tables     map[string]*table
+	statements map[string]*sql.Stmt
+}
+
+type table struct {
+	head  string // INSERT … VALUES
+	width int
+	args  []any
+}
+
+func newWriter(ctx context.Context, db *sql.DB, rows int) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &writer{conn, rows, map[string]*table{}, map[string]*sql.Stmt{}}, nil
+}
+
+func (w *writer) close() error {
+	var errs []error
+	for _, s := range w.statements {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(append(errs, w.conn.Close())...)
+}
+
+// exec runs a statement, prepared once.
+func (w *writer) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
+	s, ok := w.statements[statement]
+	if !ok {
+		var err error
+		if s, err = w.conn.PrepareContext(ctx, statement); err != nil {
+			return nil, err
+		}
+		w.statements[statement] = s
+	}
+	return s.ExecContext(ctx, args...)
+}
+
+// put adds a row to a table, named with its columns where these are not all.
+// It takes the place of the row with the same key.
+func (w *writer) put(ctx context.Context, into string, values ...any) error {
+	t, ok := w.tables[into]
+	if !ok {
+		t = &table{head: "INSERT OR REPLACE INTO " + into + " VALUES ", width: len(values)}
+		w.tables[into] = t
+	}
+	t.args = append(t.args, values...)
+	if len(t.args) < w.rows*t.width {
+		return nil
+	}
+	return t.flush(ctx, w)
+}
+
+func (w *writer) flush(ctx context.Context) error {
+	for _, t := range w.tables {
+		if err := t.flush(ctx, w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *table) flush(ctx context.Context, w *writer) error {
+	row := ",(" + strings.Repeat(",?", t.width)[1:] + ")"
+	for args := t.args; len(args) > 0; {
+		rows := 1
+		if len(args) >= w.rows*t.width {
+			rows = w.rows
+		}
+		if _, err := w.exec(ctx, t.head+strings.Repeat(row, rows)[1:], args[:rows*t.width]...); err != nil {
+			return err
+		}
+		args = args[rows*t.width:]
+	}
+	clear(t.args) // let go of the documents
+	t.args = t.args[:0]
+	return nil
+}
+
+// drop forgets rows that were put and not written.
+func (w *writer) drop() {
+	for _, t := range w.tables {
+		clear(t.args)
+		t.args = t.args[:0]
+	}
+}

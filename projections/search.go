@@ -1,0 +1,92 @@
+package projections
+
+import (
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Chinese is written without spaces, and the engine's own trigrams never find
+// words of two characters. So each run of Chinese characters is written into
+// the index as its overlapping pairs and its last character: 清华大学 becomes
+// 清华 华大 大学 学. A word of two or more is then a phrase of pairs, and a
+// single character is the beginning of a pair or a last one. A phrase never
+// runs from one text into the next: the last character stands between them.
+
+// ideographic reports whether r is written without spaces between words.
+func ideographic(r rune) bool {
+	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
+}
+
+// terms calls each with every word of text: a run of ideographs, or of other
+// letters and digits.
+func terms(text string, each func(word []rune, ideographs bool)) {
+	var word []rune
+	kind := false
+	end := func() {
+		if len(word) > 0 {
+			each(word, kind)
+			word = word[:0]
+		}
+	}
+	for _, r := range norm.NFKC.String(text) {
+		switch {
+		case ideographic(r):
+			if !kind {
+				end()
+			}
+			kind, word = true, append(word, r)
+		case unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) && !kind && len(word) > 0:
+			if kind {
+				end()
+			}
+			kind, word = false, append(word, r)
+		default:
+			end()
+		}
+	}
+	end()
+}
+
+// segmented is text as it goes into the index.
+func segmented(texts []string) string {
+	var b strings.Builder
+	for _, text := range texts {
+		terms(text, func(word []rune, ideographs bool) {
+			if !ideographs {
+				b.WriteString(string(word))
+				b.WriteByte(' ')
+				return
+			}
+			for i := range word {
+				b.WriteString(string(word[i:min(i+2, len(word))]))
+				b.WriteByte(' ')
+			}
+		})
+	}
+	return b.String()
+}
+
+// matching is the engine's query for what a person typed: all words must be
+// there, the last letters of any may be missing. Words hold only letters and
+// digits and stand in quotes, so nothing that is typed is ever syntax. It is
+// empty where nothing was typed that could be looked for.
+func matching(typed string) string {
+	var b strings.Builder
+	terms(typed, func(word []rune, ideographs bool) {
+		if b.Len() > 0 {
+			b.WriteString(" AND ")
+		}
+		b.WriteByte('"')
+		if !ideographs || len(word) == 1 {
+			b.WriteString(string(word) + `"*`)
+			return
+		}
+		for i := range word[:len(word)-1] {
+			b.WriteString(string(word[i:i+2]) + " ")
+		}
+		b.WriteByte('"')
+	})
+	return b.String()
+}
