@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// client speaks to a register over HTTP: another process's over the network,
+// or this one's without it.
+type client struct {
+	base  string // http://host:port, without a slash at the end
+	http  *http.Client
+	token string
+}
+
+// inProcess is a client of a handler in this process.
+func inProcess(h http.Handler, token string) client {
+	return client{"http://jointlab", &http.Client{Transport: direct{h}}, token}
+}
+
+// direct answers requests by calling a handler.
+type direct struct{ handler http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	d.handler.ServeHTTP(w, r)
+	return &http.Response{
+		StatusCode: w.status, Status: http.StatusText(w.status), Header: w.header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Body: io.NopCloser(&w.body), ContentLength: int64(w.body.Len()), Request: r,
+	}, nil
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (w *recorder) Header() http.Header         { return w.header }
+func (w *recorder) WriteHeader(status int)      { w.status = status }
+func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
+
+// problem is what the register says when it refuses (RFC 9457).
+type problem struct {
+	Status   int                 `json:"status"`
+	Title    string              `json:"title"`
+	Detail   string              `json:"detail"`
+	Code     string              `json:"code"`
+	Errors   []domain.FieldError `json:"errors"`
+	Findings []domain.Finding    `json:"findings"`
+}
+
+func (p *problem) Error() string {
+	var b strings.Builder
+	b.WriteString(p.Detail)
+	for _, e := range p.Errors {
+		fmt.Fprintf(&b, "; %s: %s", e.Path, e.Message.English())
+	}
+	for _, f := range p.Findings {
+		fmt.Fprintf(&b, "; %s「%s」", f.Rule, f.Quote)
+		for _, m := range f.Missing {
+			b.WriteString(" " + m.English())
+		}
+	}
+	return b.String()
+}
+
+// answer is what the register says when it has carried out a command.
+type answer struct {
+	ID       string `json:"id"`
+	Revision uint64 `json:"revision"`
+	Replayed bool   `json:"replayed"`
+	Events   []struct {
+		ID uuid.UUID `json:"id"`
+	} `json:"events"`
+}
+
+// send sends a command. The same key never carries it out twice. It does not
+// wait for the read model.
+func (c client) send(ctx context.Context, path, key string, command any) (answer, error) {
+	body, err := json.Marshal(command)
+	if err != nil {
+		return answer{}, err
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.base+path, bytes.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Prefer", "respond-async")
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
+	}
+	var a answer
+	return a, c.do(r, &a)
+}
+
+// get reads a resource into out.
+func (c client) get(ctx context.Context, path string, out any) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
+	if err != nil {
+		return err
+	}
+	return c.do(r, out)
+}
+
+func (c client) do(r *http.Request, out any) error {
+	if c.token != "" {
+		r.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(r)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode >= 300 {
+		p := &problem{Status: resp.StatusCode, Detail: resp.Status}
+		if err := json.Unmarshal(body, p); err != nil {
+			return fmt.Errorf("%s %s: %s", r.Method, r.URL.Path, resp.Status)
+		}
+		return p
+	}
+	return json.Unmarshal(body, out)
+}

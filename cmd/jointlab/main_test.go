@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"jointlab": main})
+}
+
+// run is this test binary, run as the command jointlab.
+func run(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	path, err := exec.LookPath("jointlab") // put on the PATH by testscript.Main
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// output runs jointlab and returns what it printed.
+func output(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := run(t, args...).Output()
+	if err != nil {
+		t.Fatalf("jointlab %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// served is a running jointlab serve.
+type served struct {
+	cmd *exec.Cmd
+	url string
+}
+
+var listens = regexp.MustCompile(`listens on (http://\S+)`)
+
+// startServer runs jointlab serve on data and waits until it listens.
+func startServer(t testing.TB, data string, args ...string) served {
+	t.Helper()
+	cmd := run(t, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	lines := bufio.NewScanner(out)
+	for lines.Scan() {
+		if m := listens.FindStringSubmatch(lines.Text()); m != nil {
+			go io.Copy(io.Discard, out)
+			return served{cmd, m[1]}
+		}
+	}
+	t.Fatalf("jointlab serve ended before it listened: %v", cmd.Wait())
+	return served{}
+}
+
+// stop asks the server to stop and waits until it has.
+func (s served) stop(t testing.TB) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.cmd.Wait(); err != nil {
+		t.Errorf("jointlab serve, asked to stop: %v", err)
+	}
+}
+
+// kill ends the server without warning, as kill -9 does.
+func (s served) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+}
+
+// client is a client of the server with a token for role.
+func (s served) client(t testing.TB, data, role, entity string) client {
+	t.Helper()
+	args := []string{"token", "create", "--data", data, "--role", role, "--subject", "test-" + role}
+	if entity != "" {
+		args = append(args, "--entity", entity)
+	}
+	return client{s.url, &http.Client{Timeout: 10 * time.Second}, strings.TrimSpace(output(t, args...))}
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+	})
+}
+
+// within bounds a test's requests.
+func within(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"github.com/jointlab/jointlab/api"
+	"github.com/jointlab/jointlab/domain"
+)
+
+// drainTime is how long requests may take to finish once the server stops.
+const drainTime = 10 * time.Second
+
+func serveCommand() *cobra.Command {
+	var data, listen string
+	var demo, anonymous bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the register: store, read models and HTTP in one process · 运行登记簿",
+		Long: `serve runs the whole register in one process: an embedded NATS server with
+JetStream that syncs each event to disk before it is acknowledged, the read
+models, and the HTTP API. It stops on SIGINT or SIGTERM: requests finish, then
+the followers, then the store.
+
+--demo fills an empty folder with an invented registry, prints a token for each
+role, and lets anybody read.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), data, listen, demo, anonymous)
+		},
+	}
+	dataFlag(cmd, &data)
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
+	cmd.Flags().BoolVar(&anonymous, "anonymous-read", false, "let anybody read without a token")
+	return cmd
+}
+
+func serve(ctx context.Context, out, errout io.Writer, data, listen string, demo, anonymous bool) (err error) {
+	logger := slog.New(slog.NewTextHandler(errout, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", listen, err)
+	}
+	defer listener.Close()
+	r, err := openRegister(ctx, data, registerConfig{anonymousRead: anonymous || demo, logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.close()) }()
+	for _, p := range r.log.Problems() {
+		logger.Error("writing is refused", "problem", p)
+	}
+	if demo {
+		if err := loadDemo(ctx, r); err != nil {
+			return fmt.Errorf("load the demo registry: %w", err)
+		}
+	}
+	url := "http://" + listener.Addr().String()
+	if err := welcome(out, r, url, data, demo); err != nil {
+		return err
+	}
+	server := r.handler.HTTPServer(listen)
+	stopped := make(chan error, 1)
+	go func() { stopped <- server.Serve(listener) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	logger.Info("stopping: letting requests finish")
+	draining, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+	defer cancel()
+	if err := server.Shutdown(draining); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("some requests did not finish within %s: %w", drainTime, err)
+	}
+	return nil
+}
+
+// welcome says where the register is and what to try.
+func welcome(out io.Writer, r *register, url, data string, demo bool) error {
+	fmt.Fprintf(out, "jointlab listens on %s · 监听地址\n  data · 数据: %s\n  docs · 文档: %s/docs\n", url, data, url)
+	if !demo {
+		fmt.Fprintf(out, "\nTry · 试一试:\n  jointlab import --data %s organisations.csv labs.csv   (before serving)\n  jointlab token create --data %s --role officer --subject you\n  curl -H \"Authorization: Bearer $TOKEN\" %s/v1/labs\n", data, data, url)
+		return nil
+	}
+	fmt.Fprintf(out, "\nThe demo registry is invented · 演示数据纯属虚构\n\nTokens, valid for 8 hours · 令牌（8 小时有效）:\n")
+	for _, role := range domain.Roles {
+		claims := api.Claims{Subject: "demo-" + string(role), Role: role}
+		if role == domain.Host || role == domain.Partner {
+			claims.Entity = demoActs[role]
+		}
+		token, err := r.signer.Issue(claims, 8*time.Hour)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "  %-9s %s\n", role, token)
+	}
+	fmt.Fprintf(out, "\nTry · 试一试:\n  curl '%[1]s/v1/labs?status=DUE'\n  curl '%[1]s/v1/labs/%[2]s/history'\n  curl '%[1]s/v1/rights?overdue_on=%[3]s'\n", url, demoLab(9), domain.DateOf(time.Now()))
+	return nil
+}
+
+func tokenCommand() *cobra.Command {
+	var data, role, subject, entity string
+	var ttl time.Duration
+	create := &cobra.Command{
+		Use:   "create",
+		Short: "Make a token that speaks for somebody · 签发令牌",
+		Long: `create prints a token signed with the key in the data folder. Whoever holds the
+token acts as its subject, in its role, for its legal entity, until it expires.
+The host and partner roles need --entity.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			claims := api.Claims{Subject: subject, Role: domain.Role(role)}
+			if entity != "" {
+				id, err := uuid.Parse(entity)
+				if err != nil {
+					return fmt.Errorf("--entity %q is not the id of a legal entity", entity)
+				}
+				claims.Entity = id
+			}
+			if err := os.MkdirAll(data, 0o700); err != nil {
+				return err
+			}
+			key, err := api.LoadOrCreateKey(keyPath(data))
+			if err != nil {
+				return err
+			}
+			token, err := api.NewSigner(key, time.Now).Issue(claims, ttl)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), token)
+			return nil
+		},
+	}
+	dataFlag(create, &data)
+	create.Flags().StringVar(&role, "role", "", fmt.Sprintf("one of %v", domain.Roles))
+	create.Flags().StringVar(&subject, "subject", "", "who acts: a stable identifier")
+	create.Flags().StringVar(&entity, "entity", "", "id of the legal entity acted for")
+	create.Flags().DurationVar(&ttl, "ttl", time.Hour, "how long the token holds")
+	cmd := &cobra.Command{Use: "token", Short: "Tokens · 令牌"}
+	cmd.AddCommand(create)
+	return cmd
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/projections"
+)
+
+func keyPath(data string) string { return filepath.Join(data, keyFile) }
+
+func verifyCommand() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Fold the whole ledger and compare with the read model · 核对读模型与事件",
+		Long: `verify folds every event of the ledger anew and compares the result with what the
+read model holds. It names each difference and fails if there is one. No server
+may have the folder open.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := openRegister(cmd.Context(), data, registerConfig{})
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			if err := r.caughtUp(cmd.Context()); err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			for _, p := range r.log.Problems() {
+				fmt.Fprintln(out, "ledger:", p)
+			}
+			report, err := projections.Verify(cmd.Context(), r.log, r.log, r.model)
+			if err != nil {
+				return err
+			}
+			printReport(out, report)
+			if len(report.Differences) > 0 || len(r.log.Problems()) > 0 {
+				return errors.New("the register does not hold what it should; see above (jointlab rebuild makes the read model anew)")
+			}
+			return nil
+		},
+	}
+	dataFlag(cmd, &data)
+	return cmd
+}
+
+func rebuildCommand() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "rebuild",
+		Short: "Make the read model anew from the ledger · 由事件重建读模型",
+		Long: `rebuild folds the whole ledger into a new read model, compares it with the old
+one, reports every difference, and puts the new one in its place. No server may
+have the folder open.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := jetstream.Open(cmd.Context(), jetstream.Config{Dir: data})
+			if err != nil {
+				return err
+			}
+			defer log.Close()
+			p := newProgress(cmd.ErrOrStderr())
+			report, err := projections.Rebuild(cmd.Context(), filepath.Join(data, modelFile), log, log, func(done, total eventstore.Position) {
+				p.show("events", int(done), int(total))
+			})
+			p.done()
+			if err != nil {
+				return err
+			}
+			printReport(cmd.OutOrStdout(), report)
+			return nil
+		},
+	}
+	dataFlag(cmd, &data)
+	return cmd
+}
+
+func printReport(out io.Writer, r projections.Report) {
+	for _, d := range r.Differences {
+		fmt.Fprintf(out, "%s %s position %d: %s\n", d.What, d.Stream, d.Position, d.Is)
+	}
+	compared := ""
+	if !r.Compared {
+		compared = " (nothing to compare with)"
+	}
+	fmt.Fprintf(out, "%d events, %d aggregates, %d differences%s\n", r.Position, r.Aggregates, len(r.Differences), compared)
+}
