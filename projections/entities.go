@@ -49,23 +49,18 @@ func (s *entityState) words() []string {
 	return slices.Compact(words)
 }
 
-func (s *entityState) put(ctx context.Context, w *writer, n int64) error {
+func (s *entityState) rows(n int64) (all rows) {
 	name := s.DisplayName()
 	changes := []domain.Date{s.Established.Earliest()}
 	if s.Ended != nil {
 		first, last := s.Ended.On.Earliest(), s.Ended.On.Latest()
 		changes = append(changes, first, first.AddDays(1), last, last.AddDays(1))
 	}
-	if err := w.put(ctx, "entities", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), string(s.Kind), s.Country,
-		days(changes, s.StatusOn)); err != nil {
-		return err
-	}
+	all.add("entities", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), string(s.Kind), s.Country, days(changes, s.StatusOn))
 	for _, id := range s.Ref().Identifiers {
-		if err := w.put(ctx, "identifiers", n, string(id.Scheme), id.Value); err != nil {
-			return err
-		}
+		all.add("identifiers", n, string(id.Scheme), id.Value)
 	}
-	return nil
+	return all
 }
 
 // Entity returns a legal entity, how many events it has and when the last was recorded.

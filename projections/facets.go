@@ -13,8 +13,8 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// putFacets writes a row for each agreement, item and commitment of the lab.
-func (s *labState) putFacets(ctx context.Context, w *writer, n int64) error {
+// addFacets adds a row for each agreement, item and commitment of the lab.
+func (s *labState) addFacets(all *rows, n int64) {
 	for i := range s.Agreements {
 		a := &s.Agreements[i]
 		changes := []domain.Date{a.InForceFrom, a.EndedOn, after(a.Term.To)}
@@ -25,10 +25,7 @@ func (s *labState) putFacets(ctx context.Context, w *writer, n int64) error {
 		for _, p := range a.Parties {
 			parties.WriteString(p.Entity.ID.String() + " ")
 		}
-		if err := w.put(ctx, "agreements", n, i, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0,
-			days(changes, a.StatusOn)); err != nil {
-			return err
-		}
+		all.add("agreements", n, i, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0, days(changes, a.StatusOn))
 	}
 	for i := range s.Rights {
 		r := &s.Rights[i]
@@ -36,10 +33,7 @@ func (s *labState) putFacets(ctx context.Context, w *writer, n int64) error {
 		if r.Counterparty != nil {
 			counterparty = r.Counterparty.ID[:]
 		}
-		if err := w.put(ctx, "rights", n, i, r.Agreement, string(r.Kind), string(r.State), r.Party.ID[:], counterparty,
-			nullable(r.Due), r.Since.String()); err != nil {
-			return err
-		}
+		all.add("rights", n, i, r.Agreement, string(r.Kind), string(r.State), r.Party.ID[:], counterparty, nullable(r.Due), r.Since.String())
 	}
 	for i := range s.Commitments {
 		c := &s.Commitments[i]
@@ -63,12 +57,12 @@ func (s *labState) putFacets(ctx context.Context, w *writer, n int64) error {
 		case c.Quantity.Equipment != nil:
 			currency = c.Quantity.Equipment.Value.Currency
 		}
-		if err := w.put(ctx, "commitments", n, i, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source),
-			days(slices.Clone(changes), c.StatusOn), days(changes, late)); err != nil {
-			return err
+		lateDays := "[]"
+		if len(c.Schedule) > 0 {
+			lateDays = days(slices.Clone(changes), late)
 		}
+		all.add("commitments", n, i, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source), days(changes, c.StatusOn), lateDays)
 	}
-	return nil
 }
 
 // after is the day after d, or none where there is no d.

@@ -25,8 +25,8 @@ type state interface {
 	document() ([]byte, error)
 	// words is all that a search can find it by.
 	words() []string
-	// put writes the rows that are filtered and sorted by; n is its number.
-	put(ctx context.Context, w *writer, n int64) error
+	// rows is what it is filtered and sorted by; n is its number.
+	rows(n int64) rows
 }
 
 // states makes the empty state of each kind of stream.
@@ -258,72 +258,60 @@ func (f *folder) settle(ctx context.Context) error {
 	return nil
 }
 
-// write puts all that was gathered into w. fresh: the tables hold nothing of
-// these aggregates yet.
-func (f *folder) write(ctx context.Context, w *writer, fresh bool) error {
+// write writes all that was gathered, in the place of what was there.
+func (f *folder) write(ctx context.Context, w *writer) error {
 	for _, a := range f.touched {
-		document, err := a.state.document()
+		all, err := a.rows()
 		if err != nil {
 			return err
 		}
-		if err := f.writeAggregate(ctx, w, a, document, segmented(a.state.words()), fresh); err != nil {
+		for _, t := range rowsOf[a.stream.Kind] {
+			if _, err := w.exec(ctx, "DELETE FROM "+t.table+" WHERE "+t.of+" = ?", a.n); err != nil {
+				return err
+			}
+		}
+		if err := w.put(ctx, all); err != nil {
 			return err
 		}
 	}
 	return f.writeTrail(ctx, w)
 }
 
-func (f *folder) writeAggregate(ctx context.Context, w *writer, a *aggregate, document []byte, words string, fresh bool) error {
-	if !fresh {
-		for _, t := range rowsOf[a.stream.Kind] {
-			if _, err := w.exec(ctx, "DELETE FROM "+t.table+" WHERE "+t.of+" = ?", a.n); err != nil {
-				return err
-			}
-		}
-	}
-	if words != a.found {
-		if err := w.put(ctx, "search (rowid, words)", a.n, words); err != nil {
-			return err
-		}
+// rows is all that is to be written of the aggregate, which then counts as written.
+func (a *aggregate) rows() (rows, error) {
+	document, err := a.state.document()
+	all := a.state.rows(a.n)
+	if words := segmented(a.state.words()); words != a.found {
+		all.add("search (rowid, words)", a.n, words)
 		a.found = words
 	}
+	all.add("documents", a.n, document)
+	all.add("streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions)
 	a.touched = false
-	return errors.Join(
-		w.put(ctx, "streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions),
-		w.put(ctx, "documents", a.n, document),
-		a.state.put(ctx, w, a.n),
-	)
+	return all, err
 }
 
 func (f *folder) writeTrail(ctx context.Context, w *writer) error {
+	var all rows
 	for i, name := range f.newTypes {
-		if err := w.put(ctx, "types", int64(len(f.types)-len(f.newTypes)+i+1), name); err != nil {
-			return err
-		}
+		all.add("types", int64(len(f.types)-len(f.newTypes)+i+1), name)
 	}
 	for i, a := range f.newActors {
-		if err := w.put(ctx, "actors", int64(len(f.actors)-len(f.newActors)+i+1), a.Subject, string(a.Role), a.OnBehalfOf[:]); err != nil {
-			return err
-		}
+		all.add("actors", int64(len(f.actors)-len(f.newActors)+i+1), a.Subject, string(a.Role), f.newActors[i].OnBehalfOf[:])
 	}
 	for _, c := range f.corrections {
-		if err := w.put(ctx, "corrections", c[:]...); err != nil {
-			return err
-		}
+		all.add("corrections", c[:]...)
 	}
 	for len(f.records) > 0 {
-		whole := len(f.records) >= blockEvents*recordBytes
 		end := min(len(f.records), blockEvents*recordBytes)
-		if err := w.put(ctx, "trail", f.block, f.records[:end:end]); err != nil {
-			return err
-		}
-		if !whole {
+		all.add("trail", f.block, f.records[:end:end])
+		if end < blockEvents*recordBytes {
 			break
 		}
 		f.records = f.records[end:]
 		f.block++
 	}
-	if err := w.flush(ctx); err != nil {
+	if err := errors.Join(w.put(ctx, all), w.flush(ctx)); err != nil {
 		return err
 	}
 	f.records = append(make([]byte, 0, blockEvents*recordBytes), f.records...)

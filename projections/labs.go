@@ -73,21 +73,24 @@ func (s *labState) words() []string {
 	return slices.Compact(words)
 }
 
-func (s *labState) put(ctx context.Context, w *writer, n int64) error {
+func (s *labState) rows(n int64) rows {
 	name := s.Name()
 	var due any
 	if s.Status == lab.StatusConstruction && !s.Construction.To.IsZero() {
 		due = s.Construction.To.Latest().AddDays(1).String()
 	}
-	err := w.put(ctx, "labs", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), slices.Index(lab.Statuses, s.Status), due,
+	all := make(rows, 0, 10+len(s.Agreements)+len(s.Rights)+len(s.Commitments))
+	all.add("labs", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), slices.Index(lab.Statuses, s.Status), due,
 		s.Host.ID[:], string(s.Level), s.Programme, strings.ToLower(s.Discipline.Zh+"\n"+s.Discipline.En))
-	return errors.Join(err, s.putParties(ctx, w, n), s.putFacets(ctx, w, n))
+	s.addParties(&all, n)
+	s.addFacets(&all, n)
+	return all
 }
 
-// putParties writes who the lab can be found by: its host, the parties of its
+// addParties adds who the lab can be found by: its host, the parties of its
 // agreements and its named partners; and, not bound by that, whoever else its
 // items and commitments are of.
-func (s *labState) putParties(ctx context.Context, w *writer, n int64) error {
+func (s *labState) addParties(all *rows, n int64) {
 	bound := map[uuid.UUID]int{s.Host.ID: 1}
 	for _, c := range s.Commitments {
 		bound[c.Party.ID] = bound[c.Party.ID]
@@ -112,11 +115,8 @@ func (s *labState) putParties(ctx context.Context, w *writer, n int64) error {
 	}
 	slices.SortFunc(ids, func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 	for i := range ids {
-		if err := w.put(ctx, "parties", n, ids[i][:], bound[ids[i]]); err != nil {
-			return err
-		}
+		all.add("parties", n, ids[i][:], bound[ids[i]])
 	}
-	return nil
 }
 
 // Lab returns a lab, how many events it has and when the last was recorded.

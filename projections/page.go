@@ -128,22 +128,22 @@ func dayOf(column string) string {
 func days[T ~string](changes []domain.Date, on func(domain.Date) T) string {
 	changes = append(changes, domain.Date{}.AddDays(1)) // long before any record
 	slices.SortFunc(changes, domain.Date.Compare)
-	var list [][2]string
+	var list strings.Builder
+	before := ""
 	for _, d := range slices.Compact(changes) {
 		if d.IsZero() {
 			continue
 		}
-		says := string(on(d))
-		if len(list) == 0 || list[len(list)-1][1] != says {
-			list = append(list, [2]string{d.String(), says})
+		says := string(on(d)) // a code: nothing in it is special in JSON
+		switch {
+		case list.Len() == 0:
+			list.WriteString(`[["","` + says)
+		case says != before:
+			list.WriteString(`"],["` + d.String() + `","` + says)
 		}
+		before = says
 	}
-	list[0][0] = ""
-	b, err := json.Marshal(list)
-	if err != nil {
-		panic(err) // it holds nothing but text
-	}
-	return string(b)
+	return list.String() + `"]]`
 }
 
 // needsToday reports a query for statuses that does not say on which day.

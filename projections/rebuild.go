@@ -335,8 +335,7 @@ func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo events
 // written is an aggregate on its way into the file.
 type written struct {
 	*aggregate
-	document []byte
-	words    string
+	rows rows
 }
 
 // writeAll writes every aggregate and the trail into new tables.
@@ -349,14 +348,10 @@ func (f *folder) writeAll(ctx context.Context, w *writer) error {
 		}
 		return nil
 	}, func(a *written) (err error) {
-		a.words = segmented(a.state.words())
-		a.document, err = a.state.document()
-		return err
-	}, func(a *written) error {
-		err := f.writeAggregate(ctx, w, a.aggregate, a.document, a.words, true)
+		a.rows, err = a.aggregate.rows()
 		a.state = nil
 		return err
-	})
+	}, func(a *written) error { return w.put(ctx, a.rows) })
 	if err != nil {
 		return err
 	}

@@ -210,7 +210,7 @@ func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err e
 		}
 	}
 	touched := append([]*aggregate(nil), m.folder.touched...)
-	if err := m.folder.write(ctx, m.w, false); err != nil {
+	if err := m.folder.write(ctx, m.w); err != nil {
 		return fmt.Errorf("projections: write up to position %d: %w", m.folder.position, err)
 	}
 	if err := m.folder.mark(ctx, m.w, from); err != nil {

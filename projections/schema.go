@@ -143,19 +143,34 @@ func (w *writer) exec(ctx context.Context, statement string, args ...any) (sql.R
 	return s.ExecContext(ctx, args...)
 }
 
-// put adds a row to a table, named with its columns where these are not all.
-// It takes the place of the row with the same key.
-func (w *writer) put(ctx context.Context, into string, values ...any) error {
-	t, ok := w.tables[into]
-	if !ok {
-		t = &table{head: "INSERT OR REPLACE INTO " + into + " VALUES ", width: len(values)}
-		w.tables[into] = t
+// rows are rows to be written, each in the place of the row with its key.
+type rows []struct {
+	into   string // a table, with its columns where these are not all
+	values []any
+}
+
+func (r *rows) add(into string, values ...any) {
+	*r = append(*r, struct {
+		into   string
+		values []any
+	}{into, values})
+}
+
+// put writes rows once there are enough of them; flush writes the rest.
+func (w *writer) put(ctx context.Context, all rows) error {
+	for _, row := range all {
+		t, ok := w.tables[row.into]
+		if !ok {
+			t = &table{head: "INSERT OR REPLACE INTO " + row.into + " VALUES ", width: len(row.values)}
+			w.tables[row.into] = t
+		}
+		if t.args = append(t.args, row.values...); len(t.args) >= w.rows*t.width {
+			if err := t.flush(ctx, w); err != nil {
+				return err
+			}
+		}
 	}
-	t.args = append(t.args, values...)
-	if len(t.args) < w.rows*t.width {
-		return nil
-	}
-	return t.flush(ctx, w)
+	return nil
 }
 
 func (w *writer) flush(ctx context.Context) error {
