@@ -348,7 +348,7 @@ func (e AgreementClassified) apply(l *Lab, m domain.Meta) {
 type SignAgreement struct {
 	domain.Because
 	Agreement      string        `json:"agreement" doc:"e.g. A1"`
-	Amendment      int           `json:"amendment,omitempty" minimum:"0" doc:"The amendment signed; absent: the agreement itself"`
+	Amendment      int           `json:"amendment,omitzero" minimum:"0" doc:"The amendment signed; absent: the agreement itself"`
 	Party          uuid.UUID     `json:"party" doc:"The legal entity that signs"`
 	Representative domain.Person `json:"representative" doc:"Who signs for it"`
 	On             domain.Date   `json:"on" doc:"When"`
@@ -607,7 +607,7 @@ func (r RenewAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	}
 	var c domain.Check
 	c.NotFuture("on", r.On, x.Today())
-	c.Require(!r.On.Before(a.InForceFrom), "on", "不能早于生效日 %s", "it cannot be renewed before it came into force on %s", a.InForceFrom)
+	notBefore(&c, r.On, a.InForceFrom, "不能早于生效日 %s", "it cannot be renewed before it came into force on %s", a.InForceFrom)
 	c.Require(r.Until.After(domain.Later(a.Term.To, r.On)), "until", "新的截止日应晚于原截止日 %s 和续签日", "the new last day must come after the present one, %s, and after the day of renewal", a.Term.To)
 	c.Digest("document", r.Document, false)
 	if err := c.Err(); err != nil {
@@ -643,6 +643,12 @@ func (e AgreementRenewed) apply(l *Lab, m domain.Meta) {
 	a.Evidence = append(a.Evidence, m.ID)
 }
 
+// notBefore reports a day, where one is given, that comes before the first on
+// which it could have been.
+func notBefore(c *domain.Check, on, first domain.Date, zh, en string, args ...any) {
+	c.Require(on.IsZero() || !on.Before(first), "on", zh, en, args...)
+}
+
 // TerminateAgreement ends an agreement before its term, or gives up one that
 // was never signed by all.
 type TerminateAgreement struct {
@@ -671,7 +677,7 @@ func (t TerminateAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // ends reports a day on which an agreement cannot end: before it came into
 // force, or after it expired.
 func (a *Agreement) ends(c *domain.Check, on domain.Date) {
-	c.Require(a.InForceFrom.IsZero() || !on.Before(a.InForceFrom), "on", "不能早于生效日 %s", "it cannot end before it came into force on %s", a.InForceFrom)
+	notBefore(c, on, a.InForceFrom, "不能早于生效日 %s", "it cannot end before it came into force on %s", a.InForceFrom)
 	c.Require(a.StatusOn(on) != Expired, "on", "协议在 %s 已经到期", "the agreement had expired by %s already", on)
 }
 
@@ -760,7 +766,9 @@ func (w WithdrawParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	p := a.party(w.Party)
 	c.Require(p != nil, "party", "该法人不是协议方", "this legal entity is not a party")
 	c.NotFuture("on", w.On, x.Today())
-	c.Require(p == nil || !w.On.Before(domain.Later(p.Joined, a.InForceFrom)), "on", "不能早于其受约束之日", "it cannot leave before it was bound")
+	if p != nil {
+		notBefore(&c, w.On, domain.Later(p.Joined, a.InForceFrom), "不能早于其受约束之日 %s", "it cannot leave before it was bound, on %s", domain.Later(p.Joined, a.InForceFrom))
+	}
 	c.Digest("notice", w.Notice, false)
 	if err := c.Err(); err != nil {
 		return nil, err
@@ -833,7 +841,9 @@ func (s SucceedParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	next := x.Entity(&c, "successor", s.Successor)
 	c.Require(a.party(s.Successor) == nil, "successor", "承继单位已是协议方", "the successor is a party already")
 	c.NotFuture("on", s.On, x.Today())
-	c.Require(p == nil || !s.On.Before(p.Joined), "on", "不能早于其加入之日", "it cannot be succeeded before it joined")
+	if p != nil {
+		notBefore(&c, s.On, p.Joined, "不能早于其加入之日 %s", "it cannot be succeeded before it joined, on %s", p.Joined)
+	}
 	c.Digest("evidence", s.Evidence, false)
 	if err := c.Err(); err != nil {
 		return nil, err

@@ -209,10 +209,10 @@ type Commitment struct {
 	Party         domain.EntityRef `json:"party"`
 	Source        FundingSource    `json:"source"`
 	Agreement     string           `json:"agreement,omitempty"`
-	Amendment     int              `json:"amendment,omitempty"`
+	Amendment     int              `json:"amendment,omitzero"`
 	Purpose       domain.Text      `json:"purpose,omitzero"`
 	Quantity      Quantity         `json:"quantity"`
-	Firm          bool             `json:"firm,omitempty"` // bound by a document, not only announced
+	Firm          bool             `json:"firm,omitzero"` // bound by a document, not only announced
 	FirmOn        domain.Date      `json:"firm_on,omitzero"`
 	Schedule      []Instalment     `json:"schedule,omitempty"`
 	Contributions []Contribution   `json:"contributions,omitempty"`
@@ -233,7 +233,7 @@ type Contribution struct {
 	No       int         `json:"no"`
 	On       domain.Date `json:"on"`
 	Quantity Quantity    `json:"quantity"`
-	Returned bool        `json:"returned,omitempty"`
+	Returned bool        `json:"returned,omitzero"`
 	Evidence string      `json:"evidence"`
 }
 
@@ -452,7 +452,7 @@ func schedule(c *domain.Check, total Quantity, in []Instalment) []Instalment {
 type AmendCommitment struct {
 	domain.Because
 	Commitment string       `json:"commitment" doc:"e.g. F1"`
-	Amendment  int          `json:"amendment,omitempty" minimum:"0" doc:"The amendment that changes it; needed once the agreement is in force"`
+	Amendment  int          `json:"amendment,omitzero" minimum:"0" doc:"The amendment that changes it; needed once the agreement is in force"`
 	Quantity   Quantity     `json:"quantity" doc:"How much from now on"`
 	Schedule   []Instalment `json:"schedule,omitempty" maxItems:"400" doc:"The new instalments; needed where there were some"`
 }
@@ -484,7 +484,7 @@ func (p AmendCommitment) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 type CommitmentAmended struct {
 	Commitment string           `json:"commitment"`
 	Party      domain.EntityRef `json:"party"`
-	Amendment  int              `json:"amendment,omitempty"`
+	Amendment  int              `json:"amendment,omitzero"`
 	From       Quantity         `json:"from"`
 	To         Quantity         `json:"to"`
 	Schedule   []Instalment     `json:"schedule,omitempty"`

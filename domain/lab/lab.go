@@ -36,9 +36,9 @@ type Lab struct {
 	Moves        []Moved              `json:"moves,omitempty"`
 	Incubation   domain.PartialDate   `json:"incubation_start,omitzero"`
 	Construction domain.PartialPeriod `json:"construction,omitzero"`
-	EarlyAllowed bool                 `json:"early_acceptance_allowed,omitempty"`
+	EarlyAllowed bool                 `json:"early_acceptance_allowed,omitzero"`
 	RectifyBy    domain.Date          `json:"rectify_by,omitzero"` // while RECTIFYING
-	MayReapply   bool                 `json:"may_reapply,omitempty"`
+	MayReapply   bool                 `json:"may_reapply,omitzero"`
 	Certificate  string               `json:"certificate,omitempty"` // number of the recognition document
 	MergedInto   uuid.UUID            `json:"merged_into,omitzero"`
 
@@ -133,7 +133,7 @@ func (p Propose) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	var c domain.Check
 	host := x.Entity(&c, "host", p.Host)
 	c.Require(host.Side != domain.Foreign, "host", "依托单位应为中方高校", "the host must be a Chinese university")
-	c.Require(host.Kind == "university" || host.Kind == "unstated", "host", "依托单位应为高校，登记簿中为“%s”", "the host must be a university; the register has it as %q", host.Kind)
+	c.Require(host.ID == uuid.Nil || host.Kind == "university" || host.Kind == "unstated", "host", "依托单位应为高校，登记簿中为“%s”", "the host must be a university; the register has it as %q", host.Kind)
 	c.Require(p.Level == "" || p.Level == MinistryLevel || p.Level == ProvinceLevel || p.Level == UniversityLevel, "level",
 		"层级应为 ministry、province 或 university", "level must be ministry, province or university")
 	c.Require(!domain.Current(p.Names).IsZero(), "names", "请至少填写一个中文或英文名称", "give at least one name in Chinese or English")

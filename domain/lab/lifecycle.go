@@ -122,7 +122,9 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 	}
 	var c domain.Check
 	c.NotFuture("on", on, x.Today())
-	c.Require(!on.Before(l.StatusSince.Earliest()) || l.Status == StatusProposed, "on", "不能早于目前状态的开始日 %s", "it cannot come before the present status began, on %s", l.StatusSince)
+	if l.Status != StatusProposed { // it was registered one day and may have begun long before
+		notBefore(&c, on, l.StatusSince.Earliest(), "不能早于目前状态的开始日 %s", "it cannot come before the present status began, on %s", l.StatusSince)
+	}
 	if extra != nil {
 		extra(&c)
 	}
@@ -387,7 +389,7 @@ type ApproveEstablishment struct {
 	domain.Because
 	On           domain.Date   `json:"on" doc:"The day of the decision"`
 	Construction domain.Period `json:"construction" doc:"The construction period, three years as a rule"`
-	EarlyAllowed bool          `json:"early_acceptance_allowed,omitempty" doc:"Whether acceptance may be applied for early (可提前提出验收申请)"`
+	EarlyAllowed bool          `json:"early_acceptance_allowed,omitzero" doc:"Whether acceptance may be applied for early (可提前提出验收申请)"`
 }
 
 // Decide refuses an establishment without an agreement in force or a period.
@@ -404,7 +406,7 @@ func (s ApproveEstablishment) Decide(l *Lab, x domain.Context) ([]Event, error) 
 type EstablishmentApproved struct {
 	Transition
 	Construction domain.Period `json:"construction"`
-	EarlyAllowed bool          `json:"early_acceptance_allowed,omitempty"`
+	EarlyAllowed bool          `json:"early_acceptance_allowed,omitzero"`
 }
 
 // Sentence says what happened.
@@ -578,7 +580,7 @@ type DecideNotPassed struct {
 	domain.Because
 	On         domain.Date `json:"on" doc:"The day of the decision"`
 	Ground     domain.Text `json:"ground" doc:"Why"`
-	MayReapply bool        `json:"may_reapply,omitempty" doc:"Whether the lab may apply for acceptance again"`
+	MayReapply bool        `json:"may_reapply,omitzero" doc:"Whether the lab may apply for acceptance again"`
 }
 
 // Decide refuses a decision without a ground.
@@ -591,7 +593,7 @@ func (s DecideNotPassed) Decide(l *Lab, x domain.Context) ([]Event, error) {
 type AcceptanceNotPassed struct {
 	Transition
 	Ground     domain.Text `json:"ground"`
-	MayReapply bool        `json:"may_reapply,omitempty"`
+	MayReapply bool        `json:"may_reapply,omitzero"`
 }
 
 // Sentence says what happened.

@@ -46,7 +46,7 @@ func TestAStepNeedsADayAndWhatItSays(t *testing.T) {
 	}{
 		lab.StatusProposed: {{lab.StartIncubation{}, []string{"on"}}, {lab.Withdraw{}, []string{"on", "ground"}}},
 		lab.StatusIncubating: {
-			{lab.SubmitApplication{}, []string{"on", "effect", "document", "on"}},
+			{lab.SubmitApplication{}, []string{"on", "effect", "document"}},
 			{lab.SubmitApplication{On: date("2020-02-29"), Effect: because, Document: digest(1)}, []string{"on"}}, // before incubation began
 			{lab.SubmitApplication{On: date("2099-01-01"), Effect: because, Document: digest(1)}, []string{"on"}},
 		},

@@ -354,7 +354,7 @@ func (p AdoptPlan) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	c.Text("title", p.Title)
 	c.NotFuture("on", p.On, x.Today())
 	if n := len(l.Plans); n > 0 {
-		c.Require(!p.On.Before(l.Plans[n-1].Adopted), "on", "不能早于上一版的通过日 %s", "it cannot be adopted before the version it replaces, of %s", l.Plans[n-1].Adopted)
+		notBefore(&c, p.On, l.Plans[n-1].Adopted, "不能早于上一版的通过日 %s", "it cannot be adopted before the version it replaces, of %s", l.Plans[n-1].Adopted)
 	}
 	c.Require(p.FromYear >= 1990 && p.FromYear <= 2100, "from_year", "请填写 1990 至 2100 之间的年份", "give a year between 1990 and 2100")
 	c.Require(p.ToYear >= p.FromYear && p.ToYear <= 2100, "to_year", "结束年份应不早于开始年份，且不晚于 2100 年", "the horizon must not end before it begins, nor after 2100")

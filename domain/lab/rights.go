@@ -38,7 +38,7 @@ type Item struct {
 	ID           string            `json:"id"` // R1, R2 …
 	Kind         ItemKind          `json:"kind"`
 	Agreement    string            `json:"agreement"`
-	Amendment    int               `json:"amendment,omitempty"` // that it was last changed by
+	Amendment    int               `json:"amendment,omitzero"` // that it was last changed by
 	Clause       string            `json:"clause"`
 	Party        domain.EntityRef  `json:"party"`
 	Counterparty *domain.EntityRef `json:"counterparty,omitempty"`
@@ -182,7 +182,7 @@ func (e RightAdded) apply(l *Lab, m domain.Meta) {
 type AmendRight struct {
 	domain.Because
 	Item      string      `json:"item" doc:"e.g. R1"`
-	Amendment int         `json:"amendment,omitempty" minimum:"0" doc:"The amendment that changes it; needed once the agreement is in force"`
+	Amendment int         `json:"amendment,omitzero" minimum:"0" doc:"The amendment that changes it; needed once the agreement is in force"`
 	Clause    string      `json:"clause" minLength:"1" maxLength:"100" doc:"Clause of the agreement"`
 	Text      domain.Text `json:"text" doc:"What it says now"`
 	Scope     domain.Text `json:"scope,omitzero" doc:"Where it applies now"`
@@ -210,7 +210,7 @@ func (r AmendRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 // RightAmended records what an item says from then on.
 type RightAmended struct {
 	Item      string      `json:"item"`
-	Amendment int         `json:"amendment,omitempty"`
+	Amendment int         `json:"amendment,omitzero"`
 	Clause    string      `json:"clause"`
 	Text      domain.Text `json:"text"`
 	Scope     domain.Text `json:"scope,omitzero"`
@@ -290,7 +290,7 @@ func (l *Lab) settle(x domain.Context, id string, to ItemState, on domain.Date, 
 	}
 	var c domain.Check
 	c.NotFuture("on", on, x.Today())
-	c.Require(!on.Before(it.Since), "on", "不能早于上一次变更之日 %s", "it cannot come before the last change, on %s", it.Since)
+	notBefore(&c, on, it.Since, "不能早于上一次变更之日 %s", "it cannot come before the last change, on %s", it.Since)
 	if to == Waived || to == Breached {
 		c.Text("ground", ground)
 	}
