@@ -1,0 +1,85 @@
+package main
+
+import (
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+)
+
+func TestASecondProcessOnTheSameFolderIsRefused(t *testing.T) {
+	data := t.TempDir()
+	server := startServer(t, data)
+	for _, args := range [][]string{
+		{"serve", "--data", data, "--listen", "127.0.0.1:0"}, {"verify", "--data", data}, {"rebuild", "--data", data},
+	} {
+		second := run(t, args...)
+		var said strings.Builder
+		second.Stderr = &said
+		if err := second.Run(); err == nil || !strings.Contains(said.String(), "in use by another process") {
+			t.Errorf("jointlab %s: %v, %s", args[0], err, said.String())
+		}
+	}
+	server.stop(t)
+	output(t, "verify", "--data", data)
+}
+
+func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T) {
+	ctx, data := within(t), t.TempDir()
+	server := startServer(t, data, "--demo")
+	anyone := client{base: server.url, http: httpClient()}
+	var list struct {
+		Items []struct {
+			ID     string     `json:"id"`
+			Status lab.Status `json:"status"`
+		} `json:"items"`
+		Total int `json:"total"`
+	}
+	if err := anyone.get(ctx, "/v1/labs", &list); err != nil {
+		t.Fatal(err)
+	}
+	var seen []lab.Status
+	for _, item := range list.Items {
+		seen = append(seen, item.Status)
+		var one struct {
+			Document lab.Lab `json:"document"`
+		}
+		if err := anyone.get(ctx, "/v1/labs/"+item.ID, &one); err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range one.Document.Moves {
+			seen = append(seen, m.From, m.To)
+		}
+	}
+	for _, s := range lab.Statuses {
+		if !slices.Contains(seen, s) {
+			t.Errorf("no demo lab is or was %s", s)
+		}
+	}
+	var overdue, commitments struct {
+		Total int `json:"total"`
+	}
+	today := url.QueryEscape(domain.DateOf(time.Now()).String())
+	if err := anyone.get(ctx, "/v1/rights?overdue_on="+today, &overdue); err != nil || overdue.Total == 0 {
+		t.Errorf("overdue responsibilities: %d, %v", overdue.Total, err)
+	}
+	for _, currency := range []string{"CNY", "EUR", "JPY"} {
+		if err := anyone.get(ctx, "/v1/commitments?currency="+currency, &commitments); err != nil || commitments.Total == 0 {
+			t.Errorf("commitments in %s: %d, %v", currency, commitments.Total, err)
+		}
+	}
+	server.stop(t)
+	before := ledger(t, data)
+	server = startServer(t, data, "--demo")
+	server.stop(t)
+	if after := ledger(t, data); len(after) != len(before) {
+		t.Errorf("loading the demo again took the ledger from %d events to %d", len(before), len(after))
+	}
+	if len(list.Items) < 6 || len(list.Items) > 10 {
+		t.Errorf("the demo has %d labs", len(list.Items))
+	}
+}
