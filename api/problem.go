@@ -202,8 +202,11 @@ func fromHuma(ctx huma.Context, status int, errs []error) *Problem {
 		p = newProblem("timeout", "正文未按时到达；请重新发送", "the body did not arrive in time; send it again")
 	case status == http.StatusBadRequest && len(errs) == 0:
 		p = newProblem("malformed-body", "请求没有正文；请发送一个 JSON 对象，如 {}", "the request has no body; send a JSON object, such as {}")
-	case status < http.StatusInternalServerError && status != 0:
+	case status < http.StatusInternalServerError && ctx != nil:
 		fields := fieldErrors(errs)
+		for i := range fields {
+			fields[i] = askFor(ctx.Operation(), fields[i])
+		}
 		p = newProblem("invalid-parameter", "有 %d 个参数有误", "parameters at fault: %d", len(fields))
 		p.Errors = fields
 	default:
@@ -226,7 +229,7 @@ func (s *Server) write(w http.ResponseWriter, p *Problem) {
 	jsonFormat.Marshal(w, p)
 }
 
-// docProblem names problem types by status for the documentation.
+// titlesOf names the kinds of problems behind a status, for the documentation.
 func titlesOf(status int) string {
 	text := ""
 	for _, k := range problems {

@@ -44,9 +44,9 @@ var forms = map[reflect.Type]form{
 		domain.T("请填写 UUID，如 0190a5d4-7c1e-7000-8000-000000000001", "give a UUID, such as 0190a5d4-7c1e-7000-8000-000000000001")},
 	reflect.TypeFor[domain.Date](): {huma.Schema{Type: "string", Format: "date", Examples: []any{"2024-02-29"}},
 		domain.T("请填写存在的日期 YYYY-MM-DD，如 2024-02-29", "write an existing day as YYYY-MM-DD, e.g. 2024-02-29")},
-	reflect.TypeFor[domain.PartialDate](): {huma.Schema{Type: "string", Pattern: `^\d{4}(-\d{2}(-\d{2})?)?$`, PatternDescription: "a date", Examples: []any{"2015-12"}},
+	reflect.TypeFor[domain.PartialDate](): {huma.Schema{Type: "string", Pattern: `^\d{4}(-\d{2}(-\d{2})?)?$`, Examples: []any{"2015-12"}},
 		domain.T("请按已知程度填写日期 YYYY、YYYY-MM 或 YYYY-MM-DD", "write the date as YYYY, YYYY-MM or YYYY-MM-DD, as far as it is known")},
-	reflect.TypeFor[domain.Decimal](): {huma.Schema{Type: "string", Pattern: `^-?\d{1,30}(\.\d{1,30})?$`, PatternDescription: "an amount", Examples: []any{"1200000.00"}},
+	reflect.TypeFor[domain.Decimal](): {huma.Schema{Type: "string", Pattern: `^-?\d{1,30}(\.\d{1,30})?$`, Examples: []any{"1200000.00"}},
 		domain.T("请以字符串填写普通数字，如 \"1200000.00\"，最多 30 位", "write plain digits as a string, such as \"1200000.00\", at most 30 of them")},
 }
 
@@ -150,8 +150,8 @@ var phrases = []struct{ format, zh, en string }{
 	{validation.MsgExpectedRFC3339Date, forms[reflect.TypeFor[domain.Date]()].ask.Zh, forms[reflect.TypeFor[domain.Date]()].ask.En},
 	{validation.MsgExpectedRFC3339DateTime, "请填写时间，如 2024-02-29T08:00:00Z", "write a time as RFC 3339 has it, e.g. 2024-02-29T08:00:00Z"},
 	{validation.MsgExpectedRFC4122UUID, forms[reflect.TypeFor[uuid.UUID]()].ask.Zh, forms[reflect.TypeFor[uuid.UUID]()].ask.En},
-	{fmt.Sprintf(validation.MsgExpectedBePattern, "a date"), forms[reflect.TypeFor[domain.PartialDate]()].ask.Zh, forms[reflect.TypeFor[domain.PartialDate]()].ask.En},
-	{fmt.Sprintf(validation.MsgExpectedBePattern, "an amount"), forms[reflect.TypeFor[domain.Decimal]()].ask.Zh, forms[reflect.TypeFor[domain.Decimal]()].ask.En},
+	{fmt.Sprintf(validation.MsgExpectedMatchPattern, forms[reflect.TypeFor[domain.PartialDate]()].schema.Pattern), forms[reflect.TypeFor[domain.PartialDate]()].ask.Zh, forms[reflect.TypeFor[domain.PartialDate]()].ask.En},
+	{fmt.Sprintf(validation.MsgExpectedMatchPattern, forms[reflect.TypeFor[domain.Decimal]()].schema.Pattern), forms[reflect.TypeFor[domain.Decimal]()].ask.Zh, forms[reflect.TypeFor[domain.Decimal]()].ask.En},
 	{validation.MsgExpectedMatchPattern, "格式应符合 %[1]s", "write it so that it matches %[1]s"},
 	{validation.MsgExpectedBoolean, "应为 true 或 false", "give true or false"},
 	{validation.MsgExpectedNumber, "应为数字", "give a number"},
@@ -168,6 +168,7 @@ var phrases = []struct{ format, zh, en string }{
 	{validation.MsgExpectedMaxItems, "最多可有 %[1]s 项", "give at most %[1]s items"},
 	{"invalid integer", "应为整数", "give a whole number"},
 	{"invalid boolean", "应为 true 或 false", "give true or false"},
+	{"invalid date/time for format %s", "请填写时间，如 2024-02-29T08:00:00Z", "write a time as RFC 3339 has it, e.g. 2024-02-29T08:00:00Z"},
 	{"required %s parameter is missing", "缺少该参数，请补充", "this parameter is missing; give it"},
 	{"unknown query parameter", "没有这个查询参数；请对照 /openapi.json 核对拼写", "there is no such query parameter; check its spelling against /openapi.json"},
 	{"empty query parameter", "查询参数没有值；请填写或去掉", "this query parameter has no value; give one or leave it out"},
@@ -203,5 +204,23 @@ func translate(d *huma.ErrorDetail) domain.FieldError {
 		say := func(text string) string { return strings.ReplaceAll(text, "%[1]s", strings.Join(m[1:], "")) }
 		return domain.FieldError{Path: at, Message: domain.T(say(p.zh), say(p.en))}
 	}
-	return domain.FieldError{Path: d.Location, Message: domain.T("该值不符合要求；请对照 /openapi.json 修改", "this value does not fit; compare it with /openapi.json")}
+	return domain.FieldError{Path: d.Location, Message: unsaid}
+}
+
+// unsaid is the message for what phrases does not know.
+var unsaid = domain.T("该值不符合要求；请对照 /openapi.json 修改", "this value does not fit; compare it with /openapi.json")
+
+// askFor says what form a parameter has, where huma only says that it is not read.
+func askFor(op *huma.Operation, f domain.FieldError) domain.FieldError {
+	for _, p := range op.Parameters {
+		if f.Message != unsaid || p.In+"."+p.Name != f.Path {
+			continue
+		}
+		for _, form := range forms {
+			if form.schema.Format != "" && form.schema.Format == p.Schema.Format {
+				f.Message = form.ask
+			}
+		}
+	}
+	return f
 }

@@ -1,0 +1,237 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/api"
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// today is the day the tests take place, in China.
+var today = time.Date(2024, 6, 3, 4, 0, 0, 0, time.UTC)
+
+func clock() time.Time { return today }
+
+// world is a whole server on a real store, spoken to over HTTP.
+type world struct {
+	testing.TB
+	url    string
+	server *api.Server
+	key    ed25519.PrivateKey
+	signer *api.Signer
+	log    *jetstream.Log
+	model  *projections.Model
+	logged *bytes.Buffer
+}
+
+func newWorld(t testing.TB, change ...func(*api.Config)) *world {
+	t.Helper()
+	dir := t.TempDir()
+	log, err := jetstream.Open(t.Context(), jetstream.Config{Dir: filepath.Join(dir, "store")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := projections.Open(t.Context(), filepath.Join(dir, "model.db"), log, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	stopped := make(chan struct{})
+	go func() { defer close(stopped); model.Run(ctx) }()
+
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{TB: t, key: private, signer: api.NewSigner(private, clock), log: log, model: model, logged: &bytes.Buffer{}}
+	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second}
+	for _, c := range change {
+		c(&cfg)
+	}
+	if w.server, err = api.New(log, log, model, api.NewVerifier(public), clock, cfg); err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(w.server)
+	w.url = srv.URL
+	t.Cleanup(func() {
+		srv.Close()
+		stop()
+		<-stopped
+		if err := model.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := log.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return w
+}
+
+// as is a token for a role, acting for an entity where one is given.
+func (w *world) as(role domain.Role, entity ...string) string {
+	w.Helper()
+	c := api.Claims{Subject: string(role) + "@example.org", Role: role}
+	if len(entity) > 0 {
+		c.Entity = uuid.MustParse(entity[0])
+	}
+	token, err := w.signer.Issue(c, time.Hour)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return token
+}
+
+func (w *world) head() eventstore.Position {
+	w.Helper()
+	head, err := w.log.Head(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return head
+}
+
+// response is an answer, read whole.
+type response struct {
+	*http.Response
+	text string
+	body map[string]any
+}
+
+// at follows a path of member names and indices: items.0.id.
+func (r response) at(path string) any {
+	var v any = r.body
+	for _, step := range strings.Split(path, ".") {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[step]
+		case []any:
+			i := int(step[0] - '0')
+			if len(step) != 1 || i < 0 || i >= len(x) {
+				return nil
+			}
+			v = x[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+func (r response) str(path string) string { s, _ := r.at(path).(string); return s }
+
+// send makes a request; headers are name: value.
+func (w *world) send(method, path, token, body string, headers ...string) response {
+	w.Helper()
+	req, err := http.NewRequestWithContext(w.Context(), method, w.url+path, strings.NewReader(body))
+	if err != nil {
+		w.Fatal(err)
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, ": ")
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.Fatal(err)
+	}
+	r := response{Response: res, text: string(text)}
+	if strings.Contains(res.Header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal(text, &r.body); err != nil {
+			w.Fatalf("%s %s: %v in %s", method, path, err, text)
+		}
+	}
+	return r
+}
+
+func (w *world) post(path, token, body string, headers ...string) response {
+	w.Helper()
+	return w.send(http.MethodPost, path, token, body, headers...)
+}
+
+func (w *world) get(path, token string, headers ...string) response {
+	w.Helper()
+	return w.send(http.MethodGet, path, token, "", headers...)
+}
+
+// done posts a command that must succeed.
+func (w *world) done(path, token, body string, headers ...string) response {
+	w.Helper()
+	r := w.post(path, token, body, headers...)
+	if r.StatusCode != http.StatusOK && r.StatusCode != http.StatusCreated {
+		w.Fatalf("POST %s: %s\n%s", path, r.Status, r.text)
+	}
+	return r
+}
+
+// digest stands for a document's.
+const digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
+
+const chineseUniversity = `{"kind":"university","country":"CN",
+	"names":[{"text":"清华大学","lang":"zh","kind":"official"},{"text":"Tsinghua University","lang":"en","kind":"official"}],
+	"identifiers":[{"scheme":"USCC","value":"12100000400000624D","source":"certificate"}]}`
+
+const foreignInstitute = `{"kind":"research-institute","country":"DE",
+	"names":[{"text":"Forschungszentrum Jülich","lang":"de","kind":"official"},{"text":"Jülich Research Centre","lang":"en","kind":"official"}],
+	"identifiers":[{"scheme":"ROR","value":"https://ror.org/02nv7yv05","source":"ror.org"}]}`
+
+// parties registers a host and a partner.
+func (w *world) parties() (host, partner string) {
+	w.Helper()
+	officer := w.as(domain.Officer)
+	return w.done("/v1/entities", officer, chineseUniversity).str("id"), w.done("/v1/entities", officer, foreignInstitute).str("id")
+}
+
+func proposal(host string) string {
+	return `{"level":"ministry","host":"` + host + `","names":[
+		{"text":"环境国际合作联合实验室","lang":"zh","kind":"official"},
+		{"text":"Joint International Research Laboratory of the Environment","lang":"en","kind":"official"}]}`
+}
+
+func agreement(host, partner string) string {
+	return `{"title":{"zh":"共建协议","en":"Agreement"},"class":"substantive","term":{"from":"2020-01-01","to":"2029-12-31"},
+		"parties":[{"entity":"` + host + `","role":"host"},{"entity":"` + partner + `","role":"partner"}],
+		"documents":[{"lang":"zh","digest":"` + digest + `"}]}`
+}
+
+func signature(party, on string) string {
+	return `{"agreement":"A1","party":"` + party + `","representative":{"name":"王校长"},"on":"` + on + `","document":"` + digest + `"}`
+}
+
+// incubating is a lab whose agreement is signed and whose incubation began on a day.
+func (w *world) incubating(host, partner, on string) (lab string) {
+	w.Helper()
+	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
+	lab = w.done("/v1/labs", h, proposal(host)).str("id")
+	w.done("/v1/labs/"+lab+"/draft-agreement", h, agreement(host, partner))
+	w.done("/v1/labs/"+lab+"/sign-agreement", h, signature(host, "2020-01-10"))
+	w.done("/v1/labs/"+lab+"/sign-agreement", p, signature(partner, "2020-01-12"))
+	w.done("/v1/labs/"+lab+"/start-incubation", h, `{"on":"`+on+`"}`)
+	return lab
+}
