@@ -21,6 +21,9 @@ func (s *labState) addFacets(all *rows, n int64) {
 		for _, p := range a.Lapses {
 			changes = append(changes, p.From, after(p.To))
 		}
+		for _, sig := range a.Signatures {
+			changes = append(changes, sig.On)
+		}
 		var parties strings.Builder
 		for _, p := range a.Parties {
 			parties.WriteString(p.Entity.ID.String() + " ")
@@ -37,7 +40,7 @@ func (s *labState) addFacets(all *rows, n int64) {
 	}
 	for i := range s.Commitments {
 		c := &s.Commitments[i]
-		changes := []domain.Date{c.ClosedOn}
+		changes := []domain.Date{c.ClosedOn, c.FirmOn}
 		for _, p := range c.Schedule {
 			changes = append(changes, after(p.Due))
 		}

@@ -265,7 +265,7 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 	move := func(to lab.Status) lab.Transition {
 		return lab.Transition{From: lab.StatusProposed, To: to, On: day()}
 	}
-	switch rapid.IntRange(0, 15).Draw(t, "event") {
+	switch rapid.IntRange(0, 19).Draw(t, "event") {
 	case 0:
 		return lab.Renamed{Name: domain.Name{Text: rapid.SampledFrom([]string{"新名", "环境实验室", "New Lab"}).Draw(t, "name"), Lang: "zh", Kind: domain.Official, Valid: domain.PartialPeriod{From: day().Partial()}}}
 	case 1:
@@ -289,13 +289,21 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 	case 10:
 		return lab.InstalmentsScheduled{Commitment: "F" + item.Draw(t, "item"), Schedule: []lab.Instalment{{Due: day(), Quantity: cash("40.00", "CNY")}, {Due: day(), Quantity: cash("60.00", "CNY")}}}
 	case 11:
-		return lab.ContributionReceived{Commitment: "F1", Contribution: lab.Contribution{No: 1, On: day(), Quantity: cash("50.00", "CNY")}}
+		return lab.ContributionReceived{Commitment: "F" + item.Draw(t, "item"), Contribution: lab.Contribution{No: 1, On: day(), Quantity: cash("50.00", "CNY")}}
 	case 12:
 		return lab.EstablishmentApproved{Transition: move(lab.StatusConstruction), Construction: domain.Period{From: day(), To: day()}}
 	case 13:
 		return lab.Recognised{Transition: move(lab.StatusOperating)}
 	case 14:
 		return lab.PartnerNamed{Entity: who.Draw(t, "who"), As: "as the source has it"}
+	case 15:
+		return lab.CommitmentFirmed{Commitment: "F" + item.Draw(t, "item"), On: day()}
+	case 16:
+		return lab.ContributionReturned{Commitment: "F" + item.Draw(t, "item"), Contribution: lab.Contribution{No: 2, On: day(), Quantity: cash("20.00", "CNY")}}
+	case 17:
+		return lab.CommitmentCancelled{Commitment: "F" + item.Draw(t, "item"), On: day()}
+	case 18:
+		return lab.CommitmentFulfilled{Commitment: "F" + item.Draw(t, "item"), On: day()}
 	default:
 		return lab.Suspended{Transition: move(lab.StatusSuspended), Ground: domain.T("原因", "why")}
 	}

@@ -89,7 +89,10 @@ func connect(file string, conns int, pragmas ...string) (*sql.DB, error) {
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	return db, db.Ping()
+	if err := db.Ping(); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
 }
 
 func connectWriter(file string) (*sql.DB, error) {
