@@ -24,8 +24,10 @@ var demoSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://jointlab.org/dem
 func demoEntity(name string) uuid.UUID { return uuid.NewSHA1(demoSpace, []byte("entity "+name)) }
 func demoLab(n int) uuid.UUID          { return uuid.NewSHA1(demoSpace, fmt.Appendf(nil, "lab %d", n)) }
 
-// demoActs says for whom the printed host and partner tokens act.
-var demoActs = map[domain.Role]uuid.UUID{domain.Host: demoEntity("xuni"), domain.Partner: demoEntity("muster")}
+// demoActs says for whom the printed tokens act.
+var demoActs = map[domain.Role]uuid.UUID{
+	domain.Host: demoEntity("xuni"), domain.Director: demoEntity("xuni"), domain.Partner: demoEntity("muster"),
+}
 
 // demo sends the commands of the invented registry, each in the role that may
 // send it. After the first error it sends nothing more.

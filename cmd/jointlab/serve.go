@@ -97,8 +97,8 @@ func welcome(out io.Writer, r *register, url, data string, demo bool) error {
 	fmt.Fprintf(out, "\nThe demo registry is invented · 演示数据纯属虚构\n\nTokens, valid for 8 hours · 令牌（8 小时有效）:\n")
 	for _, role := range domain.Roles {
 		claims := api.Claims{Subject: "demo-" + string(role), Role: role}
-		if role == domain.Host || role == domain.Partner {
-			claims.Entity = demoActs[role]
+		if acts, ok := demoActs[role]; ok {
+			claims.Entity = acts
 		}
 		token, err := r.signer.Issue(claims, 8*time.Hour)
 		if err != nil {
