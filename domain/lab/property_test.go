@@ -37,7 +37,9 @@ func said(t *rapid.T, of any, text domain.Text) {
 // anyCommand draws a command that has a fair chance on l: it names what is
 // there, mostly, and days about today.
 func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, name string, day domain.Date) {
-	n := func(below int) int { return rapid.IntRange(0, below-1).Draw(t, "n") }
+	n := func(below int) int { // scattered, since rapid prefers small numbers
+		return int(rapid.Uint32().Draw(t, "n")*2654435761>>8) % below
+	}
 	day = today.AddDays(-n(4))
 	who := entities[n(4)].ID // rarely a party
 	word := func() domain.Text {
@@ -65,6 +67,15 @@ func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, nam
 		}
 		return d, "", day
 	case 4, 5, 6, 7, 8, 9:
+		if len(l.Agreements) > 0 && n(3) > 0 { // who has yet to sign what is there
+			a := l.Agreements[n(len(l.Agreements))]
+			who, amendment, document := a.Parties, 0, 1
+			if k := len(a.Amendments); k > 0 && n(4) > 0 {
+				amendment, document = 1+n(k), 11
+				who = slices.Concat(who, a.Amendments[amendment-1].Accede)
+			}
+			return sign(a.ID, amendment, who[n(len(who))].Entity, day.String(), document), "", day
+		}
 		amendment, document := n(3), 1
 		if amendment > 0 {
 			document = 11
@@ -186,6 +197,17 @@ func TestAnySequenceOfCommands(t *testing.T) {
 		if rapid.Bool().Draw(t, "a lab on its way") { // random commands alone rarely meet every rule
 			for _, s := range slices.Concat([]step{{"", propose}}, agreement, conditions, []step{{"", lab.StartIncubation{On: date("2020-05-01")}}}) {
 				send(s.cmd, "", domain.Date{})
+			}
+			if rapid.Bool().Draw(t, "up for evaluation") {
+				day := date("2022-05-01")
+				now = time.Date(2022, 6, 1, 4, 0, 0, 0, time.UTC)
+				for _, name := range []string{"submit-application", "pass-formal-check", "shortlist"} {
+					send(moves[name](day), name, day)
+				}
+				send(lab.ApproveEstablishment{On: day, Construction: domain.Period{From: day, To: day}}, "approve-establishment", day)
+				for _, name := range []string{"apply-for-acceptance", "commission-peer-evaluation"} {
+					send(moves[name](day), name, day)
+				}
 			}
 		}
 		for range rapid.IntRange(1, 60).Draw(t, "commands") {
