@@ -168,7 +168,11 @@ func (q Quantity) Text() domain.Text {
 	case q.StaffMonths != nil:
 		return domain.T(q.StaffMonths.String()+" 人月", q.StaffMonths.String()+" person-months")
 	case q.Equipment != nil:
-		return domain.Textf("设备 %d 件（%s）", "%d items of equipment (%s)", q.Equipment.Items, q.Equipment.Value.String())
+		items := "items"
+		if q.Equipment.Items == 1 {
+			items = "item"
+		}
+		return domain.Textf("设备 %[1]d 件，价值 %[2]s", "%[1]d %[3]s of equipment worth %[2]s", q.Equipment.Items, q.Equipment.Value.String(), domain.T("件", items))
 	}
 	return domain.T("无", "nothing")
 }
@@ -374,7 +378,7 @@ type CommitmentPledged struct {
 
 // Sentence says what happened.
 func (e CommitmentPledged) Sentence() domain.Text {
-	return domain.Textf("%s承诺投入 %s（承诺 %s）", "%s pledged %s (commitment %s)", e.Party.Name, e.Quantity, e.Commitment)
+	return domain.Textf("%[1]s作出承诺 %[3]s：投入 %[2]s", "%[1]s pledged %[2]s as commitment %[3]s", e.Party.Name, e.Quantity, e.Commitment)
 }
 
 func (e CommitmentPledged) apply(l *Lab, m domain.Meta) {
@@ -598,7 +602,7 @@ type ContributionReceived struct {
 
 // Sentence says what happened.
 func (e ContributionReceived) Sentence() domain.Text {
-	return domain.Textf("%[1]s于 %[2]s 到位 %[3]s（承诺 %[4]s）", "On %[2]s %[1]s delivered %[3]s (commitment %[4]s)", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
+	return domain.Textf("%[1]s于 %[2]s 按承诺 %[4]s 到位：%[3]s", "On %[2]s %[1]s delivered %[3]s under commitment %[4]s", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
 
 func (e ContributionReceived) apply(l *Lab, m domain.Meta) {
@@ -651,7 +655,7 @@ type ContributionReturned struct {
 
 // Sentence says what happened.
 func (e ContributionReturned) Sentence() domain.Text {
-	return domain.Textf("%[2]s 向%[1]s退回 %[3]s（承诺 %[4]s）", "On %[2]s %[1]s was given back %[3]s (commitment %[4]s)", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
+	return domain.Textf("%[2]s 向%[1]s退回承诺 %[4]s 的到位投入：%[3]s", "On %[2]s %[1]s was given back %[3]s under commitment %[4]s", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
 
 func (e ContributionReturned) apply(l *Lab, m domain.Meta) {
@@ -691,7 +695,7 @@ type CommitmentFulfilled struct {
 
 // Sentence says what happened.
 func (e CommitmentFulfilled) Sentence() domain.Text {
-	return domain.Textf("%[1]s于 %[2]s 全部兑现承诺 %[3]s", "On %[2]s %[1]s had fulfilled commitment %[3]s", e.Party.Name, e.On, e.Commitment)
+	return domain.Textf("%[1]s于 %[2]s 全部兑现承诺 %[3]s", "On %[2]s %[1]s completed its commitment %[3]s", e.Party.Name, e.On, e.Commitment)
 }
 
 func (e CommitmentFulfilled) apply(l *Lab, _ domain.Meta) {

@@ -115,12 +115,32 @@ func tell(s *scenario, steps ...step) *scenario {
 	return s
 }
 
-func proposed(t *testing.T) *scenario {
-	return tell(domaintest.New[*lab.Lab, lab.Event](t, lab.New), step{"2020-01-10", propose})
+// given is a lab with a story behind it. The steps are decided one by one and
+// recorded together, so that only the end of the story is held to all that a
+// scenario promises.
+func given(t *testing.T, steps ...step) *scenario {
+	t.Helper()
+	l := lab.New(domaintest.Aggregate)
+	var events []lab.Event
+	for _, st := range steps {
+		next, err := st.cmd.Decide(l, on(st.day))
+		if err != nil {
+			t.Fatalf("%s %T: %v", st.day, st.cmd, err)
+		}
+		for _, e := range next {
+			events = append(events, e)
+			l.Apply(domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(len(events) - 1), Time: on(st.day).Now}})
+		}
+	}
+	return domaintest.New[*lab.Lab, lab.Event](t, lab.New).GivenOn(on("2020-01-10"), events...)
 }
 
+func proposed(t *testing.T) *scenario { return given(t, start) }
+
+var start = step{"2020-01-10", propose}
+
 // agreed is a lab whose agreement A1 is in force from 2020-03-01.
-func agreed(t *testing.T) *scenario { return tell(proposed(t), agreement...) }
+func agreed(t *testing.T) *scenario { return given(t, then([]step{start}, agreement...)...) }
 
 var agreement = []step{
 	{"2020-01-20", draft()},
@@ -130,7 +150,7 @@ var agreement = []step{
 
 // three is a lab whose agreement A1 binds the host, Oxford and Bonn.
 func three(t *testing.T) *scenario {
-	return tell(proposed(t),
+	return given(t, start,
 		step{"2020-01-20", draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty}, lab.NewParty{Entity: oxford.ID, Role: lab.PartnerParty}, lab.NewParty{Entity: bonn.ID, Role: lab.PartnerParty})},
 		step{"2020-02-01", sign("A1", 0, nanjing, "2020-02-01", 1)},
 		step{"2020-02-02", sign("A1", 0, oxford, "2020-02-02", 1)},
@@ -224,13 +244,13 @@ var (
 	peerEval     = then(construction, "apply-for-acceptance", "commission-peer-evaluation")
 )
 
-func then(path []string, more ...string) []string { return slices.Concat(path, more) }
+func then[T any](path []T, more ...T) []T { return slices.Concat(path, more) }
 
 // at is a lab that meets every rule and has come to a status; each step came
 // 100 days after the one before, the application three years after incubation
 // began. It returns the day of the last step too.
 func at(t *testing.T, status lab.Status) (*scenario, domain.Date) {
-	s := tell(agreed(t), conditions...)
+	story := slices.Concat([]step{start}, agreement, conditions)
 	day := date("2020-03-01")
 	for _, name := range paths[status] {
 		switch name {
@@ -244,8 +264,9 @@ func at(t *testing.T, status lab.Status) (*scenario, domain.Date) {
 		if recorded.Before(date("2020-05-01")) {
 			recorded = date("2020-05-01")
 		}
-		tell(s, step{recorded.String(), moves[name](day)})
+		story = append(story, step{recorded.String(), moves[name](day)})
 	}
+	s := given(t, story...)
 	if got := s.State().Status; got != status {
 		t.Fatalf("the lab has come to %s, want %s", got, status)
 	}
