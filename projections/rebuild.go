@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -226,6 +227,32 @@ func flushed(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// builds counts the builds going on. A build makes much that is soon garbage,
+// and runs half as fast again when it is collected less often; a memory limit
+// (GOMEMLIMIT) still holds.
+var builds struct {
+	sync.Mutex
+	running, percent int
+}
+
+// collectLess holds while a build runs, and until the function it returns is called.
+func collectLess() (usual func()) {
+	builds.Lock()
+	defer builds.Unlock()
+	if builds.running++; builds.running == 1 {
+		if builds.percent = debug.SetGCPercent(400); builds.percent < 0 || builds.percent > 400 {
+			debug.SetGCPercent(builds.percent) // the operator wants it less often still
+		}
+	}
+	return func() {
+		builds.Lock()
+		defer builds.Unlock()
+		if builds.running--; builds.running == 0 {
+			debug.SetGCPercent(builds.percent)
+		}
+	}
+}
+
 var errReached = errors.New("reached")
 
 // build folds the ledger up to a position into a new file. Events are decoded
@@ -233,6 +260,7 @@ var errReached = errors.New("reached")
 // end, and the indexes after that.
 func build(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, upTo eventstore.Position, progress func(done, total eventstore.Position)) (aggregates int, err error) {
 	doing := func(err error) error { return fmt.Errorf("projections: build %s: %w", file, err) }
+	defer collectLess()()
 	for _, old := range []string{file, file + "-wal", file + "-shm", file + "-journal"} {
 		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return 0, doing(err)

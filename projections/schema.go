@@ -12,9 +12,9 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// version is what a file must have been written with to be gone on with. It
-// changes with the schema and with what is folded into it; any other file is
-// built anew.
+// version is what a file must have been written with to be gone on with; any
+// other file is built anew. Raise it with every change of the schema, and with
+// every change of what the domain's events fold to.
 const version = 1
 
 // schema keys everything by numbers that grow with the ledger, never by random
