@@ -177,11 +177,11 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 	if err != nil {
 		return nil, err
 	}
-	o, events, err := s.aggregates[c.Aggregate].do(ctx, id, cmd, r)
+	o, err := s.aggregates[c.Aggregate].do(ctx, id, cmd, r)
 	if err != nil {
 		return nil, err
 	}
-	a := s.answer(ctx, o, events, in.Prefer)
+	a := s.answer(ctx, o, in.Prefer)
 	if a.Status = http.StatusOK; c.Creates {
 		a.Status, a.Location = http.StatusCreated, o.Stream.Source()
 		a.Location = "/v1" + a.Location
@@ -232,11 +232,11 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 	if err != nil {
 		return nil, err
 	}
-	o, events, err := s.aggregates[aggregate].correct(ctx, id, body.Event, cmd, body.Because, r)
+	o, err := s.aggregates[aggregate].correct(ctx, id, body.Event, cmd, body.Because, r)
 	if err != nil {
 		return nil, err
 	}
-	a := s.answer(ctx, o, events, in.Prefer)
+	a := s.answer(ctx, o, in.Prefer)
 	a.Status = http.StatusOK
 	return a, nil
 }
@@ -374,11 +374,11 @@ func forbidden(role domain.Role, allowed []domain.Role) *Problem {
 
 // answer says what a command led to, once the read model holds it. A model
 // that is late does not change the outcome, so it is only reported.
-func (s *Server) answer(ctx context.Context, o eventstore.Outcome, events []domain.Event, prefer string) *answer {
+func (s *Server) answer(ctx context.Context, o eventstore.Outcome, prefer string) *answer {
 	a := &answer{Body: Answer{ID: o.Stream.ID, Replayed: o.Replay}}
-	for i, m := range o.Events {
-		a.Body.Events = append(a.Body.Events, AnswerEvent{m.ID, m.Revision, eventstore.Name(events[i]), events[i].Sentence()})
-		a.Body.Revision = m.Revision
+	for _, h := range o.Events {
+		a.Body.Events = append(a.Body.Events, AnswerEvent{h.Meta.ID, h.Meta.Revision, eventstore.Name(h.Event), h.Event.Sentence()})
+		a.Body.Revision = h.Meta.Revision
 	}
 	a.ETag = etag(a.Body.Revision + 1)
 	if slices.ContainsFunc(strings.FieldsFunc(prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }), func(p string) bool {

@@ -74,8 +74,8 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	s.labs = eventstore.NewAggregates[*lab.Lab, lab.Event](store, "lab", lab.New)
 	s.entities = eventstore.NewAggregates[*entity.Entity, entity.Event](store, "entity", entity.New)
 	s.aggregates = map[string]aggregate{
-		"lab":    newAggregate(store, s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
-		"entity": newAggregate(store, s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
+		"lab":    newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
+		"entity": newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
 	}
 	s.mux = http.NewServeMux()
 	if err := s.registerAll(); err != nil {

@@ -459,10 +459,8 @@ func FuzzDecode(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if c, ok := domain.AsCorrection(d.Event); ok && c.With.Event == nil {
-			return // says nothing, so there is nothing to write
-		}
-		p, err := Encode(Stream{"lab", sampleID(1)}, d.Meta, d.Event)
+		kind, _, _ := strings.Cut(d.Type, ".")
+		p, err := Encode(Stream{kind, sampleID(1)}, d.Meta, d.Event)
 		if err != nil {
 			t.Fatalf("decoded but cannot be encoded: %v", err)
 		}
@@ -471,4 +469,22 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%v\n%s", err, cmp.Diff(d, again, domaintest.Same))
 		}
 	})
+}
+
+func TestWhatIsNoEventOfOursIsRefused(t *testing.T) {
+	body := string(bodies(t)["lab.record.corrected.v1"])
+	for what, change := range map[string][2]string{
+		"another version of the envelope": {`"specversion":"1.0"`, `"specversion":"0.3"`},
+		"another aggregate's source":      {`"source":"/labs/`, `"source":"/entities/`},
+		"no aggregate's source":           {`"source":"/labs/`, `"source":"/shelves/`},
+		"a correction of another kind":    {`"with":{"type":"lab.`, `"with":{"type":"entity.`},
+	} {
+		changed := strings.Replace(body, change[0], change[1], 1)
+		if changed == body {
+			t.Fatalf("%s: the body does not hold %s", what, change[0])
+		}
+		if d, err := Decode([]byte(changed)); err == nil {
+			t.Errorf("%s is decoded as %+v", what, d)
+		}
+	}
 }

@@ -1,7 +1,9 @@
 package eventstore
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -37,11 +39,20 @@ type envelope struct {
 	Data            jsontext.Value `json:"data"`
 }
 
+var plurals = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes"}
+
 // Source is the CloudEvents source of a stream's events: /labs/<id>,
 // /entities/<id> or /programmes/<id>.
-func (s Stream) Source() string {
-	plural := map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes"}
-	return "/" + plural[s.Kind] + "/" + s.ID.String()
+func (s Stream) Source() string { return "/" + plurals[s.Kind] + "/" + s.ID.String() }
+
+func parseSource(source string) (Stream, error) {
+	for kind, plural := range plurals {
+		if rest, ok := strings.CutPrefix(source, "/"+plural+"/"); ok {
+			id, err := uuid.Parse(rest)
+			return Stream{kind, id}, err
+		}
+	}
+	return Stream{}, fmt.Errorf("source %q is no aggregate's", source)
 }
 
 // recordedTime is RFC 3339 in UTC with exactly six decimals, so that times
@@ -96,6 +107,9 @@ func Decode(body []byte) (Decoded, error) {
 	if err != nil {
 		return Decoded{}, err
 	}
+	if err := e.check(event); err != nil {
+		return Decoded{}, fmt.Errorf("eventstore: decode event %s: %w", e.ID, err)
+	}
 	return Decoded{e.Type, domain.Meta{
 		ID: e.ID, Revision: e.Revision, Time: at,
 		Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf},
@@ -105,4 +119,30 @@ func Decode(body []byte) (Decoded, error) {
 		Policy: e.Policy, Command: e.CommandID, Digest: e.CommandDigest,
 		Correlation: e.CorrelationID, Causation: e.CausationID,
 	}, event}, nil
+}
+
+// check refuses an object that is JSON of the right shape and still no event
+// of ours.
+func (e envelope) check(event domain.Event) error {
+	aggregate, _, _ := strings.Cut(e.Type, ".")
+	stream, err := parseSource(e.Source)
+	switch {
+	case e.SpecVersion != "1.0":
+		return fmt.Errorf("specversion %q is not 1.0", e.SpecVersion)
+	case e.ID == uuid.Nil:
+		return errors.New("it has no id")
+	case err != nil:
+		return err
+	case stream.Kind != aggregate:
+		return fmt.Errorf("%s cannot stand in %s", e.Type, e.Source)
+	}
+	if c, ok := domain.AsCorrection(event); ok {
+		if c.With.Event == nil {
+			return errors.New("a correction that says nothing")
+		}
+		if name := Name(c.With.Event); !strings.HasPrefix(name, aggregate+".") {
+			return fmt.Errorf("a correction in %s cannot say %s", e.Source, name)
+		}
+	}
+	return nil
 }

@@ -31,8 +31,8 @@ type Request struct {
 type Outcome struct {
 	Stream  Stream
 	Version Version
-	Events  []domain.Meta // what was recorded, in order
-	Replay  bool          // the command had been carried out before; nothing new was written
+	Events  []domain.Happened[domain.Event] // what was recorded, in order
+	Replay  bool                            // the command had been carried out before; nothing new was written
 }
 
 // StaleError says that the sender decided on a state that has since changed.
@@ -75,7 +75,7 @@ type folded[S any] struct {
 
 type done struct {
 	digest string
-	events []domain.Meta
+	events []domain.Happened[domain.Event]
 }
 
 // keptInMemory bounds the folded states held per kind.
@@ -187,15 +187,16 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 		}
 		pending := make([]Pending, len(events))
 		happened := make([]domain.Happened[E], len(events))
-		metas := make([]domain.Meta, len(events))
+		recorded := make([]domain.Happened[domain.Event], len(events))
 		for i, e := range events {
-			metas[i] = domain.Meta{
-				ID: uuid.NewSHA1(r.Command, []byte{byte(i >> 8), byte(i)}), Revision: f.version.Events + uint64(i),
-				Time: r.Now.UTC().Truncate(time.Microsecond), Actor: r.Actor, Because: because, Policy: r.Policy,
+			at := r.Now.UTC().Truncate(time.Microsecond)
+			meta := domain.Meta{
+				ID: eventID(r, at, i), Revision: f.version.Events + uint64(i),
+				Time: at, Actor: r.Actor, Because: because, Policy: r.Policy,
 				Command: r.Command, Digest: r.Digest, Correlation: r.Correlation,
 			}
-			happened[i] = domain.Happened[E]{Meta: metas[i], Event: e}
-			if pending[i], err = Encode(stream, metas[i], e); err != nil {
+			happened[i], recorded[i] = domain.Happened[E]{Meta: meta, Event: e}, domain.Happened[domain.Event]{Meta: meta, Event: e}
+			if pending[i], err = Encode(stream, meta, e); err != nil {
 				return Outcome{}, err
 			}
 		}
@@ -211,8 +212,17 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 		if err := a.fold(ctx, id, f, happened, version); err != nil {
 			a.forget(id, f) // it is written; the next command reads it back
 		}
-		return Outcome{Stream: stream, Version: version, Events: metas}, nil
+		return Outcome{Stream: stream, Version: version, Events: recorded}, nil
 	}
+}
+
+// eventID is the id of a request's i-th event. It is the same however often
+// the store is asked to append it, and another one when the command is sent
+// again: a store takes an id it holds for the answer that was lost, so an id
+// must never stand for two bodies. That a command was carried out before is
+// found by its command id.
+func eventID(r Request, at time.Time, i int) uuid.UUID {
+	return uuid.NewSHA1(r.Command, fmt.Appendf(nil, "%d %d %s", i, at.UnixMicro(), r.Digest))
 }
 
 // hold returns the aggregate's place in memory, locked.
@@ -264,7 +274,7 @@ func (a *Aggregates[S, E]) fold(ctx context.Context, id uuid.UUID, f *folded[S],
 			continue // sent without a key, so nobody can send it again
 		}
 		d := f.done[h.Meta.Command]
-		f.done[h.Meta.Command] = done{h.Meta.Digest, append(d.events, h.Meta)}
+		f.done[h.Meta.Command] = done{h.Meta.Digest, append(d.events, domain.Happened[domain.Event]{Meta: h.Meta, Event: h.Event})}
 	}
 	f.version = version
 	return nil

@@ -231,7 +231,10 @@ func TestEachFaultIsSettledBySendingTheCommandAgain(t *testing.T) {
 				for i, cmd := range story {
 					again(func() error { _, err := n.Do(t.Context(), id, cmd, request(i)); return err })
 				}
-				wrong := uuid.NewSHA1(request(3).Command, []byte{0, 0})
+				fault := m.fault
+				m.fault = nil
+				wrong := history(t, m)[3].Meta.ID
+				m.fault = fault
 				again(func() error {
 					_, err := n.Correct(t.Context(), id, wrong, discipline(9), ground, fix, request(6))
 					return err
@@ -282,7 +285,7 @@ func TestAThousandRacingCommandsAreEachCarriedOutOnce(t *testing.T) {
 	send(t, nodes[0], 0, propose())
 	refused := func(n int) bool { return n%5 == 0 }
 	type answer struct {
-		events []domain.Meta
+		events []domain.Happened[domain.Event]
 		err    error
 	}
 	answers := make([][2]answer, many+1)
@@ -485,10 +488,41 @@ func TestWhatIsRecordedIsWhatTheSenderSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := domain.Meta{
-		ID: uuid.NewSHA1(r.Command, []byte{0, 0}), Time: r.Now, Actor: r.Actor, Because: cmd.Because,
+		ID: out.Events[0].Meta.ID, Time: r.Now, Actor: r.Actor, Because: cmd.Because,
 		Policy: r.Policy, Command: r.Command, Digest: r.Digest, Correlation: r.Correlation,
 	}
-	if got := history(t, m)[0].Meta; !reflect.DeepEqual(got, want) || !reflect.DeepEqual(out.Events, []domain.Meta{want}) {
+	if got := history(t, m)[0].Meta; !reflect.DeepEqual(got, want) || !reflect.DeepEqual(out.Events[0].Meta, want) {
 		t.Errorf("recorded %+v\nwant %+v", got, want)
 	}
+}
+
+func TestACommandIDIsForOneCommandEvenOnANodeOneEventBehind(t *testing.T) {
+	m := newMemory()
+	a, b := node(m), node(m)
+	send(t, a, 0, propose())
+	follows(t, m, b) // b has read up to here
+	send(t, a, 1, discipline(1))
+	other := request(1)
+	other.Digest = "of something else"
+	_, err := b.Do(t.Context(), id, discipline(7), other)
+	var reused *eventstore.ReusedError
+	if !errors.As(err, &reused) {
+		t.Errorf("%v", err)
+	}
+	follows(t, m, a, b)
+}
+
+func TestACommandSentAgainToANodeOneEventBehindIsAReplay(t *testing.T) {
+	m := newMemory()
+	a, b := node(m), node(m)
+	send(t, a, 0, propose())
+	follows(t, m, b)
+	send(t, a, 1, discipline(1))
+	later := request(1)
+	later.Now = later.Now.Add(time.Hour)
+	out, err := b.Do(t.Context(), id, discipline(1), later)
+	if err != nil || !out.Replay || !out.Events[0].Meta.Time.Equal(request(1).Now) {
+		t.Errorf("%+v, %v", out, err)
+	}
+	follows(t, m, a, b)
 }
