@@ -1,0 +1,163 @@
+package lab
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Version is what an agreement binds its parties to at one time: its term, its
+// parties, the 责权利 items and the commitments that rest on it.
+type Version struct {
+	Agreement   string                `json:"agreement"`
+	Title       domain.Text           `json:"title"`
+	Class       Class                 `json:"class,omitempty"`
+	Term        domain.Period         `json:"term,omitzero"`
+	Parties     map[uuid.UUID]Party   `json:"parties"`
+	Rights      map[string]Item       `json:"rights"`
+	Commitments map[string]Commitment `json:"commitments"`
+}
+
+// VersionOf is the agreement as the lab's state has it; ok is false where the
+// lab has no such agreement.
+func (l *Lab) VersionOf(agreement string) (v Version, ok bool) {
+	a := l.agreement(agreement)
+	if a == nil {
+		return v, false
+	}
+	v = Version{
+		Agreement: a.ID, Title: a.Title, Class: a.Class, Term: a.Term,
+		Parties: map[uuid.UUID]Party{}, Rights: map[string]Item{}, Commitments: map[string]Commitment{},
+	}
+	for _, p := range a.Parties {
+		if p.Left.IsZero() {
+			v.Parties[p.Entity.ID] = p
+		}
+	}
+	for _, it := range l.Rights {
+		if it.Agreement == a.ID {
+			v.Rights[it.ID] = it
+		}
+	}
+	for _, f := range l.Commitments {
+		if f.Agreement == a.ID {
+			v.Commitments[f.ID] = f
+		}
+	}
+	return v, true
+}
+
+// Changed is one thing before and after; the one that is not there is absent.
+type Changed[T any] struct {
+	Before *T `json:"before,omitempty"`
+	After  *T `json:"after,omitempty"`
+}
+
+// Impact is the difference between two versions of an agreement. Applying it
+// to the first gives the second.
+type Impact struct {
+	Agreement   string                         `json:"agreement"`
+	Title       *Changed[domain.Text]          `json:"title,omitempty"`
+	Class       *Changed[Class]                `json:"class,omitempty"`
+	Term        *Changed[domain.Period]        `json:"term,omitempty"`
+	Parties     map[uuid.UUID]Changed[Party]   `json:"parties"`
+	Rights      map[string]Changed[Item]       `json:"rights"`
+	Commitments map[string]Changed[Commitment] `json:"commitments"`
+}
+
+// Compare is the impact that leads from v to w.
+func (v Version) Compare(w Version) Impact {
+	return Impact{
+		Agreement: v.Agreement, Title: changed(v.Title, w.Title), Class: changed(v.Class, w.Class), Term: changed(v.Term, w.Term),
+		Parties: compare(v.Parties, w.Parties), Rights: compare(v.Rights, w.Rights), Commitments: compare(v.Commitments, w.Commitments),
+	}
+}
+
+// Apply gives the version an impact leads to from v.
+func (v Version) Apply(i Impact) Version {
+	set(&v.Title, i.Title)
+	set(&v.Class, i.Class)
+	set(&v.Term, i.Term)
+	v.Parties, v.Rights, v.Commitments = apply(v.Parties, i.Parties), apply(v.Rights, i.Rights), apply(v.Commitments, i.Commitments)
+	return v
+}
+
+func changed[T comparable](before, after T) *Changed[T] {
+	if before == after {
+		return nil
+	}
+	return &Changed[T]{&before, &after}
+}
+
+func set[T any](to *T, c *Changed[T]) {
+	if c != nil {
+		*to = *c.After
+	}
+}
+
+func compare[K comparable, T any](before, after map[K]T) map[K]Changed[T] {
+	diff := map[K]Changed[T]{}
+	for k, b := range before {
+		if a, ok := after[k]; !ok {
+			diff[k] = Changed[T]{Before: &b}
+		} else if !reflect.DeepEqual(a, b) {
+			diff[k] = Changed[T]{&b, &a}
+		}
+	}
+	for k, a := range after {
+		if _, ok := before[k]; !ok {
+			diff[k] = Changed[T]{After: &a}
+		}
+	}
+	return diff
+}
+
+func apply[K comparable, T any](before map[K]T, diff map[K]Changed[T]) map[K]T {
+	after := maps.Clone(before)
+	for k, c := range diff {
+		if c.After == nil {
+			delete(after, k)
+		} else {
+			after[k] = *c.After
+		}
+	}
+	return after
+}
+
+// Cell is one cell of the rights-and-responsibilities matrix: one party's 责, 权 or 利.
+type Cell struct {
+	Party domain.EntityRef `json:"party"`
+	Kind  ItemKind         `json:"kind"`
+	Items []Item           `json:"items"`
+}
+
+// Matrix is the lab's rights-and-responsibilities matrix on a day: each party
+// bound by an agreement in force × 责, 权, 利. An empty cell is there to be seen
+// (C56).
+func (l *Lab) Matrix(on domain.Date) []Cell {
+	var cells []Cell
+	for i := range l.Agreements {
+		a := &l.Agreements[i]
+		if a.StatusOn(on) != InForce {
+			continue
+		}
+		for _, p := range a.PartiesOn(on) {
+			for _, k := range ItemKinds {
+				at := slices.IndexFunc(cells, func(c Cell) bool { return c.Party.ID == p.Entity.ID && c.Kind == k })
+				if at < 0 {
+					at, cells = len(cells), append(cells, Cell{Party: p.Entity, Kind: k})
+				}
+				for _, it := range l.Rights {
+					if it.Agreement == a.ID && it.Party.ID == p.Entity.ID && it.Kind == k && it.State != Waived {
+						cells[at].Items = append(cells[at].Items, it)
+					}
+				}
+			}
+		}
+	}
+	return cells
+}

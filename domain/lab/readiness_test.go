@@ -1,0 +1,199 @@
+package lab_test
+
+import (
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
+	"github.com/jointlab/jointlab/domain/lab"
+)
+
+// drawn is a lab at random: parts of what a lab needs, recorded in order, then
+// steps of the status machine for as long as they are accepted.
+func drawn(r *rand.Rand) (*lab.Lab, domain.Date) {
+	l, day := lab.New(domaintest.Aggregate), date("2020-05-01").AddDays(r.IntN(60))
+	happened := 0
+	send := func(cmd lab.Command, on domain.Context) bool {
+		events, err := cmd.Decide(l, on)
+		for _, e := range events {
+			l.Apply(domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(happened), Revision: uint64(happened), Time: on.Now}})
+			happened++
+		}
+		return err == nil
+	}
+	missing := max(0, r.IntN(5)-2) // of ten
+	for _, s := range slices.Concat([]step{{"2020-01-10", propose}}, agreement, conditions) {
+		if r.IntN(10) >= missing || reflect.TypeOf(s.cmd) == reflect.TypeOf(propose) {
+			send(s.cmd, on(s.day))
+		}
+	}
+	// Towards some status, then wherever it may lead.
+	targets := slices.Sorted(maps.Keys(paths))
+	way := paths[targets[r.IntN(len(targets))]]
+	for range r.IntN(4) {
+		way = then(way, "")
+	}
+	for _, command := range way {
+		if command == "" {
+			var can []string
+			for _, s := range lab.Steps {
+				if slices.Contains(s.From, l.Status) && s.Command != "withdraw" {
+					can = append(can, s.Command)
+				}
+			}
+			if len(can) == 0 {
+				break
+			}
+			command = can[r.IntN(len(can))]
+		}
+		for range 4 { // it may be too early
+			day = day.AddDays(r.IntN(500))
+			if send(moves[command](day), on(day.String())) {
+				break
+			}
+		}
+	}
+	return l, day.AddDays(r.IntN(1200) - 400)
+}
+
+func TestReadinessSaysReadyExactlyWhenTheCommandIsAccepted(t *testing.T) {
+	r := rand.New(rand.NewPCG(2014, 1))
+	seen := map[string]map[bool]int{}
+	for n := range 10_000 {
+		l, day := drawn(r)
+		if day.Before(date("2020-01-10")) {
+			continue
+		}
+		for _, step := range l.Readiness(day) {
+			if step.Command == "extend-construction" {
+				continue // how far it extends is for the sender to say
+			}
+			_, err := moves[step.Command](day).Decide(l, on(day.String()))
+			if step.Ready != (err == nil) {
+				t.Fatalf("lab %d, %s on %s: ready %v, but the command says %v", n, step.Command, day, step.Ready, err)
+			}
+			if seen[step.Command] == nil {
+				seen[step.Command] = map[bool]int{}
+			}
+			seen[step.Command][step.Ready]++
+			if step.Ready || step.Earliest.IsZero() {
+				continue
+			}
+			for _, later := range []domain.Date{step.Earliest, step.Earliest.AddDays(-1)} {
+				_, err := moves[step.Command](later).Decide(l, on(later.String()))
+				if (err == nil) != (later == step.Earliest) && !later.Before(day) {
+					t.Fatalf("lab %d, %s: the earliest day is said to be %s, but on %s the command says %v", n, step.Command, step.Earliest, later, err)
+				}
+			}
+		}
+	}
+	for _, s := range lab.Steps {
+		if len(s.Rules) > 0 && (seen[s.Command][true] == 0 || seen[s.Command][false] == 0) {
+			t.Errorf("%s was ready %d times and not ready %d times; draw better", s.Command, seen[s.Command][true], seen[s.Command][false])
+		}
+	}
+}
+
+func TestReadinessNamesEveryRuleWithItsClauseAndProof(t *testing.T) {
+	s := tell(agreed(t), append(slices.Clone(conditions), step{"2020-05-01", lab.StartIncubation{On: date("2020-05-01")}})...)
+	for _, step := range s.State().Readiness(date("2021-05-01")) {
+		if step.Command != "submit-application" {
+			continue
+		}
+		if step.Ready || step.Earliest != date("2022-05-01") {
+			t.Errorf("ready %v, earliest %s", step.Ready, step.Earliest)
+		}
+		for _, f := range step.Findings {
+			if f.Quote == "" || f.Clause == "" || f.Text.Zh == "" || f.Text.En == "" {
+				t.Errorf("%s lacks its words: %+v", f.Rule, f)
+			}
+			if f.Met != (f.Rule != "C62") {
+				t.Errorf("%s: met %v", f.Rule, f.Met)
+			}
+			if f.Met && len(f.Proof) == 0 && f.Rule != "C01" {
+				t.Errorf("%s is met without proof", f.Rule)
+			}
+		}
+	}
+}
+
+func watches(l *lab.Lab, day string, ahead int) (said []string) {
+	for _, w := range l.Watches(date(day), ahead) {
+		said = append(said, fmt.Sprintf("%s %s %s %v", w.Kind, w.Subject, w.Due, w.Lapsed))
+	}
+	return said
+}
+
+func TestWatchesFollowFromTheRecordAndTheDateAlone(t *testing.T) {
+	s := tell(agreed(t), append(slices.Clone(conditions),
+		step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Responsibility, Party: oxford.ID, Clause: "§9", Text: because, Due: date("2021-03-31")}},
+		step{"2022-06-01", receive("2022-06-01", cny("100")).cmd},
+	)...)
+	for _, c := range []struct {
+		day   string
+		ahead int
+		want  []string
+	}{
+		{"2021-01-01", 30, nil},
+		{"2021-03-01", 30, []string{"item-overdue R7 2021-03-31 false"}},
+		{"2022-07-15", 30, []string{"item-overdue R7 2021-03-31 true"}},
+		{"2023-07-15", 30, []string{"item-overdue R7 2021-03-31 true", "instalment-late F1 2023-06-30 true"}},
+		{"2029-12-01", 60, []string{
+			"item-overdue R7 2021-03-31 true", "instalment-late F1 2023-06-30 true", "instalment-late F1 2024-06-30 true",
+			"plan-ends plan 2024-12-31 true", "agreement-expires A1 2029-12-31 false",
+		}},
+	} {
+		if got := watches(s.State(), c.day, c.ahead); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("on %s, %d days ahead: %q, want %q", c.day, c.ahead, got, c.want)
+		}
+	}
+}
+
+func TestALabThatHasEndedIsNotWatched(t *testing.T) {
+	s := tell(agreed(t), step{"2020-05-01", lab.Withdraw{On: date("2020-05-01"), Ground: because}})
+	if got := watches(s.State(), "2029-12-31", 365); got != nil {
+		t.Errorf("watched: %q", got)
+	}
+}
+
+func TestAnImpactAppliedToTheFirstVersionGivesTheSecond(t *testing.T) {
+	r := rand.New(rand.NewPCG(2014, 56))
+	changes := 0
+	for range 500 {
+		a, _ := drawn(r)
+		b, _ := drawn(r)
+		v, ok := a.VersionOf("A1")
+		w, also := b.VersionOf("A1")
+		if !ok || !also {
+			continue
+		}
+		impact := v.Compare(w)
+		changes += len(impact.Rights) + len(impact.Commitments)
+		if got := v.Apply(impact); !reflect.DeepEqual(got, w) {
+			t.Fatalf("%+v\napplied to\n%+v\ngives\n%+v\nnot\n%+v", impact, v, got, w)
+		}
+	}
+	if changes == 0 {
+		t.Error("no two versions differed; draw better")
+	}
+}
+
+func TestTheMatrixShowsEveryPartyAndItsEmptyCells(t *testing.T) {
+	s := tell(agreed(t), step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Right, Party: oxford.ID, Clause: "§1", Text: because}})
+	cells := s.State().Matrix(date("2020-05-01"))
+	filled := 0
+	for _, c := range cells {
+		filled += len(c.Items)
+	}
+	if len(cells) != 6 || filled != 1 {
+		t.Errorf("%d cells with %d items", len(cells), filled)
+	}
+	if len(s.State().Matrix(date("2030-01-01"))) != 0 {
+		t.Error("an agreement that has expired still fills the matrix")
+	}
+}
