@@ -113,7 +113,7 @@ func one[T any](c Conditional, events uint64, settled bool, body *T) *single[T] 
 type labRow struct {
 	ID           uuid.UUID            `json:"id"`
 	Name         domain.Text          `json:"name"`
-	Level        lab.Level            `json:"level"`
+	Level        lab.Level            `json:"level,omitempty"`
 	Programme    string               `json:"programme"`
 	Host         domain.EntityRef     `json:"host"`
 	Discipline   domain.Text          `json:"discipline,omitzero"`
@@ -180,7 +180,7 @@ type labsInput struct {
 
 type entitiesInput struct {
 	Q          string   `query:"q" maxLength:"200" doc:"Words in Chinese or English, all of which must be there"`
-	Kind       string   `query:"kind" enum:"university,research-institute,company,government,other"`
+	Kind       string   `query:"kind" enum:"university,research-institute,company,government,other,unstated"`
 	Country    string   `query:"country" pattern:"^[A-Z]{2}$" doc:"ISO 3166-1 alpha-2"`
 	Scheme     string   `query:"scheme" maxLength:"30" doc:"Has a standing identifier in this scheme"`
 	Identifier string   `query:"identifier" maxLength:"100" doc:"Has this standing identifier; write it in any usual form, with scheme"`
@@ -219,6 +219,8 @@ func (s *Server) registerQueries() {
 	register(s, ifChanged(query("get-entity", "/v1/entities/{entity}", "entities", "读取一个法人的全部登记内容。", "Read a legal entity")), s.getEntity)
 	s.registerParts()
 	s.registerTrail()
+	s.registerReadiness()
+	s.registerReports()
 }
 
 func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {

@@ -76,6 +76,13 @@ func (d Date) AddYears(n int) Date {
 	return NewDate(y+n, m, day)
 }
 
+// EndOfMonth is the last day of the period of so many months, counted from
+// January, that d lies in: 1 for months, 3 for quarters, 12 for years.
+func (d Date) EndOfMonth(months int) Date {
+	y, m, _ := d.time().Date()
+	return NewDate(y, time.Month((int(m)-1)/months*months+months+1), 0)
+}
+
 // String is YYYY-MM-DD, or the empty string for the zero Date.
 func (d Date) String() string {
 	if d.IsZero() {

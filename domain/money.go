@@ -85,6 +85,23 @@ func (d Decimal) Neg() Decimal {
 	return decimal(v)
 }
 
+// ShareOf is the number as a share of whole, rounded half up to four decimals:
+// 0.3333. A share of nothing is 0.
+func (d Decimal) ShareOf(whole Decimal) Decimal {
+	var q apd.Decimal
+	if whole.Sign() == 0 {
+		return Decimal{}
+	}
+	round := apd.Context{Precision: 100, MaxExponent: 1000, MinExponent: -1000, Rounding: apd.RoundHalfUp, Traps: apd.DivisionByZero}
+	if _, err := round.Quo(&q, d.apd(), whole.apd()); err != nil {
+		panic(fmt.Sprintf("domain: share %s of %s: %v", d, whole, err))
+	}
+	if _, err := round.Quantize(&q, &q, -4); err != nil {
+		panic(fmt.Sprintf("domain: share %s of %s: %v", d, whole, err))
+	}
+	return decimal(&q)
+}
+
 // Cmp is negative, zero or positive as d is less than, equal to or more than o.
 func (d Decimal) Cmp(o Decimal) int { return d.apd().Cmp(o.apd()) }
 

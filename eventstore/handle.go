@@ -153,6 +153,13 @@ func (a *Aggregates[S, E]) State(ctx context.Context, id uuid.UUID, use func(S, 
 	return nil
 }
 
+// History returns everything that happened to the aggregate, as it was
+// recorded: corrections stand in their own places.
+func (a *Aggregates[S, E]) History(ctx context.Context, id uuid.UUID) ([]domain.Happened[E], error) {
+	history, _, err := a.load(ctx, id, Version{})
+	return history, err
+}
+
 // tries bounds how often a command is decided anew because others wrote first.
 const tries = 50
 

@@ -129,6 +129,32 @@ func (m *Model) Lab(ctx context.Context, id uuid.UUID) (*lab.Lab, uint64, time.T
 	return l, revision, updated, nil
 }
 
+// EachLab calls each with every lab, in the order they were registered, all as
+// of one position.
+func (m *Model) EachLab(ctx context.Context, each func(*lab.Lab) error) error {
+	return m.reading(ctx, func(q querier) error {
+		rows, err := q.QueryContext(ctx, `SELECT document FROM labs JOIN documents USING (n) ORDER BY n`)
+		if err != nil {
+			return fmt.Errorf("projections: read labs: %w", err)
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var document []byte
+			var l lab.Lab
+			if err := rows.Scan(&document); err != nil {
+				return fmt.Errorf("projections: read labs: %w", err)
+			}
+			if err := json.Unmarshal(document, &l); err != nil {
+				return fmt.Errorf("projections: read labs: %w", err)
+			}
+			if err := each(&l); err != nil {
+				return err
+			}
+		}
+		return rows.Err()
+	})
+}
+
 // document reads the document of a stream.
 func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any) (revision uint64, updated time.Time, err error) {
 	var document []byte

@@ -158,6 +158,22 @@ func (q Quantity) lesser(o Quantity) Quantity {
 	return q
 }
 
+// Measure is the quantity as a number and its unit: an ISO 4217 code, m2 or
+// person-months. Of equipment it is the value.
+func (q Quantity) Measure() (domain.Decimal, string) {
+	switch {
+	case q.Cash != nil:
+		return q.Cash.Amount, q.Cash.Currency
+	case q.Premises != nil:
+		return *q.Premises, "m2"
+	case q.StaffMonths != nil:
+		return *q.StaffMonths, "person-months"
+	case q.Equipment != nil:
+		return q.Equipment.Value.Amount, q.Equipment.Value.Currency
+	}
+	return domain.Decimal{}, ""
+}
+
 // Text writes the quantity for people.
 func (q Quantity) Text() domain.Text {
 	switch {

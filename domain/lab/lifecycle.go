@@ -92,6 +92,40 @@ func (l *Lab) StatusOn(d domain.Date) Status {
 	return l.Status
 }
 
+// StatusThen is the status the lab had on a day in the past, by the days on
+// which its transitions took effect; empty before the first of them, where
+// nothing is known.
+func (l *Lab) StatusThen(d domain.Date) Status {
+	then := *l
+	then.Status = ""
+	for _, m := range l.Moves {
+		if m.On.IsZero() || !m.On.Earliest().After(d) {
+			then.Status = m.To
+		}
+	}
+	if len(l.Moves) == 0 && !l.StatusSince.Earliest().After(d) {
+		then.Status = l.Status
+	}
+	return then.StatusOn(d)
+}
+
+// StepOf finds the step of the status machine that an event took from this
+// state, and its day. History taken over from a source is no step.
+func (l *Lab) StepOf(e Event) (step Step, on domain.Date, ok bool) {
+	t, ok := e.(interface{ transition() Transition })
+	if !ok {
+		return step, on, false
+	}
+	took := t.transition()
+	i := slices.IndexFunc(Steps, func(s Step) bool {
+		return s.To == took.To && slices.Contains(s.From, took.From)
+	})
+	if i < 0 {
+		return step, on, false
+	}
+	return Steps[i], took.On, true
+}
+
 // Moved is a transition the lab has made.
 type Moved struct {
 	From   Status             `json:"from"`
@@ -147,6 +181,8 @@ func next(from Status) domain.Text {
 	}
 	return domain.T(strings.Join(zh, "、"), strings.Join(en, "; "))
 }
+
+func (t Transition) transition() Transition { return t }
 
 func (t Transition) moveOn(l *Lab, m domain.Meta, ground domain.Text) {
 	l.moved(t.From, t.To, t.On.Partial(), ground, m)

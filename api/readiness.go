@@ -1,0 +1,201 @@
+package api
+
+import (
+	"context"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// readinessView is every step that can follow a lab's status, judged on a day.
+type readinessView struct {
+	ID         uuid.UUID       `json:"id"`
+	Name       domain.Text     `json:"name"`
+	On         domain.Date     `json:"on" doc:"The day judged"`
+	Policy     string          `json:"policy" doc:"The programme document judged under"`
+	Status     lab.Status      `json:"status" doc:"On that day"`
+	StatusText domain.Text     `json:"status_text"`
+	Steps      []lab.Readiness `json:"steps"`
+	Revision   uint64          `json:"revision"`
+}
+
+// watchRow is a watch of one lab in a list.
+type watchRow struct {
+	Lab     uuid.UUID   `json:"lab"`
+	Name    domain.Text `json:"name"`
+	Kind    string      `json:"kind"`
+	Subject string      `json:"subject"`
+	Due     domain.Date `json:"due"`
+	Lapsed  bool        `json:"lapsed"`
+	Text    domain.Text `json:"text"`
+}
+
+type WatchesInput struct {
+	Ahead int `query:"ahead" minimum:"0" maximum:"3660" default:"90" doc:"How many days to look ahead"`
+	OnDay
+}
+
+type labWatchesInput struct {
+	Lab uuid.UUID `path:"lab" doc:"The lab's id"`
+	WatchesInput
+}
+
+// matrixRow is one item of the matrix, or an empty cell.
+type matrixRow struct {
+	Party     domain.Text   `json:"party"`
+	PartyID   uuid.UUID     `json:"party_id"`
+	Kind      lab.ItemKind  `json:"kind"`
+	KindText  domain.Text   `json:"kind_text"`
+	Item      string        `json:"item,omitempty" doc:"Absent: the cell is empty"`
+	Agreement string        `json:"agreement,omitempty"`
+	Clause    string        `json:"clause,omitempty"`
+	Text      domain.Text   `json:"text,omitzero"`
+	Due       domain.Date   `json:"due,omitzero"`
+	State     lab.ItemState `json:"state,omitempty"`
+	Overdue   bool          `json:"overdue"`
+}
+
+type impactInput struct {
+	Lab       uuid.UUID `path:"lab" doc:"The lab's id"`
+	Agreement string    `path:"agreement" pattern:"^A[1-9][0-9]{0,5}$" doc:"e.g. A1"`
+	From      uint64    `query:"from" required:"true" minimum:"0" doc:"The lab's revision to compare from"`
+	To        uint64    `query:"to" required:"true" minimum:"0" doc:"The lab's revision to compare to"`
+}
+
+type impactView struct {
+	Before lab.Version `json:"before"`
+	After  lab.Version `json:"after"`
+	Impact lab.Impact  `json:"impact" doc:"Applied to before, it gives after"`
+}
+
+type decisionInput struct {
+	Lab   uuid.UUID `path:"lab" doc:"The lab's id"`
+	Event uuid.UUID `path:"event" doc:"The status event, as the history shows it"`
+}
+
+// decisionFile is everything a past step rested on, judged again.
+type decisionFile struct {
+	Event    uuid.UUID        `json:"event"`
+	Type     string           `json:"type"`
+	Sentence domain.Text      `json:"sentence"`
+	Recorded domain.Meta      `json:"recorded" doc:"Who recorded it, when, why and under which policy"`
+	On       domain.Date      `json:"on" doc:"The day of the step"`
+	Findings []domain.Finding `json:"findings" doc:"Every rule of the step on that day, from what was known when it was recorded"`
+	Verdict  bool             `json:"verdict" doc:"Whether judging again accepts it too"`
+	State    *lab.Lab         `json:"state" doc:"The lab as it was known just before"`
+}
+
+func (s *Server) registerReadiness() {
+	register(s, query("lab-readiness", "/v1/labs/{lab}/readiness", "labs", "逐项说明下一步的每个条件：条款、是否满足、缺什么、依据哪些事件、最早何日可满足。", "Say what each next step of a lab asks, and what is missing"), s.labReadiness)
+	register(s, query("lab-impact", "/v1/labs/{lab}/agreements/{agreement}/impact", "labs", "比较协议在两个修订号时的内容：各方、责权利与投入的变化。", "Compare an agreement at two revisions of its lab"), s.labImpact)
+	register(s, query("lab-decision", "/v1/labs/{lab}/decisions/{event}", "labs", "决定卷宗：当时所知的全部事实，并按当日规则重新判断。", "Read what a past step rested on, judged again"), s.labDecision)
+	table(s, query("lab-watches", "/v1/labs/{lab}/watches", "labs", "一个实验室即将到期或已经逾期的事项。", "List what lapses for a lab, or has lapsed"), s.labWatches)
+	table(s, query("lab-matrix", "/v1/labs/{lab}/matrix", "labs", "责权利矩阵：每一方的责、权、利。", "Read a lab's matrix of responsibilities, rights and interests"), s.labMatrix)
+	table(s, report("list-watches", "/v1/watches", "各实验室即将到期或已经逾期的事项。", "List what lapses across labs, or has lapsed"), s.listWatches)
+}
+
+func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readinessView], error) {
+	l, events, _, err := s.model.Lab(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	on := s.day(in.On)
+	status := l.StatusOn(on)
+	return one(Conditional{}, events, false, &readinessView{l.ID, l.Name(), on, lab.Policy, status, status.Text(), l.Readiness(on), events - 1}), nil
+}
+
+func watchRows(l *lab.Lab, on domain.Date, ahead int) (rows []watchRow) {
+	for _, w := range l.Watches(on, ahead) {
+		rows = append(rows, watchRow{l.ID, l.Name(), w.Kind, w.Subject, w.Due, w.Lapsed, w.Text})
+	}
+	return rows
+}
+
+func (s *Server) labWatches(ctx context.Context, in *labWatchesInput) ([]watchRow, error) {
+	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	return watchRows(l, s.day(in.On), in.Ahead), nil
+}
+
+func (s *Server) listWatches(ctx context.Context, in *WatchesInput) (rows []watchRow, err error) {
+	err = s.model.EachLab(ctx, func(l *lab.Lab) error {
+		rows = append(rows, watchRows(l, s.day(in.On), in.Ahead)...)
+		return nil
+	})
+	slices.SortStableFunc(rows, func(a, b watchRow) int { return a.Due.Compare(b.Due) })
+	return rows, err
+}
+
+func (s *Server) labMatrix(ctx context.Context, in *PartsInput) (rows []matrixRow, err error) {
+	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	on := s.day(in.On)
+	for _, c := range l.Matrix(on) {
+		row := matrixRow{Party: c.Party.Name, PartyID: c.Party.ID, Kind: c.Kind, KindText: c.Kind.Text()}
+		if len(c.Items) == 0 {
+			rows = append(rows, row)
+		}
+		for _, it := range c.Items {
+			row.Item, row.Agreement, row.Clause, row.Text = it.ID, it.Agreement, it.Clause, it.Text
+			row.Due, row.State, row.Overdue = it.Due, it.State, it.OverdueOn(on)
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// at folds a lab's history up to and including a revision, with the
+// corrections known by then.
+func at(id uuid.UUID, history []domain.Happened[lab.Event], revision uint64) *lab.Lab {
+	l := lab.New(id)
+	domain.Fold(l, history[:min(revision+1, uint64(len(history)))])
+	return l
+}
+
+func (s *Server) labImpact(ctx context.Context, in *impactInput) (*single[impactView], error) {
+	history, err := s.labs.History(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	for name, revision := range map[string]uint64{"from": in.From, "to": in.To} {
+		if len(history) > 0 && revision >= uint64(len(history)) {
+			return nil, badParameter("query."+name, "没有这个修订号；请对照实验室的历史", "the lab has no such revision; see its history")
+		}
+	}
+	before, ok := at(in.Lab, history, in.From).VersionOf(in.Agreement)
+	after, also := at(in.Lab, history, in.To).VersionOf(in.Agreement)
+	if !also || !ok {
+		return nil, domain.Reject(domain.NotFound, "在这两个修订号中，实验室不都有协议 %s", "the lab does not have agreement %s at both of these revisions", in.Agreement)
+	}
+	return one(Conditional{}, uint64(len(history)), false, &impactView{before, after, before.Compare(after)}), nil
+}
+
+func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[decisionFile], error) {
+	history, err := s.labs.History(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(history, func(h domain.Happened[lab.Event]) bool { return h.Meta.ID == in.Event })
+	if i < 0 {
+		return nil, domain.Reject(domain.NotFound, "该实验室的历史中没有这个事件", "the lab's history has no such event")
+	}
+	h := history[i]
+	before := lab.New(in.Lab)
+	domain.Fold(before, history[:i])
+	step, on, ok := before.StepOf(h.Event)
+	if !ok {
+		return nil, domain.Reject(domain.State, "该事件不是按规则判断的状态变更", "this event is no step of the status machine that rules are judged for")
+	}
+	findings := lab.Judge(before, on, step.Rules...)
+	return one(Conditional{}, uint64(len(history)), false, &decisionFile{
+		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, on, findings, domain.Unmet(findings) == nil, before,
+	}), nil
+}

@@ -1,0 +1,120 @@
+package api_test
+
+import (
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// reported is a lab with an agreement, commitments and a history to report on.
+func reported(t *testing.T) (w *world, lab, host, partner string) {
+	w = newWorld(t)
+	host, partner = w.parties()
+	lab = w.incubating(host, partner, "2020-03-01")
+	h := w.as(domain.Host, host)
+	at := "/v1/labs/" + lab
+	for _, q := range []string{`{"cash":{"amount":"300","currency":"CNY"}}`, `{"cash":{"amount":"0.10","currency":"EUR"}}`} {
+		w.done(at+"/pledge-commitment", h, `{"party":"`+host+`","source":"own","agreement":"A1","quantity":`+q+`}`)
+	}
+	w.done(at+"/pledge-commitment", w.as(domain.Officer), `{"party":"`+partner+`","source":"foreign","agreement":"A1","quantity":{"cash":{"amount":"600","currency":"CNY"}}}`)
+	w.done(at+"/receive-contribution", h, `{"commitment":"F1","on":"2021-03-01","quantity":{"cash":{"amount":"100.25","currency":"CNY"}},"evidence":"`+digest+`"}`)
+	w.done(at+"/return-contribution", h, `{"commitment":"F1","on":"2021-04-01","quantity":{"cash":{"amount":"0.25","currency":"CNY"}},"evidence":"`+digest+`"}`)
+	return w, lab, host, partner
+}
+
+func TestReadinessAndTheCommandSayTheSame(t *testing.T) {
+	w, lab, host, _ := reported(t)
+	r := w.get("/v1/labs/"+lab+"/readiness?on=2021-03-01", w.as(domain.Auditor))
+	steps := r.at("steps").([]any)
+	if r.StatusCode != http.StatusOK || len(steps) != 2 {
+		t.Fatalf("%s %s", r.Status, r.text)
+	}
+	var unmet, refused []string
+	for _, f := range steps[0].(map[string]any)["findings"].([]any) {
+		if f := f.(map[string]any); f["met"] == false {
+			unmet = append(unmet, f["rule"].(string))
+		}
+	}
+	no := w.post("/v1/labs/"+lab+"/submit-application", w.as(domain.Host, host), `{"on":"2021-03-01","effect":{"zh":"成效"},"document":"`+digest+`"}`)
+	for _, f := range no.at("findings").([]any) {
+		refused = append(refused, f.(map[string]any)["rule"].(string))
+	}
+	if len(unmet) == 0 || strings.Join(unmet, " ") != strings.Join(refused, " ") {
+		t.Errorf("readiness misses %v, the command is refused for %v", unmet, refused)
+	}
+}
+
+func TestReportsAddExactlyAndNeverAcrossCurrencies(t *testing.T) {
+	w, lab, _, _ := reported(t)
+	auditor := w.as(domain.Auditor)
+	shares := w.get("/v1/reports/funding-shares?lab="+lab, auditor)
+	for path, want := range map[string]string{
+		"items.0.unit": "CNY", "items.0.source": "own", "items.0.committed": "300.00", "items.0.committed_share": "0.3333", "items.0.delivered": "100.00", "items.0.delivered_share": "1.0000",
+		"items.1.unit": "CNY", "items.1.source": "foreign", "items.1.committed_share": "0.6667", "items.1.delivered_share": "0.0000",
+		"items.2.unit": "EUR", "items.2.committed": "0.10", "items.2.committed_share": "1.0000",
+	} {
+		if got := shares.str(path); got != want {
+			t.Errorf("%s is %s, want %s", path, got, want)
+		}
+	}
+	file := w.get("/v1/reports/funding.csv", auditor)
+	rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(file.text, "\ufeff"))).ReadAll()
+	if err != nil || !strings.HasPrefix(file.text, "\ufeffyear,party_zh,party_en,party_id,kind,source,unit,committed,delivered\n") || file.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
+		t.Errorf("%v\n%s", err, file.text)
+	}
+	if len(rows) != 5 {
+		t.Errorf("%d rows: %v", len(rows)-1, rows)
+	}
+}
+
+func TestLabsByStatusAreCountedOnEachDay(t *testing.T) {
+	w, _, _, _ := reported(t)
+	r := w.get("/v1/reports/labs-by-status?from=2019-06-01&to=2021-06-30&every=year", w.as(domain.Auditor))
+	if r.str("items.0.on") != "2020-12-31" || r.str("items.0.status") != "INCUBATING" || r.str("items.1.on") != "2021-06-30" {
+		t.Error(r.text)
+	}
+}
+
+func TestTheMatrixAndWatchesComeAsJSONAndCSV(t *testing.T) {
+	w, lab, _, _ := reported(t)
+	auditor := w.as(domain.Auditor)
+	for _, path := range []string{"/v1/labs/" + lab + "/matrix", "/v1/labs/" + lab + "/watches", "/v1/watches", "/v1/reports/decisions"} {
+		if r := w.get(path, auditor); r.StatusCode != http.StatusOK || r.at("items") == nil {
+			t.Errorf("%s: %s %s", path, r.Status, r.text)
+		}
+		if r := w.get(path+".csv", auditor); r.StatusCode != http.StatusOK || !strings.HasPrefix(r.text, "\ufeff") {
+			t.Errorf("%s.csv: %s %s", path, r.Status, r.text)
+		}
+	}
+}
+
+func TestADecisionIsJudgedAgainWithTheSameVerdict(t *testing.T) {
+	w, lab, _, _ := reported(t)
+	auditor := w.as(domain.Auditor)
+	history := w.get("/v1/labs/"+lab+"/history?facet=status", auditor)
+	r := w.get("/v1/labs/"+lab+"/decisions/"+history.str("items.0.id"), auditor)
+	if r.StatusCode != http.StatusOK || r.at("verdict") != true || r.str("findings.0.rule") != "C57" || r.str("state.status") != "PROPOSED" {
+		t.Errorf("%s %s", r.Status, r.text)
+	}
+	proposed := w.get("/v1/labs/"+lab+"/history?facet=record", auditor)
+	if r := w.get("/v1/labs/"+lab+"/decisions/"+proposed.str("items.0.id"), auditor); r.StatusCode != http.StatusConflict {
+		t.Errorf("a registration is judged: %s %s", r.Status, r.text)
+	}
+}
+
+func TestAnImpactComparesTwoRevisions(t *testing.T) {
+	w, lab, _, _ := reported(t)
+	auditor := w.as(domain.Auditor)
+	last := w.get("/v1/labs/"+lab, auditor).at("revision")
+	r := w.get("/v1/labs/"+lab+"/agreements/A1/impact?from=1&to="+fmt.Sprint(last), auditor)
+	if r.StatusCode != http.StatusOK || r.at("impact.commitments.F1") == nil {
+		t.Errorf("%s %s", r.Status, r.text)
+	}
+	if r := w.get("/v1/labs/"+lab+"/agreements/A1/impact?from=1&to=999", auditor); r.StatusCode != http.StatusBadRequest {
+		t.Errorf("%s %s", r.Status, r.text)
+	}
+}
