@@ -91,16 +91,17 @@ func (s *labState) rows(n int64) rows {
 // agreements and its named partners; and, not bound by that, whoever else its
 // items and commitments are of.
 func (s *labState) addParties(all *rows, n int64) {
-	bound := map[uuid.UUID]int{s.Host.ID: 1}
+	bound := map[uuid.UUID]int{}
 	for _, c := range s.Commitments {
-		bound[c.Party.ID] = bound[c.Party.ID]
+		bound[c.Party.ID] = 0
 	}
 	for _, i := range s.Rights {
-		bound[i.Party.ID] = bound[i.Party.ID]
+		bound[i.Party.ID] = 0
 		if i.Counterparty != nil {
-			bound[i.Counterparty.ID] = bound[i.Counterparty.ID]
+			bound[i.Counterparty.ID] = 0
 		}
 	}
+	bound[s.Host.ID] = 1
 	for _, p := range s.Partners {
 		bound[p.Entity.ID] = 1
 	}
