@@ -43,6 +43,7 @@ func (s *Store) Append(ctx context.Context, stream eventstore.Stream, at eventst
 	reached := eventstore.Version{Events: at.Events + uint64(len(events))}
 	ctx, cancel := s.patiently(ctx)
 	defer cancel()
+	var problem error
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		last, err := lend(ctx, s.clients, s.answer, func(ctx context.Context, c *client.Client) (uint64, error) {
 			result, err := c.AppendToStream(ctx, name, options, data...)
@@ -67,8 +68,11 @@ func (s *Store) Append(ctx context.Context, stream eventstore.Stream, at eventst
 		case status.Code(err) == codes.InvalidArgument, isCode(err, client.ErrorCodeUnsupportedFeature):
 			return eventstore.Version{}, fmt.Errorf("esdb: %s: the server refuses the events: %w", doing, err)
 		}
+		if problem == nil || ctx.Err() == nil {
+			problem = err
+		}
 		if !pause(ctx, wait) {
-			return eventstore.Version{}, unavailable(ctx, doing, err)
+			return eventstore.Version{}, unavailable(ctx, doing, problem)
 		}
 	}
 }

@@ -80,6 +80,7 @@ func (s *Store) readStream(ctx context.Context, doing, name string, options clie
 // read reads to the end of what open opens, again and again until the server
 // answers or ctx ends.
 func (s *Store) read(ctx context.Context, doing string, open func(context.Context, *client.Client) (*client.ReadStream, error)) ([]*client.RecordedEvent, error) {
+	var last error
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		events, err := lend(ctx, s.clients, s.answer, func(ctx context.Context, c *client.Client) ([]*client.RecordedEvent, error) {
 			stream, err := open(ctx, c)
@@ -112,8 +113,11 @@ func (s *Store) read(ctx context.Context, doing string, open func(context.Contex
 		case isCode(err, client.ErrorCodeAccessDenied, client.ErrorCodeUnauthenticated):
 			return nil, unavailable(ctx, doing, fmt.Errorf("check the user and password of the EventStoreDB URL: %w", err))
 		}
+		if last == nil || ctx.Err() == nil {
+			last = err
+		}
 		if !pause(ctx, wait) {
-			return nil, unavailable(ctx, doing, err)
+			return nil, unavailable(ctx, doing, last)
 		}
 	}
 }

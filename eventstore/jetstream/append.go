@@ -56,6 +56,9 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 		return eventstore.Version{}, err
 	}
 	doing := "append to " + stream.String()
+	if l.relayed {
+		return eventstore.Version{}, fmt.Errorf("jetstream: %s: the ledger is filled by a relay; append to the store it relays from", doing)
+	}
 	if err := l.acceptable(events); err != nil {
 		return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 	}
@@ -129,6 +132,9 @@ func (l *Log) acceptable(events []eventstore.Pending) error {
 func (l *Log) refusal() error {
 	if len(l.problems) > 0 {
 		return fmt.Errorf("%w: writing is refused since opening: %s", eventstore.ErrUnavailable, strings.Join(l.problems, "; "))
+	}
+	if l.server == nil {
+		return nil
 	}
 	if err := l.server.log.failure(); err != nil {
 		return fmt.Errorf("%w: writing is refused since the server failed; free or mend the disk and restart: %w", eventstore.ErrUnavailable, err)

@@ -34,6 +34,10 @@ func (l *Log) check(ctx context.Context) (problems []string, err error) {
 			add("position %d cannot be read: %s; restore the data folder from a backup", state.LastSeq, err)
 		} else if last.Header.Get(jetstreamext.BatchIDHeader) != "" && last.Header.Get(jetstreamext.BatchCommitHeader) == "" {
 			add("the last events, up to position %d, are the beginning of an append whose end is missing; restore the data folder from a backup", state.LastSeq)
+		} else if _, from := number(last.Header, sourcePosition); from && !l.relayed {
+			add("the ledger is filled by a relay from another store, where events must be appended; name that store, or use another ledger")
+		} else if !from && l.relayed {
+			add("the ledger was written to directly, so a relay cannot go on from its end; relay into an empty ledger, after copying this one into the other store")
 		}
 	}
 	changed, err := changes(info.Config, streamConfig(l.replicas))
@@ -42,6 +46,14 @@ func (l *Log) check(ctx context.Context) (problems []string, err error) {
 	}
 	for _, c := range changed {
 		add("stream %s was changed: %s; find out who did, verify the ledger, and set it back", streamName, c)
+	}
+	if have := info.Config.Replicas; l.wanted > 0 && have != l.wanted {
+		add("stream %s is kept on %d servers, not on %d as asked; change its replicas with the nats tool, or the setting", streamName, have, l.wanted)
+	}
+	if l.server == nil {
+		if v := l.conns[0].ConnectedServerVersion(); !atLeast(v, oldestServer) {
+			add("NATS server %s is known to lose acknowledged events; upgrade it to %d.%d.%d or later", v, oldestServer[0], oldestServer[1], oldestServer[2])
+		}
 	}
 	mark, err := l.mark.read()
 	if err != nil {

@@ -1,15 +1,12 @@
 package jetstream
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/url"
-	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/gofrs/flock"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/jointlab/jointlab/eventstore"
@@ -17,7 +14,7 @@ import (
 )
 
 // cluster starts three servers that replicate to each other.
-func cluster(t *testing.T) (nodes [3]*embedded) {
+func cluster(t *testing.T) (nodes [3]*server.Server) {
 	t.Helper()
 	var ports [3]int
 	var routes []*url.URL
@@ -31,58 +28,52 @@ func cluster(t *testing.T) (nodes [3]*embedded) {
 		listener.Close()
 	}
 	for i := range nodes {
-		dir := t.TempDir()
-		s, err := server.NewServer(&server.Options{
+		nodes[i] = serve(t, &server.Options{
 			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true,
-			JetStream: true, StoreDir: dir, SyncAlways: true,
+			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
 			Cluster: server.ClusterOpts{Name: "jointlab", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
 		})
-		if err != nil {
-			t.Fatal(err)
+	}
+	for _, node := range nodes {
+		for !node.ReadyForConnections(time.Second) {
+			t.Log("starting")
 		}
-		go s.Start()
-		nodes[i] = &embedded{dir: dir, lock: flock.New(filepath.Join(dir, "lock")), server: s, log: newServerLog(nil)}
 	}
 	return nodes
+}
+
+// serve runs a server outside of any log until the test ends.
+func serve(t *testing.T, options *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.Start()
+	t.Cleanup(func() {
+		s.Shutdown()
+		s.WaitForShutdown()
+	})
+	return s
 }
 
 func TestContractOnAClusterThroughAServerThatDoesNotLead(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	defer cancel()
 	nodes := cluster(t)
 	var logs [3]*Log
 	for i, node := range nodes {
-		logs[i] = newLog(Config{Dir: node.dir}, node, 3)
-		t.Cleanup(func() { logs[i].Close() })
-		for !node.server.ReadyForConnections(time.Second) {
-			t.Log("starting")
-		}
-		if err := logs[i].connect(node.connect); err != nil {
-			t.Fatal(err)
-		}
-		for !begun(t, logs[i]) {
-			if ctx.Err() != nil {
-				t.Fatal(ctx.Err())
-			}
-		}
+		logs[i] = openOutside(t, Config{NATS: node.ClientURL(), Replicas: 3, Patience: time.Minute})
+		logs[i].patience = 15 * time.Second
 	}
 	storetest.Run(t, func(t *testing.T) (eventstore.Store, eventstore.Ledger) {
 		for i, node := range nodes {
-			if !node.server.JetStreamIsStreamLeader("$G", streamName) {
+			if !node.JetStreamIsStreamLeader("$G", streamName) {
 				return logs[i], logs[i]
 			}
 		}
 		t.Fatal("every server leads")
 		return nil, nil
 	})
-}
-
-// begun tries to begin. While the servers have no leader there is no answer.
-func begun(t *testing.T, l *Log) bool {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-	defer cancel()
-	return l.begin(ctx) == nil
 }

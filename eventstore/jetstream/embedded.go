@@ -22,20 +22,17 @@ var ErrInUse = errors.New("the data folder is in use by another process; stop th
 // event to disk before it acknowledges it.
 type embedded struct {
 	dir    string
-	lock   *flock.Flock
 	server *server.Server
 	log    *serverLog
 }
 
-func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
-	if cfg.Dir == "" {
-		return nil, errors.New("no data folder given")
-	}
-	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+// lockFolder makes the folder if it is missing and keeps other processes out.
+// The lock is held by the process, so it vanishes with it, however it ends.
+func lockFolder(dir string) (*flock.Flock, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	// Held by the process, so it vanishes with it, however it ends.
-	lock := flock.New(filepath.Join(cfg.Dir, "lock"))
+	lock := flock.New(filepath.Join(dir, "lock"))
 	locked, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock: %w", err)
@@ -43,7 +40,14 @@ func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
 	if !locked {
 		return nil, ErrInUse
 	}
-	e := &embedded{dir: cfg.Dir, lock: lock, log: newServerLog(cfg.Logger)}
+	return lock, nil
+}
+
+func startEmbedded(ctx context.Context, cfg Config) (_ *embedded, err error) {
+	if cfg.Dir == "" {
+		return nil, errors.New("no data folder given")
+	}
+	e := &embedded{dir: cfg.Dir, log: newServerLog(cfg.Logger)}
 	e.server, err = server.NewServer(&server.Options{
 		ServerName:        "jointlab",
 		DontListen:        true,
@@ -55,16 +59,18 @@ func startEmbedded(ctx context.Context, cfg Config) (*embedded, error) {
 		NoLog:             true,
 	})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start server: %w", err), lock.Close())
+		return nil, fmt.Errorf("start server: %w", err)
 	}
 	e.server.SetLoggerV2(e.log, false, false, false)
 	go e.server.Start()
 	for !e.server.ReadyForConnections(100 * time.Millisecond) {
 		if err := e.log.fatal.Load(); err != nil {
-			return nil, errors.Join(fmt.Errorf("start server: %w", *err), e.stop())
+			e.stop()
+			return nil, fmt.Errorf("start server: %w", *err)
 		}
 		if ctx.Err() != nil {
-			return nil, errors.Join(fmt.Errorf("start server: %w", ctx.Err()), e.stop())
+			e.stop()
+			return nil, fmt.Errorf("start server: %w", ctx.Err())
 		}
 	}
 	return e, nil
@@ -95,10 +101,9 @@ func (e *embedded) checkEmpty() error {
 	return nil
 }
 
-func (e *embedded) stop() error {
+func (e *embedded) stop() {
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
-	return e.lock.Close()
 }
 
 // serverLog hands the server's messages on and remembers the first error. The

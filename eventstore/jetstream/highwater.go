@@ -31,17 +31,21 @@ type mark struct {
 // it cannot notice a whole data folder that was, since the file goes back with
 // it. Checkpoints kept elsewhere do.
 type highWater struct {
-	file string
+	file string // "": nothing is remembered
 	grew chan struct{}
 }
 
 func newHighWater(dir string) *highWater {
-	return &highWater{file: filepath.Join(dir, "high-water.json"), grew: make(chan struct{}, 1)}
+	h := &highWater{grew: make(chan struct{}, 1)}
+	if dir != "" {
+		h.file = filepath.Join(dir, "high-water.json")
+	}
+	return h
 }
 
 func (h *highWater) read() (m mark, err error) {
 	text, err := os.ReadFile(h.file)
-	if errors.Is(err, fs.ErrNotExist) {
+	if h.file == "" || errors.Is(err, fs.ErrNotExist) {
 		return mark{}, nil
 	}
 	if err == nil {
@@ -94,7 +98,7 @@ func (l *Log) keepHighWater() {
 	var written uint64
 	save := func() {
 		seq := l.acked.Load()
-		if seq == written {
+		if seq == written || l.mark.file == "" {
 			return
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), l.answer)
@@ -104,7 +108,7 @@ func (l *Log) keepHighWater() {
 			err = l.mark.write(m)
 		}
 		if err != nil {
-			l.server.log.Warnf("%s not written: %v", l.mark.file, err)
+			l.logger.Warn("the high-water mark was not written", "file", l.mark.file, "error", err)
 			return
 		}
 		written = seq

@@ -36,9 +36,11 @@ func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventsto
 	defer cancel()
 	var atLeast uint64
 	if l.replicas > 1 {
-		if atLeast, err = l.lastOnLeader(ctx, subject); err != nil {
+		last, err := l.lastOnLeader(ctx, streamName, subject)
+		if err != nil {
 			return nil, eventstore.Version{}, unavailable(ctx, doing, err)
 		}
+		atLeast = last.Seq
 	}
 	var events []eventstore.Recorded
 	at := after
@@ -189,29 +191,34 @@ func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, fro
 	return from, true, nil
 }
 
-// lastOnLeader is the sequence of the last message of subject, 0 if there is
-// none, as the stream's leader knows it.
-func (l *Log) lastOnLeader(ctx context.Context, subject string) (uint64, error) {
+// stored is a message as the stream's leader returns it.
+type stored struct {
+	Seq    uint64 `json:"seq"`
+	Header []byte `json:"hdrs"`
+	Data   []byte `json:"data"`
+}
+
+// lastOnLeader is the last message of a stream whose subject matches, as the
+// stream's leader knows it. Its sequence is 0 if there is none.
+func (l *Log) lastOnLeader(ctx context.Context, stream, subject string) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
-	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+streamName, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
+	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
 	if err != nil {
-		return 0, err
+		return stored{}, err
 	}
 	var got struct {
 		Error   *natsjs.APIError `json:"error"`
-		Message struct {
-			Seq uint64 `json:"seq"`
-		} `json:"message"`
+		Message stored           `json:"message"`
 	}
 	if err := json.Unmarshal(answer.Data, &got); err != nil {
-		return 0, err
+		return stored{}, err
 	}
 	if isCode(got.Error, natsjs.JSErrCodeMessageNotFound) {
-		return 0, nil
+		return stored{}, nil
 	}
 	if got.Error != nil {
-		return 0, got.Error
+		return stored{}, got.Error
 	}
-	return got.Message.Seq, nil
+	return got.Message, nil
 }

@@ -17,6 +17,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gofrs/flock"
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
@@ -32,20 +33,30 @@ var (
 	_ eventstore.Ledger = (*Log)(nil)
 )
 
-// Config says where the log is kept. Only Dir must be set.
+// Config says where the log is kept. Dir must be set, unless NATS is.
 type Config struct {
 	Dir      string        // the data folder; it is made if it is missing
 	MaxBytes int64         // how large the events may grow; 0: three quarters of the disk's free space
 	Patience time.Duration // how long Append tries before it gives up; 0: 15 seconds
-	Logger   *slog.Logger  // what the embedded server has to say; nil: nothing
+	Logger   *slog.Logger  // what the server and the log have to say; nil: nothing
+
+	NATS        string // URL of an outside server, or several of one cluster with commas between; "": embedded
+	Credentials string // file of credentials to connect there with; "": what the URL says
+	Replicas    int    // on how many servers of a cluster each event is kept; 0: as it was made, at first on one
+
+	Relayed bool // a relay fills the ledger from another store, and Append refuses
 }
 
 // Log is the store and the ledger. It may be used by many goroutines at once.
 type Log struct {
 	patience time.Duration // how long Append tries
 	answer   time.Duration // how long one answer of the engine is waited for
-	replicas int
-	server   *embedded
+	wanted   int           // replicas asked for; 0: any
+	replicas int           // of the stream
+	relayed  bool
+	logger   *slog.Logger
+	lock     *flock.Flock // nil without a folder
+	server   *embedded    // nil where an outside server is used
 	conns    [2]*nats.Conn
 	js       natsjs.JetStream // commands and short reads
 	bulk     natsjs.JetStream // followers, on a connection of their own so that a rebuild delays no command
@@ -58,36 +69,61 @@ type Log struct {
 	acked    atomic.Uint64 // highest sequence this process saw acknowledged
 }
 
-// Open starts the embedded server on cfg.Dir and opens the ledger kept there,
-// or makes an empty one where there never was any.
+// Open opens the ledger kept in cfg.Dir by the embedded server, or on the
+// outside server cfg.NATS, or makes an empty one where there never was any. A
+// folder given with an outside server remembers how far the ledger had come.
 //
 // A ledger that does not look as it was left is opened for reading only: see
 // Problems. One that cannot be read either is an error, and nothing is written
 // over it. A folder that another process has open gives ErrInUse.
 func Open(ctx context.Context, cfg Config) (*Log, error) {
-	server, err := startEmbedded(ctx, cfg)
-	if err != nil {
-		return nil, fmt.Errorf("jetstream: open %s: %w", cfg.Dir, err)
-	}
-	l := newLog(cfg, server, 1)
-	if err = l.connect(server.connect); err == nil {
-		err = l.begin(ctx)
-	}
-	if err != nil {
+	l := newLog(cfg)
+	if err := l.open(ctx, cfg); err != nil {
 		l.shutdown()
-		return nil, fmt.Errorf("jetstream: open %s: %w", cfg.Dir, err)
+		where := cfg.Dir
+		if cfg.NATS != "" {
+			where = "outside ledger" // a URL may hold a password
+		}
+		return nil, fmt.Errorf("jetstream: open %s: %w", where, err)
 	}
 	l.running.Go(l.keepHighWater)
 	return l, nil
 }
 
-func newLog(cfg Config, server *embedded, replicas int) *Log {
-	l := &Log{patience: cfg.Patience, answer: 2 * time.Second, replicas: replicas, server: server, mark: newHighWater(cfg.Dir)}
+func newLog(cfg Config) *Log {
+	l := &Log{
+		patience: cfg.Patience, answer: 2 * time.Second, wanted: cfg.Replicas, relayed: cfg.Relayed,
+		logger: cfg.Logger, mark: newHighWater(cfg.Dir),
+	}
 	if l.patience == 0 {
 		l.patience = 15 * time.Second
 	}
+	if l.logger == nil {
+		l.logger = slog.New(slog.DiscardHandler)
+	}
 	l.closing, l.close = context.WithCancelCause(context.Background())
 	return l
+}
+
+func (l *Log) open(ctx context.Context, cfg Config) (err error) {
+	if cfg.Dir != "" {
+		if l.lock, err = lockFolder(cfg.Dir); err != nil {
+			return err
+		}
+	}
+	if cfg.NATS != "" {
+		if err := l.connect(outside(cfg)); err != nil {
+			return err
+		}
+		return l.beginPatiently(ctx)
+	}
+	if l.server, err = startEmbedded(ctx, cfg); err != nil {
+		return err
+	}
+	if err := l.connect(l.server.connect); err != nil {
+		return err
+	}
+	return l.begin(ctx)
 }
 
 // connect does not care whose server answers.
@@ -110,6 +146,7 @@ func (l *Log) begin(ctx context.Context) (err error) {
 	if l.stream, err = l.findStream(ctx); err != nil {
 		return err
 	}
+	l.replicas = l.stream.CachedInfo().Config.Replicas
 	l.problems, err = l.check(ctx)
 	return err
 }
@@ -121,15 +158,19 @@ func (l *Log) findStream(ctx context.Context) (natsjs.Stream, error) {
 	if !errors.Is(err, natsjs.ErrStreamNotFound) {
 		return stream, err
 	}
-	if err := l.server.checkEmpty(); err != nil {
-		return nil, err
+	gone := "the stream " + streamName + " on its server"
+	if l.server != nil {
+		gone = l.server.streamDir()
+		if err := l.server.checkEmpty(); err != nil {
+			return nil, err
+		}
 	}
 	if mark, err := l.mark.read(); err != nil {
 		return nil, err
 	} else if mark.Position > 0 {
-		return nil, fmt.Errorf("the ledger held %d events and is gone; restore %s from a backup (%s remembers it)", mark.Position, l.server.streamDir(), l.mark.file)
+		return nil, fmt.Errorf("the ledger held %d events and is gone; restore %s from a backup (%s remembers it)", mark.Position, gone, l.mark.file)
 	}
-	return l.js.CreateStream(ctx, streamConfig(l.replicas))
+	return l.js.CreateStream(ctx, streamConfig(max(1, l.wanted)))
 }
 
 // streamConfig is how the ledger's stream is made, in full, so that check can
@@ -188,7 +229,13 @@ func (l *Log) shutdown() error {
 			conn.Close()
 		}
 	}
-	return l.server.stop()
+	if l.server != nil {
+		l.server.stop()
+	}
+	if l.lock == nil {
+		return nil
+	}
+	return l.lock.Close()
 }
 
 // unavailable wraps an error of the engine in ErrUnavailable, and keeps the

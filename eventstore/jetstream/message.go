@@ -34,11 +34,19 @@ func recorded(subject string, header nats.Header, seq uint64, body []byte) (even
 	if err != nil {
 		return eventstore.Recorded{}, fmt.Errorf("position %d: subject %q is no aggregate's; something else publishes into the ledger", seq, subject)
 	}
-	id, err := uuid.Parse(header.Get(natsjs.MsgIDHeader))
+	id, err := eventID(header)
 	if err != nil {
 		return eventstore.Recorded{}, fmt.Errorf("position %d: no event id; something else publishes into the ledger", seq)
 	}
 	return eventstore.Recorded{Stream: stream, ID: id, Position: eventstore.Position(seq), Body: body}, nil
+}
+
+// eventID is in one header where the store wrote, in another where a relay did.
+func eventID(header nats.Header) (uuid.UUID, error) {
+	if id := header.Get(relayedID); id != "" {
+		return uuid.Parse(id)
+	}
+	return uuid.Parse(header.Get(natsjs.MsgIDHeader))
 }
 
 func number(header nats.Header, key string) (n uint64, ok bool) {

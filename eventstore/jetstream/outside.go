@@ -1,0 +1,59 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+)
+
+// oldestServer is the first version without known losses.
+var oldestServer = []int{2, 15, 2}
+
+// outside connects to a server that somebody else runs. Whether it syncs each
+// event to disk before it acknowledges it is in its own configuration
+// (sync_interval: always), and cannot be seen from here.
+func outside(cfg Config) func(name string) (*nats.Conn, error) {
+	return func(name string) (*nats.Conn, error) {
+		options := []nats.Option{
+			nats.Name("jointlab " + name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
+			nats.ReconnectBufSize(-1), // an event is not to be sent behind the back of an Append that gave up
+		}
+		if cfg.Credentials != "" {
+			options = append(options, nats.UserCredentials(cfg.Credentials))
+		}
+		return nats.Connect(cfg.NATS, options...)
+	}
+}
+
+// beginPatiently begins as soon as the servers answer: a cluster that has just
+// started has no leader yet.
+func (l *Log) beginPatiently(ctx context.Context) error {
+	ctx, cancel := l.patiently(ctx)
+	defer cancel()
+	for {
+		once, stop := context.WithTimeout(ctx, l.answer) // without a leader there is no answer at all
+		err := l.begin(once)
+		stop()
+		var answer *natsjs.APIError
+		if silent := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders); !silent && !(errors.As(err, &answer) && answer.Code >= 500) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the stream cannot be opened; see that JetStream runs on the server, the user may use it, and the cluster has a leader: %w", err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// atLeast compares a version n.n.n, whatever follows it.
+func atLeast(version string, want []int) bool {
+	have := make([]int, 3)
+	n, _ := fmt.Sscanf(version, "%d.%d.%d", &have[0], &have[1], &have[2])
+	return n == 3 && slices.Compare(have, want) >= 0
+}
