@@ -126,6 +126,7 @@ func (s *Server) registerOpen() {
 		page("application/openapi+json", "", s.openapi)(w, r)
 	})
 	// RapiDoc styles itself with inline styles and shows images of its own as data.
+	s.mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
 	s.mux.HandleFunc("GET /docs", page("text/html; charset=utf-8",
 		"default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", []byte(docsPage)))
 	for _, file := range []struct{ name, content string }{

@@ -3,9 +3,10 @@ package projections
 import (
 	"context"
 	"encoding/binary"
-	"flag"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -20,7 +21,15 @@ import (
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
-var benchEvents = flag.Int("events", 100_000, "how many events the ledger of a benchmark holds")
+// benchEvents is how many events the ledger of a benchmark holds: 100,000, or
+// what JOINTLAB_TEST_EVENTS says. A variable, so that benchmarks of several
+// packages can be run in one go.
+func benchEvents() int {
+	if n, err := strconv.Atoi(os.Getenv("JOINTLAB_TEST_EVENTS")); err == nil {
+		return n
+	}
+	return 100_000
+}
 
 // life is twenty events of a lab, of about 600 bytes each.
 func life(host, partner domain.EntityRef, i int) []domain.Event {
@@ -126,7 +135,7 @@ func bare(b *testing.B, dir string, n int) time.Duration {
 // turn on the same machine: their ratio says more than either. Use -events
 // 1000000 for the real figure.
 func BenchmarkRebuild(b *testing.B) {
-	dir, n := b.TempDir(), *benchEvents/20*20
+	dir, n := b.TempDir(), benchEvents()/20*20
 	fill(b, dir, n)
 	var read, built time.Duration
 	for b.Loop() {
