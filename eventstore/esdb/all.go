@@ -53,7 +53,7 @@ func (a *All) Head(ctx context.Context) (eventstore.Position, error) {
 	const few = 64 // the last event is rarely far from the end, as other things are seldom written
 	var end client.Position
 	for from := client.AllPosition(client.End{}); ; {
-		page, err := a.page(ctx, "read the end of $all", client.Backwards, from, few)
+		page, err := a.page(ctx, "read the end of $all", never, client.Backwards, from, few)
 		if err != nil {
 			return 0, err
 		}
@@ -89,8 +89,12 @@ func (a *All) At(ctx context.Context, p eventstore.Position) (eventstore.Recorde
 	ctx, cancel := a.store.patiently(ctx)
 	defer cancel()
 	doing := fmt.Sprintf("read $all at %d", p)
-	page, err := a.page(ctx, doing, client.Forwards, at(p), 1)
-	if said, ok := status.FromError(err); err != nil && !(ok && said.Code() == codes.Unknown) { // which is how the server refuses a place where no record begins
+	noPlace := func(err error) bool { // how the server refuses a place where no record begins
+		said, ok := status.FromError(err)
+		return ok && (said.Code() == codes.Unknown || said.Code() == codes.InvalidArgument)
+	}
+	page, err := a.page(ctx, doing, noPlace, client.Forwards, at(p), 1)
+	if err != nil && !noPlace(err) {
 		return eventstore.Recorded{}, err
 	}
 	if len(page) == 1 {
@@ -107,7 +111,7 @@ func (a *All) Read(ctx context.Context, after, to eventstore.Position, each func
 	last := after
 	for {
 		ctx, cancel := a.store.patiently(ctx)
-		page, err := a.page(ctx, doing, client.Forwards, at(last), pageEvents)
+		page, err := a.page(ctx, doing, never, client.Forwards, at(last), pageEvents)
 		cancel()
 		if err != nil {
 			return err
@@ -136,9 +140,11 @@ func (a *All) Read(ctx context.Context, after, to eventstore.Position, each func
 	}
 }
 
-func (a *All) page(ctx context.Context, doing string, d client.Direction, from client.AllPosition, count uint64) ([]*client.RecordedEvent, error) {
+func never(error) bool { return false }
+
+func (a *All) page(ctx context.Context, doing string, final func(error) bool, d client.Direction, from client.AllPosition, count uint64) ([]*client.RecordedEvent, error) {
 	options := client.ReadAllOptions{Direction: d, From: from, Deadline: &a.store.answer}
-	return a.store.read(ctx, doing, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
+	return a.store.read(ctx, doing, final, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
 		return c.ReadAll(ctx, options, count)
 	})
 }

@@ -103,7 +103,6 @@ func TestAllIsTheRegistersOwnEventsInOrder(t *testing.T) {
 			t.Fatalf("follow after %d: %d events, %v", from, len(got), err)
 		}
 	}
-	s.patience = 200 * time.Millisecond
 	for _, p := range []eventstore.Position{positions[5] + 1, head + 1<<30} {
 		if e, err := all.At(t.Context(), p); err == nil || errors.Is(err, eventstore.ErrUnavailable) {
 			t.Errorf("there is %v at %d: %v", e, p, err)

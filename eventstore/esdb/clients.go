@@ -160,7 +160,9 @@ func closeAll(clients []*client.Client) {
 }
 
 func (c *clients) close() {
+	c.mu.Lock() // so that no client is taken after this
 	c.end(errClosed)
+	c.mu.Unlock()
 	c.running.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()

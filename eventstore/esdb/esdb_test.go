@@ -150,6 +150,29 @@ func TestWithTheServerAwayCallsFailInBoundedTimeAndRecover(t *testing.T) {
 	holds(t, s, stream, events)
 }
 
+func TestAPanicOfTheLibraryIsAnErrorToTryAgain(t *testing.T) {
+	server := esdbtest.Start(t)
+	s, stream, events := open(t, server.URL()), storetest.NewStream(), storetest.Events(3)
+	mustAppend(t, s, stream, eventstore.Version{}, events)
+	server.Faults(esdbtest.First(2, esdbtest.Read, esdbtest.Garbled))
+	holds(t, s, stream, events)
+}
+
+// The library itself says no more than EOF of several events that are too
+// large, which is why the store measures them.
+func TestTheDoubleRefusesWhatTheServerRefuses(t *testing.T) {
+	server := esdbtest.Start(t)
+	raw, stream := rawClient(t, server.URL()), storetest.NewStream()
+	var large []client.EventData
+	for range 4 {
+		large = append(large, client.EventData{EventID: uuid.New(), EventType: "x", Data: make([]byte, 400<<10)})
+	}
+	if _, err := raw.AppendToStream(t.Context(), stream.String(), client.AppendToStreamOptions{ExpectedRevision: client.NoStream{}}, large...); err == nil {
+		t.Fatal("it is taken")
+	}
+	holds(t, open(t, server.URL()), stream, nil)
+}
+
 func TestADeletedStreamIsNeverWrittenOver(t *testing.T) {
 	server := esdbtest.Start(t)
 	s := open(t, server.URL())

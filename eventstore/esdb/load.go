@@ -68,18 +68,19 @@ func (s *Store) length(ctx context.Context, stream eventstore.Stream) (uint64, e
 
 func (s *Store) readStream(ctx context.Context, doing, name string, options client.ReadStreamOptions, count uint64) (events []*client.RecordedEvent, found bool, err error) {
 	found = true
-	events, err = s.read(ctx, doing, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
+	notFound := func(err error) bool { return isCode(err, client.ErrorCodeResourceNotFound) }
+	events, err = s.read(ctx, doing, notFound, func(ctx context.Context, c *client.Client) (*client.ReadStream, error) {
 		return c.ReadStream(ctx, name, options, count)
 	})
-	if isCode(err, client.ErrorCodeResourceNotFound) {
+	if notFound(err) {
 		return nil, false, nil
 	}
 	return events, found, err
 }
 
 // read reads to the end of what open opens, again and again until the server
-// answers or ctx ends.
-func (s *Store) read(ctx context.Context, doing string, open func(context.Context, *client.Client) (*client.ReadStream, error)) ([]*client.RecordedEvent, error) {
+// answers or ctx ends. An error that is final is returned as it is.
+func (s *Store) read(ctx context.Context, doing string, final func(error) bool, open func(context.Context, *client.Client) (*client.ReadStream, error)) ([]*client.RecordedEvent, error) {
 	var last error
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		events, err := lend(ctx, s.clients, s.answer, func(ctx context.Context, c *client.Client) ([]*client.RecordedEvent, error) {
@@ -106,7 +107,7 @@ func (s *Store) read(ctx context.Context, doing string, open func(context.Contex
 		switch {
 		case err == nil:
 			return events, nil
-		case isCode(err, client.ErrorCodeResourceNotFound):
+		case final(err):
 			return nil, err
 		case isCode(err, client.ErrorCodeStreamDeleted):
 			return nil, fmt.Errorf("esdb: %s: the stream was deleted; restore EventStoreDB from a backup: %w", doing, err)

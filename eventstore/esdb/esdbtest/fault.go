@@ -2,6 +2,7 @@ package esdbtest
 
 import (
 	"context"
+	"errors"
 	"strconv"
 
 	"google.golang.org/grpc"
@@ -32,7 +33,10 @@ const (
 	Hang             // nothing is done and nothing said, until the client gives up
 	HangAfter        // it is done, and nothing said
 	NotLeader        // the client is sent to the leader
+	Garbled          // a read answers with what the client library does not expect, and panics at
 )
+
+var errGarbled = errors.New("garbled")
 
 // Faults has each operation ask what is to go wrong with it; nil: nothing.
 func (s *Server) Faults(which func(Op) Fault) {
@@ -103,6 +107,8 @@ func (n *node) failing(ctx context.Context, op Op) (after func() error, err erro
 		after = hang
 	case NotLeader:
 		return nil, n.notLeader(ctx)
+	case Garbled:
+		return nil, errGarbled
 	}
 	return after, nil
 }

@@ -133,6 +133,9 @@ func (n *node) Read(r *streams.ReadReq, out streams.Streams_ReadServer) error {
 		return n.subscribe(o, out)
 	}
 	after, err := n.failing(ctx, Read)
+	if err == errGarbled {
+		return out.Send(&streams.ReadResp{Content: &streams.ReadResp_FirstStreamPosition{FirstStreamPosition: 0}})
+	}
 	if err != nil {
 		return err
 	}
