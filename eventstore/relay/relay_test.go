@@ -108,7 +108,7 @@ func write(t *testing.T, store eventstore.Store, n int) {
 }
 
 // run runs a relay until stop is called, which waits for it.
-func run(t *testing.T, r *Relay) (stop func()) {
+func run(t testing.TB, r *Relay) (stop func()) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -125,7 +125,7 @@ func run(t *testing.T, r *Relay) (stop func()) {
 }
 
 // reaches waits until the ledger holds n events.
-func reaches(t *testing.T, l *jetstream.Log, n int) {
+func reaches(t testing.TB, l *jetstream.Log, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
