@@ -9,8 +9,9 @@
 // that does not lead refuses what asks for the leader and passes the rest on;
 // clients that ping too often are cut off.
 //
-// Not as the real one: there are no users and no TLS, no scavenging, no links,
-// no filters but prefixes, and the nodes of a cluster are one.
+// Not as the real one: there is no scavenging, there are no links and no filters
+// but prefixes, the nodes of a cluster are one, and there are no users and no TLS
+// but what a test gives it.
 package esdbtest
 
 import (
@@ -32,8 +33,9 @@ import (
 // Server is a cluster of a leader and a follower with one log. Tests that want
 // a single node use the leader alone.
 type Server struct {
-	log   *log
-	nodes [2]*node
+	log     *log
+	nodes   [2]*node
+	options []grpc.ServerOption
 
 	mu     sync.Mutex
 	faults func(Op) Fault
@@ -51,10 +53,10 @@ type node struct {
 	grpc    *grpc.Server // nil while away
 }
 
-// Start runs a server until the test ends.
-func Start(t testing.TB) *Server {
+// Start runs a server until the test ends. Options may give it TLS, and users.
+func Start(t testing.TB, options ...grpc.ServerOption) *Server {
 	t.Helper()
-	s := &Server{log: newLog(), drop: make(chan struct{})}
+	s := &Server{log: newLog(), drop: make(chan struct{}), options: options}
 	for i := range s.nodes {
 		s.nodes[i] = &node{server: s, leads: i == 0, address: "127.0.0.1:0"}
 		if err := s.nodes[i].listen(); err != nil {
@@ -67,6 +69,9 @@ func Start(t testing.TB) *Server {
 
 // URL names the leader.
 func (s *Server) URL() string { return "esdb://" + s.nodes[0].address + "?tls=false" }
+
+// Address is the leader's, host and port.
+func (s *Server) Address() string { return s.nodes[0].address }
 
 // FollowerURL names a node that does not lead.
 func (s *Server) FollowerURL() string { return "esdb://" + s.nodes[1].address + "?tls=false" }
@@ -102,11 +107,11 @@ func (n *node) listen() error {
 		return err
 	}
 	n.address = listener.Addr().String()
-	n.grpc = grpc.NewServer(
+	n.grpc = grpc.NewServer(append(n.server.options,
 		// As Kestrel does: the default of this library would cut off an idle subscription.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
 		grpc.MaxRecvMsgSize(16<<20),
-	)
+	)...)
 	streams.RegisterStreamsServer(n.grpc, n)
 	gossip.RegisterGossipServer(n.grpc, gossiper{server: n.server})
 	serverfeatures.RegisterServerFeaturesServer(n.grpc, n)
