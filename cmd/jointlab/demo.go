@@ -43,7 +43,7 @@ type demo struct {
 // loadDemo fills the register with the demo registry. Loading it again, or
 // after it was interrupted, adds only what is missing.
 func loadDemo(ctx context.Context, r *register) error {
-	d := &demo{ctx: ctx, r: r, today: domain.DateOf(time.Now()), as: map[string]client{}}
+	d := &demo{ctx: ctx, r: r, today: domain.DateOf(r.now()), as: map[string]client{}}
 	d.entities()
 	d.labs()
 	return d.err

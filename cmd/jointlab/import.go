@@ -59,7 +59,8 @@ have open then. With --server URL they go to a running server; --token gives the
 token to act with there (see jointlab token create).`
 
 func importCommand() *cobra.Command {
-	var data, server, token string
+	var where settings
+	var server, token string
 	var quiet bool
 	cmd := &cobra.Command{
 		Use:   "import FILE…",
@@ -70,7 +71,7 @@ func importCommand() *cobra.Command {
 			ctx := cmd.Context()
 			to := client{strings.TrimSuffix(server, "/"), httpClient(), token}
 			if server == "" {
-				r, err := openRegister(ctx, data, registerConfig{})
+				r, err := openRegister(ctx, where, registerConfig{})
 				if err != nil {
 					return err
 				}
@@ -86,7 +87,7 @@ func importCommand() *cobra.Command {
 			return im.run(ctx, files)
 		},
 	}
-	dataFlag(cmd, &data)
+	storeFlags(cmd, &where)
 	cmd.Flags().StringVar(&server, "server", "", "address of a running server, e.g. http://127.0.0.1:8080")
 	cmd.Flags().StringVar(&token, "token", "", "token to act with on that server")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "report only rows with something to say about them")

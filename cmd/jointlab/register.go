@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -17,7 +18,9 @@ import (
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/esdb"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/eventstore/relay"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -27,52 +30,120 @@ const (
 	modelFile   = "model.db"
 )
 
-func dataFlag(cmd *cobra.Command, data *string) {
-	cmd.Flags().StringVar(data, "data", defaultData, "folder that holds the register")
+// settings say where a register is kept.
+type settings struct {
+	data        string
+	store       string
+	esdbURL     string
+	natsURL     string
+	credentials string
+	replicas    int
 }
 
-// register is a whole register in this process: the log, the read model that
-// follows it, and the HTTP handler on top.
+// The stores a register can be kept in.
+const (
+	embedded     = "embedded"     // JetStream in this process, in the data folder
+	outsideNATS  = "nats"         // JetStream on an outside server or cluster
+	eventStoreDB = "eventstoredb" // EventStoreDB, relayed to a JetStream ledger
+)
+
+func storeFlags(cmd *cobra.Command, s *settings) {
+	f := cmd.Flags()
+	f.StringVar(&s.data, "data", defaultData, "folder that holds the register; each node has its own")
+	f.StringVar(&s.store, "store", cmp.Or(s.store, embedded), "system of record: embedded, nats or eventstoredb")
+	f.StringVar(&s.esdbURL, "esdb-url", "", "EventStoreDB to use with --store eventstoredb, e.g. esdb+discover://db:2113")
+	f.StringVar(&s.natsURL, "nats-url", "", "NATS to use with --store nats, or for the ledger of eventstoredb: nats://a:4222,nats://b:4222")
+	f.StringVar(&s.credentials, "nats-credentials", "", "file of credentials for that NATS")
+	f.IntVar(&s.replicas, "nats-replicas", 0, "on how many servers of that NATS each event is kept; 3 for a cluster")
+}
+
+// check refuses settings that contradict each other.
+func (s settings) check() error {
+	switch {
+	case s.store != embedded && s.store != outsideNATS && s.store != eventStoreDB:
+		return fmt.Errorf("--store %q is unknown; use %s, %s or %s", s.store, embedded, outsideNATS, eventStoreDB)
+	case s.store == eventStoreDB && s.esdbURL == "":
+		return errors.New("--store eventstoredb needs --esdb-url")
+	case s.store != eventStoreDB && s.esdbURL != "":
+		return errors.New("--esdb-url is given, but the store is not EventStoreDB; add --store eventstoredb")
+	case s.store == outsideNATS && s.natsURL == "":
+		return errors.New("--store nats needs --nats-url")
+	case s.store == embedded && s.natsURL != "":
+		return errors.New("--nats-url is given, but the store is embedded; add --store nats or --store eventstoredb")
+	}
+	return nil
+}
+
+// register is a whole register in this process: the store, the ledger, the read
+// model that follows it, and the HTTP handler on top.
 type register struct {
-	data    string
-	log     *jetstream.Log
+	settings
+	now     func() time.Time
+	db      *esdb.Store    // nil unless EventStoreDB is the system of record
+	log     *jetstream.Log // the ledger, and the store unless db is
+	relay   *relay.Relay   // from db onto the ledger; nil without db
 	model   *projections.Model
 	signer  *api.Signer
 	handler *api.Server
 
-	stop      context.CancelFunc // ends the follower
+	stop      context.CancelFunc // ends the relay and the follower
 	following sync.WaitGroup
 }
 
 type registerConfig struct {
 	anonymousRead bool
 	logger        *slog.Logger
+	now           func() time.Time // nil: the machine's clock
 }
 
-// openRegister opens the register kept in data, or makes an empty one there.
-func openRegister(ctx context.Context, data string, cfg registerConfig) (r *register, err error) {
+// openLedger opens the ledger, and EventStoreDB where that is the system of
+// record. The caller closes both.
+func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstream.Log, *esdb.Store, error) {
+	if err := s.check(); err != nil {
+		return nil, nil, err
+	}
+	log, err := jetstream.Open(ctx, jetstream.Config{
+		Dir: s.data, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB,
+	})
+	if errors.Is(err, jetstream.ErrInUse) {
+		return nil, nil, fmt.Errorf("%w\n(a server that runs on it can be asked over HTTP: see --server of jointlab import)", err)
+	}
+	if err != nil || s.store != eventStoreDB {
+		return log, nil, err
+	}
+	db, err := esdb.Open(esdb.Config{URL: s.esdbURL, Logger: logger})
+	if err != nil {
+		return nil, nil, errors.Join(err, log.Close())
+	}
+	return log, db, nil
+}
+
+// openRegister opens a register, or makes an empty one where there is none.
+func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *register, err error) {
 	if cfg.logger == nil {
 		cfg.logger = slog.New(slog.DiscardHandler)
 	}
-	log, err := jetstream.Open(ctx, jetstream.Config{Dir: data, Logger: cfg.logger})
-	if errors.Is(err, jetstream.ErrInUse) {
-		return nil, fmt.Errorf("%w\n(a server that runs on it can be asked over HTTP: see --server of jointlab import)", err)
+	if cfg.now == nil {
+		cfg.now = time.Now
 	}
+	log, db, err := openLedger(ctx, s, cfg.logger)
 	if err != nil {
 		return nil, err
 	}
-	r = &register{data: data, log: log, stop: func() {}}
+	r = &register{settings: s, now: cfg.now, log: log, db: db, stop: func() {}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, r.close())
 		}
 	}()
-	key, err := api.LoadOrCreateKey(keyPath(data))
+	key, err := api.LoadOrCreateKey(keyPath(s.data))
 	if err != nil {
 		return nil, err
 	}
-	r.signer = api.NewSigner(key, time.Now)
-	if r.model, err = projections.Open(ctx, filepath.Join(data, modelFile), log, log); err != nil {
+	r.signer = api.NewSigner(key, cfg.now)
+	// The read model loads streams from the ledger too: it holds whatever the
+	// model has come to, whichever store they were written to.
+	if r.model, err = projections.Open(ctx, filepath.Join(s.data, modelFile), log, log); err != nil {
 		return nil, err
 	}
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -82,10 +153,30 @@ func openRegister(ctx context.Context, data string, cfg registerConfig) (r *regi
 			cfg.logger.Error("the read model has stopped; it serves what it holds", "error", err)
 		}
 	})
-	r.handler, err = api.New(log, log, r.model, api.NewVerifier(key.Public().(ed25519.PublicKey)), time.Now, api.Config{
-		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: log.Problems, Version: version(),
+	var store eventstore.Store = log
+	if db != nil {
+		store, r.relay = db, relay.New(db.All(), log.RelayTarget())
+		r.following.Go(func() {
+			if err := r.relay.Run(following); err != nil && following.Err() == nil {
+				cfg.logger.Error("the relay has stopped; the ledger and EventStoreDB do not belong together, or one has lost events (see jointlab compare)", "error", err)
+			}
+		})
+	}
+	r.handler, err = api.New(store, log, r.model, api.NewVerifier(key.Public().(ed25519.PublicKey)), cfg.now, api.Config{
+		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(),
 	})
 	return r, err
+}
+
+// problems says why the register may not be written to, or is behind.
+func (r *register) problems() []string {
+	problems := r.log.Problems()
+	if r.relay != nil {
+		if s := r.relay.Status(); s.Err != nil {
+			problems = append(problems, "relay from EventStoreDB: "+s.Err.Error())
+		}
+	}
+	return problems
 }
 
 // caughtUp waits until the read model holds every event of the ledger.
@@ -103,13 +194,16 @@ func (r *register) caughtUp(ctx context.Context) error {
 	})
 }
 
-// close stops the follower and closes the model and the log, in that order.
+// close stops the relay and the follower, then closes the model and the stores.
 func (r *register) close() error {
 	r.stop()
 	r.following.Wait()
 	var err error
 	if r.model != nil {
 		err = r.model.Close()
+	}
+	if r.db != nil {
+		err = errors.Join(err, r.db.Close())
 	}
 	return errors.Join(err, r.log.Close())
 }

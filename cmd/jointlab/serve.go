@@ -22,7 +22,8 @@ import (
 const drainTime = 10 * time.Second
 
 func serveCommand() *cobra.Command {
-	var data, listen string
+	var where settings
+	var listen string
 	var demo, anonymous bool
 	cmd := &cobra.Command{
 		Use:   "serve",
@@ -32,28 +33,34 @@ JetStream that syncs each event to disk before it is acknowledged, the read
 models, and the HTTP API. It stops on SIGINT or SIGTERM: requests finish, then
 the followers, then the store.
 
+--store nats keeps the ledger on an outside NATS server or cluster instead, whose
+JetStream must run with sync_interval: always. --store eventstoredb makes
+EventStoreDB the system of record; a relay carries each event, byte for byte and
+in order, onto the JetStream ledger, embedded or outside. Any number of nodes may
+run on the same store, each with a data folder of its own.
+
 --demo fills an empty folder with an invented registry, prints a token for each
 role, and lets anybody read.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), data, listen, demo, anonymous)
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, demo, anonymous)
 		},
 	}
-	dataFlag(cmd, &data)
+	storeFlags(cmd, &where)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
 	cmd.Flags().BoolVar(&anonymous, "anonymous-read", false, "let anybody read without a token")
 	return cmd
 }
 
-func serve(ctx context.Context, out, errout io.Writer, data, listen string, demo, anonymous bool) (err error) {
+func serve(ctx context.Context, out, errout io.Writer, where settings, listen string, demo, anonymous bool) (err error) {
 	logger := slog.New(slog.NewTextHandler(errout, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", listen, err)
 	}
 	defer listener.Close()
-	r, err := openRegister(ctx, data, registerConfig{anonymousRead: anonymous || demo, logger: logger})
+	r, err := openRegister(ctx, where, registerConfig{anonymousRead: anonymous || demo, logger: logger})
 	if err != nil {
 		return err
 	}
@@ -67,7 +74,7 @@ func serve(ctx context.Context, out, errout io.Writer, data, listen string, demo
 		}
 	}
 	url := "http://" + listener.Addr().String()
-	if err := welcome(out, r, url, data, demo); err != nil {
+	if err := welcome(out, r, url, where.data, demo); err != nil {
 		return err
 	}
 	server := r.handler.HTTPServer(listen)
@@ -144,7 +151,7 @@ The host and partner roles need --entity.`,
 			return nil
 		},
 	}
-	dataFlag(create, &data)
+	create.Flags().StringVar(&data, "data", defaultData, "folder that holds the register")
 	create.Flags().StringVar(&role, "role", "", fmt.Sprintf("one of %v", domain.Roles))
 	create.Flags().StringVar(&subject, "subject", "", "who acts: a stable identifier")
 	create.Flags().StringVar(&entity, "entity", "", "id of the legal entity acted for")

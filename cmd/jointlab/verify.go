@@ -9,14 +9,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jointlab/jointlab/eventstore"
-	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/projections"
 )
 
 func keyPath(data string) string { return filepath.Join(data, keyFile) }
 
 func verifyCommand() *cobra.Command {
-	var data string
+	var where settings
 	cmd := &cobra.Command{
 		Use:   "verify",
 		Short: "Fold the whole ledger and compare with the read model · 核对读模型与事件",
@@ -25,7 +24,7 @@ read model holds. It names each difference and fails if there is one. No server
 may have the folder open.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := openRegister(cmd.Context(), data, registerConfig{})
+			r, err := openRegister(cmd.Context(), where, registerConfig{})
 			if err != nil {
 				return err
 			}
@@ -48,12 +47,12 @@ may have the folder open.`,
 			return nil
 		},
 	}
-	dataFlag(cmd, &data)
+	storeFlags(cmd, &where)
 	return cmd
 }
 
 func rebuildCommand() *cobra.Command {
-	var data string
+	var where settings
 	cmd := &cobra.Command{
 		Use:   "rebuild",
 		Short: "Make the read model anew from the ledger · 由事件重建读模型",
@@ -62,13 +61,16 @@ one, reports every difference, and puts the new one in its place. No server may
 have the folder open.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := jetstream.Open(cmd.Context(), jetstream.Config{Dir: data})
+			log, db, err := openLedger(cmd.Context(), where, nil)
 			if err != nil {
 				return err
 			}
 			defer log.Close()
+			if db != nil {
+				defer db.Close()
+			}
 			p := newProgress(cmd.ErrOrStderr())
-			report, err := projections.Rebuild(cmd.Context(), filepath.Join(data, modelFile), log, log, func(done, total eventstore.Position) {
+			report, err := projections.Rebuild(cmd.Context(), filepath.Join(where.data, modelFile), log, log, func(done, total eventstore.Position) {
 				p.show("events", int(done), int(total))
 			})
 			p.done()
@@ -79,7 +81,7 @@ have the folder open.`,
 			return nil
 		},
 	}
-	dataFlag(cmd, &data)
+	storeFlags(cmd, &where)
 	return cmd
 }
 

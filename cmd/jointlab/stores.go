@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/jointlab/jointlab/eventstore/esdb"
+	"github.com/jointlab/jointlab/eventstore/relay"
+)
+
+func compareCommand() *cobra.Command {
+	where := settings{store: eventStoreDB}
+	cmd := &cobra.Command{
+		Use:   "compare",
+		Short: "Compare EventStoreDB with the ledger, event by event · 比对 EventStoreDB 与账本",
+		Long: `compare reads EventStoreDB and the ledger relayed from it, and names the first
+place where they differ, over all and in each aggregate: an event missing, extra,
+in another place, or with a byte changed. It fails if there is one. Both should be
+quiet: events not relayed yet are reported as missing. No server may have the data
+folder open.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, db, err := openLedger(cmd.Context(), where, nil)
+			if err != nil {
+				return err
+			}
+			defer log.Close()
+			if db == nil {
+				return errors.New("only --store eventstoredb has two stores to compare")
+			}
+			defer db.Close()
+			report, err := relay.Compare(cmd.Context(), relay.Side{Name: "EventStoreDB", Events: db.All()}, relay.Side{Name: "the ledger", Events: log})
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			if report.First != nil {
+				fmt.Fprintf(out, "first: %s\n", report.First)
+			}
+			for _, d := range report.Streams {
+				fmt.Fprintf(out, "%s\n", d)
+			}
+			fmt.Fprintf(out, "EventStoreDB holds %d events, the ledger %d\n", report.Events[0], report.Events[1])
+			if !report.Agree() {
+				return errors.New("the two stores do not agree")
+			}
+			return nil
+		},
+	}
+	storeFlags(cmd, &where)
+	return cmd
+}
+
+func migrateCommand() *cobra.Command {
+	var from settings
+	var to string
+	cmd := &cobra.Command{
+		Use:   "migrate",
+		Short: "Copy a register into EventStoreDB · 将登记簿迁移到 EventStoreDB",
+		Long: `migrate copies every event of an embedded or NATS register into EventStoreDB, with
+its id, revision and bytes. It can be broken off and run again. Nobody may write
+to either side meanwhile.
+
+Afterwards serve with --store eventstoredb and a new data folder; copy token.key
+there, so that tokens stay valid. The new ledger is relayed anew, in the same
+order, with the same bytes.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if from.store == eventStoreDB || to == "" {
+				return errors.New("give the register to copy with --data or --nats-url, and the EventStoreDB to copy it to with --to esdb://…")
+			}
+			log, _, err := openLedger(cmd.Context(), from, nil)
+			if err != nil {
+				return err
+			}
+			defer log.Close()
+			db, err := esdb.Open(esdb.Config{URL: to})
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			p, moved := newProgress(cmd.ErrOrStderr()), 0
+			err = relay.Migrate(cmd.Context(), log, db, db.All(), func(done, total int) {
+				moved = done
+				p.show("events", done, total)
+			})
+			p.done()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "EventStoreDB holds all %d events\n", moved)
+			return nil
+		},
+	}
+	storeFlags(cmd, &from)
+	cmd.Flags().StringVar(&to, "to", "", "EventStoreDB to copy to")
+	return cmd
+}
