@@ -7,13 +7,14 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 )
 
 // Command is one row of the table of commands. Routes, the OpenAPI document,
 // role checks and the command line all come from it, so they cannot disagree.
 type Command struct {
 	Name      string        // as in the path: sign-agreement
-	Aggregate string        // lab or entity
+	Aggregate string        // lab, entity or programme
 	Summary   domain.Text   // what it does
 	Roles     []domain.Role // who may send it
 	Creates   bool          // it begins a new aggregate
@@ -24,10 +25,7 @@ type Command struct {
 
 // Path is the command's route.
 func (c Command) Path() string {
-	if c.Aggregate == "lab" {
-		return "/v1/labs/{lab}/" + c.Name
-	}
-	return "/v1/entities/{entity}/" + c.Name
+	return "/v1/" + plural[c.Aggregate] + "/{" + c.Aggregate + "}/" + c.Name
 }
 
 // ID names the command among all commands: lab-rename, entity-rename.
@@ -53,6 +51,10 @@ func onLab[C lab.Command](name, zh, en string, roles []domain.Role) Command {
 
 func onEntity[C entity.Command](name, zh, en string, roles []domain.Role) Command {
 	return command[C]("entity", name, zh, en, roles)
+}
+
+func onProgramme[C programme.Command](name, zh, en string, roles []domain.Role) Command {
+	return command[C]("programme", name, zh, en, roles)
 }
 
 func creates(c Command) Command {
@@ -86,6 +88,13 @@ var commands = []Command{
 	onEntity[entity.SucceedEntity]("succeed-entity", "登记法人由另一法人承继", "Record that another entity took its place", keepers),
 	onEntity[entity.MergeEntity]("merge-entity", "登记法人并入另一法人", "Record that it merged into another entity", keepers),
 	onEntity[entity.CloseEntity]("close-entity", "登记法人终止", "Record that it closed", keepers),
+
+	creates(onProgramme[programme.RegisterProgramme]("register-programme", "登记计划", "Register a programme", keepers)),
+	onProgramme[programme.AdoptPolicy]("adopt-policy", "登记政策文件", "Adopt a policy", keepers),
+	onProgramme[programme.SupersedePolicy]("supersede-policy", "登记政策文件被取代", "Record that a policy is superseded", keepers),
+	onProgramme[programme.OpenCall]("open-call", "登记申报通知和申报时间", "Open a call with its window", keepers),
+	onProgramme[programme.PublishIndicatorSystem]("publish-indicator-system", "登记指标体系或验收标准", "Publish an indicator system or acceptance standard", keepers),
+	onProgramme[programme.IssueNotice]("issue-notice", "登记载有多项决定的通知", "Record a notice that makes decisions known", keepers),
 
 	creates(onLab[lab.Propose]("propose", "登记联合实验室（筹备）", "Propose a joint laboratory", registrars)),
 	onLab[lab.Rename]("rename", "登记新名称", "Give the lab a further name", running),
@@ -128,18 +137,34 @@ var commands = []Command{
 	onLab[lab.EstablishManagementBody]("establish-management-body", "登记管理机构", "Establish the management body", running),
 
 	onLab[lab.StartIncubation]("start-incubation", "开始培育组建", "Start incubation", submitters),
+	onLab[lab.RecordAffiliation]("record-affiliation", "登记依托单位的隶属关系", "Record whom the host answers to", keepers),
+	onLab[lab.CompleteSelfAssessment]("complete-self-assessment", "对照指标体系完成自评", "Complete the self-assessment", theHost),
+	onLab[lab.FreezePackage]("freeze-package", "固化申报材料", "Freeze the application package", theHost),
+	onLab[lab.IssueRecommendation]("issue-recommendation", "正式推荐", "Recommend the lab to the ministry", submitters),
+	onLab[lab.WithdrawRecommendation]("withdraw-recommendation", "撤回推荐", "Withdraw the recommendation", submitters),
 	onLab[lab.SubmitApplication]("submit-application", "推荐并提交建设申请书", "Submit the application for establishment", submitters),
 	onLab[lab.PassFormalCheck]("pass-formal-check", "通过形式审查", "Pass the formal check", reviewers),
 	onLab[lab.ReturnApplication]("return-application", "退回补正", "Return the application for supplement", reviewers),
 	onLab[lab.ResubmitApplication]("resubmit-application", "补正后重新提交", "Submit the supplemented application", submitters),
 	onLab[lab.Shortlist]("shortlist", "确定为考察对象", "Shortlist for a site visit", reviewers),
+	onLab[lab.PassOver]("pass-over", "未列为考察对象", "Decide not to shortlist", reviewers),
+	onLab[lab.InviteExpert]("invite-expert", "邀请专家", "Invite an expert to the review", reviewers),
+	onLab[lab.AssessDimension]("assess-dimension", "登记对一个方面的评审", "Assess one of the four dimensions", reviewers),
+	onLab[lab.HoldSiteArgumentation]("hold-site-argumentation", "登记现场论证", "Record the site argumentation", reviewers),
+	onLab[lab.RecordOpinion]("record-opinion", "登记专家意见", "Record an expert's opinion", reviewers),
 	onLab[lab.DeclineEstablishment]("decline-establishment", "不予立项", "Decline establishment", ministry),
 	onLab[lab.ResumeIncubation]("resume-incubation", "恢复培育组建", "Resume incubation", submitters),
 	onLab[lab.ApproveEstablishment]("approve-establishment", "批准立项建设", "Approve establishment", ministry),
 	onLab[lab.ExtendConstruction]("extend-construction", "延长建设期", "Extend construction", ministry),
+	onLab[lab.SetStageGoal]("set-stage-goal", "设定阶段目标", "Set a stage goal", theHost),
+	onLab[lab.HoldStageAssessment]("hold-stage-assessment", "登记阶段性评估", "Record a stage assessment", theHost),
 	onLab[lab.ApplyForAcceptance]("apply-for-acceptance", "提出验收认定申请", "Apply for acceptance and recognition", theHost),
 	onLab[lab.CommissionPeerEvaluation]("commission-peer-evaluation", "组织国际同行评估", "Commission the international peer evaluation", reviewers),
-	onLab[lab.Recognise]("recognise", "通过验收，认定并开放运行", "Recognise the lab", ministry),
+	onLab[lab.AssessCell]("assess-cell", "登记对一个方面能力水平或国际化程度的评估", "Assess a dimension of acceptance on one axis", reviewers),
+	onLab[lab.PassAcceptance]("pass-acceptance", "通过验收", "Decide that acceptance was passed", ministry),
+	onLab[lab.Recognise]("recognise", "认定", "Recognise the lab", ministry),
+	onLab[lab.IssueCertificate]("issue-certificate", "颁发认定证书", "Issue the certificate of recognition", ministry),
+	onLab[lab.OpenLab]("open-lab", "正式开放运行", "Open the lab formally", ministry),
 	onLab[lab.RequireRectification]("require-rectification", "要求限期整改", "Require rectification by a day", ministry),
 	onLab[lab.DecideNotPassed]("decide-not-passed", "验收未通过", "Decide that acceptance was not passed", ministry),
 	onLab[lab.Suspend]("suspend", "暂停运行", "Suspend the lab", ministry),

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -18,6 +19,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -40,6 +42,10 @@ type (
 	}
 	entityRequest struct {
 		Entity uuid.UUID `path:"entity" doc:"The legal entity's id"`
+		Request
+	}
+	programmeRequest struct {
+		Programme uuid.UUID `path:"programme" doc:"The programme's id"`
 		Request
 	}
 )
@@ -79,13 +85,18 @@ func (s *Server) registerCommands() {
 			})
 		}
 		op := s.commandOperation(c, c.Path())
-		if c.Aggregate == "lab" {
+		switch c.Aggregate {
+		case "lab":
 			register(s, op, func(ctx context.Context, in *labRequest) (*answer, error) {
 				return s.command(ctx, c, in.Lab, &in.Request)
 			})
-		} else {
+		case "entity":
 			register(s, op, func(ctx context.Context, in *entityRequest) (*answer, error) {
 				return s.command(ctx, c, in.Entity, &in.Request)
+			})
+		case "programme":
+			register(s, op, func(ctx context.Context, in *programmeRequest) (*answer, error) {
+				return s.command(ctx, c, in.Programme, &in.Request)
 			})
 		}
 	}
@@ -95,9 +106,12 @@ func (s *Server) registerCommands() {
 	register(s, s.correctOperation("entity"), func(ctx context.Context, in *entityRequest) (*answer, error) {
 		return s.correct(ctx, "entity", in.Entity, &in.Request)
 	})
+	register(s, s.correctOperation("programme"), func(ctx context.Context, in *programmeRequest) (*answer, error) {
+		return s.correct(ctx, "programme", in.Programme, &in.Request)
+	})
 }
 
-var plural = map[string]string{"lab": "labs", "entity": "entities"}
+var plural = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes"}
 
 func (s *Server) commandOperation(c Command, path string) huma.Operation {
 	op := huma.Operation{
@@ -169,9 +183,12 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 	if err != nil {
 		return nil, err
 	}
-	path := strings.NewReplacer("{lab}", id.String(), "{entity}", id.String()).Replace(c.Path())
+	path := strings.Replace(c.Path(), "{"+c.Aggregate+"}", id.String(), 1)
 	if id == uuid.Nil {
 		path = "/v1/" + plural[c.Aggregate]
+		if p, ok := cmd.(programme.RegisterProgramme); ok {
+			id = domain.ProgrammeID(p.Name.Trimmed().Chinese()) // labs name their programme
+		}
 	}
 	id, r, err := s.prepare(ctx, c.Aggregate, id, path, in, cmd)
 	if err != nil {
@@ -250,9 +267,6 @@ var printable = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 func (s *Server) prepare(ctx context.Context, aggregate string, id uuid.UUID, path string, in *Request, cmd any) (uuid.UUID, eventstore.Request, error) {
 	claims, _ := claimsOf(ctx)
 	r := eventstore.Request{Actor: claims.actor(), Now: s.now(), Correlation: requestIDOf(ctx)}
-	if aggregate == "lab" {
-		r.Policy = lab.Policy
-	}
 	var err error
 	if r.Expect, err = expected(in.IfMatch); err != nil {
 		return id, r, err
@@ -283,10 +297,55 @@ func (s *Server) prepare(ctx context.Context, aggregate string, id uuid.UUID, pa
 	if err := s.belongs(ctx, claims, aggregate, id, cmd); err != nil {
 		return id, r, err
 	}
+	if aggregate == "lab" {
+		if r.Programme, err = s.programmeOf(ctx, id, cmd); err != nil {
+			return id, r, err
+		}
+	}
+	if u, ok := cmd.(domain.LabUser); ok {
+		if r.Labs, err = s.labNames(ctx, u.UsesLabs()); err != nil {
+			return id, r, err
+		}
+	}
 	if u, ok := cmd.(domain.EntityUser); ok {
 		r.Entities, err = s.facts(ctx, u.UsesEntities())
 	}
 	return id, r, err
+}
+
+// programmeOf brings what the register knows of the programme a lab is in.
+func (s *Server) programmeOf(ctx context.Context, id uuid.UUID, cmd any) (*domain.Programme, error) {
+	var name string
+	if p, ok := cmd.(lab.Propose); ok {
+		name = p.Programme
+	} else if err := s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) { name = l.Programme }); err != nil {
+		return nil, err
+	}
+	facts, err := s.programmeNamed(ctx, name)
+	return &facts, err
+}
+
+// programmeNamed is what the register knows of a programme; nothing, where it
+// is not on record.
+func (s *Server) programmeNamed(ctx context.Context, name string) (facts domain.Programme, err error) {
+	name = cmp.Or(name, lab.DefaultProgramme)
+	err = s.programmes.State(ctx, domain.ProgrammeID(name), func(p *programme.Programme, _ eventstore.Version) { facts = p.Facts() })
+	return facts, err
+}
+
+// labNames brings what the labs a command names are called.
+func (s *Server) labNames(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]domain.Text, error) {
+	names := make(map[uuid.UUID]domain.Text, len(ids))
+	for _, id := range ids {
+		if err := s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
+			if l.Status != "" {
+				names[id] = l.Name()
+			}
+		}); err != nil {
+			return nil, err
+		}
+	}
+	return names, nil
 }
 
 // expected is how many events the sender saw, from If-Match: the ETag is the

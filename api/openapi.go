@@ -30,6 +30,7 @@ func (s *Server) registerAll() error {
 			Tags: []*huma.Tag{
 				{Name: "labs", Description: "联合实验室 / Joint laboratories"},
 				{Name: "entities", Description: "法人 / Legal entities"},
+				{Name: "programmes", Description: "计划、政策文件、指标体系和通知 / Programmes, policies, indicator systems and notices"},
 				{Name: "agreements", Description: "协议、责权利、投入 / Agreements, rights and funding across labs"},
 				{Name: "events", Description: "事件与审计线索 / Events and the audit trail"},
 			},

@@ -218,6 +218,7 @@ func (s *Server) registerQueries() {
 	register(s, query("list-entities", "/v1/entities", "entities", "列出法人，可筛选、搜索、排序和分页。", "List legal entities"), s.listEntities)
 	register(s, ifChanged(query("get-entity", "/v1/entities/{entity}", "entities", "读取一个法人的全部登记内容。", "Read a legal entity")), s.getEntity)
 	s.registerParts()
+	s.registerProgrammes()
 	s.registerTrail()
 	s.registerReadiness()
 	s.registerReports()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -105,7 +107,14 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	}
 	on := s.day(in.On)
 	status := l.StatusOn(on)
-	return one(Conditional{}, events, false, &readinessView{l.ID, l.Name(), on, lab.Policy, status, status.Text(), l.Readiness(on), events - 1}), nil
+	judged, err := s.programmeNamed(ctx, l.Programme)
+	if err != nil {
+		return nil, err
+	}
+	claims, _ := claimsOf(ctx) // who asks may be who recorded the submission
+	return one(Conditional{}, events, false, &readinessView{
+		l.ID, l.Name(), on, judged.PolicyOn(on).Document, status, status.Text(), l.Readiness(judged, claims.actor(), on), events - 1,
+	}), nil
 }
 
 func watchRows(l *lab.Lab, on domain.Date, ahead int) (rows []watchRow) {
@@ -194,7 +203,13 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[de
 	if !ok {
 		return nil, domain.Reject(domain.State, "该事件不是按规则判断的状态变更", "this event is no step of the status machine that rules are judged for")
 	}
-	findings := lab.Judge(before, on, step.Rules...)
+	rules, err := s.programmes.History(ctx, domain.ProgrammeID(cmp.Or(before.Programme, lab.DefaultProgramme)))
+	if err != nil {
+		return nil, err
+	}
+	then := programme.New(uuid.Nil) // as it was on record that day
+	domain.Fold(then, slices.DeleteFunc(rules, func(p domain.Happened[programme.Event]) bool { return p.Meta.Time.After(h.Meta.Time) }))
+	findings := lab.JudgeUnder(lab.Under{Policy: then.Facts().PolicyOn(on), Actor: h.Meta.Actor}, before, on, step.Rules...)
 	return one(Conditional{}, uint64(len(history)), false, &decisionFile{
 		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, on, findings, domain.Unmet(findings) == nil, before,
 	}), nil

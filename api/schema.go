@@ -85,7 +85,7 @@ func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if pkg := path.Base(t.PkgPath()); pkg == "lab" || pkg == "entity" {
+	if pkg := path.Base(t.PkgPath()); pkg == "lab" || pkg == "entity" || pkg == "programme" {
 		if prefix := strings.ToUpper(pkg[:1]) + pkg[1:]; prefix != name {
 			return prefix + name
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -49,6 +50,7 @@ type Server struct {
 	log        *slog.Logger
 	labs       *eventstore.Aggregates[*lab.Lab, lab.Event]
 	entities   *eventstore.Aggregates[*entity.Entity, entity.Event]
+	programmes *eventstore.Aggregates[*programme.Programme, programme.Event]
 	aggregates map[string]aggregate
 
 	mux              *http.ServeMux
@@ -73,9 +75,11 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	}
 	s.labs = eventstore.NewAggregates[*lab.Lab, lab.Event](store, "lab", lab.New)
 	s.entities = eventstore.NewAggregates[*entity.Entity, entity.Event](store, "entity", entity.New)
+	s.programmes = eventstore.NewAggregates[*programme.Programme, programme.Event](store, "programme", programme.New)
 	s.aggregates = map[string]aggregate{
-		"lab":    newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
-		"entity": newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
+		"lab":       newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
+		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
+		"programme": newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} }),
 	}
 	s.mux = http.NewServeMux()
 	if err := s.registerAll(); err != nil {

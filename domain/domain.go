@@ -73,11 +73,19 @@ type EntityUser interface {
 	UsesEntities() []uuid.UUID
 }
 
+// LabUser is a command that names labs. Whoever runs it brings the name of
+// each in Context.Labs.
+type LabUser interface {
+	UsesLabs() []uuid.UUID
+}
+
 // Context is everything a decision may use besides the aggregate's state.
 type Context struct {
-	Actor    Actor
-	Now      time.Time               // the recorded time the events will carry
-	Entities map[uuid.UUID]EntityRef // facts about the entities the command names
+	Actor     Actor
+	Now       time.Time               // the recorded time the events will carry
+	Entities  map[uuid.UUID]EntityRef // facts about the entities the command names
+	Labs      map[uuid.UUID]Text      // the labs the command names, by what they are called
+	Programme Programme               // the programme a lab is judged under
 }
 
 // Today is the calendar day in China at the recorded time. The programme's

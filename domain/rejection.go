@@ -38,7 +38,7 @@ type FieldError struct {
 type Finding struct {
 	Rule     string      `json:"rule" doc:"Clause row, e.g. C62"`
 	Clause   string      `json:"clause" doc:"Section of the programme document, e.g. 五(二)"`
-	Quote    string      `json:"quote" doc:"The clause, word for word"`
+	Quote    string      `json:"quote" doc:"The clause, word for word; empty where the rule is the register's own reading"`
 	Text     Text        `json:"text" doc:"What the rule asks"`
 	Met      bool        `json:"met"`
 	Missing  []Text      `json:"missing,omitempty" doc:"What is still missing"`
@@ -54,7 +54,10 @@ func (r *Rejection) Error() string {
 		fmt.Fprintf(&b, "; %s: %s", f.Path, f.Message.English())
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "; %s「%s」", f.Rule, f.Quote)
+		fmt.Fprintf(&b, "; %s", f.Rule)
+		if f.Quote != "" {
+			fmt.Fprintf(&b, "「%s」", f.Quote)
+		}
 		for _, m := range f.Missing {
 			fmt.Fprintf(&b, " %s", m.English())
 		}

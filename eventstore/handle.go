@@ -22,9 +22,24 @@ type Request struct {
 	Command     uuid.UUID // the same for every retry of one command
 	Digest      string    // of the command's content, so a reused Command id is noticed
 	Expect      *uint64   // the revision count the sender saw, or nil
-	Policy      string
+	Policy      string    // decided under, where Programme is nil
 	Correlation string
 	Entities    map[uuid.UUID]domain.EntityRef
+	Labs        map[uuid.UUID]domain.Text
+	Programme   *domain.Programme // labs are judged under its policies
+}
+
+// policyOf is the document number of the policy an event was decided under:
+// the one in force on the day of the act, or today where the event is no act.
+func (r Request) policyOf(e domain.Event) string {
+	if r.Programme == nil {
+		return r.Policy
+	}
+	day := domain.DateOf(r.Now)
+	if act, ok := e.(interface{ ActedOn() domain.Date }); ok {
+		day = act.ActedOn()
+	}
+	return r.Programme.PolicyOn(day).Document
 }
 
 // Outcome is what a command led to.
@@ -167,7 +182,10 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 	f := a.hold(id)
 	defer f.mu.Unlock()
 	stream := Stream{a.kind, id}
-	x := domain.Context{Actor: r.Actor, Now: r.Now, Entities: r.Entities}
+	x := domain.Context{Actor: r.Actor, Now: r.Now, Entities: r.Entities, Labs: r.Labs}
+	if r.Programme != nil {
+		x.Programme = *r.Programme
+	}
 	fresh := false
 	for try := 0; ; try++ {
 		if !fresh && (try > 0 || f.version.Events == 0) {
@@ -199,7 +217,7 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			at := r.Now.UTC().Truncate(time.Microsecond)
 			meta := domain.Meta{
 				ID: eventID(r, at, i), Revision: f.version.Events + uint64(i),
-				Time: at, Actor: r.Actor, Because: because, Policy: r.Policy,
+				Time: at, Actor: r.Actor, Because: because, Policy: r.policyOf(e),
 				Command: r.Command, Digest: r.Digest, Correlation: r.Correlation,
 			}
 			happened[i], recorded[i] = domain.Happened[E]{Meta: meta, Event: e}, domain.Happened[domain.Event]{Meta: meta, Event: e}

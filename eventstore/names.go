@@ -4,6 +4,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 )
 
 // names gives every event type the name it is stored under. A name once
@@ -19,6 +20,14 @@ var names = map[string]domain.Event{
 	"entity.merged.v1":                  entity.Merged{},
 	"entity.closed.v1":                  entity.Closed{},
 	"entity.corrected.v1":               entity.Corrected{},
+
+	"programme.registered.v1":                 programme.Registered{},
+	"programme.policy-adopted.v1":             programme.PolicyAdopted{},
+	"programme.policy-superseded.v1":          programme.PolicySuperseded{},
+	"programme.call-opened.v1":                programme.CallOpened{},
+	"programme.indicator-system-published.v1": programme.IndicatorSystemPublished{},
+	"programme.notice-issued.v1":              programme.NoticeIssued{},
+	"programme.corrected.v1":                  programme.Corrected{},
 
 	"lab.record.proposed.v1":                    lab.Proposed{},
 	"lab.record.renamed.v1":                     lab.Renamed{},
@@ -60,6 +69,23 @@ var names = map[string]domain.Event{
 	"lab.funding.fulfilled.v1": lab.CommitmentFulfilled{},
 	"lab.funding.cancelled.v1": lab.CommitmentCancelled{},
 
+	"lab.review.affiliation-recorded.v1":      lab.AffiliationRecorded{},
+	"lab.review.self-assessment-completed.v1": lab.SelfAssessmentCompleted{},
+	"lab.review.package-frozen.v1":            lab.PackageFrozen{},
+	"lab.review.recommendation-issued.v1":     lab.RecommendationIssued{},
+	"lab.review.recommendation-withdrawn.v1":  lab.RecommendationWithdrawn{},
+	"lab.review.expert-invited.v1":            lab.ExpertInvited{},
+	"lab.review.site-argumentation-held.v1":   lab.SiteArgumentationHeld{},
+	"lab.review.opinion-recorded.v1":          lab.OpinionRecorded{},
+	"lab.review.dimension-assessed.v1":        lab.DimensionAssessed{},
+	"lab.review.stage-goal-set.v1":            lab.StageGoalSet{},
+	"lab.review.stage-assessment-held.v1":     lab.StageAssessmentHeld{},
+	"lab.review.cell-assessed.v1":             lab.CellAssessed{},
+	"lab.review.certificate-issued.v1":        lab.CertificateIssued{},
+
+	"lab.status.not-shortlisted.v1":              lab.NotShortlisted{},
+	"lab.status.acceptance-passed.v1":            lab.AcceptancePassed{},
+	"lab.status.opened.v1":                       lab.LabOpened{},
 	"lab.status.incubation-started.v1":           lab.IncubationStarted{},
 	"lab.status.application-submitted.v1":        lab.ApplicationSubmitted{},
 	"lab.status.application-resubmitted.v1":      lab.ApplicationResubmitted{},

@@ -33,6 +33,8 @@ type state interface {
 var states = map[string]func(uuid.UUID) state{
 	"lab":    newLabState,
 	"entity": newEntityState,
+
+	"programme": newProgrammeState,
 }
 
 // rowsOf lists the tables that hold several rows of one aggregate of a kind.

@@ -15,7 +15,7 @@ import (
 // version is what a file must have been written with to be gone on with; any
 // other file is built anew. Raise it with every change of the schema, and with
 // every change of what the domain's events fold to.
-const version = 1
+const version = 2
 
 // schema keys everything by numbers that grow with the ledger, never by random
 // ids: n numbers the streams in the order of their first events, so a model
@@ -41,6 +41,7 @@ CREATE TABLE commitments (lab INTEGER, no INTEGER, party BLOB NOT NULL, kind TEX
 	days TEXT NOT NULL, late TEXT NOT NULL, PRIMARY KEY (lab, no)) WITHOUT ROWID;
 
 CREATE TABLE entities (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL, kind TEXT NOT NULL, country TEXT NOT NULL, days TEXT NOT NULL);
+CREATE TABLE programmes (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL);
 CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
 
 CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL);
@@ -74,6 +75,7 @@ var compared = []struct {
 	{"commitments", true},
 	{"entities", true},
 	{"identifiers", true},
+	{"programmes", true},
 	{"terms", false}, // how often and where search finds each word
 	{"types", false},
 	{"actors", false},

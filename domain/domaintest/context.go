@@ -56,6 +56,21 @@ func For(entity uuid.UUID) Fact {
 	return func(x *domain.Context) { x.Actor.OnBehalfOf = entity }
 }
 
+// Within puts the lab in a programme with these facts.
+func Within(p domain.Programme) Fact {
+	return func(x *domain.Context) { x.Programme = p }
+}
+
+// KnowingLab lets the register know a lab by name.
+func KnowingLab(id uuid.UUID, name domain.Text) Fact {
+	return func(x *domain.Context) {
+		if x.Labs == nil {
+			x.Labs = map[uuid.UUID]domain.Text{}
+		}
+		x.Labs[id] = name
+	}
+}
+
 // Knowing lets the register know these legal entities.
 func Knowing(entities ...domain.EntityRef) Fact {
 	return func(x *domain.Context) {

@@ -60,6 +60,14 @@ func (s *Scenario[S, E]) GivenOn(x domain.Context, events ...E) *Scenario[S, E] 
 	return s
 }
 
+// GivenHistory records what happened as it says it did: when, by whom.
+func (s *Scenario[S, E]) GivenHistory(history ...domain.Happened[E]) *Scenario[S, E] {
+	s.t.Helper()
+	s.settled()
+	s.keep(history)
+	return s
+}
+
 // When sends a command to the aggregate as its history leaves it.
 func (s *Scenario[S, E]) When(cmd domain.Command[S, E], x domain.Context) *Scenario[S, E] {
 	s.t.Helper()
@@ -134,7 +142,21 @@ func (s *Scenario[S, E]) settled() {
 
 func (s *Scenario[S, E]) record(x domain.Context, because domain.Because, events []E) {
 	s.t.Helper()
-	for _, e := range events {
+	happened := make([]domain.Happened[E], len(events))
+	for i, e := range events {
+		n := len(s.history) + i
+		happened[i] = domain.Happened[E]{Event: e, Meta: domain.Meta{
+			ID: Event(n), Revision: uint64(n), Time: x.Now.Add(time.Duration(n) * time.Minute).UTC(),
+			Actor: x.Actor, Because: because, Command: ID(n),
+		}}
+	}
+	s.keep(happened)
+}
+
+func (s *Scenario[S, E]) keep(happened []domain.Happened[E]) {
+	s.t.Helper()
+	for _, h := range happened {
+		e := h.Event
 		Both(s.t, e.Sentence())
 		if _, ok := domain.AsCorrection(e); !ok { // those need the names in eventstore
 			copied := reflect.New(reflect.TypeOf(e))
@@ -143,12 +165,8 @@ func (s *Scenario[S, E]) record(x domain.Context, because domain.Because, events
 				s.t.Errorf("%T does not survive JSON (-before +after):\n%s", e, diff)
 			}
 		}
-		n := len(s.history)
-		s.history = append(s.history, domain.Happened[E]{Event: e, Meta: domain.Meta{
-			ID: Event(n), Revision: uint64(n), Time: x.Now.Add(time.Duration(n) * time.Minute).UTC(),
-			Actor: x.Actor, Because: because, Command: ID(n),
-		}})
 	}
+	s.history = append(s.history, happened...)
 	state, copied := s.State(), s.empty(Aggregate)
 	throughJSON(s.t, state, copied)
 	if diff := cmp.Diff(state, copied, Same); diff != "" {

@@ -50,6 +50,8 @@ type Lab struct {
 	Plans          []Plan          `json:"plans,omitempty"`
 	Tasks          []Task          `json:"tasks,omitempty"`
 	ManagementBody *ManagementBody `json:"management_body,omitempty"`
+
+	Reviews Reviews `json:"reviews,omitzero"`
 }
 
 // Level says whose programme a lab is in: provinces and universities run

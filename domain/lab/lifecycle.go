@@ -60,19 +60,22 @@ type Step struct {
 var Steps = []Step{
 	{"start-incubation", []Status{StatusProposed}, StatusIncubating, []string{"C57"}},
 	{"submit-application", []Status{StatusIncubating}, StatusRecommended, applicationRules},
-	{"pass-formal-check", []Status{StatusRecommended}, StatusInReview, nil},
-	{"return-application", []Status{StatusRecommended, StatusInReview}, StatusReturned, nil},
-	{"resubmit-application", []Status{StatusReturned}, StatusRecommended, applicationRules},
-	{"shortlist", []Status{StatusInReview}, StatusSiteVisit, nil},
-	{"decline-establishment", []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, nil},
+	{"pass-formal-check", []Status{StatusRecommended}, StatusInReview, []string{"1.6"}},
+	{"return-application", []Status{StatusRecommended, StatusInReview}, StatusReturned, []string{"1.6"}},
+	{"resubmit-application", []Status{StatusReturned}, StatusRecommended, append(slices.Clone(applicationRules), "C66")},
+	{"shortlist", []Status{StatusInReview}, StatusSiteVisit, []string{"1.6"}},
+	{"pass-over", []Status{StatusInReview}, StatusNotEstablished, []string{"1.6"}},
+	{"decline-establishment", []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, []string{"C68", "1.6"}},
 	{"resume-incubation", []Status{StatusNotEstablished}, StatusIncubating, []string{"C57"}},
-	{"approve-establishment", []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C56"}},
+	{"approve-establishment", []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "1.6"}},
 	{"extend-construction", []Status{StatusConstruction}, StatusConstruction, nil},
-	{"apply-for-acceptance", []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, StatusAcceptance, []string{"C73"}},
-	{"commission-peer-evaluation", []Status{StatusAcceptance}, StatusPeerEval, nil},
-	{"recognise", []Status{StatusPeerEval}, StatusOperating, nil},
-	{"require-rectification", []Status{StatusPeerEval}, StatusRectifying, nil},
-	{"decide-not-passed", []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, nil},
+	{"apply-for-acceptance", []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, StatusAcceptance, []string{"C71", "C73"}},
+	{"commission-peer-evaluation", []Status{StatusAcceptance}, StatusPeerEval, []string{"C74", "1.6"}},
+	{"pass-acceptance", []Status{StatusPeerEval}, StatusPeerEval, []string{"C28", "C31", "C74", "C75", "1.6"}},
+	{"recognise", []Status{StatusPeerEval}, StatusOperating, []string{"C76", "1.6"}},
+	{"open-lab", []Status{StatusOperating}, StatusOperating, []string{"C76"}},
+	{"require-rectification", []Status{StatusPeerEval}, StatusRectifying, []string{"C31", "1.6"}},
+	{"decide-not-passed", []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, []string{"C31", "1.6"}},
 	{"suspend", []Status{StatusOperating}, StatusSuspended, nil},
 	{"resume", []Status{StatusSuspended}, StatusOperating, []string{"C15"}},
 	{"revoke", []Status{StatusNotPassed, StatusSuspended}, StatusRevoked, nil},
@@ -80,8 +83,8 @@ var Steps = []Step{
 	{"close", []Status{StatusOperating}, StatusClosed, nil},
 }
 
-// applicationRules is what an application must meet (C15–C18, C55, C56, C62, C79).
-var applicationRules = []string{"C01", "C15", "C16", "C17", "C18", "C55", "C56", "C62", "C79"}
+// applicationRules is what an application must meet, in the order of the document.
+var applicationRules = []string{"C01", "C08", "C15", "C16", "C17", "C18", "C19", "C21", "C30", "C55", "C56", "C62", "C63", "C64", "C65", "C79"}
 
 // StatusOn is the lab's status on a day, given its recorded one: a
 // construction period that is over makes it DUE.
@@ -143,6 +146,9 @@ type Transition struct {
 	On   domain.Date `json:"on"`
 }
 
+// ActedOn is the day of the transition.
+func (t Transition) ActedOn() domain.Date { return t.On }
+
 // move decides a transition on a day: the status must allow it and the step's
 // rules must be met.
 func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(*domain.Check)) (Transition, error) {
@@ -165,7 +171,7 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 	if err := c.Err(); err != nil {
 		return Transition{}, err
 	}
-	if err := domain.Unmet(Judge(l, on, s.Rules...)); err != nil {
+	if err := domain.Unmet(JudgeUnder(Under{x.Programme.PolicyOn(on), x.Actor}, l, on, s.Rules...)); err != nil {
 		return Transition{}, err
 	}
 	return Transition{l.Status, s.To, on}, nil
@@ -251,16 +257,18 @@ type SubmitApplication struct {
 func (s SubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "submit-application", s.On, func(c *domain.Check) {
 		c.Text("effect", s.Effect)
-		c.Digest("document", s.Document, false)
+		l.handsIn(c, s.Document)
 	})
-	return one(ApplicationSubmitted{t, s.Effect, s.Document}, err)
+	return one(ApplicationSubmitted{t, s.Effect, s.Document, l.applicationNo(), l.frozenVersion()}, err)
 }
 
 // ApplicationSubmitted records an application for establishment.
 type ApplicationSubmitted struct {
 	Transition
-	Effect   domain.Text `json:"effect"`
-	Document string      `json:"document"`
+	Effect      domain.Text `json:"effect"`
+	Document    string      `json:"document"`
+	Application int         `json:"application,omitzero"`
+	Package     int         `json:"package,omitzero"` // version of the frozen package
 }
 
 // Sentence says what happened.
@@ -268,7 +276,31 @@ func (e ApplicationSubmitted) Sentence() domain.Text {
 	return e.sentence("经推荐提交建设申请书", "the lab was recommended and applied for establishment", e.Effect)
 }
 
-func (e ApplicationSubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
+func (e ApplicationSubmitted) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, domain.Text{})
+	l.submitted(e.On, e.Package, e.Document, m)
+}
+
+// handsIn requires the document that was frozen.
+func (l *Lab) handsIn(c *domain.Check, document string) {
+	c.Digest("document", document, false)
+	if a := l.application(); document != "" && a != nil && a.frozen() != nil {
+		c.Require(document == a.frozen().Document, "document", "与固化的第 %d 版申报材料不一致；请提交固化的申请书，或重新固化", "this is not the application frozen in version %d of the package; hand that one in, or freeze this one", a.frozen().Version)
+	}
+}
+
+func (l *Lab) frozenVersion() int {
+	if a := l.application(); a != nil && a.frozen() != nil {
+		return a.frozen().Version
+	}
+	return 0
+}
+
+func (l *Lab) submitted(on domain.Date, version int, document string, m domain.Meta) {
+	a := l.opened()
+	a.Policy = m.Policy
+	a.Submissions = append(a.Submissions, Submission{on, version, document, entryOf(m)})
+}
 
 // ResubmitApplication hands in a returned application again.
 type ResubmitApplication struct {
@@ -282,16 +314,18 @@ type ResubmitApplication struct {
 func (s ResubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "resubmit-application", s.On, func(c *domain.Check) {
 		c.Text("answer", s.Answer)
-		c.Digest("document", s.Document, false)
+		l.handsIn(c, s.Document)
 	})
-	return one(ApplicationResubmitted{t, s.Answer, s.Document}, err)
+	return one(ApplicationResubmitted{t, s.Answer, s.Document, l.applicationNo(), l.frozenVersion()}, err)
 }
 
 // ApplicationResubmitted records a supplemented application.
 type ApplicationResubmitted struct {
 	Transition
-	Answer   domain.Text `json:"answer"`
-	Document string      `json:"document"`
+	Answer      domain.Text `json:"answer"`
+	Document    string      `json:"document"`
+	Application int         `json:"application,omitzero"`
+	Package     int         `json:"package,omitzero"` // version of the frozen package
 }
 
 // Sentence says what happened.
@@ -299,7 +333,10 @@ func (e ApplicationResubmitted) Sentence() domain.Text {
 	return e.sentence("补正后重新提交申请", "the application was supplemented and submitted again", e.Answer)
 }
 
-func (e ApplicationResubmitted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Answer) }
+func (e ApplicationResubmitted) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, e.Answer)
+	l.submitted(e.On, e.Package, e.Document, m)
+}
 
 // PassFormalCheck takes an application into review (C66).
 type PassFormalCheck struct {
@@ -321,7 +358,10 @@ func (e FormalCheckPassed) Sentence() domain.Text {
 	return e.sentence("通过形式审查，进入材料评审", "the application passed the formal check and went into review", domain.Text{})
 }
 
-func (e FormalCheckPassed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
+func (e FormalCheckPassed) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, domain.Text{})
+	l.opened().FormalCheck = e.On
+}
 
 // ReturnApplication sends an application back for supplement (C66).
 type ReturnApplication struct {
@@ -347,7 +387,11 @@ func (e ApplicationReturned) Sentence() domain.Text {
 	return e.sentence("申请退回补正", "the application was returned for supplement", e.Ground)
 }
 
-func (e ApplicationReturned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
+func (e ApplicationReturned) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, e.Ground)
+	a := l.opened()
+	a.FormalCheck, a.Returns = domain.Date{}, append(a.Returns, Returned{e.On, e.Ground, m.ID})
+}
 
 // Shortlist picks a lab for a site visit (C67).
 type Shortlist struct {
@@ -369,7 +413,10 @@ func (e Shortlisted) Sentence() domain.Text {
 	return e.sentence("确定为考察对象", "the lab was shortlisted for a site visit", domain.Text{})
 }
 
-func (e Shortlisted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
+func (e Shortlisted) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, domain.Text{})
+	l.opened().Shortlisted = e.On
+}
 
 // DeclineEstablishment records that a lab was not established (C29).
 type DeclineEstablishment struct {
@@ -395,7 +442,10 @@ func (e EstablishmentDeclined) Sentence() domain.Text {
 	return e.sentence("未获立项", "establishment was declined", e.Ground)
 }
 
-func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
+func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) {
+	e.moveOn(l, m, e.Ground)
+	l.decide(Declined, e.On)
+}
 
 // ResumeIncubation takes a declined lab back into incubation.
 type ResumeIncubation struct {
@@ -424,15 +474,18 @@ func (e IncubationResumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.
 type ApproveEstablishment struct {
 	domain.Because
 	On           domain.Date   `json:"on" doc:"The day of the decision"`
-	Construction domain.Period `json:"construction" doc:"The construction period, three years as a rule"`
+	Construction domain.Period `json:"construction" doc:"The construction period; its end may be left out and is then as the policy says, three years from its start as a rule"`
 	EarlyAllowed bool          `json:"early_acceptance_allowed,omitzero" doc:"Whether acceptance may be applied for early (可提前提出验收申请)"`
 }
 
-// Decide refuses an establishment without an agreement in force or a period.
+// Decide refuses an establishment that experts have not argued on site, and one
+// without an agreement in force or a period.
 func (s ApproveEstablishment) Decide(l *Lab, x domain.Context) ([]Event, error) {
+	if s.Construction.To.IsZero() && !s.Construction.From.IsZero() {
+		s.Construction.To = s.Construction.From.AddYears(x.Programme.PolicyOn(s.On).ConstructionYears).AddDays(-1)
+	}
 	t, err := l.move(x, "approve-establishment", s.On, func(c *domain.Check) {
 		c.Given("construction.from", s.Construction.From)
-		c.Given("construction.to", s.Construction.To)
 		s.Construction.Check(c, "construction")
 	})
 	return one(EstablishmentApproved{t, s.Construction, s.EarlyAllowed}, err)
@@ -454,6 +507,7 @@ func (e EstablishmentApproved) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
 	l.Construction = domain.PartialPeriod{From: e.Construction.From.Partial(), To: e.Construction.To.Partial()}
 	l.EarlyAllowed = e.EarlyAllowed
+	l.decide(Established, e.On)
 }
 
 // ExtendConstruction moves the end of the construction period.
@@ -493,153 +547,6 @@ func (e ConstructionExtended) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
 	l.StatusSince = since
 	l.Construction.To = e.Until.Partial()
-}
-
-// ApplyForAcceptance asks for acceptance and recognition (C73).
-type ApplyForAcceptance struct {
-	domain.Because
-	On       domain.Date `json:"on" doc:"The day of the application"`
-	Document string      `json:"document" doc:"Digest of the application"`
-}
-
-// Decide refuses before the construction period is over, unless the decision
-// allows it, and after a failed acceptance unless that decision allows another.
-func (s ApplyForAcceptance) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	t, err := l.move(x, "apply-for-acceptance", s.On, func(c *domain.Check) { c.Digest("document", s.Document, false) })
-	return one(AcceptanceApplied{t, s.Document}, err)
-}
-
-// AcceptanceApplied records an application for acceptance.
-type AcceptanceApplied struct {
-	Transition
-	Document string `json:"document"`
-}
-
-// Sentence says what happened.
-func (e AcceptanceApplied) Sentence() domain.Text {
-	return e.sentence("提出验收认定申请", "the lab applied for acceptance", domain.Text{})
-}
-
-func (e AcceptanceApplied) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
-
-// CommissionPeerEvaluation hands an acceptance to international peers (C74).
-type CommissionPeerEvaluation struct {
-	domain.Because
-	On domain.Date `json:"on" doc:"The day it was commissioned"`
-}
-
-// Decide refuses unless acceptance was applied for.
-func (s CommissionPeerEvaluation) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	t, err := l.move(x, "commission-peer-evaluation", s.On, nil)
-	return one(PeerEvaluationCommissioned{t}, err)
-}
-
-// PeerEvaluationCommissioned records that international peers evaluate the lab.
-type PeerEvaluationCommissioned struct{ Transition }
-
-// Sentence says what happened.
-func (e PeerEvaluationCommissioned) Sentence() domain.Text {
-	return e.sentence("组织国际同行评估", "international peer evaluation was commissioned", domain.Text{})
-}
-
-func (e PeerEvaluationCommissioned) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
-
-// Recognise accepts a lab; it opens (C76).
-type Recognise struct {
-	domain.Because
-	On          domain.Date `json:"on" doc:"The day of the decision"`
-	Certificate string      `json:"certificate,omitempty" maxLength:"200" doc:"Number of the recognition document"`
-}
-
-// Decide refuses unless peers evaluated the lab.
-func (s Recognise) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	t, err := l.move(x, "recognise", s.On, nil)
-	return one(Recognised{t, s.Certificate}, err)
-}
-
-// Recognised records that a lab passed acceptance and opened.
-type Recognised struct {
-	Transition
-	Certificate string `json:"certificate,omitempty"`
-}
-
-// Sentence says what happened.
-func (e Recognised) Sentence() domain.Text {
-	var number domain.Text
-	if e.Certificate != "" {
-		number = domain.Textf("认定文号 %s", "document %s", e.Certificate)
-	}
-	return e.sentence("通过验收认定，正式开放运行", "the lab passed acceptance, was recognised and opened", number)
-}
-
-func (e Recognised) apply(l *Lab, m domain.Meta) {
-	e.moveOn(l, m, domain.Text{})
-	l.Certificate = e.Certificate
-}
-
-// RequireRectification gives a lab until a day to mend what peers found.
-type RequireRectification struct {
-	domain.Because
-	On     domain.Date `json:"on" doc:"The day of the decision"`
-	By     domain.Date `json:"by" doc:"Until when"`
-	Ground domain.Text `json:"ground" doc:"What is to be mended"`
-}
-
-// Decide refuses a day that has passed.
-func (s RequireRectification) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	t, err := l.move(x, "require-rectification", s.On, func(c *domain.Check) {
-		c.Require(s.By.After(s.On), "by", "整改期限应晚于决定日", "the day to mend it by must come after the decision")
-		c.Text("ground", s.Ground)
-	})
-	return one(RectificationRequired{t, s.By, s.Ground}, err)
-}
-
-// RectificationRequired records what a lab is to mend and by when.
-type RectificationRequired struct {
-	Transition
-	By     domain.Date `json:"by"`
-	Ground domain.Text `json:"ground"`
-}
-
-// Sentence says what happened.
-func (e RectificationRequired) Sentence() domain.Text {
-	return e.sentence("要求限期整改", "rectification was required", domain.Textf("期限 %s，%s", "by %s, %s", e.By, e.Ground))
-}
-
-func (e RectificationRequired) apply(l *Lab, m domain.Meta) {
-	e.moveOn(l, m, e.Ground)
-	l.RectifyBy = e.By
-}
-
-// DecideNotPassed records that a lab did not pass acceptance (C29).
-type DecideNotPassed struct {
-	domain.Because
-	On         domain.Date `json:"on" doc:"The day of the decision"`
-	Ground     domain.Text `json:"ground" doc:"Why"`
-	MayReapply bool        `json:"may_reapply,omitzero" doc:"Whether the lab may apply for acceptance again"`
-}
-
-// Decide refuses a decision without a ground.
-func (s DecideNotPassed) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	t, err := l.move(x, "decide-not-passed", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
-	return one(AcceptanceNotPassed{t, s.Ground, s.MayReapply}, err)
-}
-
-// AcceptanceNotPassed records that a lab did not pass acceptance.
-type AcceptanceNotPassed struct {
-	Transition
-	Ground     domain.Text `json:"ground"`
-	MayReapply bool        `json:"may_reapply,omitzero"`
-}
-
-// Sentence says what happened.
-func (e AcceptanceNotPassed) Sentence() domain.Text {
-	return e.sentence("验收未通过", "the lab did not pass acceptance", e.Ground)
-}
-
-func (e AcceptanceNotPassed) apply(l *Lab, m domain.Meta) {
-	e.moveOn(l, m, e.Ground)
-	l.MayReapply = e.MayReapply
 }
 
 // Suspend halts an open lab, as when its agreement lapsed.

@@ -16,15 +16,19 @@ type Readiness struct {
 }
 
 // Readiness judges every step that can follow the lab's status, on a day, by
-// the rules the commands themselves run. A step is ready exactly when its
-// command, sent on that day with valid input, is accepted.
-func (l *Lab) Readiness(on domain.Date) []Readiness {
+// the rules the commands themselves run: those of the programme it is in, for
+// whoever acts. A step is ready exactly when its command, sent by them on that
+// day with valid input, is accepted.
+func (l *Lab) Readiness(p domain.Programme, actor domain.Actor, on domain.Date) []Readiness {
+	judge := func(on domain.Date, ids []string) []domain.Finding {
+		return JudgeUnder(Under{p.PolicyOn(on), actor}, l, on, ids...)
+	}
 	var steps []Readiness
 	for _, s := range Steps {
 		if !slices.Contains(s.From, l.Status) {
 			continue
 		}
-		r := Readiness{Command: s.Command, To: s.To, Ready: true, Findings: Judge(l, on, s.Rules...)}
+		r := Readiness{Command: s.Command, To: s.To, Ready: true, Findings: judge(on, s.Rules)}
 		if since := l.StatusSince.Earliest(); l.Status != StatusProposed && on.Before(since) {
 			r.Ready, r.Earliest = false, since
 		}
@@ -34,7 +38,7 @@ func (l *Lab) Readiness(on domain.Date) []Readiness {
 			}
 		}
 		// Waiting helps only if every rule is met on that day.
-		if r.Ready || r.Earliest.Before(on) || domain.Unmet(Judge(l, r.Earliest, s.Rules...)) != nil {
+		if r.Ready || r.Earliest.Before(on) || domain.Unmet(judge(r.Earliest, s.Rules)) != nil {
 			r.Earliest = domain.Date{}
 		}
 		steps = append(steps, r)

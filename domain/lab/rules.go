@@ -9,9 +9,13 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Policy is the programme document the rules below come from; events decided
-// under them carry it.
+// Policy is the programme document the rules below come from. It holds where
+// a programme has no policy on record.
 const Policy = "教技〔2014〕1号"
+
+// OwnReading stands where a rule's section would, for a rule that the document
+// implies and does not say. Such a rule has no quote.
+const OwnReading = "本登记簿的解读 / the register's own reading"
 
 // Rule is one condition of the programme. Commands and the readiness report
 // run the same rules, so they cannot disagree.
@@ -44,8 +48,8 @@ func (r Rule) find(l *Lab, on domain.Date) domain.Finding {
 }
 
 // unmet is the rule's finding where the command itself shows what is missing.
-func (r Rule) unmet(missing domain.Text) domain.Finding {
-	return domain.Finding{Rule: r.ID, Clause: r.Clause, Quote: r.Quote, Text: r.Text, Missing: []domain.Text{missing}}
+func (r Rule) unmet(missing ...domain.Text) domain.Finding {
+	return domain.Finding{Rule: r.ID, Clause: r.Clause, Quote: r.Quote, Text: r.Text, Missing: missing}
 }
 
 // Rules holds every rule by its id.
@@ -69,26 +73,85 @@ var Rules = func() map[string]Rule {
 		{"C57", "五(一)", "确定合作共建的联合实验室平台，开展科学研究、人才培养和机制创新",
 			domain.T("培育组建开始之日协议已生效", "an agreement is in force on the day incubation begins"), agreementInForce},
 		{"C62", "五(二)", "在培育组建2年以上并取得明显成效的基础上",
-			domain.T("培育组建满两个日历年", "two calendar years of incubation have passed"), incubatedTwoYears},
+			domain.T("培育组建满规定的日历年数（2014 年文件为两年）", "the calendar years of incubation that the policy asks for have passed, two by the document of 2014"), incubated(builtIn)},
 		{"C73", "五(三)", "建设期满达到验收标准的，可向教育部提出验收认定申请",
 			domain.T("建设期已满或立项决定允许提前验收；验收未通过的，须经允许方可再次申请", "the construction period is over, or the decision allows early acceptance; after a failed acceptance, the decision allows another"), constructionOver},
 		{"C78", "六", "高校是联合实验室建设的责任主体",
 			domain.T("责任主体始终明确", "there is always a responsible host"), hosted},
 		{"C79", "六", "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位",
 			domain.T("依托单位已落实运行资金、用房和设备三类投入", "the host has firm commitments of cash, premises and equipment"), hostResources},
+		{"C08", "二", "选择高校优势学科和领域，依托国家级或水平相当的科技创新平台",
+			domain.T("已关联依托平台，并有其级别的证明", "a platform with evidence of its level is linked"), basePlatform},
+		{"C19", "三(一)", "建有国家重点实验室或教育部重点实验室等科研平台",
+			domain.T("有国家级或部级科研平台；政策区分申报方式的，从其规定", "a platform of national or ministerial level is linked; where the policy knows several ways to apply, as it says"), platformOfLevel(builtIn)},
+		{"C21", "三(一)", "并落实相对独立的研究机构承担共建任务",
+			domain.T("生效协议中每一外方合作单位均已落实承担任务的研究机构", "each foreign partner of an agreement in force names the institute that carries out its part"), unitsNamed},
+		{"C28", "三(四)", "高起点、高水平、有特色、有实效的认定标准",
+			domain.T("专家意见就四项标准逐一作出判断", "an expert's opinion judges each of the four criteria"), fourFindings},
+		{"C30", "三(四)", "不设批次，不限时间，不定名额",
+			domain.T("随时受理申请；当日施行的政策规定按通知申报的，须在申报时间内", "applications are taken at any time, or inside the window of a call where the policy in force takes them by call"), insideCall(builtIn)},
+		{"C31", "三(四)", "成熟一个认定一个",
+			domain.T("每次验收只作一次决定", "an acceptance is decided once"), undecided},
+		{"C32", "三(四)", "经国内外专家现场论证，达到相关要求的即予立项建设",
+			domain.T("现场论证有国内、国外专家各至少一人，且均无利益冲突", "at least one domestic and one foreign expert, free of conflicts of interest, argued the case on site"), sitePanel},
+		{"C63", "五(二)", "对照立项评审指标体系进行自评",
+			domain.T("已对照当日施行的指标体系逐项完成自评", "every indicator of a system in force that day is answered in a self-assessment"), selfAssessed},
+		{"C64", "五(二)", "经学校或省级主管部门正式向教育部推荐",
+			domain.T("教育部直属高校由学校推荐，其他高校由其主管部门推荐", "the host recommends the lab if it is the ministry's own, else the authority it answers to"), recommended},
+		{"C65", "五(二)", "提交《国际合作联合实验室建设申请书》",
+			domain.T("申报材料已按摘要固化", "the application package is frozen by its digests"), packageFrozen},
+		{"C66", "五(二)", "教育部对照有关申报条件对申请书进行评审",
+			domain.T("退回的申请补正后，以新一版申报材料重新提交", "a returned application comes back with a supplemented package"), supplemented},
+		{"C68", "五(二)", "重点考察合作协议、组建基础、培育进展情况和未来3年发展规划",
+			domain.T("决定前已考察四个方面", "all four dimensions are assessed before a decision"), fourDimensions},
+		{"C69", "五(二)", "按照“一事一议”原则组织国内外专家现场考察情况确定立项建设单位",
+			domain.T("决定前已现场考察", "the site was visited before the decision"), siteVisited},
+		{"C71", "五(三)", "依托单位（高校）要加强对联合实验室的目标管理和阶段性评估",
+			domain.T("申请验收前至少开展一次阶段性评估", "a stage assessment was held before acceptance is applied for"), stageAssessed},
+		{"C74", "五(三)", "由教育部组织国际同行评估",
+			domain.T("国际同行中至少有一名国外专家，且无利益冲突", "one of the international peers at least is foreign, and free of conflicts of interest"), foreignPeers},
+		{"C75", "五(三)", "重点考察建设期间实验室的学科发展、科研成果、队伍汇聚、人才培养和管理运行等方面能力水平和国际化程度",
+			domain.T("五个方面的能力水平和国际化程度均已评估，且只依据建设期内的事实", "each of the five dimensions is assessed on both axes, on facts of the construction period only"), tenCells},
+		{"C76", "五(三)", "在通过验收后正式开放运行",
+			domain.T("通过验收之后方可认定并开放运行", "recognition and opening come after acceptance was passed"), acceptancePassed},
+		{"1.6", OwnReading, "",
+			domain.T("登记依托单位提交材料的人不得登记对它的决定；隶属于任何一方的专家不得发表意见", "whoever recorded what a host handed in does not record the decision on it; an expert affiliated with a party gives no opinion"), separateDuties(builtIn)},
 	} {
 		m[r.ID] = r
 	}
 	return m
 }()
 
-// Judge runs the named rules for a lab on a day, in that order.
+// Under is what some rules depend on besides the lab and the day: the policy
+// in force, and who acts (nobody: what depends on the actor is met).
+type Under struct {
+	Policy domain.Policy
+	Actor  domain.Actor
+}
+
+var builtIn = Under{Policy: domain.BuiltIn}
+
+// dependent makes the checks of the rules that depend on it.
+var dependent = map[string]func(Under) func(*Lab, domain.Date) result{
+	"1.6": separateDuties, "C19": platformOfLevel, "C30": insideCall, "C62": incubated,
+}
+
+// Judge runs the named rules for a lab on a day, in that order, under the
+// built-in policy and whoever acts.
 func Judge(l *Lab, on domain.Date, ids ...string) []domain.Finding {
+	return JudgeUnder(builtIn, l, on, ids...)
+}
+
+// JudgeUnder runs the named rules for a lab on a day, in that order.
+func JudgeUnder(u Under, l *Lab, on domain.Date, ids ...string) []domain.Finding {
 	findings := make([]domain.Finding, len(ids))
 	for i, id := range ids {
 		r, ok := Rules[id]
 		if !ok {
 			panic(fmt.Sprintf("lab: no rule %s", id))
+		}
+		if check, ok := dependent[id]; ok {
+			r.check = check(u)
 		}
 		findings[i] = r.find(l, on)
 	}
@@ -285,26 +348,28 @@ func agreementInForce(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-func incubatedTwoYears(l *Lab, on domain.Date) (r result) {
-	if l.Incubation.IsZero() {
-		if l.Status == StatusProposed {
-			r.lack("尚未开始培育组建", "incubation has not begun")
-		} else {
-			r.lack("登记簿中没有培育组建的开始日；请更正据来源登记的状态，补充日期", "the register does not know when incubation began; correct the status taken from the source so that it gives a date")
+func incubated(u Under) func(*Lab, domain.Date) result {
+	return func(l *Lab, on domain.Date) (r result) {
+		if l.Incubation.IsZero() {
+			if l.Status == StatusProposed {
+				r.lack("尚未开始培育组建", "incubation has not begun")
+			} else {
+				r.lack("登记簿中没有培育组建的开始日；请更正据来源登记的状态，补充日期", "the register does not know when incubation began; correct the status taken from the source so that it gives a date")
+			}
+			return r
+		}
+		r.earliest = l.Incubation.Latest().AddYears(u.Policy.IncubationYears)
+		if on.Before(r.earliest) {
+			r.lack("培育组建自 %[1]s 起，最早 %[2]s 满 %[3]d 年", "incubation began on %[1]s; %[3]d years are complete on %[2]s", l.Incubation, r.earliest, u.Policy.IncubationYears)
+		}
+		for _, m := range l.Moves {
+			if m.To == StatusIncubating {
+				r.proof = []uuid.UUID{m.Event}
+				break
+			}
 		}
 		return r
 	}
-	r.earliest = l.Incubation.Latest().AddYears(2)
-	if on.Before(r.earliest) {
-		r.lack("培育组建自 %s 起，最早 %s 满两年", "incubation began on %s; two years are complete on %s", l.Incubation, r.earliest)
-	}
-	for _, m := range l.Moves {
-		if m.To == StatusIncubating {
-			r.proof = []uuid.UUID{m.Event}
-			break
-		}
-	}
-	return r
 }
 
 func constructionOver(l *Lab, on domain.Date) (r result) {

@@ -5,11 +5,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 )
 
 // The legal entities of every scenario. The host's and the partner's
@@ -21,7 +23,11 @@ var (
 	siemens  = kind(identified(domaintest.University(4, "DE", "西门子公司", "Siemens"), domain.LEI, "W38RGI023J3WT1HWRP32"), "company")
 	fudan    = identified(domaintest.University(5, "CN", "复旦大学", "Fudan University"), domain.USCC, "12100000425006117P")
 	nameless = domaintest.University(6, "FR", "某大学", "A University without Identifiers")
-	entities = []domain.EntityRef{nanjing, oxford, bonn, siemens, fudan, nameless}
+	// They are parties to nothing: experts work there, and one recommends.
+	tsinghua = domaintest.University(7, "CN", "清华大学", "Tsinghua University")
+	zurich   = domaintest.University(8, "CH", "苏黎世大学", "University of Zurich")
+	jiangsu  = kind(domaintest.University(9, "CN", "江苏省教育厅", "Jiangsu Education Department"), "government")
+	entities = []domain.EntityRef{nanjing, oxford, bonn, siemens, fudan, nameless, tsinghua, zurich, jiangsu}
 )
 
 func identified(e domain.EntityRef, scheme domain.Scheme, value string) domain.EntityRef {
@@ -36,7 +42,29 @@ func kind(e domain.EntityRef, kind string) domain.EntityRef {
 
 type scenario = domaintest.Scenario[*lab.Lab, lab.Event]
 
-func on(day string) domain.Context { return domaintest.On(day, domaintest.Knowing(entities...)) }
+func on(day string) domain.Context {
+	return domaintest.On(day, domaintest.Knowing(entities...), domaintest.Within(onRecord))
+}
+
+// onRecord is a programme with the sample tables and no policy of its own.
+var onRecord = domain.Programme{Systems: []domain.IndicatorSystem{sample(programme.SampleEstablishment), sample(programme.SampleAcceptance)}}
+
+func sample(body []byte) (s domain.IndicatorSystem) {
+	if err := json.Unmarshal(body, &s); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// by is who sends a command: a clerk of the host what the host hands in,
+// someone at the ministry the rest.
+func by(cmd lab.Command) domain.Actor {
+	switch cmd.(type) {
+	case lab.CompleteSelfAssessment, lab.FreezePackage, lab.IssueRecommendation, lab.SubmitApplication, lab.ResubmitApplication, lab.ApplyForAcceptance:
+		return domain.Actor{Subject: "clerk", Role: domain.Host, OnBehalfOf: nanjing.ID}
+	}
+	return domain.Actor{Subject: "officer", Role: domain.Officer}
+}
 
 func date(s string) domain.Date { return domain.MustDate(s) }
 
@@ -107,10 +135,17 @@ type step struct {
 	cmd lab.Command
 }
 
+// from is the context of a command sent by whom it falls to.
+func from(cmd lab.Command, day string) domain.Context {
+	x := on(day)
+	x.Actor = by(cmd)
+	return x
+}
+
 // tell sends commands that are all accepted.
 func tell(s *scenario, steps ...step) *scenario {
 	for _, st := range steps {
-		s.When(st.cmd, on(st.day)).ThenAccepted()
+		s.When(st.cmd, from(st.cmd, st.day)).ThenAccepted()
 	}
 	return s
 }
@@ -120,20 +155,53 @@ func tell(s *scenario, steps ...step) *scenario {
 // scenario promises.
 func given(t *testing.T, steps ...step) *scenario {
 	t.Helper()
-	l := lab.New(domaintest.Aggregate)
-	var events []lab.Event
+	return newTale(t).send(steps...).scenario()
+}
+
+// tale is a story while it is told.
+type tale struct {
+	t       *testing.T
+	lab     *lab.Lab
+	history []domain.Happened[lab.Event]
+}
+
+func newTale(t *testing.T) *tale { return &tale{t: t, lab: lab.New(domaintest.Aggregate)} }
+
+func (a *tale) send(steps ...step) *tale {
+	a.t.Helper()
 	for _, st := range steps {
-		next, err := st.cmd.Decide(l, on(st.day))
+		x := from(st.cmd, st.day)
+		next, err := st.cmd.Decide(a.lab, x)
 		if err != nil {
-			t.Fatalf("%s %T: %v", st.day, st.cmd, err)
+			a.t.Fatalf("%s %T: %v", st.day, st.cmd, err)
 		}
 		for _, e := range next {
-			events = append(events, e)
-			l.Apply(domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(len(events) - 1), Time: on(st.day).Now}})
+			n := len(a.history)
+			h := domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(n), Revision: uint64(n), Time: x.Now, Actor: x.Actor}}
+			a.history = append(a.history, h)
+			a.lab.Apply(h)
 		}
 	}
-	return domaintest.New[*lab.Lab, lab.Event](t, lab.New).GivenOn(on("2020-01-10"), events...)
+	return a
 }
+
+// prepare sends what a step still waits for.
+func (a *tale) prepare(command string, d domain.Date) *tale {
+	for {
+		cmds := prelude(a.lab, command, d)
+		if len(cmds) == 0 {
+			return a
+		}
+		a.send(step{recorded(d), cmds[0]})
+	}
+}
+
+func (a *tale) scenario() *scenario {
+	return domaintest.New[*lab.Lab, lab.Event](a.t, lab.New).GivenHistory(a.history...)
+}
+
+// recorded is when something of that day is recorded: not before the stories begin.
+func recorded(d domain.Date) string { return domain.Later(d, date("2020-05-01")).String() }
 
 func proposed(t *testing.T) *scenario { return given(t, start) }
 
@@ -176,8 +244,108 @@ var conditions = func() (steps []step) {
 	say("2020-04-08", lab.ScheduleInstalments{Commitment: "F1", Schedule: []lab.Instalment{
 		{Due: date("2022-06-30"), Quantity: cny("100")}, {Due: date("2023-06-30"), Quantity: cny("100")}, {Due: date("2024-06-30"), Quantity: cny("100")},
 	}})
+	say("2020-04-09", lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(10)})
 	return steps
 }()
+
+// prelude is what a step of the status machine still waits for, in order.
+func prelude(l *lab.Lab, command string, d domain.Date) (cmds []lab.Command) {
+	say := func(missing bool, cmd lab.Command) {
+		if missing {
+			cmds = append(cmds, cmd)
+		}
+	}
+	var a lab.Application
+	if n := len(l.Reviews.Applications); n > 0 && l.Reviews.Applications[n-1].Outcome == "" {
+		a = l.Reviews.Applications[n-1]
+	}
+	var acc lab.Acceptance
+	if n := len(l.Reviews.Acceptances); n > 0 {
+		acc = l.Reviews.Acceptances[n-1]
+	}
+	invited := func(p lab.Panel, of domain.EntityRef) string {
+		for _, x := range p.Experts {
+			if x.Affiliations[0].ID == of.ID {
+				return x.ID
+			}
+		}
+		return ""
+	}
+	opinion := func(p lab.Panel, id string) {
+		say(!slices.ContainsFunc(p.Opinions, func(o lab.Opinion) bool { return o.Expert == id }), opinion(id, d))
+	}
+	switch command {
+	case "submit-application", "resubmit-application":
+		say(l.Reviews.Affiliation == nil, lab.RecordAffiliation{To: lab.ToMinistry, Evidence: digest(20)})
+		say(len(a.SelfAssessments) == 0, selfAssessment(d))
+		say(!slices.ContainsFunc(a.Recommendations, func(r lab.Recommendation) bool { return r.Withdrawn.IsZero() }),
+			lab.IssueRecommendation{On: d, Issuer: nanjing.ID, Number: "南字〔2022〕3号", Document: digest(22)})
+		say(command == "submit-application" && len(a.Packages) == 0, lab.FreezePackage{On: d, Document: digest(7)})
+		say(command == "resubmit-application" && (len(a.Packages) == 0 || len(a.Packages) <= a.Submissions[len(a.Submissions)-1].Package), lab.FreezePackage{On: d, Document: digest(8)})
+	case "approve-establishment", "decline-establishment":
+		if l.Status != lab.StatusSiteVisit {
+			break
+		}
+		for _, dim := range lab.ReviewDimensions {
+			say(!slices.ContainsFunc(a.Dimensions, func(x lab.Assessed) bool { return x.Dimension == dim }), lab.AssessDimension{On: d, Dimension: dim, Text: because})
+		}
+		if command == "decline-establishment" {
+			break
+		}
+		say(invited(a.Panel, tsinghua) == "", invite(tsinghua, d))
+		say(invited(a.Panel, zurich) == "", invite(zurich, d))
+		if len(cmds) > 0 {
+			break // who is to be there has no number yet
+		}
+		say(a.Site == nil, lab.HoldSiteArgumentation{On: d, Present: []string{invited(a.Panel, tsinghua), invited(a.Panel, zurich)}, Minutes: digest(23)})
+		opinion(a.Panel, invited(a.Panel, zurich))
+	case "apply-for-acceptance":
+		say(len(l.Reviews.Stages) == 0, lab.HoldStageAssessment{On: d, Summary: because, Document: digest(25)})
+	case "commission-peer-evaluation":
+		say(invited(acc.Panel, zurich) == "", invite(zurich, d))
+	case "pass-acceptance", "recognise":
+		if invited(acc.Panel, zurich) == "" {
+			say(true, invite(zurich, d))
+			break
+		}
+		opinion(acc.Panel, invited(acc.Panel, zurich))
+		for _, dim := range domain.Dimensions {
+			for _, axis := range lab.Axes {
+				say(!slices.ContainsFunc(acc.Cells, func(c lab.AcceptanceCell) bool { return c.Dimension == dim && c.Axis == axis }), lab.AssessCell{
+					On: d, Dimension: dim, Axis: axis, Text: because, Facts: []lab.CellFact{{On: l.Construction.To.Earliest(), Text: because}}})
+			}
+		}
+		say(command == "recognise" && acc.Outcome != lab.Passed, lab.PassAcceptance{On: d})
+	}
+	return cmds
+}
+
+func selfAssessment(d domain.Date) lab.CompleteSelfAssessment {
+	s := lab.CompleteSelfAssessment{On: d, System: "sample-1", Document: digest(21)}
+	for _, k := range onRecord.Systems[0].Indicators() {
+		s.Answers = append(s.Answers, lab.Answer{Indicator: k.ID, Text: because})
+	}
+	return s
+}
+
+func invite(from domain.EntityRef, d domain.Date) lab.InviteExpert {
+	return lab.InviteExpert{On: d, Person: domain.Person{Name: "王教授"}, Affiliations: []uuid.UUID{from.ID}, Declaration: digest(24)}
+}
+
+func opinion(id string, d domain.Date) lab.RecordOpinion {
+	return lab.RecordOpinion{On: d, Expert: id, Findings: lab.Findings{HighStart: because, HighLevel: because, Distinctive: because, Effective: because}, Supports: true, Document: digest(26)}
+}
+
+// prepare sends what a step still waits for.
+func prepare(s *scenario, command string, d domain.Date) *scenario {
+	for {
+		cmds := prelude(s.State(), command, d)
+		if len(cmds) == 0 {
+			return s
+		}
+		tell(s, step{recorded(d), cmds[0]})
+	}
+}
 
 // moves holds, by the name of its command, a step of the status machine that
 // nothing but the status and the rules can stand against.
@@ -200,8 +368,11 @@ var moves = map[string]func(domain.Date) lab.Command{
 	"extend-construction": func(d domain.Date) lab.Command {
 		return lab.ExtendConstruction{On: d, Until: d.AddDays(900), Ground: because}
 	},
-	"apply-for-acceptance":       func(d domain.Date) lab.Command { return lab.ApplyForAcceptance{On: d, Document: digest(9)} },
+	"apply-for-acceptance":       func(d domain.Date) lab.Command { return acceptanceOn(d) },
 	"commission-peer-evaluation": func(d domain.Date) lab.Command { return lab.CommissionPeerEvaluation{On: d} },
+	"pass-over":                  func(d domain.Date) lab.Command { return lab.PassOver{On: d, Ground: because} },
+	"pass-acceptance":            func(d domain.Date) lab.Command { return lab.PassAcceptance{On: d} },
+	"open-lab":                   func(d domain.Date) lab.Command { return lab.OpenLab{On: d} },
 	"recognise":                  func(d domain.Date) lab.Command { return lab.Recognise{On: d, Certificate: "教技函〔2024〕1号"} },
 	"require-rectification": func(d domain.Date) lab.Command {
 		return lab.RequireRectification{On: d, By: d.AddDays(90), Ground: because}
@@ -216,6 +387,10 @@ var moves = map[string]func(domain.Date) lab.Command{
 		return lab.Withdraw{On: d, Ground: because, Consent: "教技函〔2024〕2号"}
 	},
 	"close": func(d domain.Date) lab.Command { return lab.Close{On: d, Ground: because, MergedInto: uuid.Max} },
+}
+
+func acceptanceOn(d domain.Date) lab.Command {
+	return lab.ApplyForAcceptance{On: d, Standard: "sample-1", Document: digest(9)}
 }
 
 // paths leads from the beginning to each status, through commands alone.
@@ -250,7 +425,7 @@ func then[T any](path []T, more ...T) []T { return slices.Concat(path, more) }
 // 100 days after the one before, the application three years after incubation
 // began. It returns the day of the last step too.
 func at(t *testing.T, status lab.Status) (*scenario, domain.Date) {
-	story := slices.Concat([]step{start}, agreement, conditions)
+	story := newTale(t).send(slices.Concat([]step{start}, agreement, conditions)...)
 	day := date("2020-03-01")
 	for _, name := range paths[status] {
 		switch name {
@@ -260,13 +435,9 @@ func at(t *testing.T, status lab.Status) (*scenario, domain.Date) {
 		default:
 			day = day.AddDays(100)
 		}
-		recorded := day
-		if recorded.Before(date("2020-05-01")) {
-			recorded = date("2020-05-01")
-		}
-		story = append(story, step{recorded.String(), moves[name](day)})
+		story.prepare(name, day).send(step{recorded(day), moves[name](day)})
 	}
-	s := given(t, story...)
+	s := story.scenario()
 	if got := s.State().Status; got != status {
 		t.Fatalf("the lab has come to %s, want %s", got, status)
 	}

@@ -1,0 +1,98 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// programmeRow is a programme in a list.
+type programmeRow struct {
+	ID       uuid.UUID   `json:"id"`
+	Name     domain.Text `json:"name"`
+	Level    string      `json:"level"`
+	Policy   string      `json:"policy" doc:"Document number of the policy in force on the day asked for"`
+	Revision uint64      `json:"revision"`
+	Created  time.Time   `json:"created"`
+	Updated  time.Time   `json:"updated"`
+}
+
+// programmeView is one programme: its document and what follows from it on a day.
+type programmeView struct {
+	ID       uuid.UUID            `json:"id"`
+	Name     domain.Text          `json:"name"`
+	On       domain.Date          `json:"on" doc:"The day the policy is in force on"`
+	Policy   domain.Policy        `json:"policy" doc:"In force on that day; 教技〔2014〕1号 where none is on record"`
+	Revision uint64               `json:"revision"`
+	Updated  time.Time            `json:"updated"`
+	Document *programme.Programme `json:"document" doc:"Policies, indicator systems and acceptance standards, notices"`
+}
+
+type programmesInput struct {
+	OnDay
+	Paging
+}
+
+type programmeInput struct {
+	Programme uuid.UUID `path:"programme" doc:"The programme's id"`
+	OnDay
+	Conditional
+}
+
+type programmeHistory struct {
+	Programme uuid.UUID `path:"programme" doc:"The programme's id"`
+	Ordering
+	Paging
+}
+
+// ReviewsView is what was handed in, found and decided on a lab.
+type ReviewsView struct {
+	lab.Reviews
+	Open lab.Of `json:"open,omitzero" doc:"The review that is not decided, by its number"`
+}
+
+func (s *Server) registerProgrammes() {
+	register(s, query("list-programmes", "/v1/programmes", "programmes", "列出计划及当日施行的政策。", "List programmes"), s.listProgrammes)
+	register(s, query("get-programme", "/v1/programmes/{programme}", "programmes", "读取一个计划的政策文件、指标体系、验收标准、申报通知和决定通知。", "Read a programme"), s.getProgramme)
+	register(s, query("programme-history", "/v1/programmes/{programme}/history", "programmes", "一个计划的完整历史。", "Read a programme's history"), s.programmeHistory)
+	register(s, query("lab-reviews", "/v1/labs/{lab}/reviews", "labs", "一个实验室的历次申请与补正、推荐、专家意见、四个方面的评审、阶段性评估和验收的十项评估。", "Read a lab's reviews"), s.labReviews)
+}
+
+func (s *Server) listProgrammes(ctx context.Context, in *programmesInput) (*list[programmeRow], error) {
+	p, err := s.model.Programmes(ctx, in.model())
+	return listed(ctx, p, err, func(r projections.ProgrammeRow) programmeRow {
+		policy := r.Programme.Facts().PolicyOn(s.day(in.On)).Document
+		return programmeRow{r.Programme.ID, r.Programme.Name, r.Programme.Level, policy, r.Revision - 1, r.Created, r.Updated}
+	})
+}
+
+func (s *Server) getProgramme(ctx context.Context, in *programmeInput) (*single[programmeView], error) {
+	p, events, updated, err := s.model.Programme(ctx, in.Programme)
+	if err != nil {
+		return nil, err
+	}
+	on := s.day(in.On)
+	return one(in.Conditional, events, false, &programmeView{p.ID, p.Name, on, p.Facts().PolicyOn(on), events - 1, updated, p}), nil
+}
+
+func (s *Server) programmeHistory(ctx context.Context, in *programmeHistory) (*list[entry], error) {
+	if _, _, _, err := s.model.Programme(ctx, in.Programme); err != nil {
+		return nil, err
+	}
+	return s.trail(ctx, projections.TrailQuery{Paging: in.model(), Stream: eventstore.Stream{Kind: "programme", ID: in.Programme}, Desc: in.Order != "oldest"})
+}
+
+func (s *Server) labReviews(ctx context.Context, in *LabInput) (*single[ReviewsView], error) {
+	l, events, _, err := s.model.Lab(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	return one(in.Conditional, events, true, &ReviewsView{l.Reviews, l.UnderReview()}), nil
+}

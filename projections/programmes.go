@@ -1,0 +1,72 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// programmeState is a programme being folded.
+type programmeState struct{ *programme.Programme }
+
+func newProgrammeState(id uuid.UUID) state { return &programmeState{programme.New(id)} }
+
+func (s *programmeState) apply(d eventstore.Decoded) error {
+	e, ok := d.Event.(programme.Event)
+	if !ok {
+		return &eventError{fmt.Errorf("%s is no event of a programme", d.Type)}
+	}
+	s.Apply(domain.Happened[programme.Event]{Meta: d.Meta, Event: e})
+	return nil
+}
+
+func (s *programmeState) fold(history []eventstore.Decoded) error {
+	all, err := happened[programme.Event](history)
+	s.Programme = programme.New(s.ID)
+	domain.Fold(s.Programme, all)
+	return err
+}
+
+func (s *programmeState) document() ([]byte, error) {
+	return json.Marshal(s.Programme, json.Deterministic(true))
+}
+
+func (s *programmeState) words() []string { return []string{s.Name.Zh, s.Name.En} }
+
+func (s *programmeState) rows(n int64) (all rows) {
+	all.add("programmes", n, sortKey("zh", s.Name.Chinese()), sortKey("en", s.Name.English()))
+	return all
+}
+
+// Programme returns a programme, how many events it has and when the last was recorded.
+func (m *Model) Programme(ctx context.Context, id uuid.UUID) (*programme.Programme, uint64, time.Time, error) {
+	p := programme.New(id)
+	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "programme", ID: id}, p)
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	return p, revision, updated, nil
+}
+
+// ProgrammeRow is a programme in a list.
+type ProgrammeRow struct {
+	Programme *programme.Programme
+	Revision  uint64 // how many events it has
+	Created   time.Time
+	Updated   time.Time
+}
+
+// Programmes lists programmes in the order they were registered.
+func (m *Model) Programmes(ctx context.Context, p Paging) (Page[ProgrammeRow], error) {
+	return list(ctx, m, p, "programmes", map[string]string{"": "created"}, "", nil, false, selection{}, func(document []byte, revision uint64, created, updated time.Time) (ProgrammeRow, error) {
+		row := ProgrammeRow{&programme.Programme{}, revision, created, updated}
+		return row, json.Unmarshal(document, row.Programme)
+	})
+}
