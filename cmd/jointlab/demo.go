@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 )
 
 // The demo registry is invented. Its universities do not exist, its USCCs lie
@@ -45,7 +47,9 @@ type demo struct {
 func loadDemo(ctx context.Context, r *register) error {
 	d := &demo{ctx: ctx, r: r, today: domain.DateOf(r.now()), as: map[string]client{}}
 	d.entities()
+	d.programme()
 	d.labs()
+	d.notice()
 	return d.err
 }
 
@@ -104,6 +108,8 @@ func (d *demo) entities() {
 		{"kaku", "架空大学（虚构）", "Kakū University (fictional)", entity.University, "JP", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-2"}},
 		{"fictive", "虚拟城研究院（虚构）", "Institut de Villefictive (fictional)", entity.ResearchInstitute, "FR", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-3"}},
 		{"nowhere", "乌有大学（虚构）", "University of Nowhere (fictional)", entity.University, "GB", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-4"}},
+		{"yanjiu", "示例科学院（虚构）", "Example Academy of Sciences (fictional)", entity.ResearchInstitute, "CN", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-6"}},
+		{"ailleurs", "他方大学（虚构）", "Université d'Ailleurs (fictional)", entity.University, "CH", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-7"}},
 		{"specimen", "样品仪器公司（虚构）", "Specimen Instruments B.V. (fictional)", entity.Company, "NL", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-5"}},
 	} {
 		d.send(domain.Officer, uuid.Nil, "/v1/entities/"+demoEntity(e.key).String()+"/register", entity.Register{
@@ -112,6 +118,39 @@ func (d *demo) entities() {
 			Identifiers: []entity.Assertion{{Identifier: e.id, Source: "invented for the demo registry"}},
 		})
 	}
+}
+
+var demoProgramme = "/v1/programmes/" + domain.ProgrammeID(lab.DefaultProgramme).String()
+
+// programme puts the document of 2014, an invented one of later with a call,
+// and the sample tables on record.
+func (d *demo) programme() {
+	send := func(command string, body any) { d.send(domain.Officer, uuid.Nil, demoProgramme+"/"+command, body) }
+	send("register-programme", programme.RegisterProgramme{Name: domain.T(lab.DefaultProgramme, "Plan for Joint International Research Laboratories"), Level: "ministry"})
+	terms := domain.BuiltIn.Terms
+	terms.Effective.From, terms.LegalBasis = domain.MustDate("2014-01-01"), []string{"国家中长期教育改革和发展规划纲要（2010-2020年）"}
+	send("adopt-policy", programme.AdoptPolicy{Terms: terms})
+	later := domain.Terms{
+		Document: "示例教技〔0000〕2号", Title: domain.T("虚构的后续政策（演示）", "An invented policy that follows (demo)"), Rules: "2014",
+		Effective: domain.Period{From: d.today.AddYears(1)}, IncubationYears: 2, ConstructionYears: 3, EvaluationYears: 5,
+		Modes: []domain.Mode{domain.PlatformMode, domain.OverseasTeamMode}, ByCall: true,
+	}
+	send("adopt-policy", programme.AdoptPolicy{Terms: later})
+	send("open-call", programme.OpenCall{Policy: later.Document, Call: domain.Call{
+		Document: "示例教技厅函〔0000〕3号", Title: domain.T("虚构的申报通知（演示）", "An invented call (demo)"),
+		Window: domain.Period{From: later.Effective.From.AddDays(30), To: later.Effective.From.AddDays(90)},
+	}})
+	send("supersede-policy", programme.SupersedePolicy{Document: terms.Document, By: later.Document, On: later.Effective.From})
+	send("publish-indicator-system", jsontext.Value(programme.SampleEstablishment))
+	send("publish-indicator-system", jsontext.Value(programme.SampleAcceptance))
+}
+
+// notice makes the decisions on three labs known in one document.
+func (d *demo) notice() {
+	d.send(domain.Officer, uuid.Nil, demoProgramme+"/issue-notice", programme.IssueNotice{
+		Document: "示例教技函〔0000〕1号", Title: domain.T("关于公布认定结果的通知（演示）", "Notice of decisions (demo)"), On: d.today, Digest: digest("notice"),
+		Decisions: []programme.Decision{{Lab: demoLab(5), Decision: "established"}, {Lab: demoLab(8), Decision: "not-passed"}, {Lab: demoLab(9), Decision: "recognised"}},
+	})
 }
 
 // demoStory is one invented lab while it is told.
@@ -223,6 +262,7 @@ func (s demoStory) prepare() {
 			s.as(domain.Host, "receive-contribution", lab.ReceiveContribution{Commitment: "F1", On: on, Quantity: cash("1000000", "CNY"), Evidence: digest("%s receipt %d", s.path, i)})
 		}
 	}
+	s.as(domain.Host, "link-platform", lab.LinkPlatform{Name: domain.T("示例教育部重点实验室", "Example Key Laboratory of the Ministry"), Level: "ministerial", Evidence: digest("%s platform", s.path)})
 	for i, n := range []string{"F1", "F2", "F3"} {
 		s.as(domain.Host, "firm-up-commitment", lab.FirmUpCommitment{Commitment: n, On: on, Evidence: digest("%s firm %d", s.path, i)})
 	}
@@ -236,9 +276,19 @@ func (s demoStory) commit(party uuid.UUID, source lab.FundingSource, q lab.Quant
 	s.as(domain.Host, "pledge-commitment", lab.PledgeCommitment{Party: party, Source: source, Agreement: "A1", Quantity: q})
 }
 
-// apply submits the application two years into incubation.
+// apply submits the application two years into incubation, with all that
+// comes before it.
 func (s demoStory) apply() domain.Date {
 	on := s.start.AddYears(2).AddDays(10)
+	s.as(domain.Officer, "record-affiliation", lab.RecordAffiliation{To: lab.ToMinistry, Evidence: digest("%s affiliation", s.path)})
+	assessment := lab.CompleteSelfAssessment{On: on.AddDays(-8), System: "sample-1", Document: digest("%s self-assessment", s.path)}
+	for _, id := range []string{"1.1", "1.2", "2.1", "2.2", "3.1", "3.2"} {
+		assessment.Answers = append(assessment.Answers, lab.Answer{Indicator: id, Text: domain.T("已达到预期，详见附件", "As expected; see the annex")})
+	}
+	s.as(domain.Host, "complete-self-assessment", assessment)
+	s.as(domain.Host, "freeze-package", lab.FreezePackage{On: on.AddDays(-5), Document: digest("%s application", s.path),
+		Attachments: []lab.Attachment{{Title: "合作协议 / agreement", Digest: digest("%s A1", s.path)}}})
+	s.as(domain.Host, "issue-recommendation", lab.IssueRecommendation{On: on.AddDays(-2), Issuer: s.host, Number: "示例校科〔0000〕1号", Document: digest("%s recommendation", s.path)})
 	s.as(domain.Host, "submit-application", lab.SubmitApplication{
 		Because: domain.Because{Basis: domain.Basis{Document: "示例校科〔0000〕1号"}},
 		On:      on, Effect: domain.T("联合发表论文 40 篇，互访 60 人次", "40 joint papers, 60 exchange visits"), Document: digest("%s application", s.path),
@@ -253,16 +303,71 @@ func (s demoStory) establish(applied domain.Date) domain.Date {
 	s.as(domain.Agency, "pass-formal-check", lab.PassFormalCheck{On: applied.AddDays(20)})
 	s.as(domain.Agency, "shortlist", lab.Shortlist{On: applied.AddDays(60)})
 	on := applied.AddDays(120)
+	s.assess(on.AddDays(-20))
+	s.argue(on.AddDays(-10))
 	s.as(domain.Ministry, "approve-establishment", lab.ApproveEstablishment{Because: ministryDocument, On: on, Construction: domain.Period{From: on.AddDays(10), To: on.AddDays(9).AddYears(3)}})
 	return on
+}
+
+// assess looks at the four dimensions of an application.
+func (s demoStory) assess(on domain.Date) {
+	for _, dimension := range lab.ReviewDimensions {
+		s.as(domain.Agency, "assess-dimension", lab.AssessDimension{On: on, Dimension: dimension, Text: domain.T("符合要求", "As required")})
+	}
+}
+
+// experts are invited from where nobody is a party; they are numbered on from
+// the ones there are.
+func (s demoStory) invite(on domain.Date) {
+	for _, e := range []string{"yanjiu", "ailleurs"} {
+		s.as(domain.Agency, "invite-expert", lab.InviteExpert{On: on, Affiliations: []uuid.UUID{demoEntity(e)}, Declaration: digest("%s %s", s.path, e),
+			Person: domain.Person{Name: "示例专家 / Expert", Title: "教授 / Professor"}})
+	}
+}
+
+func (s demoStory) opine(on domain.Date, experts ...string) {
+	for _, x := range experts {
+		s.as(domain.Agency, "record-opinion", lab.RecordOpinion{
+			On: on, Expert: x, Supports: true, Document: digest("%s %s opinion", s.path, x),
+			Findings: lab.Findings{HighStart: domain.T("起点高", "It starts high"), HighLevel: domain.T("水平高", "Its level is high"),
+				Distinctive: domain.T("特色鲜明", "It has a character of its own"), Effective: domain.T("成效明显", "It has effect")},
+		})
+	}
+}
+
+// argue has a domestic and a foreign expert argue the case on site.
+func (s demoStory) argue(on domain.Date) {
+	s.invite(on.AddDays(-5))
+	s.as(domain.Agency, "hold-site-argumentation", lab.HoldSiteArgumentation{On: on, Present: []string{"X1", "X2"}, Minutes: digest("%s minutes", s.path)})
+	s.opine(on, "X1", "X2")
 }
 
 // evaluate takes the lab through the end of construction to its peers.
 func (s demoStory) evaluate(established domain.Date) domain.Date {
 	on := established.AddDays(20).AddYears(3)
-	s.as(domain.Host, "apply-for-acceptance", lab.ApplyForAcceptance{On: on, Document: digest("%s acceptance", s.path)})
+	s.as(domain.Host, "set-stage-goal", lab.SetStageGoal{Text: domain.T("建成联合实验平台", "Have the joint platform built"), Due: established.AddYears(2)})
+	s.as(domain.Host, "hold-stage-assessment", lab.HoldStageAssessment{On: established.AddYears(2), Goals: []lab.GoalResult{{Goal: "G1", Reached: true}},
+		Summary: domain.T("总体进展顺利", "Well on its way"), Document: digest("%s stage", s.path)})
+	s.as(domain.Host, "apply-for-acceptance", lab.ApplyForAcceptance{On: on, Standard: "sample-1", Document: digest("%s acceptance", s.path)})
+	s.invite(on.AddDays(10))
 	s.as(domain.Ministry, "commission-peer-evaluation", lab.CommissionPeerEvaluation{Because: ministryDocument, On: on.AddDays(30)})
+	for _, dimension := range domain.Dimensions {
+		for _, axis := range lab.Axes {
+			s.as(domain.Agency, "assess-cell", lab.AssessCell{
+				On: on.AddDays(50), Dimension: dimension, Axis: axis, Text: domain.T("与建设目标比较", "Measured by the goals of construction"),
+				Facts: []lab.CellFact{{On: established.AddYears(2), Text: domain.T("建设第二年的记录", "As recorded in the second year")}},
+			})
+		}
+	}
+	s.opine(on.AddDays(50), "X3", "X4")
 	return on.AddDays(60)
+}
+
+// recognise has the lab pass, be recognised and open.
+func (s demoStory) recognise(on domain.Date, certificate string) {
+	s.as(domain.Ministry, "pass-acceptance", lab.PassAcceptance{Because: ministryDocument, On: on})
+	s.as(domain.Ministry, "recognise", lab.Recognise{Because: ministryDocument, On: on, Certificate: certificate})
+	s.as(domain.Ministry, "open-lab", lab.OpenLab{Because: ministryDocument, On: on.AddDays(30)})
 }
 
 func (d *demo) labs() {
@@ -309,6 +414,7 @@ func (d *demo) labs() {
 	s.prepare()
 	applied := s.apply()
 	s.as(domain.Agency, "return-application", lab.ReturnApplication{On: applied.AddDays(15), Ground: domain.T("请补充外方单位证明", "Supplement the evidence of the foreign unit")})
+	s.as(domain.Host, "freeze-package", lab.FreezePackage{On: applied.AddDays(38), Document: digest("%s application 2", s.path)})
 	s.as(domain.Host, "resubmit-application", lab.ResubmitApplication{On: applied.AddDays(40), Answer: domain.T("已补充证明", "Evidence supplemented"), Document: digest("%s application 2", s.path)})
 	s.as(domain.Agency, "pass-formal-check", lab.PassFormalCheck{On: applied.AddDays(60)})
 
@@ -321,6 +427,7 @@ func (d *demo) labs() {
 	applied = s.apply()
 	s.as(domain.Agency, "pass-formal-check", lab.PassFormalCheck{On: applied.AddDays(20)})
 	s.as(domain.Agency, "shortlist", lab.Shortlist{On: applied.AddDays(60)})
+	s.assess(applied.AddDays(100))
 	s.as(domain.Ministry, "decline-establishment", lab.DeclineEstablishment{Because: ministryDocument, On: applied.AddDays(120), Ground: domain.T("发展规划尚不成熟", "The development plan is not mature yet")})
 	s.as(domain.Host, "resume-incubation", lab.ResumeIncubation{On: applied.AddDays(200)})
 	s.as(domain.Host, "withdraw", lab.Withdraw{On: applied.AddDays(400), Ground: domain.T("合作重点调整", "The partners turned to another field")})
@@ -373,7 +480,7 @@ func (d *demo) labs() {
 	s.incubate()
 	s.prepare()
 	on = s.evaluate(s.establish(s.apply()))
-	s.as(domain.Ministry, "recognise", lab.Recognise{Because: ministryDocument, On: on, Certificate: "示例认字 0000-009"})
+	s.recognise(on, "示例认字 0000-009")
 	s.as(domain.Ministry, "suspend", lab.Suspend{Because: ministryDocument, On: on.AddDays(300), Ground: domain.T("一方停止投入", "A party stopped its contributions")})
 	s.as(domain.Ministry, "resume", lab.Resume{Because: ministryDocument, On: on.AddDays(500)})
 	d.send(domain.Officer, uuid.Nil, "/v1/entities/"+demoEntity("muster").String()+"/rename", entity.Rename{
@@ -389,6 +496,7 @@ func (d *demo) labs() {
 	s.incubate()
 	s.prepare()
 	on = s.evaluate(s.establish(s.apply()))
-	s.as(domain.Ministry, "recognise", lab.Recognise{Because: ministryDocument, On: on})
+	s.recognise(on, "")
+	s.as(domain.Ministry, "issue-certificate", lab.IssueCertificate{On: on.AddDays(60), Number: "示例认字 0000-010", Document: digest("%s certificate", s.path)})
 	s.as(domain.Ministry, "close", lab.Close{Because: ministryDocument, On: on.AddDays(900), Ground: domain.T("任务完成，并入示例脑科学国际合作联合实验室", "Its task is done; it becomes part of the brain science laboratory"), MergedInto: demoLab(9)})
 }
