@@ -66,7 +66,7 @@ func kebab(name string) string {
 }
 
 func TestEveryCommandHasARowUnderItsOwnName(t *testing.T) {
-	for aggregate, folder := range map[string]string{"lab": "../domain/lab", "entity": "../domain/entity"} {
+	for aggregate, folder := range map[string]string{"lab": "../domain/lab", "entity": "../domain/entity", "programme": "../domain/programme"} {
 		for _, name := range deciders(t, folder) {
 			c, ok := find(aggregate, kebab(name))
 			if !ok || c.input.Name() != name {
@@ -128,9 +128,10 @@ func golden(t *testing.T, file, got string) {
 }
 
 func TestNobodyBothSubmitsAndDecides(t *testing.T) {
-	submissions := []string{"submit-application", "resubmit-application", "apply-for-acceptance", "attest-independence"}
+	submissions := []string{"submit-application", "resubmit-application", "apply-for-acceptance", "attest-independence",
+		"complete-self-assessment", "freeze-package", "issue-recommendation", "withdraw-recommendation"}
 	decisions := []string{"pass-formal-check", "return-application", "shortlist", "decline-establishment", "approve-establishment",
-		"commission-peer-evaluation", "recognise", "require-rectification", "decide-not-passed", "revoke"}
+		"pass-over", "commission-peer-evaluation", "pass-acceptance", "recognise", "open-lab", "require-rectification", "decide-not-passed", "revoke"}
 	for _, s := range submissions {
 		for _, d := range decisions {
 			submit, _ := find("lab", s)
@@ -195,7 +196,7 @@ func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]bool{"/v1/labs": true, "/v1/entities": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true}
+	want := map[string]bool{"/v1/labs": true, "/v1/entities": true, "/v1/programmes": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
 	for _, c := range Commands() {
 		want[c.Path()] = true
 	}

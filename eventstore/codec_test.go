@@ -165,6 +165,9 @@ var transitions = map[string][2]lab.Status{
 	"application-resubmitted":      {lab.StatusReturned, lab.StatusRecommended},
 	"application-returned":         {lab.StatusInReview, lab.StatusReturned},
 	"application-submitted":        {lab.StatusIncubating, lab.StatusRecommended},
+	"acceptance-passed":            {lab.StatusPeerEval, lab.StatusPeerEval},
+	"not-shortlisted":              {lab.StatusInReview, lab.StatusNotEstablished},
+	"opened":                       {lab.StatusOperating, lab.StatusOperating},
 	"closed":                       {lab.StatusOperating, lab.StatusClosed},
 	"construction-extended":        {lab.StatusConstruction, lab.StatusConstruction},
 	"establishment-approved":       {lab.StatusSiteVisit, lab.StatusConstruction},
@@ -253,6 +256,9 @@ func fill(event string, v reflect.Value, field string) {
 		}
 		set(q)
 		return
+	case lab.Of:
+		set(lab.Of{Application: 1})
+		return
 	case domain.Person:
 		set(domain.Person{ID: "P-1024", Name: "李明", Title: "校长"})
 		return
@@ -301,7 +307,17 @@ func word(event string, t reflect.Type, field string) string {
 			return w
 		}
 	}
+	if strings.HasPrefix(event, "programme.") {
+		if w, ok := map[string]string{
+			"Document": "教技〔2014〕1号", "Policy": "教技〔2014〕1号", "By": "教技〔2022〕5号", "Rules": "2014", "LegalBasis": "国家中长期教育改革和发展规划纲要（2010-2020年）",
+			"Level": "ministry", "Version": "2024", "ID": "1.1", "Decision": "established",
+		}[field]; ok {
+			return w
+		}
+	}
 	if w, ok := map[string]string{
+		"AffiliatedTo": string(lab.ToProvince), "Mode": string(domain.PlatformMode), "ReviewDimension": string(lab.ReviewDimensions[0]), "Axis": string(lab.Axes[0]),
+		"Dimension": string(domain.Dimensions[0]), "Core": string(domain.Cores[0]), "SystemKind": string(domain.ForEstablishment),
 		"Class": string(lab.Substantive), "PartyRole": string(lab.PartnerParty), "ItemKind": string(lab.Responsibility),
 		"FundingSource": string(lab.ForeignFunds), "NameKind": string(domain.Official), "Scheme": string(domain.ROR), "Level": string(lab.MinistryLevel),
 		"AgreementStatus": string(lab.InForce), "Personal": "张华",
@@ -313,6 +329,8 @@ func word(event string, t reflect.Type, field string) string {
 		"Digest": sampleDigest("a document"), "Evidence": sampleDigest("evidence"), "Notice": sampleDigest("a notice"), "Document": sampleDigest("a document"),
 		"Lang": "zh", "Languages": "en", "GoverningLaw": "中华人民共和国法律", "Country": "CN", "Currency": "CNY", "Value": "052gg0110", "Kind": "university",
 		"Level": "national", "As": "Oxford Univ.", "Text": "天体物理国际合作联合实验室", "Programme": lab.DefaultProgramme, "Unit": "Department of Physics",
+		"Version": "2024", "Title": "合作协议", "Indicator": "1.1", "Number": "校科〔2024〕3号", "Expert": "X1", "Present": "X1", "Goal": "G1",
+		"Declaration": sampleDigest("a declaration"), "Delegation": sampleDigest("a mandate"), "Minutes": sampleDigest("minutes"),
 		"Certificate": "教技函〔2024〕9号", "Consent": "教技函〔2024〕10号", "Source": "labs.csv, row 7",
 	}[field]; ok {
 		return w

@@ -169,7 +169,15 @@ type Expert struct {
 }
 
 // Side is the side of the expert's employer.
-func (x Expert) Side() domain.Side { return x.Affiliations[0].Side }
+func (x Expert) Side() domain.Side { return employer(x.Affiliations).Side }
+
+// employer is the first affiliation.
+func employer(affiliations []domain.EntityRef) (e domain.EntityRef) {
+	if len(affiliations) > 0 {
+		e = affiliations[0]
+	}
+	return e
+}
 
 // Findings are what every opinion finds (C28).
 type Findings struct {
@@ -778,7 +786,7 @@ type ExpertInvited struct {
 
 // Sentence says what happened.
 func (e ExpertInvited) Sentence() domain.Text {
-	return domain.Textf("%[1]s 邀请专家 %[2]s，任职于%[3]s", "On %[1]s the expert %[2]s, of %[3]s, was invited", e.On, e.Expert, e.Affiliations[0].Name)
+	return domain.Textf("%[1]s 邀请专家 %[2]s，任职于%[3]s", "On %[1]s the expert %[2]s, of %[3]s, was invited", e.On, e.Expert, employer(e.Affiliations).Name)
 }
 
 func (e ExpertInvited) apply(l *Lab, m domain.Meta) {
