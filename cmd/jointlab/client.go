@@ -67,7 +67,10 @@ func (p *problem) Error() string {
 		fmt.Fprintf(&b, "; %s: %s", e.Path, e.Message.English())
 	}
 	for _, f := range p.Findings {
-		fmt.Fprintf(&b, "; %s「%s」", f.Rule, f.Quote)
+		fmt.Fprintf(&b, "; %s", f.Rule)
+		if f.Quote != "" {
+			fmt.Fprintf(&b, "「%s」", f.Quote)
+		}
 		for _, m := range f.Missing {
 			b.WriteString(" " + m.English())
 		}

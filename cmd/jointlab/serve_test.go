@@ -9,6 +9,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
 )
 
 func TestASecondProcessOnTheSameFolderIsRefused(t *testing.T) {
@@ -71,6 +72,19 @@ func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T
 		if err := anyone.get(ctx, "/v1/commitments?currency="+currency, &commitments); err != nil || commitments.Total == 0 {
 			t.Errorf("commitments in %s: %d, %v", currency, commitments.Total, err)
 		}
+	}
+	var held struct {
+		Policy   domain.Policy       `json:"policy"`
+		Document programme.Programme `json:"document"`
+	}
+	if err := anyone.get(ctx, demoProgramme, &held); err != nil || held.Policy.Document != lab.Policy || len(held.Document.Policies) != 2 || len(held.Document.Systems) != 2 ||
+		len(held.Document.Notices) != 1 || len(held.Document.Notices[0].Decisions) != 3 {
+		t.Errorf("the demo's programme: %+v, %v", held, err)
+	}
+	var reviews lab.Reviews
+	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/reviews", &reviews); err != nil || len(reviews.Applications) != 1 || len(reviews.Applications[0].Opinions) != 2 ||
+		len(reviews.Acceptances) != 1 || len(reviews.Acceptances[0].Cells) != 10 || reviews.Opened.IsZero() {
+		t.Errorf("the reviews of the demo's open lab: %+v, %v", reviews, err)
 	}
 	server.stop(t)
 	before := ledger(t, data)

@@ -58,7 +58,7 @@ type Axis string
 var Axes = []Axis{"level", "internationalisation"}
 
 // Text says the axis in both languages.
-func (a Axis) Text() domain.Text { return words[string(a)] }
+func (a Axis) Text() domain.Text { return reviewWords[string(a)] }
 
 // AcceptanceCell is what peers found in one dimension on one axis, and on which facts.
 type AcceptanceCell struct {

@@ -219,23 +219,20 @@ type Assessed struct {
 	Event     uuid.UUID       `json:"event"`
 }
 
-func init() {
-	for code, text := range map[string]domain.Text{
-		"agreement": domain.T("合作协议", "the agreement"), "foundation": domain.T("组建基础", "the foundation"),
-		"incubation": domain.T("培育进展情况", "progress in incubation"), "plan": domain.T("未来3年发展规划", "the plan for the next three years"),
-		string(ToMinistry): domain.T("教育部直属", "the Ministry of Education"), string(ToProvince): domain.T("省级主管部门所属", "a province"),
-		string(ToDepartment): domain.T("其他部门所属", "another department"),
-		"level":              domain.T("能力水平", "level"), "internationalisation": domain.T("国际化程度", "internationalisation"),
-	} {
-		words[code] = text
-	}
+// reviewWords says every code of reviews in Chinese and English.
+var reviewWords = map[string]domain.Text{
+	"agreement": domain.T("合作协议", "the agreement"), "foundation": domain.T("组建基础", "the foundation"),
+	"incubation": domain.T("培育进展情况", "progress in incubation"), "plan": domain.T("未来3年发展规划", "the plan for the next three years"),
+	string(ToMinistry): domain.T("教育部直属", "the Ministry of Education"), string(ToProvince): domain.T("省级主管部门所属", "a province"),
+	string(ToDepartment): domain.T("其他部门所属", "another department"),
+	"level":              domain.T("能力水平", "level"), "internationalisation": domain.T("国际化程度", "internationalisation"),
 }
 
 // Text says the dimension in both languages.
-func (d ReviewDimension) Text() domain.Text { return words[string(d)] }
+func (d ReviewDimension) Text() domain.Text { return reviewWords[string(d)] }
 
 // Text says it in both languages.
-func (a AffiliatedTo) Text() domain.Text { return words[string(a)] }
+func (a AffiliatedTo) Text() domain.Text { return reviewWords[string(a)] }
 
 // application is the open application, or nil.
 func (l *Lab) application() *Application {
