@@ -126,7 +126,6 @@ func TestAQueryThatAsksForNothingThereIsIsRefused(t *testing.T) {
 		"/v1/entities/" + uuid.NewString():          404,
 		"/v1/labs/" + uuid.NewString() + "/history": 404,
 		"/v1/nothing":                               404,
-		"/":                                         404,
 	} {
 		r := w.get(path, token)
 		if r.StatusCode != status || r.Header.Get("Content-Type") != "application/problem+json" || (r.str("detail_zh")+r.str("errors.0.message.zh")) == "" {

@@ -61,6 +61,7 @@ type eventsQuery struct {
 	Kind       string    `query:"kind" enum:"lab,entity,programme" doc:"What the events are about"`
 	Lab        uuid.UUID `query:"lab"`
 	Entity     uuid.UUID `query:"entity"`
+	Programme  uuid.UUID `query:"programme"`
 	Facet      []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme"`
 	Type       []string  `query:"type,explode" doc:"e.g. lab.agreement.signed.v1"`
 	Actor      string    `query:"actor" maxLength:"200" doc:"The subject who acted"`
@@ -123,13 +124,14 @@ func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*list[entry],
 		Command: in.Command, Event: in.Event, From: in.From, To: in.To,
 		After: eventstore.Position(in.After), UpTo: eventstore.Position(in.UpTo), Desc: in.Order != "oldest",
 	}
-	switch {
-	case in.Lab != uuid.Nil && in.Entity != uuid.Nil:
-		return nil, badParameter("query.entity", "lab 与 entity 只能填写一个", "give lab or entity, not both")
-	case in.Lab != uuid.Nil:
-		q.Stream = eventstore.Stream{Kind: "lab", ID: in.Lab}
-	case in.Entity != uuid.Nil:
-		q.Stream = eventstore.Stream{Kind: "entity", ID: in.Entity}
+	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme} {
+		switch {
+		case id == uuid.Nil:
+		case q.Stream.Kind != "":
+			return nil, badParameter("query", "lab、entity 与 programme 只能填写一个", "give one of lab, entity and programme")
+		default:
+			q.Stream = eventstore.Stream{Kind: kind, ID: id}
+		}
 	}
 	return s.trail(ctx, q)
 }
