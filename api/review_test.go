@@ -153,7 +153,7 @@ func (s *storied) invite(on string) (home, abroad string) {
 		s.by(domain.Agency, "invite-expert", fmt.Sprintf(`{"on":%q,"person":{"name":"王教授"},"affiliations":[%q],"declaration":%q}`, on, from, digest))
 	}
 	s.experts += 2
-	return fmt.Sprintf("X%d", s.experts-1), fmt.Sprintf("X%d", s.experts)
+	return fmt.Sprintf("Z%d", s.experts-1), fmt.Sprintf("Z%d", s.experts)
 }
 
 func opinionOf(expert, on, effective string) string {
@@ -207,7 +207,7 @@ func TestALabGoesFromProposalToRecognisedAndOpen(t *testing.T) {
 	s.establish("2018-12-01")
 	s.by(domain.Host, "set-stage-goal", `{"text":`+text+`,"due":"2020-06-30"}`)
 	s.refused(domain.Host, "apply-for-acceptance", fmt.Sprintf(`{"on":"2022-01-10","standard":"sample-1","document":%q}`, digest), "C71")
-	s.by(domain.Host, "hold-stage-assessment", fmt.Sprintf(`{"on":"2020-07-01","goals":[{"goal":"G1","reached":true}],"summary":%s,"document":%q}`, text, digest))
+	s.by(domain.Host, "hold-stage-assessment", fmt.Sprintf(`{"on":"2020-07-01","goals":[{"goal":"H1","reached":true}],"summary":%s,"document":%q}`, text, digest))
 	s.refused(domain.Host, "apply-for-acceptance", fmt.Sprintf(`{"on":"2021-12-30","standard":"sample-1","document":%q}`, digest), "C73")
 	s.evaluate("2022-01-10", "2022-03-01")
 	s.refused(domain.Ministry, "recognise", `{"on":"2022-04-01"}`, "C76")
@@ -225,7 +225,7 @@ func TestALabGoesFromProposalToRecognisedAndOpen(t *testing.T) {
 	r := s.get(s.at+"/reviews", s.token(domain.Auditor))
 	for path, want := range map[string]any{
 		"applications.0.outcome": "established", "applications.0.self_assessments.0.system.sample": true, "applications.0.packages.0.version": 1.0,
-		"applications.0.recommendations.0.number": "校科〔2017〕3号", "applications.0.opinions.0.expert": "X2", "applications.0.dimensions.3.dimension": "plan",
+		"applications.0.recommendations.0.number": "校科〔2017〕3号", "applications.0.opinions.0.expert": "Z2", "applications.0.dimensions.3.dimension": "plan",
 		"applications.0.policy": lab.Policy, "acceptances.0.outcome": "passed", "acceptances.0.standard.version": "sample-1", "acceptances.0.delegate.name.en": "Peking University",
 		"acceptances.0.cells.9.axis": "internationalisation", "stage_assessments.0.goals.0.reached": true, "opened": "2022-05-01",
 	} {

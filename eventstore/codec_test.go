@@ -329,7 +329,7 @@ func word(event string, t reflect.Type, field string) string {
 		"Digest": sampleDigest("a document"), "Evidence": sampleDigest("evidence"), "Notice": sampleDigest("a notice"), "Document": sampleDigest("a document"),
 		"Lang": "zh", "Languages": "en", "GoverningLaw": "中华人民共和国法律", "Country": "CN", "Currency": "CNY", "Value": "052gg0110", "Kind": "university",
 		"Level": "national", "As": "Oxford Univ.", "Text": "天体物理国际合作联合实验室", "Programme": lab.DefaultProgramme, "Unit": "Department of Physics",
-		"Version": "2024", "Title": "合作协议", "Indicator": "1.1", "Number": "校科〔2024〕3号", "Expert": "X1", "Present": "X1", "Goal": "G1",
+		"Version": "2024", "Title": "合作协议", "Indicator": "1.1", "Number": "校科〔2024〕3号", "Expert": "Z1", "Present": "Z1", "Goal": "H1",
 		"Declaration": sampleDigest("a declaration"), "Delegation": sampleDigest("a mandate"), "Minutes": sampleDigest("minutes"),
 		"Certificate": "教技函〔2024〕9号", "Consent": "教技函〔2024〕10号", "Source": "labs.csv, row 7",
 	}[field]; ok {

@@ -338,15 +338,15 @@ func (s demoStory) opine(on domain.Date, experts ...string) {
 // argue has a domestic and a foreign expert argue the case on site.
 func (s demoStory) argue(on domain.Date) {
 	s.invite(on.AddDays(-5))
-	s.as(domain.Agency, "hold-site-argumentation", lab.HoldSiteArgumentation{On: on, Present: []string{"X1", "X2"}, Minutes: digest("%s minutes", s.path)})
-	s.opine(on, "X1", "X2")
+	s.as(domain.Agency, "hold-site-argumentation", lab.HoldSiteArgumentation{On: on, Present: []string{"Z1", "Z2"}, Minutes: digest("%s minutes", s.path)})
+	s.opine(on, "Z1", "Z2")
 }
 
 // evaluate takes the lab through the end of construction to its peers.
 func (s demoStory) evaluate(established domain.Date) domain.Date {
 	on := established.AddDays(20).AddYears(3)
 	s.as(domain.Host, "set-stage-goal", lab.SetStageGoal{Text: domain.T("建成联合实验平台", "Have the joint platform built"), Due: established.AddYears(2)})
-	s.as(domain.Host, "hold-stage-assessment", lab.HoldStageAssessment{On: established.AddYears(2), Goals: []lab.GoalResult{{Goal: "G1", Reached: true}},
+	s.as(domain.Host, "hold-stage-assessment", lab.HoldStageAssessment{On: established.AddYears(2), Goals: []lab.GoalResult{{Goal: "H1", Reached: true}},
 		Summary: domain.T("总体进展顺利", "Well on its way"), Document: digest("%s stage", s.path)})
 	s.as(domain.Host, "apply-for-acceptance", lab.ApplyForAcceptance{On: on, Standard: "sample-1", Document: digest("%s acceptance", s.path)})
 	s.invite(on.AddDays(10))
@@ -359,7 +359,7 @@ func (s demoStory) evaluate(established domain.Date) domain.Date {
 			})
 		}
 	}
-	s.opine(on.AddDays(50), "X3", "X4")
+	s.opine(on.AddDays(50), "Z3", "Z4")
 	return on.AddDays(60)
 }
 

@@ -12,7 +12,7 @@ import (
 
 // StageGoal is what construction is to reach by a day (C71).
 type StageGoal struct {
-	ID    string      `json:"id"` // G1, G2 …
+	ID    string      `json:"id"` // H1, H2 …
 	Text  domain.Text `json:"text"`
 	Due   domain.Date `json:"due"`
 	Event uuid.UUID   `json:"event"`
@@ -29,7 +29,7 @@ type StageAssessment struct {
 
 // GoalResult is how far a goal was reached.
 type GoalResult struct {
-	Goal    string      `json:"goal" maxLength:"10" doc:"e.g. G1"`
+	Goal    string      `json:"goal" maxLength:"10" doc:"e.g. H1"`
 	Reached bool        `json:"reached" doc:"Whether it was reached"`
 	Text    domain.Text `json:"text,omitzero" doc:"How far"`
 }
@@ -114,7 +114,7 @@ func (g SetStageGoal) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	var c domain.Check
 	c.Text("text", g.Text)
 	c.Given("due", g.Due)
-	return one(StageGoalSet{fmt.Sprintf("G%d", len(l.Reviews.Goals)+1), g.Text, g.Due}, c.Err())
+	return one(StageGoalSet{fmt.Sprintf("H%d", len(l.Reviews.Goals)+1), g.Text, g.Due}, c.Err())
 }
 
 // StageGoalSet records what construction is to reach by a day.

@@ -13,7 +13,7 @@ import (
 // Reviews is what was handed in, found and decided on the way to
 // establishment and to recognition.
 type Reviews struct {
-	Affiliation  *Affiliation      `json:"affiliation,omitempty"`
+	Affiliation  *HostAffiliation  `json:"affiliation,omitempty"`
 	Applications []Application     `json:"applications,omitempty"` // for establishment, the last one open until it is decided
 	Goals        []StageGoal       `json:"stage_goals,omitempty"`
 	Stages       []StageAssessment `json:"stage_assessments,omitempty"`
@@ -30,9 +30,9 @@ type Entry struct {
 
 func entryOf(m domain.Meta) Entry { return Entry{m.Actor.Subject, m.ID} }
 
-// Affiliation is whom the host answers to (隶属关系), which decides who may
+// HostAffiliation is whom the host answers to (隶属关系), which decides who may
 // recommend it (C64).
-type Affiliation struct {
+type HostAffiliation struct {
 	To       AffiliatedTo `json:"to"`
 	Evidence string       `json:"evidence"`
 	Event    uuid.UUID    `json:"event"`
@@ -161,7 +161,7 @@ type Panel struct {
 // Expert is invited to a review. Whom an expert works for, first of the
 // affiliations, says whether it is a domestic or a foreign expert.
 type Expert struct {
-	ID           string             `json:"id"` // X1, X2 … within the lab
+	ID           string             `json:"id"` // Z1, Z2 … within the lab
 	Person       domain.Person      `json:"person"`
 	Affiliations []domain.EntityRef `json:"affiliations"`
 	Declaration  string             `json:"declaration,omitempty"` // of no conflict of interest
@@ -458,7 +458,7 @@ func (e AffiliationRecorded) Sentence() domain.Text {
 }
 
 func (e AffiliationRecorded) apply(l *Lab, m domain.Meta) {
-	l.Reviews.Affiliation = &Affiliation{e.To, e.Evidence, m.ID}
+	l.Reviews.Affiliation = &HostAffiliation{e.To, e.Evidence, m.ID}
 }
 
 // CompleteSelfAssessment answers an indicator system for the next application (C63).
@@ -764,7 +764,7 @@ func (i InviteExpert) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	for _, a := range l.Reviews.Acceptances {
 		n += len(a.Experts)
 	}
-	e := ExpertInvited{Dated{i.On}, l.reviewed(), fmt.Sprintf("X%d", n), i.Person, affiliations, i.Declaration}
+	e := ExpertInvited{Dated{i.On}, l.reviewed(), fmt.Sprintf("Z%d", n), i.Person, affiliations, i.Declaration}
 	if missing := l.conflict(Expert{ID: e.Expert, Person: e.Person, Affiliations: affiliations}); !missing.IsZero() {
 		return nil, domain.Unmet([]domain.Finding{Rules["1.6"].unmet(missing)})
 	}
@@ -795,7 +795,7 @@ func (e ExpertInvited) apply(l *Lab, m domain.Meta) {
 type HoldSiteArgumentation struct {
 	domain.Because
 	On      domain.Date `json:"on" doc:"The day it was held"`
-	Present []string    `json:"present" minItems:"1" maxItems:"100" doc:"The experts who were there, e.g. X1"`
+	Present []string    `json:"present" minItems:"1" maxItems:"100" doc:"The experts who were there, e.g. Z1"`
 	Minutes string      `json:"minutes" doc:"Digest of the minutes"`
 }
 
@@ -846,7 +846,7 @@ func (e SiteArgumentationHeld) apply(l *Lab, m domain.Meta) {
 type RecordOpinion struct {
 	domain.Because
 	On       domain.Date `json:"on" doc:"The day of the opinion"`
-	Expert   string      `json:"expert" maxLength:"10" doc:"e.g. X1"`
+	Expert   string      `json:"expert" maxLength:"10" doc:"e.g. Z1"`
 	Findings Findings    `json:"findings" doc:"All four"`
 	Supports bool        `json:"supports,omitzero" doc:"Whether the expert is in favour"`
 	Document string      `json:"document" doc:"Digest of the signed opinion"`

@@ -211,12 +211,12 @@ func TestC32TheSiteArgumentationHasAFreeExpertOfEachSide(t *testing.T) {
 	hold := func(present ...string) lab.HoldSiteArgumentation {
 		return lab.HoldSiteArgumentation{On: visit, Present: present, Minutes: digest(23)}
 	}
-	s.When(hold("X9"), on("2026-01-01")).ThenRefused(domain.Invalid, "present[0]")
-	refuses(t, s, hold("X1"), on("2026-01-01"), "C32", quote, "no foreign expert")
-	refuses(t, s, hold("X2"), on("2026-01-01"), "C32", quote, "no domestic expert")
-	refuses(t, s, hold("X1", "X3"), on("2026-01-01"), "C32", quote, "X3 has not declared")
-	s.When(hold("X1", "X2"), on("2026-01-01")).ThenAccepted()
-	s.When(hold("X1", "X2"), on("2026-01-01")).ThenRefused(domain.Exists)
+	s.When(hold("Z9"), on("2026-01-01")).ThenRefused(domain.Invalid, "present[0]")
+	refuses(t, s, hold("Z1"), on("2026-01-01"), "C32", quote, "no foreign expert")
+	refuses(t, s, hold("Z2"), on("2026-01-01"), "C32", quote, "no domestic expert")
+	refuses(t, s, hold("Z1", "Z3"), on("2026-01-01"), "C32", quote, "Z3 has not declared")
+	s.When(hold("Z1", "Z2"), on("2026-01-01")).ThenAccepted()
+	s.When(hold("Z1", "Z2"), on("2026-01-01")).ThenRefused(domain.Exists)
 	if !lab.Judge(s.State(), visit, "C32")[0].Met {
 		t.Error("C32 is not met")
 	}
@@ -230,16 +230,16 @@ func TestC32TheSiteArgumentationHasAFreeExpertOfEachSide(t *testing.T) {
 func TestC28AnOpinionJudgesAllFour(t *testing.T) {
 	quote := "高起点、高水平、有特色、有实效的认定标准"
 	s, visit := visited(t)
-	s.When(opinion("X1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert") // before the argumentation
-	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"X1", "X2"}, Minutes: digest(23)}})
+	s.When(opinion("Z1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert") // before the argumentation
+	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"}, Minutes: digest(23)}})
 	if f := lab.Judge(s.State(), visit, "C28")[0]; f.Met {
 		t.Error("met without an opinion")
 	}
-	part := opinion("X1", visit)
+	part := opinion("Z1", visit)
 	part.Findings.HighLevel, part.Findings.Distinctive = domain.Text{}, domain.T(" ", "")
 	refuses(t, s, part, on("2026-01-01"), "C28", quote, "it does not judge “a high level”")
-	s.When(opinion("X1", visit), on("2026-01-01")).ThenAccepted()
-	s.When(opinion("X1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert")
+	s.When(opinion("Z1", visit), on("2026-01-01")).ThenAccepted()
+	s.When(opinion("Z1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert")
 	if f := lab.Judge(s.State(), visit, "C28")[0]; !f.Met {
 		t.Errorf("%+v", f)
 	}
@@ -291,10 +291,10 @@ func TestC71AsksForAStageAssessment(t *testing.T) {
 	end := approved.AddDays(60)
 	refuses(t, s, acceptanceOn(end), on("2026-01-01"), "C71", "依托单位（高校）要加强对联合实验室的目标管理和阶段性评估", "no stage assessment")
 	s.When(lab.SetStageGoal{}, on("2026-01-01")).ThenRefused(domain.Invalid, "text", "due")
-	s.When(lab.SetStageGoal{Text: because, Due: end}, on("2026-01-01")).Then(lab.StageGoalSet{Goal: "G1", Text: because, Due: end})
-	held := lab.HoldStageAssessment{On: approved.AddDays(40), Goals: []lab.GoalResult{{Goal: "G2"}}, Summary: because, Document: digest(25)}
+	s.When(lab.SetStageGoal{Text: because, Due: end}, on("2026-01-01")).Then(lab.StageGoalSet{Goal: "H1", Text: because, Due: end})
+	held := lab.HoldStageAssessment{On: approved.AddDays(40), Goals: []lab.GoalResult{{Goal: "H2"}}, Summary: because, Document: digest(25)}
 	s.When(held, on("2026-01-01")).ThenRefused(domain.Invalid, "goals[0].goal")
-	held.Goals[0].Goal = "G1"
+	held.Goals[0].Goal = "H1"
 	s.When(held, on("2026-01-01")).ThenAccepted()
 	s.When(acceptanceOn(end), on("2026-01-01")).ThenAccepted()
 	if a := s.State().Reviews.Acceptances[0]; a.Standard.Version != "sample-1" || a.On != end {
@@ -395,17 +395,17 @@ func TestAnExpertOfAPartyGivesNoOpinion(t *testing.T) {
 	second := invite(tsinghua, visit)
 	second.Affiliations = []uuid.UUID{tsinghua.ID, oxford.ID} // not by employment alone
 	refuses(t, s, second, on("2026-01-01"), "1.6", "", "University of Oxford")
-	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"X1", "X2"}, Minutes: digest(23)}},
+	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"}, Minutes: digest(23)}},
 		step{"2026-01-01", lab.NamePartner{Because: source, Entity: zurich.ID, As: "Zürich"}}) // it was no party when they were invited
-	refuses(t, s, opinion("X2", visit), on("2026-01-01"), "1.6", "", "University of Zurich")
-	s.When(opinion("X1", visit), on("2026-01-01")).ThenAccepted()
+	refuses(t, s, opinion("Z2", visit), on("2026-01-01"), "1.6", "", "University of Zurich")
+	s.When(opinion("Z1", visit), on("2026-01-01")).ThenAccepted()
 }
 
 func TestWhatAReviewIsNotInCannotBeRecorded(t *testing.T) {
 	s := incubating(t)
 	day := date("2021-01-01")
 	for _, cmd := range []lab.Command{
-		invite(zurich, day), opinion("X1", day), lab.AssessDimension{}, lab.HoldSiteArgumentation{}, lab.AssessCell{}, lab.SetStageGoal{}, lab.HoldStageAssessment{}, lab.IssueCertificate{},
+		invite(zurich, day), opinion("Z1", day), lab.AssessDimension{}, lab.HoldSiteArgumentation{}, lab.AssessCell{}, lab.SetStageGoal{}, lab.HoldStageAssessment{}, lab.IssueCertificate{},
 	} {
 		s.When(cmd, on("2021-01-01")).ThenRefused(domain.State)
 	}
