@@ -307,6 +307,14 @@ func word(event string, t reflect.Type, field string) string {
 			return w
 		}
 	}
+	if strings.HasPrefix(event, "lab.review.") {
+		if w, ok := map[string]string{
+			"Version": "2024", "Title": "合作协议", "Indicator": "1.1", "Number": "校科〔2024〕3号", "Expert": "Z1", "Present": "Z1", "Goal": "H1",
+			"Declaration": sampleDigest("a declaration"), "Minutes": sampleDigest("minutes"),
+		}[field]; ok {
+			return w
+		}
+	}
 	if strings.HasPrefix(event, "programme.") {
 		if w, ok := map[string]string{
 			"Document": "教技〔2014〕1号", "Policy": "教技〔2014〕1号", "By": "教技〔2022〕5号", "Rules": "2014", "LegalBasis": "国家中长期教育改革和发展规划纲要（2010-2020年）",
@@ -329,8 +337,6 @@ func word(event string, t reflect.Type, field string) string {
 		"Digest": sampleDigest("a document"), "Evidence": sampleDigest("evidence"), "Notice": sampleDigest("a notice"), "Document": sampleDigest("a document"),
 		"Lang": "zh", "Languages": "en", "GoverningLaw": "中华人民共和国法律", "Country": "CN", "Currency": "CNY", "Value": "052gg0110", "Kind": "university",
 		"Level": "national", "As": "Oxford Univ.", "Text": "天体物理国际合作联合实验室", "Programme": lab.DefaultProgramme, "Unit": "Department of Physics",
-		"Version": "2024", "Title": "合作协议", "Indicator": "1.1", "Number": "校科〔2024〕3号", "Expert": "Z1", "Present": "Z1", "Goal": "H1",
-		"Declaration": sampleDigest("a declaration"), "Delegation": sampleDigest("a mandate"), "Minutes": sampleDigest("minutes"),
 		"Certificate": "教技函〔2024〕9号", "Consent": "教技函〔2024〕10号", "Source": "labs.csv, row 7",
 	}[field]; ok {
 		return w

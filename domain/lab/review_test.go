@@ -195,7 +195,7 @@ func TestC67WhoIsNotShortlistedMayApplyAgain(t *testing.T) {
 	}
 }
 
-// visited is a lab at its site visit, with experts X1 from home and X2 from
+// visited is a lab at its site visit, with experts Z1 from home and Z2 from
 // abroad, and the day.
 func visited(t *testing.T) (*scenario, domain.Date) {
 	s, visit := at(t, lab.StatusSiteVisit)
