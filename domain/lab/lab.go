@@ -50,6 +50,8 @@ type Lab struct {
 	Plans          []Plan          `json:"plans,omitempty"`
 	Tasks          []Task          `json:"tasks,omitempty"`
 	ManagementBody *ManagementBody `json:"management_body,omitempty"`
+
+	Records
 }
 
 // Level says whose programme a lab is in: provinces and universities run

@@ -51,7 +51,7 @@ func (r Rule) unmet(missing domain.Text) domain.Finding {
 // Rules holds every rule by its id.
 var Rules = func() map[string]Rule {
 	m := map[string]Rule{}
-	for _, r := range []Rule{
+	for _, r := range slices.Concat([]Rule{
 		{"C01", "序", "依托高等学校整合提升并建设认定一批国际合作联合实验室",
 			domain.T("依托单位是高校，并有统一社会信用代码", "the host is a university and has a USCC"), hostIsUniversity},
 		{"C15", "三(一)", "中外合作双方应已签订法人间实质性合作协议",
@@ -76,7 +76,7 @@ var Rules = func() map[string]Rule {
 			domain.T("责任主体始终明确", "there is always a responsible host"), hosted},
 		{"C79", "六", "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位",
 			domain.T("依托单位已落实运行资金、用房和设备三类投入", "the host has firm commitments of cash, premises and equipment"), hostResources},
-	} {
+	}, recordRules) {
 		m[r.ID] = r
 	}
 	return m
