@@ -144,7 +144,7 @@ type JointDegreesAwarded struct {
 
 // Sentence says what happened.
 func (e JointDegreesAwarded) Sentence() domain.Text {
-	return domain.Textf("%[2]s 项目 %[1]s 联合授予%[3]s学位 %[4]d 个", "On %[2]s programme %[1]s awarded %[4]d joint degrees (%[3]s)", e.Programme, e.On, degreeLevels.text(e.Level), e.Number)
+	return domain.Textf("%[2]s 项目 %[1]s 联合授予%[3]s学位 %[4]d 个", "On %[2]s programme %[1]s awarded joint degrees (%[3]s): %[4]d", e.Programme, e.On, degreeLevels.text(e.Level), e.Number)
 }
 
 func (e JointDegreesAwarded) apply(l *Lab, _ domain.Meta) {
@@ -246,7 +246,7 @@ type VisitRecorded struct {
 
 // Sentence says what happened.
 func (e VisitRecorded) Sentence() domain.Text {
-	return domain.Textf("%[1]s派出%[3]s %[4]d 人赴%[2]s访问（%[5]s 至 %[6]s）", "%[1]s sent %[4]d %[3]s to %[2]s (%[5]s to %[6]s)", e.From.Name, e.To.Name, visitorKinds.text(e.Kind), e.Persons, e.Stay.From, e.Stay.To)
+	return domain.Textf("%[1]s派出%[3]s %[4]d 人赴%[2]s访问（%[5]s 至 %[6]s）", "%[1]s sent %[3]s to %[2]s from %[5]s to %[6]s, in number: %[4]d", e.From.Name, e.To.Name, visitorKinds.text(e.Kind), e.Persons, e.Stay.From, e.Stay.To)
 }
 
 func (e VisitRecorded) apply(l *Lab, m domain.Meta) {
@@ -363,7 +363,7 @@ func (e SupervisorsPaired) Sentence() domain.Text {
 		}
 		zh, en = zh+string(s.Person.Name)+"（"+s.Party.Name.Chinese()+"）", en+string(s.Person.Name)+" ("+s.Party.Name.English()+")"
 	}
-	return domain.Textf("自 %[1]s 起%[2]s共同指导%[3]s生 %[4]d 人", "From %[1]s %[2]s supervise %[4]d students together (%[3]s)", e.From, domain.T(zh, en), degreeLevels.text(e.Level), e.Students)
+	return domain.Textf("自 %[1]s 起%[2]s共同指导%[3]s生 %[4]d 人", "From %[1]s %[2]s together supervise students (%[3]s), in number: %[4]d", e.From, domain.T(zh, en), degreeLevels.text(e.Level), e.Students)
 }
 
 func (e SupervisorsPaired) apply(l *Lab, m domain.Meta) {

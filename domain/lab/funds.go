@@ -237,7 +237,7 @@ type FundAwarded struct {
 
 // Sentence says what happened.
 func (e FundAwarded) Sentence() domain.Text {
-	return domain.Textf("%[2]s 基金 %[1]s 资助 %[3]d 人，共 %[4]s：%[5]s", "On %[2]s fund %[1]s granted %[4]s to %[3]d people: %[5]s", e.Fund, e.On, e.Recipients, e.Amount, e.Purpose)
+	return domain.Textf("%[2]s 基金 %[1]s 资助 %[3]d 人，共 %[4]s：%[5]s", "On %[2]s fund %[1]s granted %[4]s (recipients: %[3]d): %[5]s", e.Fund, e.On, e.Recipients, e.Amount, e.Purpose)
 }
 
 func (e FundAwarded) apply(l *Lab, _ domain.Meta) {

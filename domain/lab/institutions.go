@@ -136,7 +136,7 @@ type InstrumentAdopted struct {
 
 // Sentence says what happened.
 func (e InstrumentAdopted) Sentence() domain.Text {
-	return domain.Textf("自 %[4]s 起施行%[2]s %[1]s：%[3]s", "From %[4]s the %[2]s %[1]s holds: %[3]s", e.ID, e.Kind, e.Title, e.On)
+	return domain.Textf("自 %[4]s 起施行%[2]s %[1]s：%[3]s", "In effect from %[4]s: %[2]s %[1]s, “%[3]s”", e.ID, e.Kind, e.Title, e.On)
 }
 
 func (e InstrumentAdopted) apply(l *Lab, m domain.Meta) {
@@ -212,7 +212,7 @@ type InstrumentRepealed struct {
 
 // Sentence says what happened.
 func (e InstrumentRepealed) Sentence() domain.Text {
-	return domain.Textf("自 %[4]s 起%[2]s %[1]s“%[3]s”不再施行：%[5]s", "From %[4]s the %[2]s %[1]s, “%[3]s”, no longer holds: %[5]s", e.ID, e.Kind, e.Title, e.On, e.Ground)
+	return domain.Textf("自 %[4]s 起%[2]s %[1]s“%[3]s”不再施行：%[5]s", "No longer in effect from %[4]s: %[2]s %[1]s, “%[3]s”: %[5]s", e.ID, e.Kind, e.Title, e.On, e.Ground)
 }
 
 func (e InstrumentRepealed) apply(l *Lab, _ domain.Meta) {

@@ -211,7 +211,7 @@ type MeetingMinuted struct {
 
 // Sentence says what happened.
 func (e MeetingMinuted) Sentence() domain.Text {
-	return domain.Textf("%[2]s %[1]s 召开会议，%[3]d 人到会：%[4]s", "On %[2]s %[1]s met with %[3]d members present: %[4]s", e.Body, e.On, e.Present, e.Decided)
+	return domain.Textf("%[2]s %[1]s 召开会议，%[3]d 人到会：%[4]s", "On %[2]s %[1]s met (members present: %[3]d): %[4]s", e.Body, e.On, e.Present, e.Decided)
 }
 
 func (e MeetingMinuted) apply(l *Lab, _ domain.Meta) {

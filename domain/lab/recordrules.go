@@ -238,7 +238,7 @@ func adopted(kinds ...InstrumentKind) func(*Lab, domain.Date) result {
 			if n := l.instrument(k, on); n != nil {
 				r.proof = append(r.proof, n.Event)
 			} else {
-				r.lack("%[2]s 尚未施行%[1]s", "no %[1]s holds on %[2]s", k, on)
+				r.lack("%[2]s 尚未施行%[1]s", "not in effect on %[2]s: %[1]s", k, on)
 			}
 		}
 		return r
