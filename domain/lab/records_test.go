@@ -107,19 +107,29 @@ var atWork = func() (steps []step) {
 	return steps
 }()
 
-// working is a lab that has recorded all of that, less what is left out.
-func working(t *testing.T, without func(step) bool) *scenario {
-	s := agreed(t)
-	for _, st := range atWork {
-		if without == nil || !without(st) {
-			tell(s, st)
+// without is what a lab is that has recorded all of that, less what is left
+// out, and then more.
+func without(t *testing.T, left func(step) bool, more ...step) *lab.Lab {
+	l := lab.New(domaintest.Aggregate)
+	n := 0
+	for _, st := range slices.Concat([]step{{"2020-01-10", propose}}, agreement, atWork, more) {
+		if left != nil && left(st) {
+			continue
+		}
+		events, err := st.cmd.Decide(l, on(st.day))
+		if err != nil {
+			t.Fatalf("%T: %v", st.cmd, err)
+		}
+		for _, e := range events {
+			l.Apply(domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(n), Time: on(st.day).Now}})
+			n++
 		}
 	}
-	return s
+	return l
 }
 
 func TestALabAtWorkMeetsEveryRuleAboutItsRecords(t *testing.T) {
-	l := working(t, nil).State()
+	l := tell(agreed(t), atWork...).State()
 	for _, f := range lab.Judge(l, date("2022-03-01"), lab.RecordRules...) {
 		if !f.Met || len(f.Proof) == 0 || slices.Contains(f.Proof, uuid.Nil) {
 			t.Errorf("%s: met %v, missing %v, proof %v", f.Rule, f.Met, f.Missing, f.Proof)
@@ -224,12 +234,12 @@ func TestEveryRuleAboutRecordsRaisesWhatIsMissing(t *testing.T) {
 	} {
 		t.Run(c.rule+" "+c.want[0], func(t *testing.T) {
 			tested[c.rule] = true
-			s := tell(working(t, c.without), c.with...)
+			l := without(t, c.without, c.with...)
 			day := "2022-03-01"
 			if c.on != "" {
 				day = c.on
 			}
-			f := lab.Judge(s.State(), date(day), c.rule)[0]
+			f := lab.Judge(l, date(day), c.rule)[0]
 			var missing []string
 			for _, m := range f.Missing {
 				domaintest.Both(t, m)
