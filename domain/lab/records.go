@@ -19,7 +19,7 @@ type Records struct {
 	Members            []Member            `json:"members,omitempty"`
 	Instruments        []AdoptedInstrument `json:"instruments,omitempty"`
 	Reforms            []ReformMeasure     `json:"reforms,omitempty"`
-	DisciplineStatuses []DisciplineStatus  `json:"discipline_status,omitempty"`
+	DisciplineStatuses []DisciplineStatus  `json:"discipline_statuses,omitempty"`
 	PartnerStandings   []PartnerStanding   `json:"partner_standings,omitempty"`
 	ForeignUnits       []ForeignUnit       `json:"foreign_units,omitempty"`
 

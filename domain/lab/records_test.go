@@ -3,6 +3,7 @@ package lab_test
 import (
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -257,5 +258,64 @@ func TestEveryRuleAboutRecordsRaisesWhatIsMissing(t *testing.T) {
 		if !tested[id] && id != "C21" && id != "C82" { // these have tests of their own
 			t.Errorf("nothing shows %s raised", id)
 		}
+	}
+}
+
+// anyRecord draws a command about a lab's records that has a fair chance.
+func anyRecord(n func(int) int, who uuid.UUID, day domain.Date) lab.Command {
+	id := func(letter string) string { return letter + strconv.Itoa(1+n(3)) }
+	term := domain.Period{From: day, To: []domain.Date{{}, day.AddDays(n(900))}[n(2)]}
+	amount := []lab.Quantity{cny("50"), premises("10")}[n(2)]
+	switch n(9) {
+	case 0, 1, 2:
+		return atWork[n(len(atWork))].cmd
+	case 3:
+		a := lab.AppointMember{Kind: []lab.MemberKind{lab.DirectorPost, lab.Investigator, lab.Postdoc, lab.ThirdCountry, lab.CommitteeMember, lab.TeamLeader}[n(6)],
+			Person: person("李明"), Affiliation: who, Side: []domain.Side{"", domain.Foreign}[n(2)], Term: term}
+		switch a.Kind {
+		case lab.Postdoc:
+			a.Link = []string{"", "D1", "J1"}[n(3)]
+		case lab.CommitteeMember:
+			a.Body = id("B")
+		case lab.TeamLeader:
+			a.TeamSize = 2
+		}
+		return a
+	case 4:
+		return []lab.Command{
+			lab.MoveMember{Member: id("M"), Affiliation: who, On: day}, lab.EndMember{Member: id("M"), On: day, Ground: because},
+			lab.MinuteMeeting{Body: id("B"), Meeting: lab.Meeting{On: day, Present: 1 + n(9), Decided: because, Minutes: digest(1)}},
+			lab.RepealInstrument{Instrument: id("N"), On: day, Ground: because}, lab.WithdrawAutonomy{Instrument: id("N"), On: day, Ground: because},
+			lab.ReportReform{Reform: id("E"), ReformReport: lab.ReformReport{On: day, Result: because}},
+		}[n(6)]
+	case 5:
+		return []lab.Command{
+			lab.DesignateForeignUnit{Party: who, Unit: because, On: day, Document: digest(1), Ground: because},
+			lab.AssessPartner{Party: who, Level: []string{"below", "advanced"}[n(2)], Opinion: because, On: day},
+			lab.AwardJointDegrees{Programme: id("X"), Degrees: lab.Degrees{On: day, Level: "master", Number: 1, Evidence: digest(1)}},
+			visit(lab.YoungTeachers, nanjing, oxford, day.String(), day.String()),
+			lab.RecordOutput{Kind: "paper", Title: because, On: day, Identifier: id("10.1/"), Parties: []uuid.UUID{who}},
+		}[n(5)]
+	case 6:
+		return []lab.Command{
+			lab.ContributeToFund{Fund: id("K"), Contributor: who, Amount: yuan("50"), On: day, Evidence: digest(1)},
+			lab.AwardFromFund{Fund: id("K"), Award: lab.Award{On: day, Recipients: 1, Amount: yuan("30"), Purpose: because, Evidence: digest(1)}},
+			rate("EUR", "CNY", "7.8", day.String()),
+			lab.ReportIndicator{Objective: id("O"), Reading: lab.Reading{On: day, Value: domain.MustDecimal("5"), Evidence: digest(1)}},
+			lab.ChangeDirection{Direction: id("D"), Aim: lab.Aim{Name: because, Tag: "basic", Valid: term}, Ground: []domain.Text{{}, because}[n(2)]},
+		}[n(5)]
+	case 7:
+		return []lab.Command{
+			lab.FileAnnualReport{AnnualReport: lab.AnnualReport{Year: day.Year() - n(2), On: day, Summary: because, Document: digest(1)}},
+			lab.DeliverSupport{Support: id("S"), On: day, Evidence: digest(1)},
+			lab.PledgeCommitment{Party: who, Source: lab.MinistryFunds, Quantity: amount},
+			lab.SucceedHost{Successor: []uuid.UUID{fudan.ID, who}[n(2)], On: day, Evidence: digest(1)},
+		}[n(4)]
+	default:
+		return []lab.Command{
+			lab.ConsiderMinistrySupport{Text: because, On: day},
+			lab.GrantMinistrySupport{Support: id("G"), On: day, Quantity: amount, Document: "教技函〔2021〕1号"},
+			lab.DeclineMinistrySupport{Support: id("G"), On: day, Ground: because},
+		}[n(3)]
 	}
 }
