@@ -111,6 +111,8 @@ func incubated(w *world) *storied {
 	s.by(domain.Host, "adopt-plan", fmt.Sprintf(`{"on":"2015-03-01","title":%s,"from_year":2017,"to_year":2017,"document":%q}`, text, digest))
 	s.by(domain.Host, "assign-task", fmt.Sprintf(`{"text":%s,"owner":%q,"due":"2020-12-31"}`, text, s.host))
 	s.by(domain.Host, "link-platform", fmt.Sprintf(`{"name":%s,"level":"national","evidence":%q}`, text, digest))
+	s.by(domain.Host, "set-discipline", fmt.Sprintf(`{"discipline":%s}`, text))
+	s.by(domain.Host, "evidence-discipline", fmt.Sprintf(`{"discipline":%s,"status":"national-key","on":"2015-03-01","document":%q}`, text, digest))
 	for i, q := range []string{`{"cash":{"amount":"100","currency":"CNY"}}`, `{"premises_m2":"800"}`, `{"equipment":{"items":3,"value":{"amount":"90","currency":"CNY"}}}`} {
 		s.by(domain.Host, "pledge-commitment", `{"party":"`+s.host+`","source":"own","agreement":"A1","quantity":`+q+`}`)
 		s.by(domain.Host, "firm-up-commitment", fmt.Sprintf(`{"commitment":"F%d","on":"2015-03-01","evidence":%q}`, i+1, digest))

@@ -75,6 +75,40 @@ func (d Decimal) Add(o Decimal) Decimal {
 	return decimal(&sum)
 }
 
+// Convert is the amount at a rate, in the usual decimals of the currency it is
+// converted into. It rounds half away from zero: a conversion is for reports,
+// never for what is owed.
+func (d Decimal) Convert(rate Decimal, into string) Decimal {
+	var v apd.Decimal
+	if _, err := exact.Mul(&v, d.apd(), rate.apd()); err != nil {
+		panic(fmt.Sprintf("domain: convert %s at %s: %v", d, rate, err))
+	}
+	return rounded(&v, max(0, currencies[into]))
+}
+
+// PercentOf is the part of a total in percent, to two decimals; 0 of nothing.
+func (d Decimal) PercentOf(total Decimal) Decimal {
+	if total.IsZero() {
+		return Decimal{}
+	}
+	var v apd.Decimal
+	if _, err := rounding.Quo(&v, d.apd(), total.apd()); err != nil {
+		panic(fmt.Sprintf("domain: %s of %s: %v", d, total, err))
+	}
+	v.Exponent += 2
+	return rounded(&v, 2)
+}
+
+// rounding is exact without the promise never to round.
+var rounding = apd.Context{Precision: 100, MaxExponent: 100, MinExponent: -100, Traps: apd.DefaultTraps, Rounding: apd.RoundHalfUp}
+
+func rounded(v *apd.Decimal, places int) Decimal {
+	if _, err := rounding.Quantize(v, v, int32(-places)); err != nil {
+		panic(fmt.Sprintf("domain: round %s: %v", v, err))
+	}
+	return decimal(v)
+}
+
 // Neg is the number with its sign turned.
 func (d Decimal) Neg() Decimal {
 	if d.Sign() == 0 {

@@ -328,11 +328,35 @@ func word(event string, t reflect.Type, field string) string {
 		"Dimension": string(domain.Dimensions[0]), "Core": string(domain.Cores[0]), "SystemKind": string(domain.ForEstablishment),
 		"Class": string(lab.Substantive), "PartyRole": string(lab.PartnerParty), "ItemKind": string(lab.Responsibility),
 		"FundingSource": string(lab.ForeignFunds), "NameKind": string(domain.Official), "Scheme": string(domain.ROR), "Level": string(lab.MinistryLevel),
-		"AgreementStatus": string(lab.InForce), "Personal": "张华",
+		"AgreementStatus": string(lab.InForce), "Personal": "张华", "Side": string(domain.Foreign),
+		"BodyKind": string(lab.AcademicCommittee), "MemberKind": string(lab.CommitteeMember), "InstrumentKind": string(lab.CoordinationRules),
+		"ReformDomain": "research", "TrainingKind": string(lab.JointDegree), "VisitorKind": string(lab.YoungTeachers), "FundKind": string(lab.SeedFund),
+		"ObjectiveKind": string(lab.ServiceObjective), "CountKind": string(lab.TechnicalStaff), "SupportKind": string(lab.FundingSupport),
 	}[t.Name()]; ok {
 		return w
 	}
+	if w, ok := map[string]map[string]string{ // what a field says in one event and no other
+		"lab.record.discipline-evidenced.v1":      {"Status": "national-key"},
+		"lab.record.partner-assessed.v1":          {"Level": "world-class"},
+		"lab.record.joint-degrees-awarded.v1":     {"Programme": "X1", "Level": "doctor"},
+		"lab.record.supervisors-paired.v1":        {"Level": "doctor"},
+		"lab.record.visit-recorded.v1":            {"Programme": "X1", "Direction": "out"},
+		"lab.record.rate-recorded.v1":             {"From": "EUR", "To": "CNY", "Source": "中国外汇交易中心"},
+		"lab.record.project-linked.v1":            {"Kind": "big-science-plan", "Role": "participated"},
+		"lab.record.output-recorded.v1":           {"Kind": "paper", "Identifier": "10.1000/182"},
+		"lab.record.ministry-support-decided.v1":  {"Support": "G1", "Decision": "granted", "Document": "教技函〔2024〕12号"},
+		"lab.record.support-promised.v1":          {"Support": "S1"},
+		"lab.record.support-delivered.v1":         {"Support": "S1"},
+		"lab.record.instrument-adopted.v1":        {"ID": "N1"},
+		"lab.record.instrument-repealed.v1":       {"ID": "N1"},
+		"lab.record.reform-declared.v1":           {"ID": "E1"},
+		"lab.record.training-programme-opened.v1": {"ID": "X1"},
+	}[event][field]; ok {
+		return w
+	}
 	if w, ok := map[string]string{
+		"Body": "B1", "Charter": sampleDigest("charter"), "Minutes": sampleDigest("minutes"), "Member": "M1", "Link": "D1", "Reform": "E1", "Fund": "K1",
+		"Objective": "O1", "Direction": "D1", "Project": "J1", "Tag": "frontier", "Support": "G1",
 		"Agreement": "A1", "By": "A2", "Item": "R1", "Commitment": "F1", "Platform": "P1", "Task": "T1", "Clause": "第5条",
 		"Digest": sampleDigest("a document"), "Evidence": sampleDigest("evidence"), "Notice": sampleDigest("a notice"), "Document": sampleDigest("a document"),
 		"Lang": "zh", "Languages": "en", "GoverningLaw": "中华人民共和国法律", "Country": "CN", "Currency": "CNY", "Value": "052gg0110", "Kind": "university",

@@ -412,7 +412,8 @@ type FirmUpCommitment struct {
 	Evidence   string      `json:"evidence" doc:"Digest of the binding document"`
 }
 
-// Decide refuses a commitment that binds already.
+// Decide refuses a commitment that binds already, and one from the ministry
+// for more than it has granted (C82).
 func (p FirmUpCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	f, err := l.aCommitment(p.Commitment)
 	if err != nil {
@@ -426,6 +427,9 @@ func (p FirmUpCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	}
 	if f.Firm {
 		return nil, domain.Reject(domain.State, "承诺 %s 已于 %s 落实", "commitment %s has been firm since %s", f.ID, f.FirmOn)
+	}
+	if err := l.grantedFor(f, f.Quantity, p.On); err != nil {
+		return nil, err
 	}
 	return []Event{CommitmentFirmed{f.ID, f.Party, p.On, p.Evidence}}, nil
 }
@@ -478,7 +482,7 @@ type AmendCommitment struct {
 }
 
 // Decide refuses another kind or currency, and a change not every party has signed.
-func (p AmendCommitment) Decide(l *Lab, _ domain.Context) ([]Event, error) {
+func (p AmendCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	f, err := l.aCommitment(p.Commitment)
 	if err != nil {
 		return nil, err
@@ -496,6 +500,11 @@ func (p AmendCommitment) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	}
 	if err := l.amendedBy(f.Agreement, p.Amendment); err != nil {
 		return nil, err
+	}
+	if f.Firm {
+		if err := l.grantedFor(f, q, x.Today()); err != nil {
+			return nil, err
+		}
 	}
 	return []Event{CommitmentAmended{f.ID, f.Party, p.Amendment, f.Quantity, q, s}}, nil
 }

@@ -52,6 +52,7 @@ type Lab struct {
 	ManagementBody *ManagementBody `json:"management_body,omitempty"`
 
 	Reviews Reviews `json:"reviews,omitzero"`
+	Records
 }
 
 // Level says whose programme a lab is in: provinces and universities run

@@ -56,6 +56,9 @@ func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, nam
 			status = append(status, s.Command)
 		}
 	}
+	if n(3) == 0 {
+		return anyRecord(n, who, day), "", day
+	}
 	switch n(38) {
 	case 0, 1:
 		return propose, "", day

@@ -959,67 +959,9 @@ func (e DimensionAssessed) apply(l *Lab, m domain.Meta) {
 
 // The rules an application is submitted and decided by.
 
-func basePlatform(l *Lab, on domain.Date) (r result) {
-	for _, p := range l.platformsOn(on) {
-		r.proof = append(r.proof, p.Linked)
-	}
-	if len(r.proof) == 0 {
-		r.lack("没有附级别证明的依托平台", "no platform with evidence of its level is linked")
-	}
-	return r
-}
-
-func (l *Lab) platformsOn(on domain.Date) (there []Platform) {
-	for _, p := range l.Platforms {
-		if p.Evidence != "" && (p.Unlinked.IsZero() || p.Unlinked.After(on)) {
-			there = append(there, p)
-		}
-	}
-	return there
-}
-
 // platformOfLevel asks for a national or ministerial platform; where the
 // policy knows ways to apply, a provincial one will do in platform mode and a
 // team from overseas needs none.
-func platformOfLevel(u Under) func(*Lab, domain.Date) result {
-	return func(l *Lab, on domain.Date) (r result) {
-		levels := []string{"national", "ministerial"}
-		if a := l.application(); a != nil && a.frozen() != nil && len(u.Policy.Modes) > 0 {
-			switch a.frozen().Mode {
-			case domain.OverseasTeamMode:
-				return r
-			case domain.PlatformMode:
-				levels = append(levels, "provincial")
-			}
-		}
-		for _, p := range l.platformsOn(on) {
-			if slices.Contains(levels, p.Level) {
-				r.proof = append(r.proof, p.Linked)
-			}
-		}
-		if len(r.proof) == 0 {
-			r.lack("没有国家级或部级科研平台", "no platform of national or ministerial level is linked")
-		}
-		return r
-	}
-}
-
-func unitsNamed(l *Lab, on domain.Date) (r result) {
-	for i := range l.Agreements {
-		a := &l.Agreements[i]
-		if a.StatusOn(on) != InForce {
-			continue
-		}
-		for _, p := range a.PartiesOn(on) {
-			if p.Entity.Side == domain.Foreign && p.Role == PartnerParty && strings.TrimSpace(p.Unit) == "" {
-				r.lack("协议 %s 中%s尚未落实承担任务的研究机构", "agreement %s names no institute of %s that carries out its part", a.ID, p.Entity.Name)
-			}
-		}
-		r.proof = append(r.proof, a.Evidence...)
-	}
-	return r
-}
-
 func insideCall(u Under) func(*Lab, domain.Date) result {
 	return func(_ *Lab, on domain.Date) (r result) {
 		if !u.Policy.ByCall || slices.ContainsFunc(u.Policy.Calls, func(k domain.Call) bool { return k.Window.Contains(on) }) {

@@ -51,13 +51,13 @@ func TestC08AsksForAPlatformWithEvidence(t *testing.T) {
 	if !lab.Judge(s.State(), date("2022-02-14"), "C08")[0].Met {
 		t.Error("the platform does not count until it is unlinked")
 	}
-	refuses(t, s, submit, on("2022-03-01"), "C08", "选择高校优势学科和领域，依托国家级或水平相当的科技创新平台", "no platform with evidence", "C19")
+	refuses(t, s, submit, on("2022-03-01"), "C08", "选择高校优势学科和领域，依托国家级或水平相当的科技创新平台", "no platform is linked", "C19")
 }
 
 func TestC19AsksForALevelAndForWhatThePolicyOfTheDaySays(t *testing.T) {
 	s := tell(incubating(t), applying[:3]...)
 	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}, step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
-	quote := "建有国家重点实验室或教育部重点实验室等科研平台"
+	quote := "中方申请单位（高校）相关学科应是国家重点学科和特色优势学科，建有国家重点实验室或教育部重点实验室等科研平台"
 	modes := later
 	modes.Modes = []domain.Mode{domain.PlatformMode, domain.OverseasTeamMode}
 	freeze := func(m domain.Mode) lab.FreezePackage {
@@ -66,7 +66,7 @@ func TestC19AsksForALevelAndForWhatThePolicyOfTheDaySays(t *testing.T) {
 	s.When(freeze(""), under("2022-02-02", modes)).ThenRefused(domain.Invalid, "mode")
 	s.When(freeze(domain.PlatformMode), on("2022-02-02")).ThenRefused(domain.Invalid, "mode") // the document of 2014 knows no modes
 	s.When(freeze(domain.PlatformMode), under("2022-02-02", modes)).ThenAccepted()
-	refuses(t, s, submit, on("2022-03-01"), "C19", quote, "no platform of national or ministerial level is linked")
+	refuses(t, s, submit, on("2022-03-01"), "C19", quote, "no national or ministerial platform is linked")
 	s.When(submit, under("2022-03-01", modes)).ThenAccepted()
 	tell(s, step{"2022-03-02", lab.LinkPlatform{Name: because, Level: "ministerial", Evidence: digest(1)}})
 	if !lab.Judge(s.State(), date("2022-03-02"), "C19")[0].Met {
@@ -77,7 +77,7 @@ func TestC19AsksForALevelAndForWhatThePolicyOfTheDaySays(t *testing.T) {
 func TestC21AsksForTheInstituteOfEachForeignPartner(t *testing.T) {
 	s := three(t)
 	f := lab.Judge(s.State(), date("2020-03-01"), "C21")[0]
-	if f.Met || len(f.Missing) != 2 || f.Quote != "并落实相对独立的研究机构承担共建任务" || f.Missing[1].En != "agreement A1 names no institute of University of Bonn that carries out its part" {
+	if f.Met || len(f.Missing) != 2 || f.Quote != "并落实相对独立的研究机构承担共建任务" || f.Missing[1].En != "University of Bonn has designated no institute that carries out its part" {
 		t.Errorf("%+v", f)
 	}
 	if f := lab.Judge(agreed(t).State(), date("2020-03-01"), "C21")[0]; !f.Met || len(f.Proof) == 0 {

@@ -55,7 +55,7 @@ func (r Rule) unmet(missing ...domain.Text) domain.Finding {
 // Rules holds every rule by its id.
 var Rules = func() map[string]Rule {
 	m := map[string]Rule{}
-	for _, r := range []Rule{
+	for _, r := range slices.Concat([]Rule{
 		{"C01", "序", "依托高等学校整合提升并建设认定一批国际合作联合实验室",
 			domain.T("依托单位是高校，并有统一社会信用代码", "the host is a university and has a USCC"), hostIsUniversity},
 		{"C15", "三(一)", "中外合作双方应已签订法人间实质性合作协议",
@@ -80,12 +80,6 @@ var Rules = func() map[string]Rule {
 			domain.T("责任主体始终明确", "there is always a responsible host"), hosted},
 		{"C79", "六", "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位",
 			domain.T("依托单位已落实运行资金、用房和设备三类投入", "the host has firm commitments of cash, premises and equipment"), hostResources},
-		{"C08", "二", "选择高校优势学科和领域，依托国家级或水平相当的科技创新平台",
-			domain.T("已关联依托平台，并有其级别的证明", "a platform with evidence of its level is linked"), basePlatform},
-		{"C19", "三(一)", "建有国家重点实验室或教育部重点实验室等科研平台",
-			domain.T("有国家级或部级科研平台；政策区分申报方式的，从其规定", "a platform of national or ministerial level is linked; where the policy knows several ways to apply, as it says"), platformOfLevel(builtIn)},
-		{"C21", "三(一)", "并落实相对独立的研究机构承担共建任务",
-			domain.T("生效协议中每一外方合作单位均已落实承担任务的研究机构", "each foreign partner of an agreement in force names the institute that carries out its part"), unitsNamed},
 		{"C28", "三(四)", "高起点、高水平、有特色、有实效的认定标准",
 			domain.T("专家意见就四项标准逐一作出判断", "an expert's opinion judges each of the four criteria"), fourFindings},
 		{"C30", "三(四)", "不设批次，不限时间，不定名额",
@@ -116,7 +110,7 @@ var Rules = func() map[string]Rule {
 			domain.T("通过验收之后方可认定并开放运行", "recognition and opening come after acceptance was passed"), acceptancePassed},
 		{"1.6", OwnReading, "",
 			domain.T("登记依托单位提交材料的人不得登记对它的决定；隶属于任何一方的专家不得发表意见", "whoever recorded what a host handed in does not record the decision on it; an expert affiliated with a party gives no opinion"), separateDuties(builtIn)},
-	} {
+	}, recordRules) {
 		m[r.ID] = r
 	}
 	return m
@@ -133,7 +127,7 @@ var builtIn = Under{Policy: domain.BuiltIn}
 
 // dependent makes the checks of the rules that depend on it.
 var dependent = map[string]func(Under) func(*Lab, domain.Date) result{
-	"1.6": separateDuties, "C19": platformOfLevel, "C30": insideCall, "C62": incubated,
+	"1.6": separateDuties, "C19": disciplineStands, "C30": insideCall, "C62": incubated,
 }
 
 // Judge runs the named rules for a lab on a day, in that order, under the

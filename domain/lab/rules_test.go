@@ -47,6 +47,9 @@ func TestEveryQuoteStandsInTheProgrammeDocument(t *testing.T) {
 
 func TestEveryStepNamesRulesThereAre(t *testing.T) {
 	used := map[string]bool{"C78": true} // a command's own: no status step changes the host
+	for _, id := range lab.RecordRules { // raised on a day
+		used[id] = true
+	}
 	for _, s := range lab.Steps {
 		for _, id := range s.Rules {
 			used[id] = true
@@ -92,9 +95,9 @@ func TestEveryRuleOfAnApplicationAcceptsAndRefuses(t *testing.T) {
 	const apply = "2022-03-01"
 	for _, c := range []ruleCase{
 		{rule: "C08", with: []step{{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}},
-			want: []string{"no platform with evidence of its level is linked"}, also: []string{"C19"}},
+			want: []string{"no platform is linked"}, also: []string{"C19"}},
 		{rule: "C19", with: []step{{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}, {"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}}},
-			want: []string{"no platform of national or ministerial level is linked"}},
+			want: []string{"no national or ministerial platform is linked"}},
 		{rule: "C63", without: sends[lab.CompleteSelfAssessment](), want: []string{"no self-assessment by an indicator system is complete for this application"}},
 		{rule: "C64", without: sends[lab.IssueRecommendation](), want: []string{"no formal recommendation stands"}},
 		{rule: "C64", with: []step{{"2022-02-01", lab.WithdrawRecommendation{On: date("2022-02-01"), Ground: because}}}, want: []string{"no formal recommendation stands"}},
@@ -102,7 +105,7 @@ func TestEveryRuleOfAnApplicationAcceptsAndRefuses(t *testing.T) {
 			want: []string{"the host answers to a province, so that authority recommends it, not Nanjing University"}},
 		{rule: "C65", without: sends[lab.FreezePackage](), want: []string{"no application package is frozen"}},
 		{rule: "C15", with: []step{{"2022-02-01", lab.TerminateAgreement{Agreement: "A1", On: date("2022-02-01"), Ground: because}}},
-			want: []string{"on 2022-03-01 agreement A1 is terminated"}, also: []string{"C56"}},
+			want: []string{"on 2022-03-01 agreement A1 is terminated"}, also: []string{"C21", "C56"}},
 		{rule: "C15", with: []step{{"2022-02-01", lab.ClassifyAgreement{Agreement: "A1", Class: lab.Framework}}},
 			want: []string{"agreement A1 is not classified as substantive"}},
 		{rule: "C16", without: sends[lab.AttestIndependence](), want: []string{"the host has not attested the lab's independence"}},

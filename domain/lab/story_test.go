@@ -245,6 +245,7 @@ var conditions = func() (steps []step) {
 		{Due: date("2022-06-30"), Quantity: cny("100")}, {Due: date("2023-06-30"), Quantity: cny("100")}, {Due: date("2024-06-30"), Quantity: cny("100")},
 	}})
 	say("2020-04-09", lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(10)})
+	say("2020-04-09", lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2020-04-09"), Document: digest(11)})
 	return steps
 }()
 

@@ -1,0 +1,123 @@
+package lab
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+)
+
+// Records is what a lab at work has recorded of itself. Rows that other rows
+// name are numbered as they come: M1, M2 … members, B bodies, N instruments,
+// E reform measures, X training programmes, K funds, O objectives, D research
+// directions, J projects, S support measures, G ministry support.
+type Records struct {
+	Bodies             []Body              `json:"bodies,omitempty"`
+	Members            []Member            `json:"members,omitempty"`
+	Instruments        []AdoptedInstrument `json:"instruments,omitempty"`
+	Reforms            []ReformMeasure     `json:"reforms,omitempty"`
+	DisciplineStatuses []DisciplineStatus  `json:"discipline_statuses,omitempty"`
+	PartnerStandings   []PartnerStanding   `json:"partner_standings,omitempty"`
+	ForeignUnits       []ForeignUnit       `json:"foreign_units,omitempty"`
+
+	Training     []TrainingProgramme `json:"training_programmes,omitempty"`
+	Visits       []Visit             `json:"visits,omitempty"`
+	Supervisions []Supervision       `json:"supervisions,omitempty"`
+
+	Funds []Fund         `json:"funds,omitempty"`
+	Rates []ExchangeRate `json:"rates,omitempty"`
+
+	Objectives    []Objective    `json:"objectives,omitempty"`
+	Directions    []Direction    `json:"directions,omitempty"`
+	Projects      []Project      `json:"projects,omitempty"`
+	Counts        []Count        `json:"counts,omitempty"`
+	Outputs       []Output       `json:"outputs,omitempty"`
+	AnnualReports []AnnualReport `json:"annual_reports,omitempty"`
+
+	Support         []SupportMeasure  `json:"support,omitempty"`
+	MinistrySupport []MinistrySupport `json:"ministry_support,omitempty"`
+}
+
+// kindTable says each kind of something in both languages, in the order people
+// read them.
+type kindTable[K ~string] []struct {
+	kind K
+	text domain.Text
+}
+
+func (t kindTable[K]) text(k K) domain.Text {
+	for _, row := range t {
+		if row.kind == k {
+			return row.text
+		}
+	}
+	return domain.T(string(k), string(k))
+}
+
+// check reports a kind that is not in the table.
+func (t kindTable[K]) check(c *domain.Check, path string, k K) {
+	var codes []string
+	for _, row := range t {
+		codes = append(codes, string(row.kind))
+	}
+	c.Require(slices.Contains(codes, string(k)), path, "应为以下之一：%s", "give one of: %s", strings.Join(codes, ", "))
+}
+
+// number is the id of the next row.
+func number[T any](letter string, rows []T) string { return letter + strconv.Itoa(len(rows)+1) }
+
+// numbered is the row an id names, or nil.
+func numbered[T any](letter string, rows []T, id string) *T {
+	n, err := strconv.Atoi(strings.TrimPrefix(id, letter))
+	if err != nil || n < 1 || n > len(rows) || letter+strconv.Itoa(n) != id {
+		return nil
+	}
+	return &rows[n-1]
+}
+
+// found is numbered for a command, which says so where there is no such row.
+func found[T any](c *domain.Check, path, letter string, rows []T, id string) *T {
+	row := numbered(letter, rows, id)
+	c.Require(row != nil, path, "该实验室没有登记 %q；编号应形如 %s1", "the lab has no %q on record; its number looks like %s1", id, letter)
+	return row
+}
+
+// refuse is the refusal of a command by one rule.
+func refuse(rule, zh, en string, args ...any) error {
+	return domain.Unmet([]domain.Finding{Rules[rule].unmet(domain.Textf(zh, en, args...))})
+}
+
+// boundOn lists the parties of every agreement in force on a day, each once.
+func (l *Lab) boundOn(d domain.Date) []Party {
+	var bound []Party
+	for i := range l.Agreements {
+		a := &l.Agreements[i]
+		if a.StatusOn(d) != InForce {
+			continue
+		}
+		for _, p := range a.PartiesOn(d) {
+			if !slices.ContainsFunc(bound, func(q Party) bool { return q.Entity.ID == p.Entity.ID }) {
+				bound = append(bound, p)
+			}
+		}
+	}
+	return bound
+}
+
+// is reports whether the party is the given legal entity or took its place.
+func (p Party) is(id uuid.UUID) bool { return p.Entity.ID == id || p.Succeeds == id }
+
+// bound reports a legal entity that no agreement in force binds on a day, and
+// returns it as the agreement has it. A missing day is reported elsewhere.
+func (l *Lab) bound(c *domain.Check, path string, id uuid.UUID, on domain.Date) domain.EntityRef {
+	for _, p := range l.boundOn(on) {
+		if p.Entity.ID == id {
+			return p.Entity
+		}
+	}
+	c.Require(on.IsZero(), path, "该法人在 %s 不是生效协议的一方", "this legal entity is not a party to an agreement in force on %s", on)
+	return domain.EntityRef{}
+}
