@@ -222,6 +222,7 @@ func (s *Server) registerQueries() {
 	s.registerTrail()
 	s.registerReadiness()
 	s.registerReports()
+	s.registerClauses()
 }
 
 func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {

@@ -66,8 +66,8 @@ type Corrected struct{ domain.Correction }
 // of the one it corrects.
 func (Corrected) apply(*Programme, domain.Meta) {}
 
-// rules are the clauses that hold for a programme itself.
-var rules = map[string]domain.Finding{
+// Rules are the clauses that hold for a programme itself, by their ids.
+var Rules = map[string]domain.Finding{
 	"C03": {
 		Rule: "C03", Clause: "序", Quote: "为落实《国家中长期教育改革和发展规划纲要（2010-2020年）》",
 		Text: domain.T("每个政策文件以其文号登记一次", "each policy document is on record once, under its document number"),
@@ -104,7 +104,7 @@ func (f *findings) unless(ok bool, rule, zh, en string, args ...any) {
 			return
 		}
 	}
-	r := rules[rule]
+	r := Rules[rule]
 	r.Missing = []domain.Text{missing}
 	*f = append(*f, r)
 }
