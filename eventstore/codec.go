@@ -25,12 +25,16 @@ func (e *UnknownTypeError) Error() string {
 var codec = struct {
 	types map[string]reflect.Type
 	names map[reflect.Type]string
-}{map[string]reflect.Type{}, map[reflect.Type]string{}}
+	parts map[reflect.Type]part
+}{map[string]reflect.Type{}, map[reflect.Type]string{}, map[reflect.Type]part{}}
 
 func init() {
 	for name, event := range names {
 		t := reflect.TypeOf(event)
 		codec.types[name], codec.names[t] = t, name
+		if p, ok := partOf(t); ok {
+			codec.parts[t] = p
+		}
 	}
 }
 

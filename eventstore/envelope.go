@@ -3,6 +3,7 @@ package eventstore
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
@@ -20,6 +21,7 @@ type envelope struct {
 	SpecVersion     string         `json:"specversion"`
 	ID              uuid.UUID      `json:"id"`
 	Source          string         `json:"source"`
+	Subject         string         `json:"subject,omitempty"`
 	Type            string         `json:"type"`
 	Time            string         `json:"time"`
 	DataContentType string         `json:"datacontenttype"`
@@ -55,6 +57,42 @@ func parseSource(source string) (Stream, error) {
 	return Stream{}, fmt.Errorf("source %q is no aggregate's", source)
 }
 
+// subjects are the members of event data that name a part of a lab, the most
+// particular first, and what such parts are called in paths.
+var subjects = []struct{ member, plural string }{
+	{"commitment", "commitments"}, {"item", "rights"}, {"agreement", "agreements"},
+}
+
+// subject is the CloudEvents subject: the part of the aggregate an event is
+// about, as agreements/A1; empty where it is about the whole.
+func subject(event domain.Event) string {
+	if c, ok := domain.AsCorrection(event); ok && c.With.Event != nil {
+		return subject(c.With.Event)
+	}
+	part, ok := codec.parts[reflect.TypeOf(event)]
+	if !ok {
+		return ""
+	}
+	return part.plural + "/" + reflect.ValueOf(event).FieldByIndex(part.field).String()
+}
+
+// part is the member of an event type's data that names a part of a lab.
+type part struct {
+	field  []int
+	plural string
+}
+
+func partOf(t reflect.Type) (part, bool) {
+	for _, s := range subjects {
+		for _, f := range reflect.VisibleFields(t) {
+			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == s.member && f.Type.Kind() == reflect.String {
+				return part{f.Index, s.plural}, true
+			}
+		}
+	}
+	return part{}, false
+}
+
 // recordedTime is RFC 3339 in UTC with exactly six decimals, so that times
 // sort as text.
 const recordedTime = "2006-01-02T15:04:05.000000Z"
@@ -70,7 +108,7 @@ func Encode(stream Stream, m domain.Meta, event domain.Event) (Pending, error) {
 		return Pending{}, fmt.Errorf("eventstore: encode %s: %w", name, err)
 	}
 	body, err := json.Marshal(envelope{
-		SpecVersion: "1.0", ID: m.ID, Source: stream.Source(), Type: name,
+		SpecVersion: "1.0", ID: m.ID, Source: stream.Source(), Subject: subject(event), Type: name,
 		Time: m.Time.UTC().Format(recordedTime), DataContentType: "application/json",
 		Revision: m.Revision, Actor: m.Actor.Subject, Role: m.Actor.Role, OnBehalfOf: m.Actor.OnBehalfOf,
 		Reason: m.Because.Reason, Basis: m.Because.Basis.Document,
