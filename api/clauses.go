@@ -115,7 +115,7 @@ var clauses = []clauseRow{
 	{"C78", "六", "高校是联合实验室建设的责任主体", "succeed-host", "lab.record.host-succeeded.v1", oneLab, "host", ""},
 	{"C79", "六", "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位", "pledge-commitment amend-commitment receive-contribution return-contribution fulfil-commitment cancel-commitment", "lab.funding.pledged.v1 lab.funding.amended.v1 lab.funding.received.v1 lab.funding.returned.v1 lab.funding.fulfilled.v1 lab.funding.cancelled.v1", "/v1/labs/{lab}/commitments", "commitments", ""},
 	{"C80", "六", "积极拓展社会的投入渠道，形成多元化支持", "pledge-commitment", "lab.funding.pledged.v1", "/v1/labs/{lab}/commitments", "commitments", ""},
-	{"C81", "六", "优化投入结构、提高投入效益，增强联合实验室自我发展的能力", "record-rate", "lab.record.rate-recorded.v1", "/v1/reports/funding-shares", "rates", ""},
+	{"C81", "六", "优化投入结构、提高投入效益，增强联合实验室自我发展的能力", "record-rate", "lab.record.rate-recorded.v1", "/v1/labs/{lab}/funding-structure", "rates", ""},
 	{"C82", "六", "教育部将根据联合实验室建设情况，研究给予支持", "consider-ministry-support grant-ministry-support decline-ministry-support", "lab.record.ministry-support-considered.v1 lab.record.ministry-support-decided.v1", oneLab, "ministry_support", ""},
 }
 

@@ -71,6 +71,22 @@ func TestReportsAddExactlyAndNeverAcrossCurrencies(t *testing.T) {
 	}
 }
 
+func TestCashIsConvertedOnlyAtARecordedRate(t *testing.T) {
+	w, lab, host, _ := reported(t)
+	h := w.as(domain.Host, host)
+	for i := range 3 {
+		w.done("/v1/labs/"+lab+"/firm-up-commitment", w.as(domain.Officer), fmt.Sprintf(`{"commitment":"F%d","on":"2021-01-01","evidence":%q}`, i+1, digest))
+	}
+	structure := "/v1/labs/" + lab + "/funding-structure?currency=CNY"
+	if r := w.get(structure, h); r.at("total") != 2.0 {
+		t.Errorf("without a rate: %s", r.text)
+	}
+	w.done("/v1/labs/"+lab+"/record-rate", h, `{"on":"2021-01-01","from":"EUR","to":"CNY","rate":"8","source":"中国人民银行公告"}`)
+	if r := w.get(structure, h); r.at("total") != 1.0 || r.str("items.0.currency") != "CNY" {
+		t.Errorf("with a rate: %s", r.text)
+	}
+}
+
 func TestLabsByStatusAreCountedOnEachDay(t *testing.T) {
 	w, _, _, _ := reported(t)
 	r := w.get("/v1/reports/labs-by-status?from=2019-06-01&to=2021-06-30&every=year", w.as(domain.Auditor))

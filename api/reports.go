@@ -66,7 +66,13 @@ type decisionRow struct {
 	RecognisedRate  domain.Decimal `json:"recognised_rate" doc:"Of the acceptances decided for good: recognised or not passed"`
 }
 
+type structureInput struct {
+	PartsInput
+	Currency string `query:"currency" pattern:"^[A-Z]{3}$" doc:"Convert into this currency where the lab has a rate on record; absent: each currency on its own"`
+}
+
 func (s *Server) registerReports() {
+	register(s, query("lab-funding-structure", "/v1/labs/{lab}/funding-structure", "labs", "投入结构：已落实现金按来源所占比例，各币种分列；仅按登记的汇率换算。", "Read where a lab's cash comes from, by currency"), s.fundingStructure)
 	table(s, report("report-labs-by-status", "/v1/reports/labs-by-status", "各状态实验室数量及其变化。", "Count labs by status over time"), s.labsByStatus)
 	table(s, report("report-funding", "/v1/reports/funding", "按单位、年度、种类、来源和币种列出承诺与到位。", "Commitments against deliveries"), s.fundingReport)
 	table(s, report("report-funding-shares", "/v1/reports/funding-shares", "投入结构：各来源所占比例，按种类和币种分列。", "Shares of funding by source"), s.fundingShares)
@@ -194,6 +200,14 @@ func (s *Server) fundingShares(ctx context.Context, in *fundingInput) (rows []sh
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit), slices.Index(lab.FundingSources, a.Source)-slices.Index(lab.FundingSources, b.Source))
 	})
 	return rows, nil
+}
+
+func (s *Server) fundingStructure(ctx context.Context, in *structureInput) (*list[lab.Structure], error) {
+	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	return whole(l.FundingStructure(s.day(in.On), in.Currency)), nil
 }
 
 func (s *Server) decisionsReport(ctx context.Context, _ *struct{}) (rows []decisionRow, err error) {
