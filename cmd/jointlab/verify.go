@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,6 +83,27 @@ have the folder open.`,
 		},
 	}
 	storeFlags(cmd, &where)
+	return cmd
+}
+
+func healthCommand() *cobra.Command {
+	var server string
+	cmd := &cobra.Command{
+		Use:   "health",
+		Short: "Ask a running server whether it is ready · 检查服务是否就绪",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var ready struct {
+				Position uint64 `json:"position"`
+			}
+			if err := (client{base: strings.TrimSuffix(server, "/"), http: httpClient()}).get(cmd.Context(), "/readyz", &ready); err != nil {
+				return fmt.Errorf("%s is not ready: %w", server, err)
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "ready at position %d\n", ready.Position)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&server, "server", "http://127.0.0.1:8080", "address of the server")
 	return cmd
 }
 
