@@ -103,6 +103,7 @@ func (c client) send(ctx context.Context, path, key string, command any) (answer
 	r.Header.Set("Prefer", "respond-async")
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
+		r.Header.Set("X-Request-Id", key) // and so the event says where it comes from
 	}
 	var a answer
 	return a, c.do(r, &a)

@@ -179,8 +179,14 @@ func (r *register) problems() []string {
 	return problems
 }
 
-// caughtUp waits until the read model holds every event of the ledger.
+// caughtUp waits until the ledger holds every event of EventStoreDB, where that
+// is the store, and the read model every event of the ledger.
 func (r *register) caughtUp(ctx context.Context) error {
+	if r.db != nil {
+		if err := r.relayed(ctx); err != nil {
+			return err
+		}
+	}
 	head, err := r.log.Head(ctx)
 	if err != nil || head == 0 {
 		return err
@@ -192,6 +198,32 @@ func (r *register) caughtUp(ctx context.Context) error {
 		}
 		return r.model.Wait(ctx, last[0].Stream, d.Meta.Revision+1)
 	})
+}
+
+// relayed waits until the ledger holds the last event that EventStoreDB holds now.
+func (r *register) relayed(ctx context.Context) error {
+	all := r.db.All()
+	head, err := all.Head(ctx)
+	if err != nil || head == 0 {
+		return err
+	}
+	last, err := all.At(ctx, head)
+	if err != nil {
+		return err
+	}
+	arrived := errors.New("arrived")
+	err = r.log.Follow(ctx, 0, func(events []eventstore.Recorded) error {
+		for _, e := range events {
+			if e.ID == last.ID {
+				return arrived
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, arrived) {
+		return nil
+	}
+	return err
 }
 
 // close stops the relay and the follower, then closes the model and the stores.
