@@ -175,6 +175,29 @@ func TestWatchesFollowFromTheRecordAndTheDateAlone(t *testing.T) {
 	}
 }
 
+func TestWatchesOfALabAtWorkNameVisitsPostsAndSupportOwed(t *testing.T) {
+	s := tell(agreed(t),
+		step{"2020-04-01", lab.StartIncubation{On: date("2020-04-01")}},
+		step{"2020-06-01", promise(nanjing, lab.PolicySupport, "2021-02-01")},
+		step{"2020-06-01", appoint(lab.DirectorPost, "王", nanjing, "2020-06-01", "2021-03-01")},
+		step{"2021-09-01", visit(lab.YoungTeachers, nanjing, oxford, "2021-03-01", "2021-04-01")},
+	)
+	for _, c := range []struct {
+		day  string
+		want []string
+	}{
+		{"2020-05-01", []string{"director-vacant chinese 2020-04-01 true", "director-vacant foreign 2020-04-01 true"}},
+		{"2021-01-15", []string{"director-vacant foreign 2020-04-01 true", "support-overdue S1 2021-02-01 false", "term-ends M1 2021-03-01 false"}},
+		{"2022-01-15", []string{
+			"director-vacant foreign 2020-04-01 true", "support-overdue S1 2021-02-01 true", "director-vacant chinese 2021-03-01 true", "visit-owed 2021 2021-12-31 true",
+		}},
+	} {
+		if got := watches(s.State(), c.day, 60); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("on %s: %q, want %q", c.day, got, c.want)
+		}
+	}
+}
+
 func TestALabThatHasEndedIsNotWatched(t *testing.T) {
 	s := tell(agreed(t), step{"2020-05-01", lab.Withdraw{On: date("2020-05-01"), Ground: because}})
 	if got := watches(s.State(), "2029-12-31", 365); got != nil {

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/jointlab/jointlab/domain"
@@ -9,7 +10,7 @@ import (
 // Watch is something that is about to lapse, or has lapsed. Watches follow from
 // what is recorded and a date alone; nobody has to record that time passed.
 type Watch struct {
-	Kind    string      `json:"kind" doc:"agreement-expires, construction-ends, rectification-due, item-overdue, task-overdue, instalment-late or plan-ends"`
+	Kind    string      `json:"kind" doc:"agreement-expires, construction-ends, rectification-due, item-overdue, instalment-late, plan-ends, support-overdue, visit-owed, director-vacant or term-ends"`
 	Subject string      `json:"subject" doc:"What it is about: A1, R3, F2, T1, or the lab's own date"`
 	Due     domain.Date `json:"due" doc:"The day it lapses, or lapsed"`
 	Lapsed  bool        `json:"lapsed" doc:"Whether that day has passed"`
@@ -68,6 +69,55 @@ func (l *Lab) Watches(on domain.Date, ahead int) []Watch {
 		end := domain.NewDate(p.ToYear, 12, 31)
 		w.add("plan-ends", "plan", end, "整体实施方案第 %d 版至 %s 结束", "Version %d of the implementation plan ends on %s", p.Version, end)
 	}
+	for i := range l.Support {
+		if m := &l.Support[i]; m.Delivered.IsZero() {
+			w.add("support-overdue", m.ID, m.Due, "%[2]s 承诺的支持 %[1]s 应于 %[3]s 前落实：%[4]s", "Support %[1]s promised by %[2]s is due on %[3]s: %[4]s", m.ID, m.Provider.Name, m.Due, m.Text)
+		}
+	}
+	if l.Status != StatusProposed { // before incubation a lab owes neither visits nor directors
+		w.visits(l)
+		w.posts(l)
+	}
 	slices.SortStableFunc(w.found, func(a, b Watch) int { return a.Due.Compare(b.Due) })
 	return w.found
+}
+
+// visits adds each year since incubation began in which a party sent no young
+// teacher (C41).
+func (w *watching) visits(l *Lab) {
+	owed, _ := l.VisitsOwed(w.on)
+	for _, o := range owed {
+		if o.Year >= l.Incubation.Latest().Year() {
+			w.add("visit-owed", fmt.Sprint(o.Year), domain.NewDate(o.Year, 12, 31), "%s 在 %d 年没有青年教师到对方机构交流访问", "%s sent no young teacher to a partner in %d", o.Party.Name, o.Year)
+		}
+	}
+}
+
+// posts adds director posts that nobody holds, since when, and terms of members
+// that end (C49).
+func (w *watching) posts(l *Lab) {
+	for _, side := range []domain.Side{domain.Chinese, domain.Foreign} {
+		name := map[domain.Side]domain.Text{domain.Chinese: domain.T("中方", "Chinese"), domain.Foreign: domain.T("外方", "foreign")}[side]
+		since, held := l.Incubation.Latest(), false
+		for i := range l.Members {
+			m := &l.Members[i]
+			if m.Kind != DirectorPost || m.Side != side {
+				continue
+			}
+			held = held || m.InOffice(w.on)
+			for _, end := range []domain.Date{m.Ended, m.Term.To} {
+				if !end.After(w.on) {
+					since = domain.Later(since, end)
+				}
+			}
+		}
+		if !held {
+			w.add("director-vacant", string(side), since, "%[2]s 起没有%[1]s负责人在任", "No %s director has been in office since %s", name, since)
+		}
+	}
+	for i := range l.Members {
+		if m := &l.Members[i]; m.InOffice(w.on) {
+			w.add("term-ends", m.ID, m.Term.To, "%[2]s（%[1]s）的任期至 %[3]s 结束", "The term of %[2]s (%[1]s) ends on %[3]s", m.ID, m.Kind, m.Term.To)
+		}
+	}
 }
