@@ -23,6 +23,8 @@ type readinessView struct {
 	StatusText domain.Text     `json:"status_text"`
 	Steps      []lab.Readiness `json:"steps"`
 	Revision   uint64          `json:"revision"`
+
+	Raised []domain.Finding `json:"raised" doc:"What the programme asks of the lab's records on that day. Nothing is refused for these"`
 }
 
 // watchRow is a watch of one lab in a list.
@@ -114,6 +116,7 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	claims, _ := claimsOf(ctx) // who asks may be who recorded the submission
 	return one(Conditional{}, events, false, &readinessView{
 		l.ID, l.Name(), on, judged.PolicyOn(on).Document, status, status.Text(), l.Readiness(judged, claims.actor(), on), events - 1,
+		lab.JudgeUnder(lab.Under{Policy: judged.PolicyOn(on), Actor: claims.actor()}, l, on, lab.RecordRules...),
 	}), nil
 }
 

@@ -482,6 +482,7 @@ func (d *demo) labs() {
 	s.prepare()
 	on = s.evaluate(s.establish(s.apply()))
 	s.recognise(on, "示例认字 0000-009")
+	s.works()
 	s.as(domain.Ministry, "suspend", lab.Suspend{Because: ministryDocument, On: on.AddDays(300), Ground: domain.T("一方停止投入", "A party stopped its contributions")})
 	s.as(domain.Ministry, "resume", lab.Resume{Because: ministryDocument, On: on.AddDays(500)})
 	d.send(domain.Officer, uuid.Nil, "/v1/entities/"+demoEntity("muster").String()+"/rename", entity.Rename{
