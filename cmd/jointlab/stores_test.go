@@ -225,6 +225,20 @@ func TestARegisterMovesIntoEventStoreDBAndComparesEqualUntilOneSideChanges(t *te
 	}
 }
 
+// listening keeps the headers of the last answer.
+type listening struct {
+	direct
+	header http.Header
+}
+
+func (l *listening) RoundTrip(r *http.Request) (*http.Response, error) {
+	w, err := l.direct.RoundTrip(r)
+	if err == nil {
+		l.header = w.Header
+	}
+	return w, err
+}
+
 func TestWhileEventStoreDBIsAwayWritesAreRefusedInTimeAndReadsGoOn(t *testing.T) {
 	db := esdbtest.Start(t)
 	r := opened(t, settings{store: eventStoreDB, data: t.TempDir(), esdbURL: db.URL()})
@@ -243,10 +257,12 @@ func TestWhileEventStoreDBIsAwayWritesAreRefusedInTimeAndReadsGoOn(t *testing.T)
 		t.Error("the event before did not arrive")
 	}
 	db.Away()
+	heard := &listening{direct: direct{r.handler}}
+	officer.http = &http.Client{Transport: heard}
 	err = register(within(t), "while away")
 	p, ok := err.(*problem)
-	if !ok || p.Status != http.StatusServiceUnavailable {
-		t.Errorf("a command while EventStoreDB is away: %v", err)
+	if !ok || p.Status != http.StatusServiceUnavailable || heard.header.Get("Retry-After") == "" {
+		t.Errorf("a command while EventStoreDB is away: %v, headers %v", err, heard.header)
 	}
 	var page struct {
 		Total int `json:"total"`
