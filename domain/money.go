@@ -86,17 +86,27 @@ func (d Decimal) Convert(rate Decimal, into string) Decimal {
 	return rounded(&v, max(0, currencies[into]))
 }
 
-// PercentOf is the part of a total in percent, to two decimals; 0 of nothing.
-func (d Decimal) PercentOf(total Decimal) Decimal {
-	if total.IsZero() {
+// ShareOf is the number as a share of whole, rounded half up to four decimals:
+// 0.3333. A share of nothing is 0.
+func (d Decimal) ShareOf(whole Decimal) Decimal {
+	if whole.IsZero() {
 		return Decimal{}
 	}
 	var v apd.Decimal
-	if _, err := rounding.Quo(&v, d.apd(), total.apd()); err != nil {
-		panic(fmt.Sprintf("domain: %s of %s: %v", d, total, err))
+	if _, err := rounding.Quo(&v, d.apd(), whole.apd()); err != nil {
+		panic(fmt.Sprintf("domain: %s of %s: %v", d, whole, err))
 	}
+	return rounded(&v, 4)
+}
+
+// PercentOf is ShareOf in percent, to two decimals; 0 of nothing.
+func (d Decimal) PercentOf(whole Decimal) Decimal {
+	if whole.IsZero() {
+		return Decimal{}
+	}
+	v := d.ShareOf(whole).apd()
 	v.Exponent += 2
-	return rounded(&v, 2)
+	return decimal(v)
 }
 
 // rounding is exact without the promise never to round.
@@ -117,23 +127,6 @@ func (d Decimal) Neg() Decimal {
 	v := d.apd()
 	v.Negative = !v.Negative
 	return decimal(v)
-}
-
-// ShareOf is the number as a share of whole, rounded half up to four decimals:
-// 0.3333. A share of nothing is 0.
-func (d Decimal) ShareOf(whole Decimal) Decimal {
-	var q apd.Decimal
-	if whole.Sign() == 0 {
-		return Decimal{}
-	}
-	round := apd.Context{Precision: 100, MaxExponent: 1000, MinExponent: -1000, Rounding: apd.RoundHalfUp, Traps: apd.DivisionByZero}
-	if _, err := round.Quo(&q, d.apd(), whole.apd()); err != nil {
-		panic(fmt.Sprintf("domain: share %s of %s: %v", d, whole, err))
-	}
-	if _, err := round.Quantize(&q, &q, -4); err != nil {
-		panic(fmt.Sprintf("domain: share %s of %s: %v", d, whole, err))
-	}
-	return decimal(&q)
 }
 
 // Cmp is negative, zero or positive as d is less than, equal to or more than o.
