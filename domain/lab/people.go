@@ -98,10 +98,17 @@ type Affiliation struct {
 	From   domain.Date      `json:"from"`
 }
 
-// InOffice reports whether the post is held on a day.
-func (m *Member) InOffice(d domain.Date) bool {
-	return m.Term.Contains(d) && (m.Ended.IsZero() || d.Before(m.Ended))
+// held is the term as it turned out: shorter where the post was given up.
+func (m *Member) held() domain.Period {
+	held := m.Term
+	if !m.Ended.IsZero() {
+		held.To = m.Ended.AddDays(-1)
+	}
+	return held
 }
+
+// InOffice reports whether the post is held on a day.
+func (m *Member) InOffice(d domain.Date) bool { return m.held().Contains(d) }
 
 // AffiliationOn is the institution the member is employed by on a day.
 func (m *Member) AffiliationOn(d domain.Date) domain.EntityRef {
@@ -116,10 +123,7 @@ func (m *Member) AffiliationOn(d domain.Date) domain.EntityRef {
 
 // overlaps reports whether the post is held on any day of a term.
 func (m *Member) overlaps(t domain.Period) bool {
-	held := m.Term
-	if !m.Ended.IsZero() {
-		held.To = m.Ended.AddDays(-1)
-	}
+	held := m.held()
 	return (held.To.IsZero() || !held.To.Before(t.From)) && (t.To.IsZero() || !t.To.Before(held.From)) && (held.To.IsZero() || !held.To.Before(held.From))
 }
 

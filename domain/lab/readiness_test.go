@@ -180,21 +180,39 @@ func TestWatchesOfALabAtWorkNameVisitsPostsAndSupportOwed(t *testing.T) {
 		step{"2020-04-01", lab.StartIncubation{On: date("2020-04-01")}},
 		step{"2020-06-01", promise(nanjing, lab.PolicySupport, "2021-02-01")},
 		step{"2020-06-01", appoint(lab.DirectorPost, "王", nanjing, "2020-06-01", "2021-03-01")},
+		step{"2020-06-01", appoint(lab.DirectorPost, "Halley", oxford, "2020-06-01", "2025-05-31")},
+		step{"2021-06-01", lab.EndMember{Member: "M2", On: date("2021-06-01"), Ground: because}},
 		step{"2021-09-01", visit(lab.YoungTeachers, nanjing, oxford, "2021-03-01", "2021-04-01")},
 	)
+	vacant := []string{"support-overdue S1 2021-02-01 true", "director-vacant chinese 2021-03-02 true", "director-vacant foreign 2021-06-01 true"}
 	for _, c := range []struct {
-		day  string
-		want []string
+		day   string
+		ahead int
+		want  []string
 	}{
-		{"2020-05-01", []string{"director-vacant chinese 2020-04-01 true", "director-vacant foreign 2020-04-01 true"}},
-		{"2021-01-15", []string{"director-vacant foreign 2020-04-01 true", "support-overdue S1 2021-02-01 false", "term-ends M1 2021-03-01 false"}},
-		{"2022-01-15", []string{
-			"director-vacant foreign 2020-04-01 true", "support-overdue S1 2021-02-01 true", "director-vacant chinese 2021-03-01 true", "visit-owed 2021 2021-12-31 true",
-		}},
+		{"2020-05-01", 60, []string{"director-vacant chinese 2020-04-01 true", "director-vacant foreign 2020-04-01 true"}},
+		{"2021-01-15", 60, []string{"support-overdue S1 2021-02-01 false", "term-ends M1 2021-03-01 false"}},
+		{"2021-03-01", 91, []string{"support-overdue S1 2021-02-01 true", "term-ends M1 2021-03-01 false", "term-ends M2 2021-05-31 false"}},
+		{"2021-12-30", 0, vacant},
+		{"2021-12-30", 1, then(vacant, "visit-owed 2021 2021-12-31 false")},
+		{"2021-12-30", 400, then(vacant, "visit-owed 2021 2021-12-31 false")}, // none of 2022 yet
+		{"2022-01-01", 0, then(vacant, "visit-owed 2021 2021-12-31 true")},
+		{"2022-11-01", 60, then(vacant, "visit-owed 2021 2021-12-31 true", "visit-owed 2022 2022-12-31 false", "visit-owed 2022 2022-12-31 false")},
 	} {
-		if got := watches(s.State(), c.day, 60); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("on %s: %q, want %q", c.day, got, c.want)
+		if got := watches(s.State(), c.day, c.ahead); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("on %s, %d days ahead: %q, want %q", c.day, c.ahead, got, c.want)
 		}
+	}
+	for _, w := range s.State().Watches(date("2022-11-01"), 60) {
+		domaintest.Both(t, w.Text)
+	}
+}
+
+func TestYearsBeforeIncubationOweNoVisits(t *testing.T) {
+	s := tell(agreed(t), step{"2021-04-01", lab.StartIncubation{On: date("2021-04-01")}})
+	want := []string{"visit-owed 2022 2022-12-31 true", "visit-owed 2022 2022-12-31 true"}
+	if got := watches(s.State(), "2023-01-01", 0); !reflect.DeepEqual(got[2:], want) {
+		t.Errorf("%q, want %q after two vacant posts", got, want)
 	}
 }
 

@@ -82,13 +82,27 @@ func (l *Lab) Watches(on domain.Date, ahead int) []Watch {
 	return w.found
 }
 
-// visits adds each year since incubation began in which a party sent no young
-// teacher (C41).
+// since is the day from which a lab owes visits and directors: when incubation
+// began or, where a source does not say, when the status it gives did.
+func (l *Lab) since() domain.Date {
+	if l.Incubation.IsZero() {
+		return l.StatusSince.Latest()
+	}
+	return l.Incubation.Latest()
+}
+
+// visits adds each whole year since incubation began, the present one included
+// if it ends in the time looked ahead, in which a party sent no young teacher
+// (C41).
 func (w *watching) visits(l *Lab) {
-	owed, _ := l.VisitsOwed(w.on)
+	by := w.until.AddDays(1)
+	if next := domain.NewDate(w.on.Year()+1, 1, 1); by.After(next) {
+		by = next // nobody owes the visits of years to come yet
+	}
+	owed, _ := l.VisitsOwed(by)
 	for _, o := range owed {
-		if o.Year >= l.Incubation.Latest().Year() {
-			w.add("visit-owed", fmt.Sprint(o.Year), domain.NewDate(o.Year, 12, 31), "%s 在 %d 年没有青年教师到对方机构交流访问", "%s sent no young teacher to a partner in %d", o.Party.Name, o.Year)
+		if !domain.NewDate(o.Year, 1, 1).Before(l.since()) {
+			w.add("visit-owed", fmt.Sprint(o.Year), domain.NewDate(o.Year, 12, 31), "%[2]d 年没有%[1]s青年教师赴对方机构交流访问的记录", "No young teacher of %[1]s is on record as visiting the other side in %[2]d", o.Party.Name, o.Year)
 		}
 	}
 }
@@ -97,27 +111,25 @@ func (w *watching) visits(l *Lab) {
 // that end (C49).
 func (w *watching) posts(l *Lab) {
 	for _, side := range []domain.Side{domain.Chinese, domain.Foreign} {
-		name := map[domain.Side]domain.Text{domain.Chinese: domain.T("中方", "Chinese"), domain.Foreign: domain.T("外方", "foreign")}[side]
-		since, held := l.Incubation.Latest(), false
+		since, held := l.since(), false
 		for i := range l.Members {
 			m := &l.Members[i]
 			if m.Kind != DirectorPost || m.Side != side {
 				continue
 			}
 			held = held || m.InOffice(w.on)
-			for _, end := range []domain.Date{m.Ended, m.Term.To} {
-				if !end.After(w.on) {
-					since = domain.Later(since, end)
-				}
+			if last := m.held().To; !last.IsZero() && last.Before(w.on) {
+				since = domain.Later(since, last.AddDays(1))
 			}
 		}
 		if !held {
-			w.add("director-vacant", string(side), since, "%[2]s 起没有%[1]s负责人在任", "No %s director has been in office since %s", name, since)
+			w.add("director-vacant", string(side), since, "%[2]s 起没有%[1]s负责人在任", "No %[1]s director has been in office since %[2]s", sideText(side), since)
 		}
 	}
 	for i := range l.Members {
 		if m := &l.Members[i]; m.InOffice(w.on) {
-			w.add("term-ends", m.ID, m.Term.To, "%[2]s（%[1]s）的任期至 %[3]s 结束", "The term of %[2]s (%[1]s) ends on %[3]s", m.ID, m.Kind, m.Term.To)
+			last := m.held().To
+			w.add("term-ends", m.ID, last, "%[2]s（%[1]s）的任期至 %[3]s 结束", "The term of %[1]s (%[2]s) ends on %[3]s", m.ID, m.Kind, last)
 		}
 	}
 }
