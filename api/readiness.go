@@ -24,7 +24,7 @@ type readinessView struct {
 	Steps      []lab.Readiness `json:"steps"`
 	Revision   uint64          `json:"revision"`
 
-	Raised []domain.Finding `json:"raised" doc:"What the programme asks of the lab's records on that day. Nothing is refused for these"`
+	Raised []domain.Finding `json:"raised" doc:"What the programme asks of the lab's records on that day, met or not. No record is refused for these; a step is only for those it lists itself"`
 }
 
 // watchRow is a watch of one lab in a list.

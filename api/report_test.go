@@ -4,10 +4,12 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
 )
 
 // reported is a lab with an agreement, commitments and a history to report on.
@@ -27,8 +29,8 @@ func reported(t *testing.T) (w *world, lab, host, partner string) {
 }
 
 func TestReadinessAndTheCommandSayTheSame(t *testing.T) {
-	w, lab, host, _ := reported(t)
-	r := w.get("/v1/labs/"+lab+"/readiness?on=2021-03-01", w.as(domain.Auditor))
+	w, id, host, _ := reported(t)
+	r := w.get("/v1/labs/"+id+"/readiness?on=2021-03-01", w.as(domain.Auditor))
 	steps := r.at("steps").([]any)
 	if r.StatusCode != http.StatusOK || len(steps) != 2 {
 		t.Fatalf("%s %s", r.Status, r.text)
@@ -39,12 +41,32 @@ func TestReadinessAndTheCommandSayTheSame(t *testing.T) {
 			unmet = append(unmet, f["rule"].(string))
 		}
 	}
-	no := w.post("/v1/labs/"+lab+"/submit-application", w.as(domain.Host, host), `{"on":"2021-03-01","effect":{"zh":"成效"},"document":"`+digest+`"}`)
+	no := w.post("/v1/labs/"+id+"/submit-application", w.as(domain.Host, host), `{"on":"2021-03-01","effect":{"zh":"成效"},"document":"`+digest+`"}`)
 	for _, f := range no.at("findings").([]any) {
 		refused = append(refused, f.(map[string]any)["rule"].(string))
 	}
 	if len(unmet) == 0 || strings.Join(unmet, " ") != strings.Join(refused, " ") {
 		t.Errorf("readiness misses %v, the command is refused for %v", unmet, refused)
+	}
+	// What the lab's records owe is raised in the same answer, and stops being so once recorded.
+	raised := func() (rules, met []string) {
+		for _, f := range w.get("/v1/labs/"+id+"/readiness?on=2021-03-01", w.as(domain.Auditor)).at("raised").([]any) {
+			f := f.(map[string]any)
+			rules = append(rules, f["rule"].(string))
+			if f["met"] == true {
+				met = append(met, f["rule"].(string))
+			} else if missing, _ := f["missing"].([]any); len(missing) == 0 || f["quote"] != lab.Rules[f["rule"].(string)].Quote {
+				t.Errorf("raised without what is missing or the quote: %v", f)
+			}
+		}
+		return rules, met
+	}
+	if rules, met := raised(); !slices.Equal(rules, lab.RecordRules) || slices.Contains(met, "C22") {
+		t.Errorf("raised %v, met %v", rules, met)
+	}
+	w.done("/v1/labs/"+id+"/set-direction", w.as(domain.Host, host), `{"name":{"zh":"方向"},"tag":"frontier","valid":{"from":"2021-01-01"}}`)
+	if _, met := raised(); !slices.Contains(met, "C22") {
+		t.Errorf("a direction is on record, and met are %v", met)
 	}
 }
 

@@ -113,6 +113,10 @@ func incubated(w *world) *storied {
 	s.by(domain.Host, "link-platform", fmt.Sprintf(`{"name":%s,"level":"national","evidence":%q}`, text, digest))
 	s.by(domain.Host, "set-discipline", fmt.Sprintf(`{"discipline":%s}`, text))
 	s.by(domain.Host, "evidence-discipline", fmt.Sprintf(`{"discipline":%s,"status":"national-key","on":"2015-03-01","document":%q}`, text, digest))
+	s.by(domain.Ministry, "assess-partner", fmt.Sprintf(`{"party":%q,"level":"world-class","opinion":%s,"on":"2015-03-01"}`, s.partner, text))
+	for _, kind := range []string{"discipline", "research", "team", "training", "management-operation", "management-appointment", "management-evaluation", "management-services"} {
+		s.by(domain.Host, "set-objective", fmt.Sprintf(`{"kind":%q,"indicator":%[2]s,"unit":%[2]s,"baseline":"3","baseline_on":"2015-03-01","target":"10","due":"2020-12-31"}`, kind, text))
+	}
 	for i, q := range []string{`{"cash":{"amount":"100","currency":"CNY"}}`, `{"premises_m2":"800"}`, `{"equipment":{"items":3,"value":{"amount":"90","currency":"CNY"}}}`} {
 		s.by(domain.Host, "pledge-commitment", `{"party":"`+s.host+`","source":"own","agreement":"A1","quantity":`+q+`}`)
 		s.by(domain.Host, "firm-up-commitment", fmt.Sprintf(`{"commitment":"F%d","on":"2015-03-01","evidence":%q}`, i+1, digest))

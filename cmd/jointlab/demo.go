@@ -264,6 +264,7 @@ func (s demoStory) prepare() {
 	}
 	s.as(domain.Host, "evidence-discipline", lab.EvidenceDiscipline{Discipline: domain.T("示例学科", "an example discipline"), Status: "national-key", On: on, Document: digest("%s discipline", s.path)})
 	s.as(domain.Host, "link-platform", lab.LinkPlatform{Name: domain.T("示例教育部重点实验室", "Example Key Laboratory of the Ministry"), Level: "ministerial", Evidence: digest("%s platform", s.path)})
+	s.aims(on)
 	for i, n := range []string{"F1", "F2", "F3"} {
 		s.as(domain.Host, "firm-up-commitment", lab.FirmUpCommitment{Commitment: n, On: on, Evidence: digest("%s firm %d", s.path, i)})
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -35,6 +36,28 @@ func (s demoStory) record(commands ...lab.Command) {
 	}
 }
 
+// objectives are the five of the programme, the last in its four mechanisms.
+var objectives = []lab.ObjectiveKind{
+	lab.DisciplineObjective, lab.ResearchObjective, lab.TeamObjective, lab.TrainingObjective,
+	lab.OperationObjective, lab.AppointmentObjective, lab.EvaluationObjective, lab.ServiceObjective,
+}
+
+// aims sets an indicator of each objective, and has the standing of the foreign
+// partners judged: what an application asks of a lab's records.
+func (s demoStory) aims(on domain.Date) {
+	for _, k := range objectives {
+		s.record(lab.SetObjective{Target: lab.Target{
+			Kind: k, Indicator: domain.T("示例指标", "example indicator"), Unit: domain.T("项", "items"), Baseline: domain.MustDecimal("3"), BaselineOn: on,
+			Target: domain.MustDecimal("10"), Due: on.AddYears(5),
+		}})
+	}
+	for _, p := range s.partners {
+		if p != demoEntity("specimen") { // an enterprise is not judged so
+			s.record(lab.AssessPartner{Party: p, Level: "world-class", Opinion: domain.T("示例：在该领域领先", "example: it leads its field"), On: on})
+		}
+	}
+}
+
 // works records what a laboratory at work has to show, with its first foreign
 // partner: people, institutions, exchanges, funds, goals and support.
 func (s demoStory) works() {
@@ -50,17 +73,10 @@ func (s demoStory) works() {
 	for _, d := range []lab.ReformDomain{"construction", "research", "training", "evaluation"} {
 		s.record(lab.DeclareReform{Reform: lab.Reform{Domain: d, Text: text("改革措施", "reform measure"), On: from}})
 	}
-	s.record(lab.AssessPartner{Party: partner, Level: "world-class", Opinion: text("领域领先", "leads its field"), On: from},
-		lab.DesignateForeignUnit{Party: partner, Unit: text("研究所", "institute"), On: from, Document: paper("unit")})
-	for i, k := range []lab.ObjectiveKind{
-		lab.DisciplineObjective, lab.ResearchObjective, lab.TeamObjective, lab.TrainingObjective,
-		lab.OperationObjective, lab.AppointmentObjective, lab.EvaluationObjective, lab.ServiceObjective,
-	} {
-		s.record(lab.SetObjective{Target: lab.Target{
-			Kind: k, Indicator: text("指标", "indicator"), Unit: text("项", "items"), Baseline: domain.MustDecimal("3"), BaselineOn: from,
-			Target: domain.MustDecimal("10"), Due: from.AddYears(4),
-		}}, lab.ReportIndicator{Objective: "O" + string(rune('1'+i)), Reading: lab.Reading{On: lately, Value: domain.MustDecimal("8"), Evidence: paper("reading")}})
+	for i := range objectives {
+		s.record(lab.ReportIndicator{Objective: fmt.Sprintf("O%d", i+1), Reading: lab.Reading{On: lately, Value: domain.MustDecimal("8"), Evidence: paper("reading")}})
 	}
+	s.record(lab.DesignateForeignUnit{Party: partner, Unit: text("研究所", "institute"), On: from, Document: paper("unit")})
 	s.record(lab.SetDirection{Aim: lab.Aim{Name: text("研究方向", "direction"), Tag: "frontier", Valid: term}},
 		lab.LinkProject{Undertaking: lab.Undertaking{Name: text("大科学计划", "big science plan"), Kind: "big-science-plan", Role: "participated", Runs: term}})
 	for _, k := range []lab.InstrumentKind{

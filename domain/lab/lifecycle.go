@@ -84,7 +84,7 @@ var Steps = []Step{
 }
 
 // applicationRules is what an application must meet, in the order of the document.
-var applicationRules = []string{"C01", "C08", "C15", "C16", "C17", "C18", "C19", "C21", "C30", "C55", "C56", "C62", "C63", "C64", "C65", "C79"}
+var applicationRules = []string{"C01", "C08", "C10", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C18", "C19", "C20", "C21", "C30", "C55", "C56", "C62", "C63", "C64", "C65", "C79"}
 
 // StatusOn is the lab's status on a day, given its recorded one: a
 // construction period that is over makes it DUE.

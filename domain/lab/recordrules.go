@@ -9,8 +9,8 @@ import (
 )
 
 // RecordRules lists the rules about a lab's records, in the order of the
-// programme. No step of the status machine asks for them of its own: what a
-// lab still owes is raised on a day, and nothing it records is refused for it.
+// programme. What a lab still owes of them is raised on any day, and nothing it
+// records is refused for it; some of them an application must meet too.
 var RecordRules = func() []string {
 	var ids []string
 	for _, r := range recordRules {

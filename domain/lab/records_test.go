@@ -30,6 +30,10 @@ func coordination(day string) lab.AdoptInstrument {
 	return a
 }
 
+// objectives are the five of the programme, the last in its four mechanisms.
+var objectives = []lab.ObjectiveKind{lab.DisciplineObjective, lab.ResearchObjective, lab.TeamObjective, lab.TrainingObjective,
+	lab.OperationObjective, lab.AppointmentObjective, lab.EvaluationObjective, lab.ServiceObjective}
+
 func target(kind lab.ObjectiveKind) lab.SetObjective {
 	return lab.SetObjective{Target: lab.Target{Kind: kind, Indicator: because, Unit: because, Baseline: domain.MustDecimal("3"),
 		BaselineOn: date("2020-06-01"), Target: domain.MustDecimal("10"), Due: date("2024-12-31")}}
@@ -62,8 +66,7 @@ var atWork = func() (steps []step) {
 		lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2017-09-21"), Document: digest(2)},
 		lab.AssessPartner{Party: oxford.ID, Level: "world-class", Opinion: because, On: date("2020-06-01")},
 		lab.DesignateForeignUnit{Party: oxford.ID, Unit: because, On: date("2020-06-01"), Document: digest(3)})
-	for _, k := range []lab.ObjectiveKind{lab.DisciplineObjective, lab.ResearchObjective, lab.TeamObjective, lab.TrainingObjective,
-		lab.OperationObjective, lab.AppointmentObjective, lab.EvaluationObjective, lab.ServiceObjective} {
+	for _, k := range objectives {
 		say(target(k))
 	}
 	say(lab.SetDirection{Aim: lab.Aim{Name: because, Tag: "frontier", Valid: period("2020-03-01", "2025-12-31")}},

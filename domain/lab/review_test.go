@@ -54,6 +54,59 @@ func TestC08AsksForAPlatformWithEvidence(t *testing.T) {
 	refuses(t, s, submit, on("2022-03-01"), "C08", "选择高校优势学科和领域，依托国家级或水平相当的科技创新平台", "no platform is linked", "C19")
 }
 
+// submits tells an application of a lab but for the steps left out.
+func submits(t *testing.T, left func(step) bool) *scenario {
+	steps := slices.Concat([]step{start}, agreement, conditions, []step{{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}}}, applying)
+	return given(t, slices.DeleteFunc(steps, left)...)
+}
+
+func lacksObjective(t *testing.T, kind lab.ObjectiveKind, rule, quote, want string) {
+	t.Helper()
+	s := submits(t, sends(func(o lab.SetObjective) bool { return o.Kind == kind }))
+	refuses(t, s, submit, on("2022-03-01"), rule, quote, want)
+	late := target(kind)
+	late.BaselineOn = date("2022-03-02")
+	tell(s, step{"2022-03-02", late})
+	refuses(t, s, submit, on("2022-03-02"), rule, quote, want) // on the day of the application there was none
+	tell(s, step{"2022-03-02", target(kind)})
+	s.When(submit, on("2022-03-02")).ThenAccepted()
+}
+
+func TestC10AsksForAnObjectiveOfTheDiscipline(t *testing.T) {
+	lacksObjective(t, lab.DisciplineObjective, "C10", "一是支撑形成一流学科，引领新兴、交叉发展方向，学科实力达到国际一流水平", "the objective “discipline” has no indicator")
+}
+
+func TestC11AsksForAnObjectiveOfResearch(t *testing.T) {
+	lacksObjective(t, lab.ResearchObjective, "C11", "二是承担国际前沿或重大需求科研任务，持续产出国际学术界公认具有重大科学价值的原始创新成果，学术影响力进入国际一流", "the objective “research” has no indicator")
+}
+
+func TestC12AsksForAnObjectiveOfTheTeam(t *testing.T) {
+	lacksObjective(t, lab.TeamObjective, "C12", "三是汇聚国际一流创新人才，培养具有国际视野杰出创新能力的科学家，领军人才水平达到世界一流", "the objective “team” has no indicator")
+}
+
+func TestC13AsksForAnObjectiveOfTraining(t *testing.T) {
+	lacksObjective(t, lab.TrainingObjective, "C13", "四是充分利用国际化人才培养手段，进一步提升人才培养能力，人才培养质量达到国际一流", "the objective “training” has no indicator")
+}
+
+func TestC14AsksForAnObjectiveOfEachMechanismOfManagement(t *testing.T) {
+	for _, k := range objectives[4:] {
+		lacksObjective(t, k, "C14", "五是执行国际化运行机制、人才评聘、学术评价和支撑服务，实验室管理水平达到国际一流", "the objective “"+k.Text().En+"” has no indicator")
+	}
+}
+
+func TestC20AsksForAForeignPartnerOfStanding(t *testing.T) {
+	quote := "外方合作单位（高校或科研院所）应在相关领域具有世界一流或先进水平"
+	s := submits(t, sends[lab.AssessPartner]())
+	refuses(t, s, submit, on("2022-03-01"), "C20", quote, "the standing of University of Oxford has not been judged")
+	judge := func(level, day string) step {
+		return step{"2022-03-01", lab.AssessPartner{Party: oxford.ID, Level: level, Opinion: because, On: date(day)}}
+	}
+	tell(s, judge("advanced", "2021-01-01"), judge("below", "2022-02-01")) // the last judgement holds
+	refuses(t, s, submit, on("2022-03-01"), "C20", quote, "University of Oxford was judged not to be of advanced standing")
+	tell(s, judge("world-class", "2022-03-01"))
+	s.When(submit, on("2022-03-01")).ThenAccepted()
+}
+
 func TestC19AsksForALevelAndForWhatThePolicyOfTheDaySays(t *testing.T) {
 	s := tell(incubating(t), applying[:3]...)
 	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}, step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})

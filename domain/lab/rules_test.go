@@ -105,7 +105,7 @@ func TestEveryRuleOfAnApplicationAcceptsAndRefuses(t *testing.T) {
 			want: []string{"the host answers to a province, so that authority recommends it, not Nanjing University"}},
 		{rule: "C65", without: sends[lab.FreezePackage](), want: []string{"no application package is frozen"}},
 		{rule: "C15", with: []step{{"2022-02-01", lab.TerminateAgreement{Agreement: "A1", On: date("2022-02-01"), Ground: because}}},
-			want: []string{"on 2022-03-01 agreement A1 is terminated"}, also: []string{"C21", "C56"}},
+			want: []string{"on 2022-03-01 agreement A1 is terminated"}, also: []string{"C20", "C21", "C56"}},
 		{rule: "C15", with: []step{{"2022-02-01", lab.ClassifyAgreement{Agreement: "A1", Class: lab.Framework}}},
 			want: []string{"agreement A1 is not classified as substantive"}},
 		{rule: "C16", without: sends[lab.AttestIndependence](), want: []string{"the host has not attested the lab's independence"}},
@@ -160,7 +160,7 @@ func TestEveryRuleOfAnApplicationAcceptsAndRefuses(t *testing.T) {
 	s := tell(tell(agreed(t), conditions...), step{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}})
 	tell(s, applying...)
 	s.When(lab.SubmitApplication{On: date(apply), Effect: because, Document: digest(7)}, on(apply)).ThenAccepted()
-	for _, f := range lab.Judge(s.State(), date(apply), "C01", "C08", "C15", "C16", "C17", "C18", "C19", "C21", "C30", "C55", "C56", "C57", "C62", "C63", "C64", "C65", "C79") {
+	for _, f := range lab.Judge(s.State(), date(apply), "C01", "C08", "C10", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C18", "C19", "C20", "C21", "C30", "C55", "C56", "C57", "C62", "C63", "C64", "C65", "C79") {
 		if !f.Met || len(f.Missing) > 0 || (f.Rule != "C01" && f.Rule != "C30" && len(f.Proof) == 0) {
 			t.Errorf("%s: met %v, missing %v, %d proofs", f.Rule, f.Met, f.Missing, len(f.Proof))
 		}
@@ -323,8 +323,8 @@ func TestC78KeepsAResponsibleHost(t *testing.T) {
 func TestARefusalListsEveryUnmetRuleAtOnce(t *testing.T) {
 	s := tell(agreed(t), step{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}})
 	s.When(lab.SubmitApplication{On: date("2020-06-01"), Effect: because, Document: digest(7)}, on("2020-06-01")).
-		ThenRefused(domain.Refused, "C08", "C16", "C17", "C18", "C19", "C55", "C56", "C62", "C63", "C64", "C65", "C79")
-	if d := s.Rejection().Detail; !strings.Contains(d.Zh, "12") || !strings.Contains(d.En, "12") {
+		ThenRefused(domain.Refused, "C08", "C10", "C11", "C12", "C13", "C14", "C16", "C17", "C18", "C19", "C20", "C55", "C56", "C62", "C63", "C64", "C65", "C79")
+	if d := s.Rejection().Detail; !strings.Contains(d.Zh, "18") || !strings.Contains(d.En, "18") {
 		t.Errorf("%+v", d)
 	}
 }

@@ -246,6 +246,12 @@ var conditions = func() (steps []step) {
 	}})
 	say("2020-04-09", lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(10)})
 	say("2020-04-09", lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2020-04-09"), Document: digest(11)})
+	say("2020-04-10", lab.AssessPartner{Party: oxford.ID, Level: "advanced", Opinion: because, On: date("2020-04-10")})
+	for _, k := range objectives {
+		o := target(k)
+		o.BaselineOn = date("2020-04-10")
+		say("2020-04-10", o)
+	}
 	return steps
 }()
 
