@@ -76,7 +76,8 @@ func (s demoStory) works() {
 	for i := range objectives {
 		s.record(lab.ReportIndicator{Objective: fmt.Sprintf("O%d", i+1), Reading: lab.Reading{On: lately, Value: domain.MustDecimal("8"), Evidence: paper("reading")}})
 	}
-	s.record(lab.DesignateForeignUnit{Party: partner, Unit: text("研究所", "institute"), On: from, Document: paper("unit")})
+	s.record(lab.ReportReform{Reform: "E1", ReformReport: lab.ReformReport{On: lately, Result: text("成效", "result")}},
+		lab.DesignateForeignUnit{Party: partner, Unit: text("研究所", "institute"), On: from, Document: paper("unit")})
 	s.record(lab.SetDirection{Aim: lab.Aim{Name: text("研究方向", "direction"), Tag: "frontier", Valid: term}},
 		lab.LinkProject{Undertaking: lab.Undertaking{Name: text("大科学计划", "big science plan"), Kind: "big-science-plan", Role: "participated", Runs: term}})
 	for _, k := range []lab.InstrumentKind{
@@ -88,7 +89,7 @@ func (s demoStory) works() {
 	coordination := lab.AdoptInstrument{Instrument: lab.Instrument{Kind: lab.CoordinationRules, Title: text("协同机制", "coordination"), On: from, Document: paper("coordination")}}
 	coordination.Departments, coordination.Lead = []domain.Text{text("科研处", "research office"), text("人事处", "personnel office")}, text("国际处", "international office")
 	team, postdoc, adviser := appoint(lab.TeamLeader, "示例团队带头人", third), appoint(lab.Postdoc, "示例博士后", third), appoint(lab.CommitteeMember, "示例顾问", third)
-	team.TeamSize, postdoc.Link, adviser.Body = 5, "D1", "B1"
+	team.TeamSize, postdoc.Link, adviser.Body, adviser.Term.To = 5, "D1", "B1", s.today.AddDays(60)
 	s.record(coordination,
 		lab.GrantAutonomy{Title: text("放权清单", "powers delegated"), On: from, Document: paper("autonomy"), Powers: []domain.Text{text("自主招聘", "hiring")}},
 		lab.ConstituteBody{Kind: lab.AcademicCommittee, Name: text("国际学术委员会", "international academic committee"), On: from, Charter: paper("charter")},
@@ -102,11 +103,17 @@ func (s demoStory) works() {
 		lab.PairSupervisors{Supervisors: []lab.NewSupervisor{
 			{Person: domain.Person{Name: "示例导师甲"}, Party: host}, {Person: domain.Person{Name: "示例导师乙"}, Party: partner},
 		}, Level: "doctor", Students: 3, From: from})
-	for _, v := range []struct {
-		kind     lab.VisitorKind
-		from, to uuid.UUID
-	}{{lab.Undergraduates, host, partner}, {lab.YoungTeachers, host, partner}, {lab.YoungTeachers, partner, host}} {
-		s.record(lab.RecordVisit{Kind: v.kind, From: v.from, To: v.to, Persons: 2, Stay: domain.Period{From: lately, To: lately.AddDays(60)}})
+	visit := func(kind lab.VisitorKind, from, to uuid.UUID, year int) {
+		s.record(lab.RecordVisit{Kind: kind, From: from, To: to, Persons: 2, Stay: domain.Period{From: domain.NewDate(year, 12, 1), To: domain.NewDate(year, 12, 20)}})
+	}
+	visit(lab.Undergraduates, host, partner, year)
+	for y := s.start.Year(); y <= year; y++ { // each party sends young teachers each year; the last one owes last year's
+		visit(lab.YoungTeachers, host, partner, y)
+		for i, p := range s.partners {
+			if i == 0 || y < year {
+				visit(lab.YoungTeachers, p, host, y)
+			}
+		}
 	}
 	for i, k := range []lab.FundKind{lab.SeedFund, lab.Scholarship, lab.YouthFund} {
 		fund := "K" + string(rune('1'+i))

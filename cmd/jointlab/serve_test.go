@@ -86,6 +86,29 @@ func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T
 		len(reviews.Acceptances) != 1 || len(reviews.Acceptances[0].Cells) != 10 || reviews.Opened.IsZero() {
 		t.Errorf("the reviews of the demo's open lab: %+v, %v", reviews, err)
 	}
+	// The open lab has all the programme asks of its records, but what it owes on purpose.
+	var readiness struct {
+		Raised []domain.Finding `json:"raised"`
+	}
+	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/readiness", &readiness); err != nil || len(readiness.Raised) != len(lab.RecordRules) {
+		t.Errorf("%d rules about its records are raised, %v", len(readiness.Raised), err)
+	}
+	for _, f := range readiness.Raised {
+		if owed := f.Rule == "C41" || f.Rule == "C59"; f.Met == owed {
+			t.Errorf("the demo's open lab: %s met %v: %v", f.Rule, f.Met, f.Missing)
+		}
+	}
+	var watches struct {
+		Items []lab.Watch `json:"items"`
+	}
+	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/watches", &watches); err != nil {
+		t.Fatal(err)
+	}
+	for _, kind := range []string{"support-overdue", "visit-owed", "term-ends"} {
+		if !slices.ContainsFunc(watches.Items, func(w lab.Watch) bool { return w.Kind == kind }) {
+			t.Errorf("the demo's open lab has nothing to watch as %s: %+v", kind, watches.Items)
+		}
+	}
 	server.stop(t)
 	before := ledger(t, data)
 	server = startServer(t, data, "--demo")
