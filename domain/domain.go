@@ -112,7 +112,12 @@ type Meta struct {
 	Digest      string    `json:"digest,omitempty"` // of that command, so a reused idempotency key is noticed
 	Correlation string    `json:"correlation,omitempty"`
 	Causation   string    `json:"causation,omitempty"`
+
+	// Correctors are those who have corrected the event since, in order. They
+	// answer for what it says as its actor does. Never stored: Effective says it.
+	Correctors []string `json:"-"`
 }
+
 
 // EntityRef is a legal entity as it stood when an event named it, so that the
 // event can be read on its own whatever happens to the entity later.

@@ -52,13 +52,14 @@ func AsCorrection(e any) (Correction, bool) {
 }
 
 // Effective returns the history as its corrections leave it: each corrected
-// event says what its last correction says, in its old place, and the
-// corrections themselves are gone.
+// event says what its last correction says, in its old place, with those who
+// corrected it, and the corrections themselves are gone.
 func Effective[E Event](history []Happened[E]) []Happened[E] {
-	last := map[uuid.UUID]E{}
+	last, by := map[uuid.UUID]E{}, map[uuid.UUID][]string{}
 	for _, h := range history {
 		if c, ok := AsCorrection(h.Event); ok {
 			last[c.Corrects] = c.With.Event.(E)
+			by[c.Corrects] = append(by[c.Corrects], h.Meta.Actor.Subject)
 		}
 	}
 	effective := make([]Happened[E], 0, len(history))
@@ -67,7 +68,7 @@ func Effective[E Event](history []Happened[E]) []Happened[E] {
 			continue
 		}
 		if e, ok := last[h.Meta.ID]; ok {
-			h.Event = e
+			h.Event, h.Meta.Correctors = e, by[h.Meta.ID]
 		}
 		effective = append(effective, h)
 	}

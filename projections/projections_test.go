@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -196,7 +197,7 @@ func (r *register) isTheTrail(t rapidT, m *Model) {
 			at++
 			d := r.history[s][next[s]]
 			next[s]++
-			if e.Position != at || e.Stream != s || e.Meta != d.Meta || e.Sentence != d.Event.Sentence() || e.Type != d.Type {
+			if e.Position != at || e.Stream != s || !reflect.DeepEqual(e.Meta, d.Meta) || e.Sentence != d.Event.Sentence() || e.Type != d.Type {
 				t.Fatalf("position %d of the trail is %+v, want %+v", at, e, d)
 			}
 		}

@@ -18,16 +18,18 @@ type Assertion struct {
 // check digit says little; that two people found it in two places says more.
 type Identifier struct {
 	Assertion
-	AssertedBy   string          `json:"asserted_by"` // the subject of the actor who recorded it
+	AssertedBy   string          `json:"asserted_by"`            // the subject of the actor who recorded it
+	CorrectedBy  []string        `json:"corrected_by,omitempty"` // and of those who corrected that entry
 	Corroborated []Corroboration `json:"corroborated,omitempty"`
 	Withdrawn    *Withdrawal     `json:"withdrawn,omitempty"`
 }
 
 // Corroboration is somebody else's finding that an identifier is right.
 type Corroboration struct {
-	Source string      `json:"source"`
-	By     string      `json:"by"`
-	On     domain.Date `json:"on"`
+	Source      string      `json:"source"`
+	By          string      `json:"by"`
+	CorrectedBy []string    `json:"corrected_by,omitempty"`
+	On          domain.Date `json:"on"`
 }
 
 // Withdrawal says why an identifier no longer counts.

@@ -1,7 +1,10 @@
 package entity_test
 
 import (
+	"slices"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/domaintest"
@@ -54,8 +57,24 @@ func TestSomebodyElseCorroboratesFromAnotherSource(t *testing.T) {
 	s.When(entity.CorroborateIdentifier{Identifier: isni, Source: "viaf.org"}, carol).ThenAccepted()
 
 	got := s.State().Identifiers[1].Corroborated
-	if len(got) != 2 || got[0] != (entity.Corroboration{Source: "wikidata.org/Q16955", By: "bob", On: domain.MustDate("2024-05-21")}) {
+	if len(got) != 2 || !cmp.Equal(got[0], entity.Corroboration{Source: "wikidata.org/Q16955", By: "bob", On: domain.MustDate("2024-05-21")}, domaintest.Same) {
 		t.Errorf("corroborated by %+v", got)
+	}
+}
+
+func TestWhoeverCorrectedAnIdentifierAnswersForItToo(t *testing.T) {
+	corrects := func(n int, e entity.Event) entity.Event {
+		return entity.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(n), With: domain.Restated{Event: e}}}
+	}
+	s := given(t, tsinghua).GivenOn(alice, asserted).GivenOn(bob, corrects(1, asserted))
+	viaf := entity.CorroborateIdentifier{Identifier: isni, Source: "viaf.org"}
+	for _, x := range []domain.Context{alice, bob} {
+		s.When(viaf, x).ThenRefused(domain.Refused)
+	}
+	s.GivenOn(carol, corroborated).GivenOn(alice, corrects(3, corroborated))
+	s.When(viaf, carol).ThenRefused(domain.Exists)
+	if got := s.State().Identifiers[1]; got.AssertedBy != "alice" || !slices.Equal(got.CorrectedBy, []string{"bob"}) || !slices.Equal(got.Corroborated[0].CorrectedBy, []string{"alice"}) {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -38,7 +38,7 @@ func (a IdentifierAsserted) apply(e *Entity, m domain.Meta) {
 	if a.Source == "" { // registered with the entity: what the registration rests on
 		a.Source = m.Because.Basis.Source
 	}
-	e.Identifiers = append(e.Identifiers, Identifier{Assertion: a.Assertion, AssertedBy: m.Actor.Subject})
+	e.Identifiers = append(e.Identifiers, Identifier{Assertion: a.Assertion, AssertedBy: m.Actor.Subject, CorrectedBy: m.Correctors})
 }
 
 // Sentence quotes the identifier and its source.
@@ -71,13 +71,13 @@ func (r CorroborateIdentifier) Decide(e *Entity, x domain.Context) ([]Event, err
 		return nil, err
 	}
 	known := e.Identifiers[i]
-	if known.AssertedBy == x.Actor.Subject {
-		return nil, domain.Reject(domain.Refused, "标识符 %s 由您本人登记；请由其他人员证实",
-			"you asserted %s yourself; somebody else must corroborate it", id)
+	if known.AssertedBy == x.Actor.Subject || slices.Contains(known.CorrectedBy, x.Actor.Subject) {
+		return nil, domain.Reject(domain.Refused, "标识符 %s 由您本人登记或更正；请由其他人员证实",
+			"you asserted %s yourself, or corrected it; somebody else must corroborate it", id)
 	}
 	sources := []string{known.Source}
 	for _, k := range known.Corroborated {
-		if k.By == x.Actor.Subject {
+		if k.By == x.Actor.Subject || slices.Contains(k.CorrectedBy, x.Actor.Subject) {
 			return nil, domain.Reject(domain.Exists, "您已证实过标识符 %s；再次证实须由其他人员进行",
 				"you corroborated %s before; a further corroboration must come from somebody else", id)
 		}
@@ -93,7 +93,7 @@ func (r CorroborateIdentifier) Decide(e *Entity, x domain.Context) ([]Event, err
 
 func (r IdentifierCorroborated) apply(e *Entity, m domain.Meta) {
 	if i := e.identifier(r.Identifier); i >= 0 {
-		k := Corroboration{r.Source, m.Actor.Subject, domain.DateOf(m.Time)}
+		k := Corroboration{r.Source, m.Actor.Subject, m.Correctors, domain.DateOf(m.Time)}
 		e.Identifiers[i].Corroborated = append(e.Identifiers[i].Corroborated, k)
 	}
 }

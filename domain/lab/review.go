@@ -21,14 +21,16 @@ type Reviews struct {
 	Opened       domain.Date       `json:"opened,omitzero"`
 }
 
-// Entry says who recorded something and in which event. Duties are separate by
-// person, so the person stands beside what was handed in.
+// Entry says who recorded something, who corrected it since, and in which event
+// it stands. Duties are separate by person, so these stand beside what was
+// handed in.
 type Entry struct {
-	By    string    `json:"recorded_by"`
-	Event uuid.UUID `json:"event"`
+	By          string    `json:"recorded_by"`
+	CorrectedBy []string  `json:"corrected_by,omitempty"`
+	Event       uuid.UUID `json:"event"`
 }
 
-func entryOf(m domain.Meta) Entry { return Entry{m.Actor.Subject, m.ID} }
+func entryOf(m domain.Meta) Entry { return Entry{m.Actor.Subject, m.Correctors, m.ID} }
 
 // HostAffiliation is whom the host answers to (隶属关系), which decides who may
 // recommend it (C64).
@@ -1084,13 +1086,14 @@ func fourDimensions(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-// separateDuties keeps whoever recorded what a host handed in from recording
-// the decision on it, in whatever role.
+// separateDuties keeps whoever recorded or corrected what a host handed in from
+// recording the decision on it, in whatever role.
 func separateDuties(u Under) func(*Lab, domain.Date) result {
 	return func(l *Lab, _ domain.Date) (r result) {
 		submitted := func(what domain.Text, e Entry) {
-			missing := domain.Textf("%s 登记了依托单位的%s，不得登记对它的决定；请由他人办理", "%s recorded the host's %s and may not record the decision on it; have somebody else do it", e.By, what)
-			if e.By != "" && e.By == u.Actor.Subject && !slices.Contains(r.missing, missing) {
+			missing := domain.Textf("%s 登记了依托单位的%s，不得登记对它的决定；请由他人办理", "%s recorded the host's %s and may not record the decision on it; have somebody else do it", u.Actor.Subject, what)
+			answers := e.By == u.Actor.Subject || slices.Contains(e.CorrectedBy, u.Actor.Subject)
+			if u.Actor.Subject != "" && answers && !slices.Contains(r.missing, missing) {
 				r.missing = append(r.missing, missing)
 			}
 		}

@@ -440,6 +440,17 @@ func TestWhoeverHandedInDoesNotDecide(t *testing.T) {
 	}
 }
 
+func TestWhoeverCorrectedWhatWasHandedInDoesNotDecide(t *testing.T) {
+	s, day := at(t, lab.StatusRecommended)
+	frozen := slices.IndexFunc(s.History(), func(h domain.Happened[lab.Event]) bool { _, ok := h.Event.(lab.PackageFrozen); return ok })
+	x := on("2026-01-01")
+	x.Actor = domain.Actor{Subject: "mender", Role: domain.Ministry}
+	s.GivenOn(x, lab.Corrected{Correction: domain.Correction{Corrects: s.History()[frozen].Meta.ID, With: domain.Restated{Event: s.History()[frozen].Event}}})
+	check := moves["pass-formal-check"](day.AddDays(1))
+	refuses(t, s, check, x, "1.6", "", "mender recorded the host's application package")
+	s.When(check, on("2026-01-01")).ThenAccepted()
+}
+
 func TestAnExpertOfAPartyGivesNoOpinion(t *testing.T) {
 	s, visit := visited(t)
 	for _, party := range []domain.EntityRef{nanjing, oxford} {
