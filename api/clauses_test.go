@@ -46,6 +46,20 @@ func TestEveryClauseIsRecordedAndReadBackAsTheTableSays(t *testing.T) {
 	if r.StatusCode != http.StatusOK || len(rows) != 82 {
 		t.Fatalf("%s, %d rows", r.Status, len(rows))
 	}
+	tests := ""
+	for _, pattern := range []string{"../domain/*_test.go", "../domain/*/*_test.go"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tests += string(text)
+		}
+	}
 	fields := members(reflect.TypeFor[lab.Lab]())
 	for i, row := range rows {
 		of := func(name string) string { s, _ := row.(map[string]any)[name].(string); return s }
@@ -73,6 +87,9 @@ func TestEveryClauseIsRecordedAndReadBackAsTheTableSays(t *testing.T) {
 		}
 		if f := of("field"); f != "" && !slices.Contains(fields, f) {
 			t.Errorf("%s: a lab has no member %s", of("row"), f)
+		}
+		if of("rule") == "guard" && !strings.Contains(tests, "func Test"+of("row")) {
+			t.Errorf("%s guards, and no test is named after it", of("row"))
 		}
 		if rule, ok := lab.Rules[of("row")]; ok && of("rule") == "none" || ok && rule.Clause != of("clause") {
 			t.Errorf("%s: %s, clause %s; the rule says clause %s", of("row"), of("rule"), of("clause"), rule.Clause)

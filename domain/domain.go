@@ -118,7 +118,6 @@ type Meta struct {
 	Correctors []string `json:"-"`
 }
 
-
 // EntityRef is a legal entity as it stood when an event named it, so that the
 // event can be read on its own whatever happens to the entity later.
 type EntityRef struct {

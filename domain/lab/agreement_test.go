@@ -69,7 +69,7 @@ func TestAnAgreementIsInForceFromItsTermAndExpires(t *testing.T) {
 	})
 }
 
-func TestASignatureIsAPartysOnARegisteredText(t *testing.T) {
+func TestC04AndC54ASignatureIsAPartysOnARegisteredText(t *testing.T) {
 	s := tell(proposed(t), step{"2020-01-20", draft()})
 	s.When(lab.SignAgreement{Agreement: "A1"}, on("2020-02-01")).ThenRefused(domain.Invalid, "party", "party", "representative.name", "on", "document")
 	s.When(sign("A1", 0, bonn, "2020-02-01", 1), on("2020-02-01")).ThenRefused(domain.Invalid, "party")
@@ -106,7 +106,7 @@ var amendment = lab.AmendAgreement{
 	Accede: []lab.NewParty{{Entity: siemens.ID, Role: lab.EnterpriseParty}}, Documents: []lab.Document{{Lang: "en", Digest: digest(11)}},
 }
 
-func TestAnAccessionNeedsEverySignature(t *testing.T) {
+func TestC52AnAccessionNeedsEverySignature(t *testing.T) {
 	s := agreed(t)
 	s.When(amendment, on("2021-01-01")).ThenAccepted()
 	for _, by := range []domain.EntityRef{siemens, nanjing} {

@@ -46,7 +46,7 @@ var instalments = lab.ScheduleInstalments{Commitment: "F1", Schedule: []lab.Inst
 	{Due: date("2021-06-30"), Quantity: cny("40")}, {Due: date("2022-06-30"), Quantity: cny("60")},
 }}
 
-func TestACommitmentIsOneQuantityOfAParty(t *testing.T) {
+func TestC80ACommitmentIsOneQuantityOfAPartyFromASource(t *testing.T) {
 	s := agreed(t)
 	s.When(lab.PledgeCommitment{Party: domaintest.ID(99)}, on("2020-04-01")).ThenRefused(domain.Invalid, "party", "source", "quantity")
 	s.When(lab.PledgeCommitment{Party: bonn.ID, Source: lab.ForeignFunds, Agreement: "A1", Quantity: cny("1")}, on("2020-04-01")).ThenRefused(domain.Invalid, "party")

@@ -9,7 +9,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestAnInstrumentIsAdoptedAndRepealed(t *testing.T) {
+func TestC26AnInstrumentIsAdoptedAndRepealed(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.AdoptInstrument{Instrument: lab.Instrument{Kind: "custom", Powers: []domain.Text{because}, Lead: because}}, on("2020-06-01")).
 		ThenRefused(domain.Invalid, "kind", "powers", "departments", "title", "on", "document")
@@ -55,7 +55,7 @@ func TestC60NamesDepartmentsAndALead(t *testing.T) {
 	s.When(coordination("2020-06-01"), on("2020-06-01")).ThenAccepted()
 }
 
-func TestAReformIsDeclaredAndReported(t *testing.T) {
+func TestC02AReformIsDeclaredAndReported(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.DeclareReform{Reform: lab.Reform{Domain: "sport", Document: "x"}}, on("2020-06-01")).ThenRefused(domain.Invalid, "domain", "text", "on", "document")
 	reform := lab.Reform{Domain: "research", Text: because, On: date("2020-06-01")}

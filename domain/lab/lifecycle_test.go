@@ -10,7 +10,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestEveryTransitionOfTheMachineAndNoOther(t *testing.T) {
+func TestC53EveryTransitionOfTheMachineAndNoOther(t *testing.T) {
 	for status := range paths {
 		t.Run(string(status), func(t *testing.T) {
 			s, last := at(t, status)

@@ -16,7 +16,7 @@ func ruled(t *testing.T, s *scenario, rule string) {
 	}
 }
 
-func TestACommitteeIsConstitutedAndMeets(t *testing.T) {
+func TestC48ACommitteeIsConstitutedAndMeets(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.ConstituteBody{Kind: "club"}, on("2020-07-01")).ThenRefused(domain.Invalid, "kind", "name", "on", "charter")
 	s.When(lab.ConstituteBody{Kind: lab.Board, Name: because, On: date("2020-07-01"), Charter: digest(1)}, on("2020-07-01")).

@@ -397,6 +397,21 @@ func TestC75AsksForTenCellsOnFactsOfTheConstructionPeriod(t *testing.T) {
 	prepare(s, "pass-acceptance", eval).When(lab.PassAcceptance{On: eval}, on("2026-01-01")).ThenAccepted()
 }
 
+func TestC29NothingPassesOfItself(t *testing.T) {
+	s, eval := at(t, lab.StatusPeerEval)
+	prepare(s, "pass-acceptance", eval)
+	for _, days := range []int{1, 1000, 36500} {
+		if got := s.State().StatusOn(eval.AddDays(days)); got != lab.StatusPeerEval {
+			t.Errorf("%d days later it is %s", days, got)
+		}
+	}
+	s.When(lab.DecideNotPassed{On: eval}, on("2026-01-01")).ThenRefused(domain.Invalid, "ground")
+	s.When(lab.DecideNotPassed{On: eval, Ground: because}, on("2026-01-01")).ThenAccepted()
+	if l := s.State(); l.Status != lab.StatusNotPassed {
+		t.Errorf("it is %s", l.Status)
+	}
+}
+
 func TestC31AnAcceptanceIsDecidedOnce(t *testing.T) {
 	s, eval := at(t, lab.StatusPeerEval)
 	prepare(s, "recognise", eval)
