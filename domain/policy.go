@@ -38,6 +38,7 @@ type Terms struct {
 	ConstructionYears int      `json:"construction_years" minimum:"1" maximum:"20" doc:"Years of construction unless a decision says otherwise (C70)"`
 	EvaluationYears   int      `json:"evaluation_years,omitzero" minimum:"0" maximum:"20" doc:"Years between evaluations of an open lab; absent: none is set"`
 	Modes             []Mode   `json:"modes,omitempty" maxItems:"10" enum:"platform,overseas-team" doc:"Ways to apply, where there are several"`
+	ExcludesBases     bool     `json:"excludes_bases,omitzero" doc:"A platform that already holds a 国家国际科技合作基地 does not count (C19), as since 2022"`
 	ByCall            bool     `json:"by_call,omitzero" doc:"Applications are taken inside the window of a call only; absent: at any time (C30)"`
 	LegalBasis        []string `json:"legal_basis,omitempty" maxItems:"20" doc:"Documents it rests on"`
 }

@@ -133,7 +133,7 @@ func (d *demo) programme() {
 	later := domain.Terms{
 		Document: "示例教技〔0000〕2号", Title: domain.T("虚构的后续政策（演示）", "An invented policy that follows (demo)"), Rules: "2014",
 		Effective: domain.Period{From: d.today.AddYears(1)}, IncubationYears: 2, ConstructionYears: 3, EvaluationYears: 5,
-		Modes: []domain.Mode{domain.PlatformMode, domain.OverseasTeamMode}, ByCall: true,
+		Modes: []domain.Mode{domain.PlatformMode, domain.OverseasTeamMode}, ExcludesBases: true, ByCall: true,
 	}
 	send("adopt-policy", programme.AdoptPolicy{Terms: later})
 	send("open-call", programme.OpenCall{Policy: later.Document, Call: domain.Call{

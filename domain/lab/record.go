@@ -15,6 +15,7 @@ type Platform struct {
 	ID       string      `json:"id"` // P1, P2 …
 	Name     domain.Text `json:"name"`
 	Level    string      `json:"level"`
+	Base     bool        `json:"national_base,omitzero"` // it holds a 国家国际科技合作基地
 	Evidence string      `json:"evidence"`
 	Linked   uuid.UUID   `json:"event"`
 	Unlinked domain.Date `json:"unlinked,omitzero"`
@@ -115,6 +116,7 @@ type LinkPlatform struct {
 	domain.Because
 	Name     domain.Text `json:"name" doc:"The platform's name"`
 	Level    string      `json:"level" enum:"national,ministerial,provincial,other" doc:"Its level"`
+	Base     bool        `json:"national_base,omitzero" doc:"It already holds a national base for international science and technology cooperation (国家国际科技合作基地)"`
 	Evidence string      `json:"evidence" doc:"Digest of the document that shows its level"`
 }
 
@@ -131,7 +133,7 @@ func (p LinkPlatform) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{PlatformLinked{fmt.Sprintf("P%d", len(l.Platforms)+1), p.Name, p.Level, p.Evidence}}, nil
+	return []Event{PlatformLinked{fmt.Sprintf("P%d", len(l.Platforms)+1), p.Name, p.Level, p.Base, p.Evidence}}, nil
 }
 
 // PlatformLinked records a platform the lab builds on.
@@ -139,6 +141,7 @@ type PlatformLinked struct {
 	Platform string      `json:"platform"`
 	Name     domain.Text `json:"name"`
 	Level    string      `json:"level"`
+	Base     bool        `json:"national_base,omitzero"`
 	Evidence string      `json:"evidence"`
 }
 
@@ -148,7 +151,7 @@ func (e PlatformLinked) Sentence() domain.Text {
 }
 
 func (e PlatformLinked) apply(l *Lab, m domain.Meta) {
-	l.Platforms = append(l.Platforms, Platform{ID: e.Platform, Name: e.Name, Level: e.Level, Evidence: e.Evidence, Linked: m.ID})
+	l.Platforms = append(l.Platforms, Platform{ID: e.Platform, Name: e.Name, Level: e.Level, Base: e.Base, Evidence: e.Evidence, Linked: m.ID})
 }
 
 // UnlinkPlatform records that the lab builds on a platform no longer.

@@ -120,20 +120,23 @@ func reformed(l *Lab, on domain.Date) (r result) {
 
 // linked lists the platforms of the given levels that are linked on a day, or
 // of any level where none is given.
-func (l *Lab) linked(on domain.Date, levels ...string) (proof []uuid.UUID) {
+func (l *Lab) linked(on domain.Date, levels ...string) (linked []Platform) {
 	for _, p := range l.Platforms {
 		if (p.Unlinked.IsZero() || on.Before(p.Unlinked)) && (len(levels) == 0 || slices.Contains(levels, p.Level)) {
-			proof = append(proof, p.Linked)
+			linked = append(linked, p)
 		}
 	}
-	return proof
+	return linked
 }
 
 func onPlatform(l *Lab, on domain.Date) (r result) {
 	if l.Discipline.IsZero() {
 		r.lack("尚未设定学科", "the discipline is not set")
 	}
-	if r.proof = l.linked(on); len(r.proof) == 0 {
+	for _, p := range l.linked(on) {
+		r.proof = append(r.proof, p.Linked)
+	}
+	if len(r.proof) == 0 {
 		r.lack("尚未关联平台", "no platform is linked")
 	}
 	return r
@@ -180,7 +183,13 @@ func disciplineStands(u Under) func(*Lab, domain.Date) result {
 		if len(platforms) == 0 {
 			r.lack("尚未关联国家级或部级平台", "no national or ministerial platform is linked")
 		}
-		r.proof = append(r.proof, platforms...)
+		free := slices.DeleteFunc(slices.Clone(platforms), func(p Platform) bool { return p.Base && u.Policy.ExcludesBases })
+		if len(platforms) > 0 && len(free) == 0 {
+			r.lack("%s已是国家国际科技合作基地，按现行政策不再计入", "%s already holds a national base for international cooperation, which the policy of the day leaves out", platforms[0].Name)
+		}
+		for _, p := range free {
+			r.proof = append(r.proof, p.Linked)
+		}
 		return r
 	}
 }

@@ -121,6 +121,14 @@ func TestC19AsksForALevelAndForWhatThePolicyOfTheDaySays(t *testing.T) {
 	s.When(freeze(domain.PlatformMode), under("2022-02-02", modes)).ThenAccepted()
 	refuses(t, s, submit, on("2022-03-01"), "C19", quote, "no national or ministerial platform is linked")
 	s.When(submit, under("2022-03-01", modes)).ThenAccepted()
+	modes.ExcludesBases = true
+	s, modes.Modes = tell(incubating(t), applying...), nil
+	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
+		step{"2022-02-01", lab.LinkPlatform{Name: domain.T("平台", "Platform"), Level: "national", Base: true, Evidence: digest(1)}})
+	refuses(t, s, submit, under("2022-03-01", modes), "C19", quote, "Platform already holds a national base")
+	s.When(submit, on("2022-03-01")).ThenAccepted() // the document of 2014 leaves none out
+	s = tell(incubating(t), applying[:3]...)
+	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}, step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
 	tell(s, step{"2022-03-02", lab.LinkPlatform{Name: because, Level: "ministerial", Evidence: digest(1)}})
 	if !lab.Judge(s.State(), date("2022-03-02"), "C19")[0].Met {
 		t.Error("a ministerial platform does not do")
