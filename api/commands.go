@@ -201,6 +201,7 @@ var commands = []Command{
 	onLab[lab.PassAcceptance]("pass-acceptance", "通过验收", "Decide that acceptance was passed", ministry),
 	onLab[lab.Recognise]("recognise", "认定", "Recognise the lab", ministry),
 	onLab[lab.IssueCertificate]("issue-certificate", "颁发认定证书", "Issue the certificate of recognition", ministry),
+	onLab[lab.RecordEvaluation]("record-evaluation", "登记认定后的定期评估", "Record an evaluation of a recognised lab", reviewers),
 	onLab[lab.OpenLab]("open-lab", "正式开放运行", "Open the lab formally", ministry),
 	onLab[lab.RequireRectification]("require-rectification", "要求限期整改", "Require rectification by a day", ministry),
 	onLab[lab.DecideNotPassed]("decide-not-passed", "验收未通过", "Decide that acceptance was not passed", ministry),

@@ -120,8 +120,8 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	}), nil
 }
 
-func watchRows(l *lab.Lab, on domain.Date, ahead int) (rows []watchRow) {
-	for _, w := range l.Watches(on, ahead) {
+func watchRows(l *lab.Lab, p domain.Policy, on domain.Date, ahead int) (rows []watchRow) {
+	for _, w := range l.Watches(p, on, ahead) {
 		rows = append(rows, watchRow{l.ID, l.Name(), w.Kind, w.Subject, w.Due, w.Lapsed, w.Text})
 	}
 	return rows
@@ -132,12 +132,25 @@ func (s *Server) labWatches(ctx context.Context, in *labWatchesInput) ([]watchRo
 	if err != nil {
 		return nil, err
 	}
-	return watchRows(l, s.day(in.On), in.Ahead), nil
+	on := s.day(in.On)
+	judged, err := s.programmeNamed(ctx, l.Programme)
+	if err != nil {
+		return nil, err
+	}
+	return watchRows(l, judged.PolicyOn(on), on, in.Ahead), nil
 }
 
 func (s *Server) listWatches(ctx context.Context, in *WatchesInput) (rows []watchRow, err error) {
+	on, policies := s.day(in.On), map[string]domain.Policy{}
 	err = s.model.EachLab(ctx, func(l *lab.Lab) error {
-		rows = append(rows, watchRows(l, s.day(in.On), in.Ahead)...)
+		if _, ok := policies[l.Programme]; !ok {
+			judged, err := s.programmeNamed(ctx, l.Programme)
+			if err != nil {
+				return err
+			}
+			policies[l.Programme] = judged.PolicyOn(on)
+		}
+		rows = append(rows, watchRows(l, policies[l.Programme], on, in.Ahead)...)
 		return nil
 	})
 	slices.SortStableFunc(rows, func(a, b watchRow) int { return a.Due.Compare(b.Due) })

@@ -115,6 +115,7 @@ var names = map[string]domain.Event{
 	"lab.review.stage-assessment-held.v1":     lab.StageAssessmentHeld{},
 	"lab.review.cell-assessed.v1":             lab.CellAssessed{},
 	"lab.review.certificate-issued.v1":        lab.CertificateIssued{},
+	"lab.review.evaluation-recorded.v1":       lab.EvaluationRecorded{},
 
 	"lab.status.not-shortlisted.v1":              lab.NotShortlisted{},
 	"lab.status.acceptance-passed.v1":            lab.AcceptancePassed{},

@@ -501,5 +501,6 @@ func (d *demo) labs() {
 	on = s.evaluate(s.establish(s.apply()))
 	s.recognise(on, "")
 	s.as(domain.Ministry, "issue-certificate", lab.IssueCertificate{On: on.AddDays(60), Number: "示例认字 0000-010", Document: digest("%s certificate", s.path)})
+	s.as(domain.Ministry, "record-evaluation", lab.RecordEvaluation{On: on.AddDays(730), Result: domain.T("评估合格；建议并入示例脑科学国际合作联合实验室", "Satisfactory; it should become part of the brain science laboratory"), Document: digest("%s evaluation", s.path)})
 	s.as(domain.Ministry, "close", lab.Close{Because: ministryDocument, On: on.AddDays(900), Ground: domain.T("任务完成，并入示例脑科学国际合作联合实验室", "Its task is done; it becomes part of the brain science laboratory"), MergedInto: demoLab(9)})
 }

@@ -144,7 +144,7 @@ func TestReadinessNamesEveryRuleWithItsClauseAndProof(t *testing.T) {
 }
 
 func watches(l *lab.Lab, day string, ahead int) (said []string) {
-	for _, w := range l.Watches(date(day), ahead) {
+	for _, w := range l.Watches(domain.BuiltIn, date(day), ahead) {
 		said = append(said, fmt.Sprintf("%s %s %s %v", w.Kind, w.Subject, w.Due, w.Lapsed))
 	}
 	return said
@@ -203,7 +203,7 @@ func TestWatchesOfALabAtWorkNameVisitsPostsAndSupportOwed(t *testing.T) {
 			t.Errorf("on %s, %d days ahead: %q, want %q", c.day, c.ahead, got, c.want)
 		}
 	}
-	for _, w := range s.State().Watches(date("2022-11-01"), 60) {
+	for _, w := range s.State().Watches(domain.BuiltIn, date("2022-11-01"), 60) {
 		domaintest.Both(t, w.Text)
 	}
 }
@@ -213,6 +213,45 @@ func TestYearsBeforeIncubationOweNoVisits(t *testing.T) {
 	want := []string{"visit-owed 2022 2022-12-31 true", "visit-owed 2022 2022-12-31 true"}
 	if got := watches(s.State(), "2023-01-01", 0); !reflect.DeepEqual(got[2:], want) {
 		t.Errorf("%q, want %q after two vacant posts", got, want)
+	}
+}
+
+func TestAnEvaluationIsDueInTheCycleOfThePolicy(t *testing.T) {
+	s, eval := at(t, lab.StatusPeerEval)
+	record := func(day domain.Date) lab.RecordEvaluation {
+		return lab.RecordEvaluation{On: day, Result: because, Document: digest(9)}
+	}
+	s.When(record(eval), on("2026-01-01")).ThenRefused(domain.State)
+	tell(prepare(s, "recognise", eval), step{"2026-01-01", lab.Recognise{On: eval}})
+	s.When(lab.RecordEvaluation{}, on("2026-01-01")).ThenRefused(domain.Invalid, "on", "result", "document")
+	s.When(record(eval.AddDays(-1)), on("2026-01-01")).ThenRefused(domain.Invalid, "on")
+	cycle := domain.Policy{Terms: later}
+	cycle.EvaluationYears = 5
+	due := func(p domain.Policy, day domain.Date) (days []domain.Date) {
+		for _, w := range s.State().Watches(p, day, 30) {
+			if w.Kind == "evaluation-due" {
+				days = append(days, w.Due)
+				domaintest.Both(t, w.Text)
+			}
+		}
+		return days
+	}
+	first := eval.AddYears(5)
+	if got := due(cycle, first.AddDays(-31)); got != nil {
+		t.Errorf("due too early: %v", got)
+	}
+	if got := due(cycle, first.AddDays(-30)); !reflect.DeepEqual(got, []domain.Date{first}) {
+		t.Errorf("due on %v, want %s", got, first)
+	}
+	if got := due(domain.BuiltIn, first); got != nil {
+		t.Errorf("the document of 2014 has no cycle, and yet: %v", got)
+	}
+	s.When(record(eval.AddDays(7)), on("2026-01-01")).ThenAccepted()
+	if got := due(cycle, first.AddDays(7)); !reflect.DeepEqual(got, []domain.Date{eval.AddDays(7).AddYears(5)}) {
+		t.Errorf("after an evaluation due on %v", got)
+	}
+	if l := s.State(); l.Status != lab.StatusOperating {
+		t.Errorf("an evaluation made it %s", l.Status)
 	}
 }
 

@@ -19,6 +19,7 @@ type Reviews struct {
 	Stages       []StageAssessment `json:"stage_assessments,omitempty"`
 	Acceptances  []Acceptance      `json:"acceptances,omitempty"`
 	Opened       domain.Date       `json:"opened,omitzero"`
+	Evaluations  []Evaluation      `json:"evaluations,omitempty"` // since recognition
 }
 
 // Entry says who recorded something, who corrected it since, and in which event

@@ -10,7 +10,7 @@ import (
 // Watch is something that is about to lapse, or has lapsed. Watches follow from
 // what is recorded and a date alone; nobody has to record that time passed.
 type Watch struct {
-	Kind    string      `json:"kind" doc:"agreement-expires, construction-ends, rectification-due, item-overdue, instalment-late, plan-ends, support-overdue, visit-owed, director-vacant or term-ends"`
+	Kind    string      `json:"kind" doc:"agreement-expires, construction-ends, rectification-due, item-overdue, instalment-late, plan-ends, support-overdue, visit-owed, director-vacant, term-ends or evaluation-due"`
 	Subject string      `json:"subject" doc:"What it is about: A1, R3, F2, T1, or the lab's own date"`
 	Due     domain.Date `json:"due" doc:"The day it lapses, or lapsed"`
 	Lapsed  bool        `json:"lapsed" doc:"Whether that day has passed"`
@@ -31,9 +31,9 @@ func (w *watching) add(kind, subject string, due domain.Date, zh, en string, arg
 	w.found = append(w.found, Watch{kind, subject, due, due.Before(w.on), domain.Textf(zh, en, args...)})
 }
 
-// Watches lists what lapses within so many days of a day, or has lapsed by
-// then and was not mended, earliest first. A lab that has ended has none.
-func (l *Lab) Watches(on domain.Date, ahead int) []Watch {
+// Watches lists what lapses under a policy within so many days of a day, or has
+// lapsed by then and was not mended, earliest first. A lab that has ended has none.
+func (l *Lab) Watches(p domain.Policy, on domain.Date, ahead int) []Watch {
 	if l.Status == "" || l.Status.Final() {
 		return nil
 	}
@@ -51,6 +51,7 @@ func (l *Lab) Watches(on domain.Date, ahead int) []Watch {
 	case StatusRectifying:
 		w.add("rectification-due", "rectification", l.RectifyBy, "整改期限为 %s", "Rectification is due on %s", l.RectifyBy)
 	}
+	w.evaluation(l, p)
 	for i := range l.Rights {
 		if it := &l.Rights[i]; it.State == Open || it.State == Breached {
 			w.add("item-overdue", it.ID, it.Due, "%[2]s 的“%[3]s”%[1]s 应于 %[4]s 前履行：%[5]s", "%[3]s %[1]s of %[2]s is due on %[4]s: %[5]s", it.ID, it.Party.Name, it.Kind, it.Due, it.Text)
