@@ -65,7 +65,7 @@ var clauses = []clauseRow{
 	{"C28", "三(四)", "高起点、高水平、有特色、有实效的认定标准", "record-opinion", "lab.review.opinion-recorded.v1", reviewsOf, "reviews", ""},
 	{"C29", "三(四)", "以宁缺毋滥为原则严控通过认定的数量", "decline-establishment decide-not-passed", "lab.status.establishment-declined.v1 lab.status.acceptance-not-passed.v1", "/v1/reports/decisions", "moves", ""},
 	{"C30", "三(四)", "不设批次，不限时间，不定名额", "open-call submit-application", "programme.call-opened.v1 lab.status.application-submitted.v1", oneProgramme, "", ""},
-	{"C31", "三(四)", "成熟一个认定一个", "issue-notice recognise", "programme.notice-issued.v1 lab.status.recognised.v1", oneProgramme, "", ""},
+	{"C31", "三(四)", "成熟一个认定一个", "issue-notice recognise", "programme.notice-issued.v1 lab.status.recognised.v1", "/v1/reports/notices", "", ""},
 	{"C32", "三(四)", "经国内外专家现场论证，达到相关要求的即予立项建设", "invite-expert hold-site-argumentation", "lab.review.expert-invited.v1 lab.review.site-argumentation-held.v1", reviewsOf, "reviews", ""},
 	{"C33", "四(一)", "确定相对稳定的研究领域和方向", "set-direction change-direction", "lab.record.direction-set.v1", oneLab, "directions", ""},
 	{"C34", "四(一)", "共同设立种子基金，支持青年学者原创性研究", "establish-fund contribute-to-fund award-from-fund", "lab.record.fund-established.v1 lab.record.fund-contributed.v1 lab.record.fund-awarded.v1", oneLab, "funds", ""},

@@ -222,6 +222,7 @@ func (s *Server) registerQueries() {
 	s.registerTrail()
 	s.registerReadiness()
 	s.registerReports()
+	s.registerNotices()
 	s.registerClauses()
 }
 

@@ -263,6 +263,19 @@ func TestALabGoesFromProposalToRecognisedAndOpen(t *testing.T) {
 	if r := notice(decision); r.StatusCode != http.StatusOK || !strings.Contains(r.str("events.0.sentence.zh"), "环境国际合作联合实验室：认定") {
 		t.Errorf("notice: %s", r.text)
 	}
+	// The lab's own record is held against what notices say.
+	another := func(document, on, decision string) {
+		w.done(theProgramme+"/issue-notice", o, fmt.Sprintf(`{"document":%q,"title":%s,"on":%q,"decisions":[{"lab":%q,"decision":%q}]}`, document, text, on, id, decision))
+	}
+	another("教技函〔2022〕1号", "2022-01-01", "recognised")
+	another("教技函〔2022〕2号", "2022-04-02", "revoked")
+	r = w.get("/v1/reports/notices?lab="+id, o)
+	for i, want := range []string{"agrees", "after", "missing"} {
+		at := fmt.Sprintf("items.%d.", i)
+		if r.str(at+"recorded") != want || want != "missing" && (r.str(at+"decided") != "2022-04-02" || r.str(at+"event") == "") {
+			t.Errorf("notice %d: %s", i, r.text)
+		}
+	}
 }
 
 func TestALabIsReturnedDeclinedAppliesAgainIsExtendedRectifiedNotPassedAndRevoked(t *testing.T) {
