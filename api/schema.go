@@ -71,12 +71,16 @@ func (anyObject) Schema(huma.Registry) *huma.Schema {
 
 func newRegistry() huma.Registry {
 	r := huma.NewMapRegistry("#/components/schemas/", schemaName)
+	registerForms(r)
+	return r
+}
+
+func registerForms(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[uuid.UUID](), reflect.TypeFor[uuidForm]())
 	r.RegisterTypeAlias(reflect.TypeFor[domain.Date](), reflect.TypeFor[dateForm]())
 	r.RegisterTypeAlias(reflect.TypeFor[domain.PartialDate](), reflect.TypeFor[partialForm]())
 	r.RegisterTypeAlias(reflect.TypeFor[domain.Decimal](), reflect.TypeFor[decimalForm]())
 	r.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[anyObject]())
-	return r
 }
 
 // schemaName tells lab.Rename and entity.Rename apart.

@@ -2,7 +2,9 @@ package eventstore
 
 import (
 	"bytes"
+	"embed"
 	"fmt"
+	"maps"
 	"reflect"
 	"strings"
 
@@ -36,6 +38,24 @@ func init() {
 			codec.parts[t] = p
 		}
 	}
+}
+
+// Types is every event type ever released, by stored name.
+func Types() map[string]domain.Event { return maps.Clone(names) }
+
+// released holds a body of each event type, as it was released.
+//
+//go:embed testdata/events
+var released embed.FS
+
+// Released is a body of the named type as it was released, for examples and
+// for tests; nil where there is no such type.
+func Released(name string) []byte {
+	body, err := released.ReadFile("testdata/events/" + name + ".json")
+	if err != nil {
+		return nil
+	}
+	return bytes.TrimSuffix(body, []byte("\n"))
 }
 
 // Facet is which part of a lab an event of the named type is about: agreement,
