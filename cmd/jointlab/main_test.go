@@ -18,7 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"jointlab": main})
+	testscript.Main(m, map[string]func(){"jointlab": main, "natsd": natsd})
 }
 
 // run is this test binary, run as the command jointlab.

@@ -1,0 +1,308 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
+)
+
+// natsd is one NATS server of a cluster, as a process of its own: its name, the
+// port for clients, that for the cluster, the folder, then all cluster ports.
+func natsd() {
+	name, dir := os.Args[1], os.Args[4]
+	port := func(s string) int { n, _ := strconv.Atoi(s); return n }
+	o := &server.Options{
+		ServerName: name, Host: "127.0.0.1", Port: port(os.Args[2]), NoLog: true, NoSigs: true, JetStream: true, StoreDir: dir, SyncAlways: true,
+		Cluster: server.ClusterOpts{Name: "jointlab", Host: "127.0.0.1", Port: port(os.Args[3])},
+	}
+	for _, p := range os.Args[5:] {
+		o.Routes = append(o.Routes, &url.URL{Scheme: "nats", Host: "127.0.0.1:" + p})
+	}
+	s, err := server.NewServer(o)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	s.Start()
+	s.WaitForShutdown()
+}
+
+// process is one that is killed and started again.
+type process struct {
+	name  string
+	start func() *exec.Cmd // returns once it serves
+	cmd   *exec.Cmd
+}
+
+func (p *process) kill() {
+	p.cmd.Process.Kill()
+	p.cmd.Wait()
+}
+
+// ports finds free ports.
+func ports(t *testing.T, n int) (free []string) {
+	t.Helper()
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		free = append(free, strconv.Itoa(l.Addr().(*net.TCPAddr).Port))
+	}
+	return free
+}
+
+// eventually asks until the answer is right.
+func eventually(ctx context.Context, t *testing.T, what string, right func() bool) {
+	t.Helper()
+	for tick := time.NewTicker(50 * time.Millisecond); !right(); {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("%s: %v", what, context.Cause(ctx))
+		case <-tick.C:
+		}
+	}
+}
+
+// TestKillingEveryProcessOfAClusterInTurnLosesAndDoublesNothing runs for as long
+// as JOINTLAB_TEST_KILLS says, such as 5m.
+func TestKillingEveryProcessOfAClusterInTurnLosesAndDoublesNothing(t *testing.T) {
+	during := 20 * time.Second
+	if s := os.Getenv("JOINTLAB_TEST_KILLS"); s != "" {
+		var err error
+		if during, err = time.ParseDuration(s); err != nil {
+			t.Fatal(err)
+		}
+	} else if testing.Short() {
+		t.Skip("six processes for twenty seconds")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), during+4*time.Minute)
+	defer cancel()
+
+	clients, routes := ports(t, 3), ports(t, 3)
+	var all []*process
+	var addresses []string
+	for i := range 3 {
+		args, dir := append([]string{fmt.Sprintf("n%d", i), clients[i], routes[i]}, t.TempDir()), "127.0.0.1:"+clients[i]
+		args = append(args, routes...)
+		addresses = append(addresses, "nats://"+dir)
+		all = append(all, &process{name: "nats " + clients[i], start: func() *exec.Cmd {
+			path, err := exec.LookPath("natsd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command(path, args...)
+			cmd.Stderr = os.Stderr
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			eventually(ctx, t, "a NATS server listens", func() bool {
+				c, err := net.Dial("tcp", dir)
+				if err == nil {
+					c.Close()
+				}
+				return err == nil
+			})
+			return cmd
+		}})
+	}
+	where := []string{"--store", outsideNATS, "--nats-url", strings.Join(addresses, ","), "--nats-replicas", "3"}
+	var folders [3]string
+	var urls [3]atomic.Pointer[string]
+	for i := range folders {
+		folders[i] = t.TempDir()
+		if i > 0 { // the nodes of one register share the key that signs tokens
+			key, err := os.ReadFile(keyPath(folders[0]))
+			if err == nil {
+				err = os.WriteFile(keyPath(folders[i]), key, 0o600)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		} else {
+			output(t, "token", "create", "--data", folders[0], "--role", "officer", "--subject", "first")
+		}
+		all = append(all, &process{name: "node " + filepath.Base(folders[i]), start: func() *exec.Cmd {
+			s := startServer(t, folders[i], where...)
+			urls[i].Store(&s.url)
+			return s.cmd
+		}})
+	}
+	for i, p := range all {
+		if i == 3 {
+			eventually(ctx, t, "the NATS cluster takes streams", func() bool {
+				log, err := jetstream.Open(ctx, jetstream.Config{NATS: strings.Join(addresses, ","), Replicas: 3})
+				return err == nil && log.Close() == nil
+			})
+		}
+		p.cmd = p.start()
+		t.Cleanup(p.kill)
+	}
+
+	token := served{url: *urls[0].Load()}.client(t, folders[0], "officer", "").token
+	node := func() client {
+		return client{*urls[rand.IntN(3)].Load(), &http.Client{Timeout: 20 * time.Second}, token}
+	}
+	// send asks one node after another, under one key, until one says yes or no.
+	send := func(ctx context.Context, path, key string, command any) (answer, error) {
+		for {
+			a, err := node().send(ctx, path, key, command)
+			var said *problem
+			if err == nil || ctx.Err() != nil || errors.As(err, &said) && said.Status < 500 {
+				return a, err
+			}
+		}
+	}
+	host := demoEntity("kill host")
+	acked := newAcknowledged()
+	a, err := send(ctx, "/v1/entities/"+host.String()+"/register", "host", entity.Register{Kind: entity.University, Country: "CN", Names: name("虚构大学", "Fictional University")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	acked.add(a.Events)
+	loading, stop := context.WithCancel(ctx)
+	var load sync.WaitGroup
+	var labs []string
+	for n := range writers {
+		path := "/v1/labs/" + uuid.NewSHA1(demoSpace, fmt.Appendf(nil, "kill %d", n)).String()
+		labs = append(labs, path)
+		if a, err = send(ctx, path+"/propose", fmt.Sprintf("lab-%d", n), lab.Propose{Names: name("演示", "Demo"), Host: host}); err != nil {
+			t.Fatal(err)
+		}
+		acked.add(a.Events)
+		load.Go(func() {
+			for i := 0; loading.Err() == nil; i++ {
+				a, err := send(loading, path+"/assert-fact", fmt.Sprintf("fact-%d-%d", n, i), lab.AssertFact{
+					Because: domain.Because{Basis: domain.Basis{Source: "kill test"}}, Kind: "note", Text: domain.T("", fmt.Sprintf("fact %d", i)),
+				})
+				if err == nil {
+					acked.add(a.Events)
+				} else if loading.Err() == nil {
+					t.Errorf("client %d, command %d: %v", n, i, err)
+					return
+				}
+			}
+		})
+	}
+	kills := 0
+	for end := time.Now().Add(during); time.Now().Before(end) || kills < len(all); kills++ {
+		p := all[kills%len(all)]
+		p.kill()
+		acked.reach(acked.count() + 1 + rand.IntN(20)) // two of three are enough to go on
+		p.cmd = p.start()
+		acked.reach(acked.count() + 1 + rand.IntN(20))
+		if t.Failed() {
+			break
+		}
+	}
+	stop()
+	load.Wait()
+
+	log, err := jetstream.Open(ctx, jetstream.Config{NATS: strings.Join(addresses, ",")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	head, err := log.Head(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there, commands, next := map[uuid.UUID]bool{}, map[uuid.UUID]bool{}, map[eventstore.Stream]uint64{}
+	err = log.Read(ctx, 0, head, func(events []eventstore.Recorded) error {
+		for _, e := range events {
+			d, err := eventstore.Decode(e.Body)
+			if err != nil {
+				return err
+			}
+			if commands[d.Meta.Command] || there[e.ID] {
+				t.Errorf("position %d: command %s was carried out twice", e.Position, d.Meta.Command)
+			}
+			if d.Meta.Revision != next[e.Stream] {
+				t.Errorf("position %d: %s has revision %d after %d events", e.Position, e.Stream, d.Meta.Revision, next[e.Stream])
+			}
+			there[e.ID], commands[d.Meta.Command], next[e.Stream] = true, true, next[e.Stream]+1
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(there) != int(head) {
+		t.Errorf("the ledger ends at %d and gave %d events", head, len(there))
+	}
+	for id := range acked.events {
+		if !there[id] {
+			t.Errorf("event %s was acknowledged and is gone", id)
+		}
+	}
+	for i := range urls {
+		c := client{*urls[i].Load(), &http.Client{Timeout: 20 * time.Second}, token}
+		eventually(ctx, t, "a node has caught up", func() bool {
+			var r struct {
+				Position uint64 `json:"position"`
+			}
+			return c.get(ctx, "/readyz", &r) == nil && r.Position == uint64(head)
+		})
+	}
+	said := map[string]string{}
+	for i := range urls {
+		for _, path := range append(labs, "/v1/labs", "/v1/entities", "/v1/events?limit=500") {
+			r, err := http.NewRequestWithContext(ctx, http.MethodGet, *urls[i].Load()+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+token)
+			resp, err := http.DefaultClient.Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := readAll(t, resp)
+			if i == 0 {
+				said[path] = body
+			} else if said[path] != body {
+				t.Errorf("node %d says of %s\n%s\nand the first node\n%s", i, path, body, said[path])
+			}
+		}
+	}
+	for i, p := range all[3:] {
+		p.kill()
+		if out := output(t, append([]string{"verify", "--data", folders[i]}, where...)...); !strings.Contains(out, " 0 differences") {
+			t.Errorf("node %d: %s", i, out)
+		}
+	}
+	t.Logf("%d kills, %d events acknowledged, %d in the ledger", kills, acked.count(), head)
+}
+
+func readAll(t *testing.T, r *http.Response) string {
+	t.Helper()
+	defer r.Body.Close()
+	body, err := io.ReadAll(r.Body)
+	if err != nil || r.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %v", r.Status, err)
+	}
+	return string(body)
+}
