@@ -219,3 +219,60 @@ func TestAFullStoreIsUnavailableAndKeepsWhatItAcknowledged(t *testing.T) {
 	}
 	holds(t, l, s, append(kept, last...))
 }
+
+// TestATornWriteIsSeenForWhatItIs tears the store's last block as a power cut
+// may: in the middle of a write that nobody was told of, which is dropped, or,
+// on a disk that lied, of one that was acknowledged, which is said.
+func TestATornWriteIsSeenForWhatItIs(t *testing.T) {
+	whole := t.TempDir()
+	s, events, v := storetest.NewStream(), storetest.Events(30), eventstore.Version{}
+	l := open(t, whole)
+	for i := range events {
+		v = mustAppend(t, l, s, v, events[i:i+1])
+	}
+	closeLog(t, l)
+	for _, tear := range []struct {
+		what  string
+		bytes func(block []byte) []byte
+		left  int
+	}{
+		{"half a record follows", func(b []byte) []byte { return append(b, b[len(b)-300:len(b)-100]...) }, 30},
+		{"zeros follow", func(b []byte) []byte { return append(b, make([]byte, 4096)...) }, 30},
+		{"the last byte is gone", func(b []byte) []byte { return b[:len(b)-1] }, 29},
+		{"half of the last record is gone", func(b []byte) []byte { return b[:len(b)-100] }, 29},
+		{"the end of the last record is zeros", func(b []byte) []byte { return append(b[:len(b)-100:len(b)-100], make([]byte, 100)...) }, 29},
+	} {
+		for _, acknowledged := range []bool{false, true} {
+			dir := copyOf(t, whole)
+			block := filepath.Join(streamDir(dir), "msgs", "1.blk")
+			content, err := os.ReadFile(block)
+			if err != nil {
+				t.Fatal(err)
+			}
+			errs := []error{os.WriteFile(block, tear.bytes(content), 0o600), os.Remove(filepath.Join(streamDir(dir), "msgs", "index.db"))}
+			if !acknowledged {
+				errs = append(errs, os.Remove(filepath.Join(dir, "high-water.json")))
+			}
+			if err := errors.Join(errs...); err != nil {
+				t.Fatal(err)
+			}
+			if acknowledged && tear.left < 30 {
+				l = readOnly(t, dir, "ends at position 29, but held 30 events")
+			} else {
+				l = open(t, dir)
+				if p := l.Problems(); len(p) > 0 {
+					t.Errorf("%s, acknowledged %v: %v", tear.what, acknowledged, p)
+				}
+			}
+			holds(t, l, s, events[:tear.left])
+			if len(l.Problems()) == 0 { // and it goes on
+				_, v, err := l.Load(t.Context(), s, eventstore.Version{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				mustAppend(t, l, s, v, storetest.Events(1))
+			}
+			closeLog(t, l)
+		}
+	}
+}
