@@ -30,10 +30,14 @@ func (l *Log) Follow(ctx context.Context, after eventstore.Position, each func([
 	if err := l.within(ctx, doing, after); err != nil {
 		return err
 	}
-	consumer, err := l.bulk.OrderedConsumer(ctx, streamName, natsjs.OrderedConsumerConfig{
-		DeliverPolicy:     natsjs.DeliverByStartSequencePolicy,
-		OptStartSeq:       uint64(after) + 1,
-		InactiveThreshold: consumerTTL,
+	var consumer natsjs.Consumer
+	err := l.persist(ctx, func(ctx context.Context) (err error) {
+		consumer, err = l.bulk.OrderedConsumer(ctx, streamName, natsjs.OrderedConsumerConfig{
+			DeliverPolicy:     natsjs.DeliverByStartSequencePolicy,
+			OptStartSeq:       uint64(after) + 1,
+			InactiveThreshold: consumerTTL,
+		})
+		return err
 	})
 	if err != nil {
 		return unavailable(ctx, doing, err)

@@ -36,7 +36,11 @@ func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventsto
 	defer cancel()
 	var atLeast uint64
 	if l.replicas > 1 {
-		last, err := l.lastOnLeader(ctx, streamName, subject)
+		var last stored
+		err := l.persist(ctx, func(ctx context.Context) (err error) {
+			last, err = l.lastOnLeader(ctx, streamName, subject)
+			return err
+		})
 		if err != nil {
 			return nil, eventstore.Version{}, unavailable(ctx, doing, err)
 		}
@@ -132,24 +136,29 @@ func (l *Log) within(ctx context.Context, doing string, p eventstore.Position) e
 }
 
 // pages calls each with the messages from sequence on, of one subject or of
-// all, asking for size at a time, until there are no more or each returns false. Errors of each are
-// returned with what was being done; errors of the engine as ErrUnavailable.
+// all, asking for size at a time, until there are no more or each returns
+// false. It asks again where an answer is lost, up to the log's patience.
+// Errors of each are returned with what was being done; errors of the engine
+// as ErrUnavailable.
 func (l *Log) pages(ctx context.Context, doing string, js natsjs.JetStream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) error {
-	for {
-		next, more, err := l.page(ctx, js, subject, from, size, each)
+	for more := true; more; {
+		err := l.persist(ctx, func(ctx context.Context) error {
+			next, left, err := l.page(ctx, js, subject, from, size, each)
+			if err == nil && left && next == from {
+				err = nats.ErrTimeout
+			}
+			from, more = next, left
+			return err
+		})
 		var own *eachError
 		switch {
 		case errors.As(err, &own):
 			return fmt.Errorf("jetstream: %s: %w", doing, own.error)
 		case err != nil:
 			return unavailable(ctx, doing, err)
-		case !more:
-			return nil
-		case next == from:
-			return unavailable(ctx, doing, nats.ErrTimeout)
 		}
-		from = next
 	}
+	return nil
 }
 
 type eachError struct{ error }
@@ -158,8 +167,6 @@ type eachError struct{ error }
 // it runs out of time, so only the engine's own count of what is left says
 // that nothing is.
 func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, l.answer)
-	defer cancel()
 	options := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes)}
 	if subject != "" {
 		options = append(options, jetstreamext.GetBatchSubject(subject))
@@ -201,8 +208,6 @@ type stored struct {
 // lastOnLeader is the last message of a stream whose subject matches, as the
 // stream's leader knows it. Its sequence is 0 if there is none.
 func (l *Log) lastOnLeader(ctx context.Context, stream, subject string) (stored, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.answer)
-	defer cancel()
 	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
 	if err != nil {
 		return stored{}, err

@@ -204,7 +204,11 @@ func (l *Log) Problems() []string { return l.problems }
 // Head is the position of the last event. It is asked of the stream's leader,
 // so it never lags behind an acknowledgement.
 func (l *Log) Head(ctx context.Context) (eventstore.Position, error) {
-	info, err := l.stream.Info(ctx)
+	var info *natsjs.StreamInfo
+	err := l.persist(ctx, func(ctx context.Context) (err error) {
+		info, err = l.stream.Info(ctx)
+		return err
+	})
 	if err != nil {
 		return 0, unavailable(ctx, "read head", err)
 	}

@@ -33,22 +33,44 @@ func outside(cfg Config) func(name string) (*nats.Conn, error) {
 // beginPatiently begins as soon as the servers answer: a cluster that has just
 // started has no leader yet.
 func (l *Log) beginPatiently(ctx context.Context) error {
+	err := l.persist(ctx, l.begin)
+	if transient(err) {
+		err = fmt.Errorf("the stream cannot be opened; see that JetStream runs on the server, the user may use it, and the cluster has a leader: %w", err)
+	}
+	return err
+}
+
+// persist asks again while there is no answer, up to the log's patience. A
+// request may be lost on the way, to a server that has just ended or is cut
+// off, and nobody says so; ask must do no harm when it is done twice.
+func (l *Log) persist(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := l.patiently(ctx)
 	defer cancel()
 	for {
-		once, stop := context.WithTimeout(ctx, l.answer) // without a leader there is no answer at all
-		err := l.begin(once)
+		once, stop := context.WithTimeout(ctx, l.answer)
+		err := ask(once)
 		stop()
-		var answer *natsjs.APIError
-		if silent := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders); !silent && !(errors.As(err, &answer) && answer.Code >= 500) {
+		if !transient(err) {
 			return err
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("the stream cannot be opened; see that JetStream runs on the server, the user may use it, and the cluster has a leader: %w", err)
+			return err
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// transient reports whether an error may be gone when one asks again: silence,
+// a connection that is being made anew, a cluster without a leader.
+func transient(err error) bool {
+	for _, passing := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrDisconnected} {
+		if errors.Is(err, passing) {
+			return true
+		}
+	}
+	var answer *natsjs.APIError
+	return errors.As(err, &answer) && answer.Code >= 500
 }
 
 // atLeast compares a version n.n.n, whatever follows it.

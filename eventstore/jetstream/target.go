@@ -71,7 +71,11 @@ func (t *Target) Name() string { return t.stream }
 // Last is how far the stream has come, as its leader knows it.
 func (t *Target) Last(ctx context.Context) (Mark, error) {
 	doing := "read the end of stream " + t.stream
-	last, err := t.log.lastOnLeader(ctx, t.stream, ">")
+	var last stored
+	err := t.log.persist(ctx, func(ctx context.Context) (err error) {
+		last, err = t.log.lastOnLeader(ctx, t.stream, ">")
+		return err
+	})
 	if err != nil {
 		return Mark{}, unavailable(ctx, doing, err)
 	}
