@@ -104,22 +104,43 @@ func (s *Signer) Issue(c Claims, ttl time.Duration) (string, error) {
 	return t.SignedString(s.key)
 }
 
-// Verifier tells whom a token speaks for. It accepts Ed25519 signatures by its
-// keys and no others, whatever the token says about its algorithm.
-type Verifier struct{ keys map[string]ed25519.PublicKey }
+// Verifier tells whom a token speaks for. Of the register's own tokens it
+// accepts Ed25519 signatures by its keys and no others, whatever the token says
+// about its algorithm; of others, those of the providers it trusts.
+type Verifier struct {
+	keys      map[string]ed25519.PublicKey
+	providers map[string]*Provider // by issuer
+}
 
 // NewVerifier accepts tokens signed with any of keys.
 func NewVerifier(keys ...ed25519.PublicKey) *Verifier {
-	v := &Verifier{map[string]ed25519.PublicKey{}}
+	v := &Verifier{map[string]ed25519.PublicKey{}, map[string]*Provider{}}
 	for _, k := range keys {
 		v.keys[keyID(k)] = k
 	}
 	return v
 }
 
+// Trust accepts the tokens of a provider as well. It must be called before the
+// first Verify.
+func (v *Verifier) Trust(p *Provider) { v.providers[p.cfg.Issuer] = p }
+
 // Verify returns the claims of a token that holds at the instant now. The
-// error says what is wrong with it, for the caller to read.
-func (v *Verifier) Verify(signed string, now time.Time) (Claims, error) {
+// error says what is wrong with it, for the operator to read. Which provider a
+// token claims to be from only chooses who is asked to confirm it.
+func (v *Verifier) Verify(ctx context.Context, signed string, now time.Time) (Claims, error) {
+	var claimed jwt.RegisteredClaims
+	if _, _, err := jwt.NewParser().ParseUnverified(signed, &claimed); err != nil {
+		return Claims{}, err
+	}
+	if p, ok := v.providers[claimed.Issuer]; ok {
+		return p.verify(ctx, signed)
+	}
+	return v.own(signed, now)
+}
+
+// own verifies one of the register's own tokens.
+func (v *Verifier) own(signed string, now time.Time) (Claims, error) {
 	var t token
 	_, err := jwt.ParseWithClaims(signed, &t, func(t *jwt.Token) (any, error) {
 		kid, _ := t.Header["kid"].(string)
@@ -151,12 +172,12 @@ func claimsOf(ctx context.Context) (Claims, bool) {
 }
 
 // authenticate finds out whom a request speaks for from its Authorization header.
-func (s *Server) authenticate(header string) (Claims, error) {
+func (s *Server) authenticate(ctx context.Context, header string) (Claims, error) {
 	scheme, signed, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(signed) == "" {
 		return Claims{}, errors.New("the Authorization header is not of the form: Bearer <token>")
 	}
-	return s.verifier.Verify(strings.TrimSpace(signed), s.now())
+	return s.verifier.Verify(ctx, strings.TrimSpace(signed), s.now())
 }
 
 // LoadOrCreateKey reads the signing key kept at path, or makes one where there

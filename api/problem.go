@@ -98,6 +98,8 @@ var problems = []kindOfProblem{
 		domain.T("这是服务器的问题。请将 request_id 告知管理员。", "This is the server's fault. Tell its operator the request_id.")},
 	{"store-unavailable", 503, domain.T("存储暂不可用", "The store is unavailable"),
 		domain.T("写入结果可能未知。请在 Retry-After 之后以相同的 Idempotency-Key 重发同一请求：已写入则返回原结果，未写入则写入一次。", "Whether it was written may be unknown. After Retry-After send the same request with the same Idempotency-Key: it is written once, now or then, and you get that result.")},
+	{"provider-unavailable", 503, domain.T("身份提供方无应答", "The identity provider does not answer"),
+		domain.T("未作任何处理。请在 Retry-After 之后重试。", "Nothing was done. Try again after Retry-After.")},
 	{"not-ready", 503, domain.T("尚未就绪", "Not ready"),
 		domain.T("errors 说明原因。", "errors says why.")},
 }

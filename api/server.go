@@ -10,6 +10,7 @@ package api
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -238,7 +239,12 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		return
 	}
 	if header := r.Header.Get("Authorization"); header != "" {
-		claims, err := s.authenticate(header)
+		claims, err := s.authenticate(r.Context(), header)
+		if errors.Is(err, errProviderAway) {
+			s.log.Warn("token not checked", "request_id", requestIDOf(r.Context()), "error", err)
+			refuse(newProblem("provider-unavailable", "身份提供方没有应答，无法核验令牌", "the identity provider does not answer, so the token cannot be checked").with("Retry-After", "5"))
+			return
+		}
 		if err != nil {
 			s.log.Info("token refused", "request_id", requestIDOf(r.Context()), "error", err)
 			refuse(newProblem("unauthenticated", "令牌无效或已过期；请换用有效令牌", "the token is not valid, or no longer; get a new one and send it as Authorization: Bearer <token>").

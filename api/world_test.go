@@ -31,13 +31,14 @@ func clock() time.Time { return today }
 // world is a whole server on a real store, spoken to over HTTP.
 type world struct {
 	testing.TB
-	url    string
-	server *api.Server
-	key    ed25519.PrivateKey
-	signer *api.Signer
-	log    *jetstream.Log
-	model  *projections.Model
-	logged *bytes.Buffer
+	url      string
+	server   *api.Server
+	key      ed25519.PrivateKey
+	signer   *api.Signer
+	verifier *api.Verifier
+	log      *jetstream.Log
+	model    *projections.Model
+	logged   *bytes.Buffer
 }
 
 func newWorld(t testing.TB, change ...func(*api.Config)) *world {
@@ -59,12 +60,12 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, signer: api.NewSigner(private, clock), log: log, model: model, logged: &bytes.Buffer{}}
+	w := &world{TB: t, key: private, signer: api.NewSigner(private, clock), verifier: api.NewVerifier(public), log: log, model: model, logged: &bytes.Buffer{}}
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second}
 	for _, c := range change {
 		c(&cfg)
 	}
-	if w.server, err = api.New(log, log, model, api.NewVerifier(public), clock, cfg); err != nil {
+	if w.server, err = api.New(log, log, model, w.verifier, clock, cfg); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(w.server)

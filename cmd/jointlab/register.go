@@ -92,6 +92,7 @@ type register struct {
 
 type registerConfig struct {
 	anonymousRead bool
+	provider      api.ProviderConfig // whose tokens are accepted as well; without an issuer: nobody's
 	logger        *slog.Logger
 	now           func() time.Time // nil: the machine's clock
 }
@@ -162,7 +163,15 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 			}
 		})
 	}
-	r.handler, err = api.New(store, log, r.model, api.NewVerifier(key.Public().(ed25519.PublicKey)), cfg.now, api.Config{
+	verifier := api.NewVerifier(key.Public().(ed25519.PublicKey))
+	if cfg.provider.Issuer != "" {
+		provider, err := api.NewProvider(cfg.provider)
+		if err != nil {
+			return nil, err
+		}
+		verifier.Trust(provider)
+	}
+	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(),
 	})
 	return r, err

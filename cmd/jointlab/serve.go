@@ -24,7 +24,8 @@ const drainTime = 10 * time.Second
 func serveCommand() *cobra.Command {
 	var where settings
 	var listen string
-	var demo, anonymous bool
+	var demo bool
+	var cfg registerConfig
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the register: store, read models and HTTP in one process · 运行登记簿",
@@ -39,28 +40,37 @@ EventStoreDB the system of record; a relay carries each event, byte for byte and
 in order, onto the JetStream ledger, embedded or outside. Any number of nodes may
 run on the same store, each with a data folder of its own.
 
+--oidc-issuer and --oidc-audience accept the tokens of an OpenID Connect provider
+besides the register's own. The provider says in one claim which role the caller
+has, and in another which legal entity the caller acts for.
+
 --demo fills an empty folder with an invented registry, prints a token for each
 role, and lets anybody read.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, demo, anonymous)
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, demo, cfg)
 		},
 	}
 	storeFlags(cmd, &where)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
-	cmd.Flags().BoolVar(&anonymous, "anonymous-read", false, "let anybody read without a token")
+	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read without a token")
+	cmd.Flags().StringVar(&cfg.provider.Issuer, "oidc-issuer", "", "OpenID Connect provider whose tokens are accepted as well: https://…")
+	cmd.Flags().StringVar(&cfg.provider.Audience, "oidc-audience", "", "what the provider's tokens must name: the register, as the provider knows it")
+	cmd.Flags().StringVar(&cfg.provider.RoleClaim, "oidc-role-claim", "role", "claim that says the role, as a text or a list")
+	cmd.Flags().StringVar(&cfg.provider.EntityClaim, "oidc-entity-claim", "ent", "claim that says the id of the legal entity acted for")
 	return cmd
 }
 
-func serve(ctx context.Context, out, errout io.Writer, where settings, listen string, demo, anonymous bool) (err error) {
+func serve(ctx context.Context, out, errout io.Writer, where settings, listen string, demo bool, cfg registerConfig) (err error) {
 	logger := slog.New(slog.NewTextHandler(errout, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", listen, err)
 	}
 	defer listener.Close()
-	r, err := openRegister(ctx, where, registerConfig{anonymousRead: anonymous || demo, logger: logger})
+	cfg.anonymousRead, cfg.logger = cfg.anonymousRead || demo, logger
+	r, err := openRegister(ctx, where, cfg)
 	if err != nil {
 		return err
 	}
