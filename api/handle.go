@@ -144,7 +144,7 @@ func (s *Server) correctOperation(aggregate string) huma.Operation {
 func (s *Server) withBody(op huma.Operation, schema *huma.Schema) huma.Operation {
 	op.MaxBodyBytes, op.SkipValidateBody = maxBody+1, true
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
-	op.Errors = []int{400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 500, 503}
+	op.Errors = []int{400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 500, 503}
 	return op
 }
 

@@ -94,6 +94,8 @@ var problems = []kindOfProblem{
 		domain.T("errors 列出每一处有误的字段和改法。全部改正后重新提交。", "errors lists every value at fault and how to mend it. Mend them all and send it again.")},
 	{"idempotency-key-reused", 422, domain.T("幂等键已用于另一请求", "Idempotency key used for another command"),
 		domain.T("同一个 Idempotency-Key 只能用于重发同一请求。新请求请用新键。", "An Idempotency-Key repeats one command and no other. Use a new key for a new command.")},
+	{"too-many-requests", 429, domain.T("请求过多", "Too many requests"),
+		domain.T("没有处理该请求。请在 Retry-After 之后重试，并放慢速度或减少并发。", "The request was not handled. Send it again after Retry-After, and then more slowly, or fewer at a time.")},
 	{"internal", 500, domain.T("服务器内部错误", "Internal error"),
 		domain.T("这是服务器的问题。请将 request_id 告知管理员。", "This is the server's fault. Tell its operator the request_id.")},
 	{"store-unavailable", 503, domain.T("存储暂不可用", "The store is unavailable"),

@@ -38,6 +38,7 @@ type Config struct {
 	AnonymousRead bool            // queries need no token; a bad token is refused all the same
 	Patience      time.Duration   // how long an answer waits for the read model; 0: 5 seconds
 	Problems      func() []string // why the store may not be written to; nil: it always may
+	Limits        Limits          // how much one caller may ask for
 }
 
 // Server answers HTTP requests. It keeps nothing that cannot be read back.
@@ -46,6 +47,7 @@ type Server struct {
 	ledger     eventstore.Ledger
 	model      *projections.Model
 	verifier   *Verifier
+	limiter    *limiter
 	now        func() time.Time
 	cfg        Config
 	log        *slog.Logger
@@ -68,6 +70,7 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.limiter = newLimiter(cfg.Limits, now)
 	if s.cfg.Patience == 0 {
 		s.cfg.Patience = 5 * time.Second
 	}
@@ -212,7 +215,7 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 		body = op.RequestBody.Content["application/json"].Schema
 	}
 	if op.Errors == nil {
-		op.Errors = []int{400, 401, 403, 404, 500, 503}
+		op.Errors = []int{400, 401, 403, 404, 429, 500, 503}
 	}
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		out, err := handle(ctx, in)
@@ -238,23 +241,15 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		refuse(p)
 		return
 	}
-	if header := r.Header.Get("Authorization"); header != "" {
-		claims, err := s.authenticate(r.Context(), header)
-		if errors.Is(err, errProviderAway) {
-			s.log.Warn("token not checked", "request_id", requestIDOf(r.Context()), "error", err)
-			refuse(newProblem("provider-unavailable", "身份提供方没有应答，无法核验令牌", "the identity provider does not answer, so the token cannot be checked").with("Retry-After", "5"))
-			return
-		}
-		if err != nil {
-			s.log.Info("token refused", "request_id", requestIDOf(r.Context()), "error", err)
-			refuse(newProblem("unauthenticated", "令牌无效或已过期；请换用有效令牌", "the token is not valid, or no longer; get a new one and send it as Authorization: Bearer <token>").
-				with("WWW-Authenticate", `Bearer realm="jointlab", error="invalid_token"`))
-			return
-		}
-		ctx = huma.WithValue(ctx, claimsKey{}, claims)
+	claims, leave, p := s.identify(r)
+	if p != nil {
+		refuse(p)
+		return
 	}
-	claims, known := claimsOf(ctx.Context())
-	if !known && !(s.cfg.AnonymousRead && op.Method == http.MethodGet) {
+	defer leave()
+	if claims != (Claims{}) {
+		ctx = huma.WithValue(ctx, claimsKey{}, claims)
+	} else if !s.cfg.AnonymousRead || op.Method != http.MethodGet {
 		refuse(newProblem("unauthenticated", "请提供令牌：Authorization: Bearer <令牌>", "send a token as Authorization: Bearer <token>").
 			with("WWW-Authenticate", `Bearer realm="jointlab"`))
 		return
@@ -271,6 +266,33 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		}
 	}
 	next(ctx)
+}
+
+// identify finds out whom a request speaks for, nobody where it has no token,
+// and admits it within that caller's limits; leave must be called when it is
+// answered. A bad token counts for where it comes from.
+func (s *Server) identify(r *http.Request) (claims Claims, leave func(), p *Problem) {
+	var invalid error
+	if header := r.Header.Get("Authorization"); header != "" {
+		claims, invalid = s.authenticate(r.Context(), header)
+	}
+	if invalid != nil {
+		claims = Claims{}
+	}
+	leave, wait := s.limiter.enter(callerOf(r, claims))
+	switch {
+	case wait > 0:
+		return claims, nil, tooMany(wait)
+	case invalid == nil:
+		return claims, leave, nil
+	}
+	leave()
+	s.log.Info("token refused", "request_id", requestIDOf(r.Context()), "error", invalid)
+	if errors.Is(invalid, errProviderAway) {
+		return claims, nil, newProblem("provider-unavailable", "身份提供方没有应答，无法核验令牌", "the identity provider does not answer, so the token cannot be checked").with("Retry-After", "5")
+	}
+	return claims, nil, newProblem("unauthenticated", "令牌无效或已过期；请换用有效令牌", "the token is not valid, or no longer; get a new one and send it as Authorization: Bearer <token>").
+		with("WWW-Authenticate", `Bearer realm="jointlab", error="invalid_token"`)
 }
 
 // misused reports query parameters the operation does not know, that have no

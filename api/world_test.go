@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,7 @@ type world struct {
 	verifier *api.Verifier
 	log      *jetstream.Log
 	model    *projections.Model
+	ahead    atomic.Int64 // nanoseconds since today, on the server's clock
 	logged   *bytes.Buffer
 }
 
@@ -65,7 +67,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	for _, c := range change {
 		c(&cfg)
 	}
-	if w.server, err = api.New(log, log, model, w.verifier, clock, cfg); err != nil {
+	if w.server, err = api.New(log, log, model, w.verifier, func() time.Time { return clock().Add(time.Duration(w.ahead.Load())) }, cfg); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(w.server)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
@@ -118,16 +120,40 @@ func (c client) get(ctx context.Context, path string, out any) error {
 	return c.do(r, out)
 }
 
+// answered sends a request, and again each time the server asks to wait.
+func (c client) answered(r *http.Request) (*http.Response, []byte, error) {
+	for {
+		resp, err := c.http.Do(r)
+		if err != nil {
+			return nil, nil, err
+		}
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests {
+			return resp, body, err
+		}
+		seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+		if err != nil {
+			return resp, body, nil
+		}
+		select {
+		case <-r.Context().Done():
+			return nil, nil, r.Context().Err()
+		case <-time.After(time.Duration(seconds) * time.Second):
+		}
+		if r.GetBody != nil {
+			if r.Body, err = r.GetBody(); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+}
+
 func (c client) do(r *http.Request, out any) error {
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
 	}
-	resp, err := c.http.Do(r)
-	if err != nil {
-		return err
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
+	resp, body, err := c.answered(r)
 	if err != nil {
 		return err
 	}

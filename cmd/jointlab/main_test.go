@@ -51,10 +51,10 @@ type served struct {
 
 var listens = regexp.MustCompile(`listens on (http://\S+)`)
 
-// startServer runs jointlab serve on data and waits until it listens.
+// startServer runs jointlab serve on data, without limits, and waits until it listens.
 func startServer(t testing.TB, data string, args ...string) served {
 	t.Helper()
-	cmd := run(t, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...)
+	cmd := run(t, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--rate", "0", "--concurrent", "0"}, args...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

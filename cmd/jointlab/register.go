@@ -92,6 +92,7 @@ type register struct {
 
 type registerConfig struct {
 	anonymousRead bool
+	limits        api.Limits
 	provider      api.ProviderConfig // whose tokens are accepted as well; without an issuer: nobody's
 	logger        *slog.Logger
 	now           func() time.Time // nil: the machine's clock
@@ -172,7 +173,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 		verifier.Trust(provider)
 	}
 	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, api.Config{
-		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(),
+		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
 	})
 	return r, err
 }
