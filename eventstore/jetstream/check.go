@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
@@ -29,12 +30,18 @@ func (l *Log) check(ctx context.Context) (problems []string, err error) {
 	}
 	if state.LastSeq > 0 {
 		// The engine completes a batch that a crash cut short, if it still can.
-		last, err := l.stream.GetMsg(ctx, state.LastSeq)
-		if err != nil {
+		var header nats.Header
+		last, err := l.onLeader(ctx, streamName, fmt.Appendf(nil, `{"seq":%d}`, state.LastSeq))
+		if err == nil {
+			header, err = last.header()
+		}
+		if transient(err) {
+			return nil, fmt.Errorf("read position %d: %w", state.LastSeq, err)
+		} else if err != nil {
 			add("position %d cannot be read: %s; restore the data folder from a backup", state.LastSeq, err)
-		} else if last.Header.Get(jetstreamext.BatchIDHeader) != "" && last.Header.Get(jetstreamext.BatchCommitHeader) == "" {
+		} else if header.Get(jetstreamext.BatchIDHeader) != "" && header.Get(jetstreamext.BatchCommitHeader) == "" {
 			add("the last events, up to position %d, are the beginning of an append whose end is missing; restore the data folder from a backup", state.LastSeq)
-		} else if _, from := number(last.Header, sourcePosition); from && !l.relayed {
+		} else if _, from := number(header, sourcePosition); from && !l.relayed {
 			add("the ledger is filled by a relay from another store, where events must be appended; name that store, or use another ledger")
 		} else if !from && l.relayed {
 			add("the ledger was written to directly, so a relay cannot go on from its end; relay into an empty ledger, after copying this one into the other store")
@@ -64,7 +71,9 @@ func (l *Log) check(ctx context.Context) (problems []string, err error) {
 	case mark.Position > state.LastSeq:
 		add("the ledger ends at position %d, but held %d events when it was last used (%s): the end is missing; restore the data folder from a newer backup", state.LastSeq, mark.Position, l.mark.file)
 	case mark.Position > 0:
-		if now, err := l.eventAt(ctx, mark.Position); err != nil {
+		if now, err := l.eventAt(ctx, mark.Position); transient(err) {
+			return nil, fmt.Errorf("read position %d: %w", mark.Position, err)
+		} else if err != nil {
 			add("position %d cannot be read: %s; restore the data folder from a backup", mark.Position, err)
 		} else if now != mark {
 			add("position %d holds event %s (sha256 %s), but held %s (sha256 %s) when it was last used: this is another ledger or an altered one; restore the data folder from a backup", mark.Position, now.Event, now.SHA256, mark.Event, mark.SHA256)

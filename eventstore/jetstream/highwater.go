@@ -129,11 +129,15 @@ func (l *Log) keepHighWater() {
 }
 
 func (l *Log) eventAt(ctx context.Context, seq uint64) (mark, error) {
-	m, err := l.stream.GetMsg(ctx, seq)
+	m, err := l.onLeader(ctx, streamName, fmt.Appendf(nil, `{"seq":%d}`, seq))
 	if err != nil {
 		return mark{}, err
 	}
-	event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
+	header, err := m.header()
+	if err != nil {
+		return mark{}, err
+	}
+	event, err := recorded(m.Subject, header, m.Seq, m.Data)
 	sum := sha256.Sum256(m.Data)
 	return mark{Position: seq, Event: event.ID, SHA256: hex.EncodeToString(sum[:])}, err
 }

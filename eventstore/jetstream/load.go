@@ -200,15 +200,35 @@ func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, fro
 
 // stored is a message as the stream's leader returns it.
 type stored struct {
-	Seq    uint64 `json:"seq"`
-	Header []byte `json:"hdrs"`
-	Data   []byte `json:"data"`
+	Subject string `json:"subject"`
+	Seq     uint64 `json:"seq"`
+	Headers []byte `json:"hdrs"`
+	Data    []byte `json:"data"`
+}
+
+// header reads the message's headers.
+func (m stored) header() (nats.Header, error) {
+	if len(m.Headers) == 0 {
+		return nil, nil
+	}
+	return nats.DecodeHeadersMsg(m.Headers)
 }
 
 // lastOnLeader is the last message of a stream whose subject matches, as the
 // stream's leader knows it. Its sequence is 0 if there is none.
 func (l *Log) lastOnLeader(ctx context.Context, stream, subject string) (stored, error) {
-	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
+	m, err := l.onLeader(ctx, stream, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
+	var answer *natsjs.APIError
+	if errors.As(err, &answer) && isCode(answer, natsjs.JSErrCodeMessageNotFound) {
+		return stored{}, nil
+	}
+	return m, err
+}
+
+// onLeader asks the stream's leader for a message. The engine's client would
+// ask any server that has a copy, and a copy may lag behind an acknowledgement.
+func (l *Log) onLeader(ctx context.Context, stream string, which []byte) (stored, error) {
+	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, which)
 	if err != nil {
 		return stored{}, err
 	}
@@ -218,9 +238,6 @@ func (l *Log) lastOnLeader(ctx context.Context, stream, subject string) (stored,
 	}
 	if err := json.Unmarshal(answer.Data, &got); err != nil {
 		return stored{}, err
-	}
-	if isCode(got.Error, natsjs.JSErrCodeMessageNotFound) {
-		return stored{}, nil
 	}
 	if got.Error != nil {
 		return stored{}, got.Error

@@ -123,7 +123,7 @@ func (l *Log) open(ctx context.Context, cfg Config) (err error) {
 	if err := l.connect(l.server.connect); err != nil {
 		return err
 	}
-	return l.begin(ctx)
+	return l.persist(ctx, l.begin)
 }
 
 // connect does not care whose server answers.

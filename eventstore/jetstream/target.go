@@ -82,7 +82,7 @@ func (t *Target) Last(ctx context.Context) (Mark, error) {
 	if last.Seq == 0 {
 		return Mark{}, nil
 	}
-	header, err := nats.DecodeHeadersMsg(last.Header)
+	header, err := last.header()
 	if err != nil {
 		return Mark{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 	}
