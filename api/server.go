@@ -147,6 +147,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-cache")
+	if r.TLS != nil {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 	r = r.WithContext(context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), urlKey{}, r.URL))
 	out, begun := &reply{ResponseWriter: w}, time.Now()
 	defer func() {

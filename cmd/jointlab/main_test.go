@@ -49,7 +49,7 @@ type served struct {
 	url string
 }
 
-var listens = regexp.MustCompile(`listens on (http://\S+)`)
+var listens = regexp.MustCompile(`listens on (https?://\S+)`)
 
 // startServer runs jointlab serve on data, without limits, and waits until it listens.
 func startServer(t testing.TB, data string, args ...string) served {

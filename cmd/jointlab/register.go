@@ -93,6 +93,7 @@ type register struct {
 type registerConfig struct {
 	anonymousRead bool
 	limits        api.Limits
+	cert, key     string             // files of the server's certificate; "": plain HTTP
 	provider      api.ProviderConfig // whose tokens are accepted as well; without an issuer: nobody's
 	logger        *slog.Logger
 	now           func() time.Time // nil: the machine's clock

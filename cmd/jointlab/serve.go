@@ -55,6 +55,8 @@ role, and lets anybody read.`,
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
 	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read without a token")
+	cmd.Flags().StringVar(&cfg.cert, "tls-cert", "", "file of the certificate to serve HTTPS with, in PEM; read again when it changes")
+	cmd.Flags().StringVar(&cfg.key, "tls-key", "", "file of its key")
 	cmd.Flags().Float64Var(&cfg.limits.Rate, "rate", 300, "requests a second that one caller may send in the long run; 0: any number")
 	cmd.Flags().IntVar(&cfg.limits.Burst, "burst", 1000, "requests that one caller may send at once, after a rest")
 	cmd.Flags().IntVar(&cfg.limits.Concurrent, "concurrent", 128, "requests of one caller that are answered at one time; 0: any number")
@@ -73,6 +75,12 @@ func serve(ctx context.Context, out, errout io.Writer, where settings, listen st
 	}
 	defer listener.Close()
 	cfg.anonymousRead, cfg.logger = cfg.anonymousRead || demo, logger
+	var secured *certificate
+	if cfg.cert != "" || cfg.key != "" {
+		if secured, err = loadCertificate(cfg.cert, cfg.key, logger); err != nil {
+			return err
+		}
+	}
 	r, err := openRegister(ctx, where, cfg)
 	if err != nil {
 		return err
@@ -87,12 +95,22 @@ func serve(ctx context.Context, out, errout io.Writer, where settings, listen st
 		}
 	}
 	url := "http://" + listener.Addr().String()
+	if secured != nil {
+		url = "https://" + listener.Addr().String()
+	}
 	if err := welcome(out, r, url, where.data, demo); err != nil {
 		return err
 	}
 	server := r.handler.HTTPServer(listen)
 	stopped := make(chan error, 1)
-	go func() { stopped <- server.Serve(listener) }()
+	go func() {
+		if secured == nil {
+			stopped <- server.Serve(listener)
+			return
+		}
+		server.TLSConfig = secured.config()
+		stopped <- server.ServeTLS(listener, "", "")
+	}()
 	select {
 	case err := <-stopped:
 		return err
