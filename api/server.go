@@ -39,6 +39,10 @@ type Config struct {
 	Patience      time.Duration   // how long an answer waits for the read model; 0: 5 seconds
 	Problems      func() []string // why the store may not be written to; nil: it always may
 	Limits        Limits          // how much one caller may ask for
+
+	// Observe is told of every answer: the route is the table's, with its
+	// placeholders, and empty where there is none. nil: nobody is.
+	Observe func(method, route string, status int, took time.Duration)
 }
 
 // Server answers HTTP requests. It keeps nothing that cannot be read back.
@@ -116,6 +120,7 @@ var saneID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 type reply struct {
 	http.ResponseWriter
 	status int
+	route  string // that answers, with its placeholders
 }
 
 func (w *reply) WriteHeader(status int) {
@@ -163,6 +168,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			problem.RequestID = id
 			s.write(out, problem)
 		}
+		if s.cfg.Observe != nil {
+			s.cfg.Observe(r.Method, out.route, out.status, time.Since(begun))
+		}
 		s.log.Debug("request", "request_id", id, "method", r.Method, "path", r.URL.Path, "status", out.status, "took", time.Since(begun))
 	}()
 	s.route(out, r)
@@ -170,13 +178,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // route finds the handler; what the mux would refuse in plain text is refused
 // as a problem.
-func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+func (s *Server) route(w *reply, r *http.Request) {
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		s.write(w, s.fail(r.Context(), badParameter("query", "查询字符串的编码有误；请按 URL 规则转义", "the query string is badly encoded; escape it as URLs ask")))
 		return
 	}
 	handler, pattern := s.mux.Handler(r)
 	if pattern != "" {
+		_, w.route, _ = strings.Cut(pattern, " ")
 		s.mux.ServeHTTP(w, r)
 		return
 	}

@@ -93,6 +93,7 @@ type register struct {
 type registerConfig struct {
 	anonymousRead bool
 	limits        api.Limits
+	metrics       *metrics           // nil: nobody reads them
 	cert, key     string             // files of the server's certificate; "": plain HTTP
 	provider      api.ProviderConfig // whose tokens are accepted as well; without an issuer: nobody's
 	logger        *slog.Logger
@@ -173,9 +174,14 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 		}
 		verifier.Trust(provider)
 	}
-	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, api.Config{
+	answering := api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
-	})
+	}
+	if cfg.metrics != nil {
+		cfg.metrics.watch(r)
+		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
+	}
+	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, answering)
 	return r, err
 }
 

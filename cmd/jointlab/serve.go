@@ -23,7 +23,7 @@ const drainTime = 10 * time.Second
 
 func serveCommand() *cobra.Command {
 	var where settings
-	var listen string
+	var listen, metricsListen string
 	var demo bool
 	var cfg registerConfig
 	cmd := &cobra.Command{
@@ -48,11 +48,12 @@ has, and in another which legal entity the caller acts for.
 role, and lets anybody read.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, demo, cfg)
+			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, metricsListen, demo, cfg)
 		},
 	}
 	storeFlags(cmd, &where)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
+	cmd.Flags().StringVar(&metricsListen, "metrics-listen", "", "address at which Prometheus reads /metrics, e.g. 127.0.0.1:9090; empty: nowhere")
 	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
 	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read without a token")
 	cmd.Flags().StringVar(&cfg.cert, "tls-cert", "", "file of the certificate to serve HTTPS with, in PEM; read again when it changes")
@@ -67,7 +68,7 @@ role, and lets anybody read.`,
 	return cmd
 }
 
-func serve(ctx context.Context, out, errout io.Writer, where settings, listen string, demo bool, cfg registerConfig) (err error) {
+func serve(ctx context.Context, out, errout io.Writer, where settings, listen, metricsListen string, demo bool, cfg registerConfig) (err error) {
 	logger := slog.New(slog.NewTextHandler(errout, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
@@ -80,6 +81,14 @@ func serve(ctx context.Context, out, errout io.Writer, where settings, listen st
 		if secured, err = loadCertificate(cfg.cert, cfg.key, logger); err != nil {
 			return err
 		}
+	}
+	if metricsListen != "" {
+		cfg.metrics = newMetrics()
+		stop, err := serveMetrics(metricsListen, cfg.metrics, logger)
+		if err != nil {
+			return err
+		}
+		defer stop()
 	}
 	r, err := openRegister(ctx, where, cfg)
 	if err != nil {
@@ -123,6 +132,21 @@ func serve(ctx context.Context, out, errout io.Writer, where settings, listen st
 		return fmt.Errorf("some requests did not finish within %s: %w", drainTime, err)
 	}
 	return nil
+}
+
+// serveMetrics answers at an address of its own, which need not be open to those
+// who use the register.
+func serveMetrics(listen string, m *metrics, logger *slog.Logger) (stop func() error, err error) {
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w (choose another address with --metrics-listen)", listen, err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", m.handler())
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second}
+	logger.Info("metrics", "url", "http://"+listener.Addr().String()+"/metrics")
+	go server.Serve(listener)
+	return server.Close, nil
 }
 
 // welcome says where the register is and what to try.
