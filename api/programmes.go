@@ -9,7 +9,6 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
-	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -46,12 +45,6 @@ type programmeInput struct {
 	Conditional
 }
 
-type programmeHistory struct {
-	Programme uuid.UUID `path:"programme" doc:"The programme's id"`
-	Ordering
-	Paging
-}
-
 // ReviewsView is what was handed in, found and decided on a lab.
 type ReviewsView struct {
 	lab.Reviews
@@ -61,7 +54,6 @@ type ReviewsView struct {
 func (s *Server) registerProgrammes() {
 	register(s, query("list-programmes", "/v1/programmes", "programmes", "列出计划及当日施行的政策。", "List programmes"), s.listProgrammes)
 	register(s, query("get-programme", "/v1/programmes/{programme}", "programmes", "读取一个计划的政策文件、指标体系、验收标准、申报通知和决定通知。", "Read a programme"), s.getProgramme)
-	register(s, query("programme-history", "/v1/programmes/{programme}/history", "programmes", "一个计划的完整历史。", "Read a programme's history"), s.programmeHistory)
 	register(s, query("lab-reviews", "/v1/labs/{lab}/reviews", "labs", "一个实验室的历次申请与补正、推荐、专家意见、四个方面的评审、阶段性评估和验收的十项评估。", "Read a lab's reviews"), s.labReviews)
 }
 
@@ -80,13 +72,6 @@ func (s *Server) getProgramme(ctx context.Context, in *programmeInput) (*single[
 	}
 	on := s.day(in.On)
 	return one(in.Conditional, events, false, &programmeView{p.ID, p.Name, on, p.Facts().PolicyOn(on), events - 1, updated, p}), nil
-}
-
-func (s *Server) programmeHistory(ctx context.Context, in *programmeHistory) (*list[entry], error) {
-	if _, _, _, err := s.model.Programme(ctx, in.Programme); err != nil {
-		return nil, err
-	}
-	return s.trail(ctx, projections.TrailQuery{Paging: in.model(), Stream: eventstore.Stream{Kind: "programme", ID: in.Programme}, Desc: in.Order != "oldest"})
 }
 
 func (s *Server) labReviews(ctx context.Context, in *LabInput) (*single[ReviewsView], error) {

@@ -28,6 +28,7 @@ type entry struct {
 	Basis       domain.Basis `json:"basis,omitzero"`
 	Policy      string       `json:"policy,omitempty"`
 	Command     uuid.UUID    `json:"command"`
+	Correlation string       `json:"correlation,omitempty" doc:"The request it came with"`
 	Sentence    domain.Text  `json:"sentence" doc:"What happened"`
 	Corrects    uuid.UUID    `json:"corrects,omitzero" doc:"The event that this one corrects"`
 	CorrectedBy []uuid.UUID  `json:"corrected_by,omitempty" doc:"The events that correct this one; the last holds"`
@@ -36,46 +37,129 @@ type entry struct {
 func entryOf(t projections.TrailEntry) entry {
 	m := t.Meta
 	return entry{uint64(t.Position), t.Stream.Source(), m.ID, m.Revision, t.Type, t.Facet, m.Time, m.Actor,
-		m.Because.Reason, m.Because.Basis, m.Policy, m.Command, t.Sentence, t.Corrects, t.CorrectedBy}
+		m.Because.Reason, m.Because.Basis, m.Policy, m.Command, m.Correlation, t.Sentence, t.Corrects, t.CorrectedBy}
 }
 
-// Ordering says from which end a trail is read.
-type Ordering struct {
+// TrailFilter is what a trail can be asked for; all that is given must hold.
+type TrailFilter struct {
+	Type        []string  `query:"type,explode" doc:"e.g. lab.agreement.signed.v1; any of these, give it once for each"`
+	Actor       string    `query:"actor" maxLength:"200" doc:"The subject who acted"`
+	Role        string    `query:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor" doc:"The capacity acted in"`
+	OnBehalfOf  uuid.UUID `query:"on_behalf_of" doc:"The legal entity acted for"`
+	LegalEntity uuid.UUID `query:"legal_entity" doc:"A legal entity the event is about, was recorded on behalf of, or names in any capacity"`
+	Basis       string    `query:"basis" maxLength:"4000" doc:"The document it rests on, by its exact number (文号); or a document it rests on or names as evidence, as sha256:<64 hex digits>"`
+	Policy      string    `query:"policy" maxLength:"200" doc:"The policy it was decided under, by its document number"`
+	Command     uuid.UUID `query:"command" doc:"The command it follows from"`
+	Correlation string    `query:"correlation" maxLength:"200" doc:"The request it came with: the X-Request-Id"`
+	Event       uuid.UUID `query:"event" doc:"The event's id"`
+	From        time.Time `query:"from" doc:"Recorded at or after this instant"`
+	To          time.Time `query:"to" doc:"Recorded before this instant"`
+	After       uint64    `query:"after" maximum:"9007199254740991" doc:"Only later positions"`
+	UpTo        uint64    `query:"up_to" maximum:"9007199254740991" doc:"Only positions up to this one"`
+}
+
+func (f TrailFilter) asked() projections.TrailQuery {
+	return projections.TrailQuery{
+		Type: f.Type, Actor: f.Actor, Role: domain.Role(f.Role), OnBehalfOf: f.OnBehalfOf, LegalEntity: f.LegalEntity,
+		Basis: f.Basis, Policy: f.Policy, Command: f.Command, Correlation: f.Correlation, Event: f.Event,
+		From: f.From, To: f.To, After: eventstore.Position(f.After), UpTo: eventstore.Position(f.UpTo),
+	}
+}
+
+// The trails, each given by the page and as a file. Their names are exported
+// because huma reads embedded inputs only then.
+type (
+	LabTrail struct {
+		Lab   uuid.UUID `path:"lab" doc:"The lab's id"`
+		Facet []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record" doc:"Any of these; give it once for each"`
+		TrailFilter
+	}
+	EntityTrail struct {
+		Entity uuid.UUID `path:"entity" doc:"The legal entity's id"`
+		TrailFilter
+	}
+	ProgrammeTrail struct {
+		Programme uuid.UUID `path:"programme" doc:"The programme's id"`
+		TrailFilter
+	}
+	WholeTrail struct {
+		Kind      string    `query:"kind" enum:"lab,entity,programme" doc:"What the events are about"`
+		Lab       uuid.UUID `query:"lab" doc:"Only this lab's"`
+		Entity    uuid.UUID `query:"entity" doc:"Only those that are about this legal entity; see legal_entity"`
+		Programme uuid.UUID `query:"programme" doc:"Only this programme's"`
+		Facet     []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme" doc:"Any of these; give it once for each"`
+		TrailFilter
+	}
+)
+
+// trailInput is a trail asked for; it says which events that are.
+type trailInput interface {
+	query(context.Context, *Server) (projections.TrailQuery, error)
+}
+
+func (in LabTrail) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
+	q := in.asked()
+	q.Stream, q.Facet = eventstore.Stream{Kind: "lab", ID: in.Lab}, in.Facet
+	_, _, _, err := s.model.Lab(ctx, in.Lab)
+	return q, err
+}
+
+func (in EntityTrail) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
+	q := in.asked()
+	q.Stream = eventstore.Stream{Kind: "entity", ID: in.Entity}
+	_, _, _, err := s.model.Entity(ctx, in.Entity)
+	return q, err
+}
+
+func (in ProgrammeTrail) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
+	q := in.asked()
+	q.Stream = eventstore.Stream{Kind: "programme", ID: in.Programme}
+	_, _, _, err := s.model.Programme(ctx, in.Programme)
+	return q, err
+}
+
+func (in WholeTrail) query(context.Context, *Server) (projections.TrailQuery, error) {
+	q := in.asked()
+	q.Kind, q.Facet = in.Kind, in.Facet
+	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme} {
+		switch {
+		case id == uuid.Nil:
+		case q.Stream.Kind != "":
+			return q, badParameter("query", "lab、entity 与 programme 只能填写一个", "give one of lab, entity and programme")
+		default:
+			q.Stream = eventstore.Stream{Kind: kind, ID: id}
+		}
+	}
+	return q, nil
+}
+
+// ByPage is how a trail is read by the page.
+type ByPage struct {
 	Order string `query:"order" enum:"newest,oldest" doc:"newest first unless said"`
-}
-
-type labHistory struct {
-	Lab   uuid.UUID `path:"lab" doc:"The lab's id"`
-	Facet []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record" doc:"Any of these; give it once for each"`
-	Ordering
 	Paging
 }
 
-type entityHistory struct {
-	Entity uuid.UUID `path:"entity" doc:"The legal entity's id"`
-	Ordering
-	Paging
-}
+func (p ByPage) page() ByPage { return p }
 
-type eventsQuery struct {
-	Kind       string    `query:"kind" enum:"lab,entity,programme" doc:"What the events are about"`
-	Lab        uuid.UUID `query:"lab"`
-	Entity     uuid.UUID `query:"entity"`
-	Programme  uuid.UUID `query:"programme"`
-	Facet      []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme"`
-	Type       []string  `query:"type,explode" doc:"e.g. lab.agreement.signed.v1"`
-	Actor      string    `query:"actor" maxLength:"200" doc:"The subject who acted"`
-	Role       string    `query:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor"`
-	OnBehalfOf uuid.UUID `query:"on_behalf_of" doc:"The legal entity acted for"`
-	Command    uuid.UUID `query:"command"`
-	Event      uuid.UUID `query:"event"`
-	From       time.Time `query:"from" doc:"Recorded at or after this instant"`
-	To         time.Time `query:"to" doc:"Recorded before this instant"`
-	After      uint64    `query:"after" maximum:"9007199254740991" doc:"Only later positions"`
-	UpTo       uint64    `query:"up_to" maximum:"9007199254740991" doc:"Only positions up to this one"`
-	Ordering
-	Paging
-}
+// The same trails by the page.
+type (
+	labHistory struct {
+		LabTrail
+		ByPage
+	}
+	entityHistory struct {
+		EntityTrail
+		ByPage
+	}
+	programmeHistory struct {
+		ProgrammeTrail
+		ByPage
+	}
+	eventsByPage struct {
+		WholeTrail
+		ByPage
+	}
+)
 
 type eventInput struct {
 	Position uint64 `path:"position" minimum:"1" maximum:"9007199254740991" doc:"In the ledger, from 1"`
@@ -88,9 +172,10 @@ type rawEvent struct {
 }
 
 func (s *Server) registerTrail() {
-	register(s, query("lab-history", "/v1/labs/{lab}/history", "labs", "一个实验室的完整历史：何时、何人、因何、依据何文件做了什么。", "Read a lab's history"), s.labHistory)
-	register(s, query("entity-history", "/v1/entities/{entity}/history", "entities", "一个法人的完整历史。", "Read a legal entity's history"), s.entityHistory)
-	register(s, query("list-events", "/v1/events", "events", "全部事件的审计线索，可筛选。", "Read the trail of all events"), s.listEvents)
+	trail[LabTrail, labHistory](s, query("lab-history", "/v1/labs/{lab}/history", "labs", "一个实验室的完整历史：何时、何人、因何、依据何文件做了什么。", "Read a lab's history"))
+	trail[EntityTrail, entityHistory](s, query("entity-history", "/v1/entities/{entity}/history", "entities", "一个法人的完整历史。", "Read a legal entity's history"))
+	trail[ProgrammeTrail, programmeHistory](s, query("programme-history", "/v1/programmes/{programme}/history", "programmes", "一个计划的完整历史。", "Read a programme's history"))
+	trail[WholeTrail, eventsByPage](s, query("list-events", "/v1/events", "events", "全部事件的审计线索，可筛选。", "Read the trail of all events"))
 	op := query("get-event", "/v1/events/{position}", "events", "按位置读取一个事件，与存储的字节完全一致。", "Read an event byte for byte")
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The CloudEvents object as it is kept",
@@ -99,41 +184,21 @@ func (s *Server) registerTrail() {
 	register(s, op, s.getEvent)
 }
 
-func (s *Server) trail(ctx context.Context, q projections.TrailQuery) (*list[entry], error) {
-	p, err := s.model.Trail(ctx, q)
-	return listed(ctx, p, err, entryOf)
-}
-
-func (s *Server) labHistory(ctx context.Context, in *labHistory) (*list[entry], error) {
-	if _, _, _, err := s.model.Lab(ctx, in.Lab); err != nil {
-		return nil, err
-	}
-	return s.trail(ctx, projections.TrailQuery{Paging: in.model(), Stream: eventstore.Stream{Kind: "lab", ID: in.Lab}, Facet: in.Facet, Desc: in.Order != "oldest"})
-}
-
-func (s *Server) entityHistory(ctx context.Context, in *entityHistory) (*list[entry], error) {
-	if _, _, _, err := s.model.Entity(ctx, in.Entity); err != nil {
-		return nil, err
-	}
-	return s.trail(ctx, projections.TrailQuery{Paging: in.model(), Stream: eventstore.Stream{Kind: "entity", ID: in.Entity}, Desc: in.Order != "oldest"})
-}
-
-func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*list[entry], error) {
-	q := projections.TrailQuery{
-		Paging: in.model(), Kind: in.Kind, Facet: in.Facet, Type: in.Type, Actor: in.Actor, Role: domain.Role(in.Role), OnBehalfOf: in.OnBehalfOf,
-		Command: in.Command, Event: in.Event, From: in.From, To: in.To,
-		After: eventstore.Position(in.After), UpTo: eventstore.Position(in.UpTo), Desc: in.Order != "oldest",
-	}
-	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme} {
-		switch {
-		case id == uuid.Nil:
-		case q.Stream.Kind != "":
-			return nil, badParameter("query", "lab、entity 与 programme 只能填写一个", "give one of lab, entity and programme")
-		default:
-			q.Stream = eventstore.Stream{Kind: kind, ID: id}
+// trail registers a trail: In asks for it whole, Page for a part.
+func trail[In trailInput, Page interface {
+	trailInput
+	page() ByPage
+}](s *Server, op huma.Operation) {
+	register(s, op, func(ctx context.Context, in *Page) (*list[entry], error) {
+		q, err := (*in).query(ctx, s)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return s.trail(ctx, q)
+		by := (*in).page()
+		q.Paging, q.Desc = by.model(), by.Order != "oldest"
+		page, err := s.model.Trail(ctx, q)
+		return listed(ctx, page, err, entryOf)
+	})
 }
 
 // getEvent reads from the ledger itself, not from what was made of it.

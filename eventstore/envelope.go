@@ -127,6 +127,7 @@ type Decoded struct {
 	Type  string
 	Meta  domain.Meta
 	Event domain.Event
+	Data  jsontext.Value // the event as it is kept
 }
 
 // Decode reads an event's body. It refuses what it does not know rather than
@@ -156,7 +157,7 @@ func Decode(body []byte) (Decoded, error) {
 		}},
 		Policy: e.Policy, Command: e.CommandID, Digest: e.CommandDigest,
 		Correlation: e.CorrelationID, Causation: e.CausationID,
-	}, event}, nil
+	}, event, e.Data}, nil
 }
 
 // check refuses an object that is JSON of the right shape and still no event

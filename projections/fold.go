@@ -69,18 +69,20 @@ type folder struct {
 	position    eventstore.Position
 	last        eventstore.Recorded // the event at position
 	streams     int64
-	types       map[string]uint16
+	types       map[kind]uint32
 	actors      map[domain.Actor]uint32
 	touched     []*aggregate
 	block       int64 // of the trail, that records begin in
 	records     []byte
+	names       [][]byte // of each block from there on
 	corrections [][3]any
-	newTypes    []string
+	digests     [][2]any
+	newTypes    []kind
 	newActors   []domain.Actor
 }
 
 func newFolder(store eventstore.Store) *folder {
-	return &folder{store: store, types: map[string]uint16{}, actors: map[domain.Actor]uint32{}}
+	return &folder{store: store, types: map[kind]uint32{}, actors: map[domain.Actor]uint32{}}
 }
 
 // resume reads from the file where folding is to go on.
@@ -90,12 +92,12 @@ func (f *folder) resume(ctx context.Context, w *writer) error {
 		return err
 	}
 	if err := each(ctx, w.conn, func(rows *sql.Rows) error {
-		var n uint16
-		var name string
-		err := rows.Scan(&n, &name)
-		f.types[name] = n
+		var n uint32
+		var k kind
+		err := rows.Scan(&n, &k.name, &k.policy)
+		f.types[k] = n
 		return err
-	}, `SELECT n, name FROM types`); err != nil {
+	}, `SELECT n, name, policy FROM types`); err != nil {
 		return err
 	}
 	if err := each(ctx, w.conn, func(rows *sql.Rows) error {
@@ -108,7 +110,8 @@ func (f *folder) resume(ctx context.Context, w *writer) error {
 		return err
 	}
 	f.block = int64(f.position) / blockEvents
-	err = w.conn.QueryRowContext(ctx, `SELECT records FROM trail WHERE block = ?`, f.block).Scan(&f.records)
+	f.names = [][]byte{nil}
+	err = w.conn.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, f.block).Scan(&f.records, &f.names[0])
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
@@ -139,7 +142,7 @@ type querier interface {
 }
 
 // take folds in the event after position.
-func (f *folder) take(ctx context.Context, r eventstore.Recorded, d eventstore.Decoded) error {
+func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) error {
 	if r.Position != f.position+1 {
 		return fmt.Errorf("position %d came after %d: the ledger has a gap or gave an event twice; check the ledger, then start again", r.Position, f.position)
 	}
@@ -166,7 +169,7 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d eventstore.D
 	case corrects || a.corrected:
 		a.corrected = true
 	default:
-		err = apply(a.state, d)
+		err = apply(a.state, d.Decoded)
 	}
 	if err != nil {
 		return err
@@ -183,28 +186,6 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d eventstore.D
 		f.corrections = append(f.corrections, [3]any{int64(r.Position), r.ID[:], correction.Corrects[:]})
 	}
 	return f.record(r, a.n, d)
-}
-
-// record adds the event to the trail.
-func (f *folder) record(r eventstore.Recorded, stream int64, d eventstore.Decoded) error {
-	t, ok := f.types[d.Type]
-	if !ok {
-		t = uint16(len(f.types) + 1)
-		f.types[d.Type] = t
-		f.newTypes = append(f.newTypes, d.Type)
-	}
-	by, ok := f.actors[d.Meta.Actor]
-	if !ok {
-		by = uint32(len(f.actors) + 1)
-		f.actors[d.Meta.Actor] = by
-		f.newActors = append(f.newActors, d.Meta.Actor)
-	}
-	f.records = record{
-		stream: uint32(stream), actor: by, kind: t, time: d.Meta.Time.UnixMicro(),
-		event: short(d.Meta.ID), command: short(d.Meta.Command),
-	}.append(f.records)
-	f.position, f.last = r.Position, r
-	return nil
 }
 
 // eventError says that the fault lies in the event, so that trying again will
@@ -291,34 +272,6 @@ func (a *aggregate) rows() (rows, error) {
 	all.add("streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions)
 	a.touched = false
 	return all, err
-}
-
-func (f *folder) writeTrail(ctx context.Context, w *writer) error {
-	var all rows
-	for i, name := range f.newTypes {
-		all.add("types", int64(len(f.types)-len(f.newTypes)+i+1), name)
-	}
-	for i, a := range f.newActors {
-		all.add("actors", int64(len(f.actors)-len(f.newActors)+i+1), a.Subject, string(a.Role), f.newActors[i].OnBehalfOf[:])
-	}
-	for _, c := range f.corrections {
-		all.add("corrections", c[:]...)
-	}
-	for len(f.records) > 0 {
-		end := min(len(f.records), blockEvents*recordBytes)
-		all.add("trail", f.block, f.records[:end:end])
-		if end < blockEvents*recordBytes {
-			break
-		}
-		f.records = f.records[end:]
-		f.block++
-	}
-	if err := errors.Join(w.put(ctx, all), w.flush(ctx)); err != nil {
-		return err
-	}
-	f.records = append(make([]byte, 0, blockEvents*recordBytes), f.records...)
-	f.touched, f.corrections, f.newTypes, f.newActors = f.touched[:0], nil, nil, nil
-	return nil
 }
 
 // mark writes how far the file goes. It refuses a file that somebody else has

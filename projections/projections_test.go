@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,8 @@ type register struct {
 	order    []eventstore.Stream // of all events
 	now      time.Time
 	actor    domain.Actor
+
+	basis, digest, correlation string // of what happens next
 }
 
 func newRegister(t testing.TB) *register {
@@ -61,7 +64,8 @@ func (r *register) happens(s eventstore.Stream, events ...domain.Event) []domain
 		r.now = r.now.Add(time.Minute)
 		m := domain.Meta{
 			ID: uuid.New(), Revision: r.versions[s].Events + uint64(i), Time: r.now, Actor: r.actor, Command: uuid.New(), Policy: lab.Policy,
-			Because: domain.Because{Reason: "为测试", Basis: domain.Basis{Document: "文号1", Source: "a test"}},
+			Because:     domain.Because{Reason: "为测试", Basis: domain.Basis{Document: cmp.Or(r.basis, "文号1"), Digest: r.digest, Source: "a test"}},
+			Correlation: r.correlation,
 		}
 		p, err := eventstore.Encode(s, m, e)
 		if err != nil {

@@ -167,20 +167,24 @@ type CommitmentRow struct {
 // TrailQuery asks for events. What is left empty does not restrict.
 type TrailQuery struct {
 	Paging
-	Stream     eventstore.Stream
-	Kind       string   // of the stream: lab, entity or programme
-	Facet      []string // any of these
-	Type       []string // any of these
-	Actor      string
-	Role       domain.Role
-	OnBehalfOf uuid.UUID
-	Command    uuid.UUID
-	Event      uuid.UUID
-	From, To   time.Time           // recorded from, and before
-	After      eventstore.Position // only later ones
-	UpTo       eventstore.Position // only up to this one; 0: to the model's position
-	Desc       bool                // latest first
-	Bodies     bool                // give the bodies as well
+	Stream      eventstore.Stream
+	Kind        string   // of the stream: lab, entity or programme
+	Facet       []string // any of these
+	Type        []string // any of these
+	Actor       string
+	Role        domain.Role
+	OnBehalfOf  uuid.UUID
+	LegalEntity uuid.UUID // the event is about it, was recorded on its behalf, or names it
+	Basis       string    // the document it rests on, by its number; or a document it names, as sha256:…
+	Policy      string    // decided under, by its document number
+	Correlation string    // the request that led to it
+	Command     uuid.UUID
+	Event       uuid.UUID
+	From, To    time.Time           // recorded from, and before
+	After       eventstore.Position // only later ones
+	UpTo        eventstore.Position // only up to this one; 0: to the model's position
+	Desc        bool                // latest first
+	Bodies      bool                // give the bodies as well
 }
 
 // TrailEntry is an event as people read it.

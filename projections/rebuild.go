@@ -312,7 +312,7 @@ func build(ctx context.Context, file string, ledger eventstore.Ledger, store eve
 // chunk is a run of events and what they decode to.
 type chunk struct {
 	events  []eventstore.Recorded
-	decoded []eventstore.Decoded
+	decoded []decoded
 }
 
 // read takes in the ledger up to a position.
@@ -335,11 +335,11 @@ func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo events
 		}
 		return err
 	}, func(c *chunk) error {
-		c.decoded = make([]eventstore.Decoded, len(c.events))
+		c.decoded = make([]decoded, len(c.events))
 		for i, r := range c.events {
 			var err error
-			if c.decoded[i], err = eventstore.Decode(r.Body); err != nil {
-				return stopped(r, c.decoded[i], err)
+			if c.decoded[i], err = decode(r); err != nil {
+				return stopped(r, c.decoded[i].Type, err)
 			}
 		}
 		return nil
@@ -348,7 +348,7 @@ func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo events
 			if err := f.take(ctx, r, c.decoded[i]); err != nil {
 				var fault *eventError
 				if errors.As(err, &fault) {
-					return stopped(r, c.decoded[i], fault)
+					return stopped(r, c.decoded[i].Type, fault)
 				}
 				return err
 			}

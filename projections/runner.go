@@ -197,14 +197,14 @@ func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err e
 	}()
 	from := m.folder.position
 	for _, r := range events {
-		d, err := eventstore.Decode(r.Body)
+		d, err := decode(r)
 		if err != nil {
-			return stopped(r, d, err)
+			return stopped(r, d.Type, err)
 		}
 		if err := m.folder.take(ctx, r, d); err != nil {
 			var fault *eventError
 			if errors.As(err, &fault) {
-				return stopped(r, d, fault)
+				return stopped(r, d.Type, fault)
 			}
 			return fmt.Errorf("projections: take in position %d: %w", r.Position, err)
 		}
@@ -224,8 +224,8 @@ func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err e
 	return nil
 }
 
-func stopped(r eventstore.Recorded, d eventstore.Decoded, err error) error {
-	s := &StoppedError{r.Position, r.Stream, d.Type, err}
+func stopped(r eventstore.Recorded, typ string, err error) error {
+	s := &StoppedError{r.Position, r.Stream, typ, err}
 	var unknown *eventstore.UnknownTypeError
 	if errors.As(err, &unknown) {
 		s.Type = unknown.Type

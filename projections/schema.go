@@ -44,9 +44,10 @@ CREATE TABLE entities (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLO
 CREATE TABLE programmes (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL);
 CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
 
-CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL);
+CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL, policy TEXT NOT NULL);
 CREATE TABLE actors (n INTEGER PRIMARY KEY, subject TEXT NOT NULL, role TEXT NOT NULL, behalf BLOB NOT NULL);
-CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL);
+CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL, names BLOB NOT NULL);
+CREATE TABLE digests (position INTEGER, digest BLOB, PRIMARY KEY (position, digest)) WITHOUT ROWID;
 CREATE TABLE corrections (position INTEGER PRIMARY KEY, event BLOB NOT NULL, corrects BLOB NOT NULL);
 `
 
@@ -55,6 +56,7 @@ var indexes = fmt.Sprintf(`
 CREATE UNIQUE INDEX streams_by_id ON streams (id, kind);
 CREATE INDEX parties_by_entity ON parties (entity);
 CREATE INDEX identifiers_by_value ON identifiers (value, scheme);
+CREATE INDEX digests_by_digest ON digests (digest);
 CREATE INDEX corrections_by_corrected ON corrections (corrects);
 PRAGMA user_version = %d;
 `, version)
@@ -79,6 +81,7 @@ var compared = []struct {
 	{"terms", false}, // how often and where search finds each word
 	{"types", false},
 	{"actors", false},
+	{"digests", false},
 	{"corrections", false},
 }
 

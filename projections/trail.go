@@ -8,40 +8,44 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
+	"strings"
 
 	"github.com/google/uuid"
 
-	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
 // The trail keeps of each event only what it is found by, as a record of fixed
-// size, a block of records a row. A look through a million records takes less
-// than it would take to keep an index of them, and what people read of an
-// event is read from the ledger itself, byte for byte.
+// size and hashes of what it names, a block of events a row. A look through a
+// million records takes less than it would take to keep an index of them, and
+// what people read of an event is read from the ledger itself, byte for byte.
 
 const (
-	recordBytes = 34
-	blockEvents = 256 // a row; also what is written again for each single event
+	recordBytes = 36
+	blockEvents = 128 // a row; also what is written again for each single event
 )
 
 // record is an event in the trail.
 type record struct {
 	stream  uint32
 	actor   uint32
-	kind    uint16 // of event: its type's number
+	kind    uint32
 	time    int64  // microseconds
-	event   uint64 // the first half of its id
-	command uint64 // the first half of the id of the command it follows from
+	event   uint64 // half of its id
+	command uint64 // half of the id of the command it follows from
 }
 
-func short(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[:8]) }
+// kind is an event's type and the policy it was decided under.
+type kind struct{ name, policy string }
+
+// short is the half of an id that is drawn or hashed in every version of UUID;
+// the other may be the time.
+func short(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
 func (r record) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, r.stream)
 	b = binary.LittleEndian.AppendUint32(b, r.actor)
-	b = binary.LittleEndian.AppendUint16(b, r.kind)
+	b = binary.LittleEndian.AppendUint32(b, r.kind)
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.time))
 	b = binary.LittleEndian.AppendUint64(b, r.event)
 	return binary.LittleEndian.AppendUint64(b, r.command)
@@ -49,25 +53,103 @@ func (r record) append(b []byte) []byte {
 
 func parseRecord(b []byte) record {
 	return record{
-		binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint16(b[8:]),
-		int64(binary.LittleEndian.Uint64(b[10:])), binary.LittleEndian.Uint64(b[18:]), binary.LittleEndian.Uint64(b[26:]),
+		binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]),
+		int64(binary.LittleEndian.Uint64(b[12:])), binary.LittleEndian.Uint64(b[20:]), binary.LittleEndian.Uint64(b[28:]),
 	}
+}
+
+// record adds the event to the trail.
+func (f *folder) record(r eventstore.Recorded, stream int64, d decoded) error {
+	k := kind{d.Type, d.Meta.Policy}
+	t, ok := f.types[k]
+	if !ok {
+		t = uint32(len(f.types) + 1)
+		f.types[k] = t
+		f.newTypes = append(f.newTypes, k)
+	}
+	by, ok := f.actors[d.Meta.Actor]
+	if !ok {
+		by = uint32(len(f.actors) + 1)
+		f.actors[d.Meta.Actor] = by
+		f.newActors = append(f.newActors, d.Meta.Actor)
+	}
+	f.records = record{
+		stream: uint32(stream), actor: by, kind: t, time: d.Meta.Time.UnixMicro(),
+		event: short(d.Meta.ID), command: short(d.Meta.Command),
+	}.append(f.records)
+	block, at := int(int64(r.Position-1)/blockEvents-f.block), int(r.Position-1)%blockEvents
+	for len(f.names) <= block {
+		f.names = append(f.names, nil)
+	}
+	for _, n := range d.mentions.names {
+		f.names[block] = appendName(f.names[block], at, n)
+	}
+	for _, digest := range d.mentions.digests {
+		f.digests = append(f.digests, [2]any{int64(r.Position), digest[:]})
+	}
+	f.position, f.last = r.Position, r
+	return nil
+}
+
+func (f *folder) writeTrail(ctx context.Context, w *writer) error {
+	var all rows
+	for i, k := range f.newTypes {
+		all.add("types", int64(len(f.types)-len(f.newTypes)+i+1), k.name, k.policy)
+	}
+	for i, a := range f.newActors {
+		all.add("actors", int64(len(f.actors)-len(f.newActors)+i+1), a.Subject, string(a.Role), f.newActors[i].OnBehalfOf[:])
+	}
+	for _, c := range f.corrections {
+		all.add("corrections", c[:]...)
+	}
+	for _, d := range f.digests {
+		all.add("digests", d[:]...)
+	}
+	for len(f.records) > 0 {
+		end := min(len(f.records), blockEvents*recordBytes)
+		all.add("trail", f.block, f.records[:end:end], append([]byte{}, f.names[0]...))
+		if end < blockEvents*recordBytes {
+			break
+		}
+		f.records, f.names = f.records[end:], f.names[1:]
+		f.block++
+	}
+	if err := errors.Join(w.put(ctx, all), w.flush(ctx)); err != nil {
+		return err
+	}
+	f.records = append(make([]byte, 0, blockEvents*recordBytes), f.records...)
+	f.names = append([][]byte(nil), f.names...)
+	f.touched, f.corrections, f.digests, f.newTypes, f.newActors = f.touched[:0], nil, nil, nil, nil
+	return nil
 }
 
 // filter is a TrailQuery in the trail's own numbers.
 type filter struct {
 	after, upTo     eventstore.Position
-	stream          uint32
+	at              []eventstore.Position // only these, in order; nil: all
 	streams         map[uint32]bool
 	actors          map[uint32]bool
-	types           map[uint16]bool
+	types           map[uint32]bool
 	from, to        int64
 	command, event  uint64
 	byCommand, byID bool
+	entity          *entityFilter
+	names           []uint64 // all of which an event must have; the entity's comes first
 }
 
-func (f *filter) lets(r record) bool {
-	return (f.stream == 0 || r.stream == f.stream) && r.time >= f.from && r.time < f.to &&
+// entityFilter lets through what has to do with a legal entity: what is about
+// it, what was done on its behalf, and what names it, the first of the names.
+type entityFilter struct {
+	stream uint32
+	actors map[uint32]bool
+}
+
+// lets says whether an event passes that has those of the filter's names.
+func (f *filter) lets(r record, names uint8) bool {
+	if f.entity != nil && (r.stream == f.entity.stream || f.entity.actors[r.actor]) {
+		names |= 1
+	}
+	return r.time >= f.from && r.time < f.to && names == 1<<len(f.names)-1 &&
 		(f.types == nil || f.types[r.kind]) && (f.actors == nil || f.actors[r.actor]) && (f.streams == nil || f.streams[r.stream]) &&
 		(!f.byCommand || r.command == f.command) && (!f.byID || r.event == f.event)
 }
@@ -94,19 +176,51 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 	if q.Event != uuid.Nil {
 		f.byID, f.event = true, short(q.Event)
 	}
-	if q.Stream != (eventstore.Stream{}) {
-		err := db.QueryRowContext(ctx, `SELECT n FROM streams WHERE id = ? AND kind = ?`, q.Stream.ID[:], q.Stream.Kind).Scan(&f.stream)
-		if errors.Is(err, sql.ErrNoRows) {
-			f.upTo = 0
-		} else if err != nil {
+	var err error
+	if q.LegalEntity != uuid.Nil {
+		f.entity, f.names = &entityFilter{}, append(f.names, aggregateName(q.LegalEntity).short())
+		if f.entity.actors, err = numbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`, q.LegalEntity[:]); err != nil {
+			return nil, err
+		}
+		if err := db.QueryRowContext(ctx, `SELECT n FROM streams WHERE id = ? AND kind = 'entity'`, q.LegalEntity[:]).Scan(&f.entity.stream); err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, err
 		}
 	}
-	var err error
-	if q.Kind != "" && err == nil {
-		f.streams, err = numbers[uint32](ctx, db, `SELECT n FROM streams WHERE kind = ?`, q.Kind)
+	if document, ok := q.basisDocument(); ok {
+		f.names = append(f.names, basisName(document).short())
+	} else if q.Basis != "" {
+		digest, _ := parseDigest(q.Basis)
+		f.at = []eventstore.Position{}
+		if err := each(ctx, db, func(rows *sql.Rows) error {
+			var p eventstore.Position
+			err := rows.Scan(&p)
+			f.at = append(f.at, p)
+			return err
+		}, `SELECT position FROM digests WHERE digest = ? ORDER BY position`, digest[:]); err != nil {
+			return nil, err
+		}
 	}
-	if (q.Actor != "" || q.Role != "" || q.OnBehalfOf != uuid.Nil) && err == nil {
+	if q.Correlation != "" {
+		f.names = append(f.names, correlationName(q.Correlation).short())
+	}
+	if q.Stream != (eventstore.Stream{}) {
+		var varints []byte
+		err := db.QueryRowContext(ctx, `SELECT positions FROM streams WHERE id = ? AND kind = ?`, q.Stream.ID[:], q.Stream.Kind).Scan(&varints)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
+			return nil, err
+		}
+		own := parsePositions(varints)
+		if f.at != nil {
+			own = slices.DeleteFunc(own, func(p eventstore.Position) bool { _, both := slices.BinarySearch(f.at, p); return !both })
+		}
+		f.at = append([]eventstore.Position{}, own...)
+	}
+	if q.Kind != "" {
+		if f.streams, err = numbers(ctx, db, `SELECT n FROM streams WHERE kind = ?`, q.Kind); err != nil {
+			return nil, err
+		}
+	}
+	if q.Actor != "" || q.Role != "" || q.OnBehalfOf != uuid.Nil {
 		var s selection
 		if q.Actor != "" {
 			s.and("subject = ?", q.Actor)
@@ -117,32 +231,60 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 		if q.OnBehalfOf != uuid.Nil {
 			s.and("behalf = ?", q.OnBehalfOf[:])
 		}
-		f.actors, err = numbers[uint32](ctx, db, `SELECT n FROM actors`+s.String(), s.args...)
+		if f.actors, err = numbers(ctx, db, `SELECT n FROM actors`+s.String(), s.args...); err != nil {
+			return nil, err
+		}
 	}
-	if (len(q.Type) > 0 || len(q.Facet) > 0) && err == nil {
-		f.types = map[uint16]bool{}
+	if len(q.Type) > 0 || len(q.Facet) > 0 || q.Policy != "" {
+		f.types = map[uint32]bool{}
 		err = each(ctx, db, func(rows *sql.Rows) error {
-			var n uint16
-			var name string
-			err := rows.Scan(&n, &name)
-			if (len(q.Type) == 0 || slices.Contains(q.Type, name)) && (len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(name))) {
-				f.types[n] = true
-			}
+			var n uint32
+			var k kind
+			err := rows.Scan(&n, &k.name, &k.policy)
+			f.types[n] = (len(q.Type) == 0 || slices.Contains(q.Type, k.name)) &&
+				(len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(k.name))) && (q.Policy == "" || q.Policy == k.policy)
 			return err
-		}, `SELECT n, name FROM types`)
+		}, `SELECT n, name, policy FROM types`)
 	}
 	return f, err
 }
 
+// basisDocument is the number of the document asked for, unless it is asked
+// for by its digest.
+func (q TrailQuery) basisDocument() (string, bool) {
+	return q.Basis, q.Basis != "" && !strings.HasPrefix(q.Basis, digestPrefix)
+}
+
 // numbers is the set of numbers a query gives.
-func numbers[N ~uint32](ctx context.Context, db querier, query string, args ...any) (map[N]bool, error) {
-	set := map[N]bool{}
+func numbers(ctx context.Context, db querier, query string, args ...any) (map[uint32]bool, error) {
+	set := map[uint32]bool{}
 	return set, each(ctx, db, func(rows *sql.Rows) error {
-		var n N
+		var n uint32
 		err := rows.Scan(&n)
 		set[n] = true
 		return err
 	}, query, args...)
+}
+
+// block is a row of the trail.
+type block struct {
+	n       int64
+	records []byte
+	named   [blockEvents]uint8
+}
+
+func (f *filter) parse(n int64, records, names []byte) block {
+	b := block{n: n, records: records}
+	if len(f.names) > 0 {
+		b.named = marks(names, f.names)
+	}
+	return b
+}
+
+// lets says whether the event at p, which is in the block, passes.
+func (b *block) lets(f *filter, p eventstore.Position) bool {
+	at := int(p-1) % blockEvents
+	return p > f.after && p <= f.upTo && f.lets(parseRecord(b.records[at*recordBytes:]), b.named[at])
 }
 
 // scan calls found with the position of every event the filter lets through.
@@ -150,59 +292,55 @@ func (f *filter) scan(ctx context.Context, db querier, desc bool, found func(eve
 	if f.upTo <= f.after {
 		return nil
 	}
-	if f.stream != 0 {
-		return f.scanStream(ctx, db, desc, found)
+	if f.at != nil {
+		return f.scanAt(ctx, db, desc, found)
 	}
 	order := ""
 	if desc {
 		order = " DESC"
 	}
 	return each(ctx, db, func(rows *sql.Rows) error {
-		var block int64
-		var records sql.RawBytes
-		if err := rows.Scan(&block, &records); err != nil {
+		var n int64
+		var records, names sql.RawBytes
+		if err := rows.Scan(&n, &records, &names); err != nil {
 			return err
 		}
+		b := f.parse(n, records, names)
 		count := len(records) / recordBytes
 		for i := range count {
 			if desc {
 				i = count - 1 - i
 			}
-			p := eventstore.Position(block*blockEvents + int64(i) + 1)
-			if p > f.after && p <= f.upTo && f.lets(parseRecord(records[i*recordBytes:])) {
+			if p := eventstore.Position(n*blockEvents + int64(i) + 1); b.lets(f, p) {
 				found(p)
 			}
 		}
 		return nil
-	}, `SELECT block, records FROM trail WHERE block BETWEEN ? AND ? ORDER BY block`+order, int64(f.after)/blockEvents, int64(f.upTo-1)/blockEvents)
+	}, `SELECT block, records, names FROM trail WHERE block BETWEEN ? AND ? ORDER BY block`+order, int64(f.after)/blockEvents, int64(f.upTo-1)/blockEvents)
 }
 
-// scanStream looks only where one stream's events are.
-func (f *filter) scanStream(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
-	var varints []byte
-	if err := db.QueryRowContext(ctx, `SELECT positions FROM streams WHERE n = ?`, f.stream).Scan(&varints); err != nil {
-		return err
-	}
-	positions := parsePositions(varints)
+// scanAt looks only where the events asked for can be.
+func (f *filter) scanAt(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
+	positions := slices.Clone(f.at)
 	if desc {
 		slices.Reverse(positions)
 	}
-	loaded, records := int64(-1), []byte(nil)
+	b := block{n: -1}
 	for _, p := range positions {
 		if p <= f.after || p > f.upTo {
 			continue
 		}
-		block, at := int64(p-1)/blockEvents, int(p-1)%blockEvents*recordBytes
-		if block != loaded {
-			if err := db.QueryRowContext(ctx, `SELECT records FROM trail WHERE block = ?`, block).Scan(&records); err != nil {
+		if n := int64(p-1) / blockEvents; n != b.n {
+			var records, names []byte
+			if err := db.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, n).Scan(&records, &names); err != nil {
 				return err
 			}
-			loaded = block
+			b = f.parse(n, records, names)
 		}
-		if at+recordBytes > len(records) {
+		if (int(p-1)%blockEvents+1)*recordBytes > len(b.records) {
 			return fmt.Errorf("the trail has no record of position %d; delete the file, and it is built anew", p)
 		}
-		if f.lets(parseRecord(records[at:])) {
+		if b.lets(f, p) {
 			found(p)
 		}
 	}
@@ -221,135 +359,4 @@ func parsePositions(varints []byte) []eventstore.Position {
 		positions, varints = append(positions, last), varints[n:]
 	}
 	return positions
-}
-
-// Trail lists events. Total counts what the query finds, of which the page
-// gives a part.
-func (m *Model) Trail(ctx context.Context, q TrailQuery) (Page[TrailEntry], error) {
-	page := Page[TrailEntry]{Items: []TrailEntry{}}
-	limit, err := q.limit()
-	if err != nil {
-		return page, err
-	}
-	order := "trail"
-	if q.Desc {
-		order = "trail desc"
-	}
-	beyond := cursor{Order: order, N: -1}
-	if q.Cursor != "" {
-		if beyond, err = parseCursor(q.Cursor, order); err != nil {
-			return page, err
-		}
-	}
-	var positions []eventstore.Position
-	correctedBy := map[uuid.UUID][]uuid.UUID{}
-	err = m.reading(ctx, func(db querier) error {
-		f, err := q.filter(ctx, db)
-		if err != nil {
-			return err
-		}
-		more := false
-		if err := f.scan(ctx, db, q.Desc, func(p eventstore.Position) {
-			page.Total++
-			past := beyond.N >= 0 && (q.Desc && int64(p) >= beyond.N || !q.Desc && int64(p) <= beyond.N)
-			switch {
-			case past:
-			case len(positions) < limit:
-				positions = append(positions, p)
-			default:
-				more = true
-			}
-		}); err != nil {
-			return err
-		}
-		if more {
-			page.Next = cursor{Order: order, N: int64(positions[len(positions)-1])}.String()
-		}
-		return each(ctx, db, func(rows *sql.Rows) error {
-			var by, corrects uuid.UUID
-			err := rows.Scan(&by, &corrects)
-			correctedBy[corrects] = append(correctedBy[corrects], by)
-			return err
-		}, `SELECT event, corrects FROM corrections ORDER BY position`)
-	})
-	if err == nil {
-		page.Items, err = m.entries(ctx, positions, q.Bodies)
-	}
-	for i := range page.Items {
-		page.Items[i].CorrectedBy = correctedBy[page.Items[i].Meta.ID]
-	}
-	// Records hold half of an id each; the whole ids stand in the events.
-	page.Items = slices.DeleteFunc(page.Items, func(e TrailEntry) bool {
-		other := q.Command != uuid.Nil && e.Meta.Command != q.Command || q.Event != uuid.Nil && e.Meta.ID != q.Event
-		if other {
-			page.Total--
-		}
-		return other
-	})
-	return page, listError(err, "trail")
-}
-
-// span is a run of positions read at once: reading over a few that are not
-// asked for is faster than asking twice.
-type span struct{ after, to eventstore.Position }
-
-const (
-	readOver    = 16
-	readAtATime = 4
-)
-
-// entries reads events from the ledger, in the order of positions.
-func (m *Model) entries(ctx context.Context, positions []eventstore.Position, bodies bool) ([]TrailEntry, error) {
-	index := make(map[eventstore.Position]int, len(positions))
-	for i, p := range positions {
-		index[p] = i
-	}
-	var spans []span
-	for _, p := range slices.Sorted(slices.Values(positions)) {
-		if last := len(spans) - 1; last >= 0 && p <= spans[last].to+readOver {
-			spans[last].to = p
-		} else {
-			spans = append(spans, span{p - 1, p})
-		}
-	}
-	entries := make([]TrailEntry, len(positions))
-	errs := make([]error, len(spans))
-	slots := make(chan struct{}, readAtATime)
-	var all sync.WaitGroup
-	for i, s := range spans {
-		slots <- struct{}{}
-		all.Go(func() {
-			defer func() { <-slots }()
-			errs[i] = m.ledger.Read(ctx, s.after, s.to, func(events []eventstore.Recorded) error {
-				for _, r := range events {
-					at, wanted := index[r.Position]
-					if !wanted {
-						continue
-					}
-					d, err := eventstore.Decode(r.Body)
-					if err != nil {
-						return fmt.Errorf("position %d: %w", r.Position, err)
-					}
-					entries[at] = entry(r, d, bodies)
-				}
-				return nil
-			})
-		})
-	}
-	all.Wait()
-	return entries, errors.Join(errs...)
-}
-
-func entry(r eventstore.Recorded, d eventstore.Decoded, bodies bool) TrailEntry {
-	e := TrailEntry{
-		Position: r.Position, Stream: r.Stream, Type: d.Type, Facet: eventstore.Facet(d.Type),
-		Meta: d.Meta, Sentence: d.Event.Sentence(),
-	}
-	if c, ok := domain.AsCorrection(d.Event); ok {
-		e.Corrects = c.Corrects
-	}
-	if bodies {
-		e.Body = slices.Clone(r.Body)
-	}
-	return e
 }

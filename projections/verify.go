@@ -114,7 +114,7 @@ func compare(ctx context.Context, made, old *snapshot) ([]Difference, error) {
 		}
 	}
 	err := diff(ctx, made, old, "trail", func(_ string, key, want, have []any) error {
-		found = append(found, trailDifferences(key[0].(int64), blob(want), blob(have))...)
+		found = append(found, trailDifferences(key[0].(int64), inBlock(want), inBlock(have))...)
 		return nil
 	})
 	if err != nil {
@@ -123,35 +123,41 @@ func compare(ctx context.Context, made, old *snapshot) ([]Difference, error) {
 	return found, nil
 }
 
-// blob is the second column of a row, if there is one.
-func blob(row []any) []byte {
+// inBlock takes apart a row of the trail: what it says of each event.
+func inBlock(row []any) (events []string) {
 	if row == nil {
 		return nil
 	}
-	b, _ := row[1].([]byte)
-	return b
+	records, names := row[1].([]byte), row[2].([]byte)
+	for at := range (len(records) + recordBytes - 1) / recordBytes {
+		says := append([]byte(nil), records[at*recordBytes:min((at+1)*recordBytes, len(records))]...)
+		for ; len(names) > 0 && int(names[0]) <= at; names = names[min(nameBytes, len(names)):] {
+			says = append(says, names[:min(nameBytes, len(names))]...)
+		}
+		events = append(events, string(says))
+	}
+	if len(names) > 0 && len(events) > 0 { // of events that are not there
+		events[len(events)-1] += string(names)
+	}
+	return events
 }
 
 // trailDifferences names the events of a block that are recorded otherwise.
-func trailDifferences(block int64, want, have []byte) (found []Difference) {
-	for at := 0; at < max(len(want), len(have)); at += recordBytes {
-		w, h := part(want, at), part(have, at)
-		if bytes.Equal(w, h) {
-			continue
-		}
-		d := Difference{What: "trail", Position: eventstore.Position(block*blockEvents + int64(at/recordBytes) + 1), Is: different}
+func trailDifferences(block int64, want, have []string) (found []Difference) {
+	for at := range max(len(want), len(have)) {
+		d := Difference{What: "trail", Position: eventstore.Position(block*blockEvents + int64(at) + 1), Is: different}
 		switch {
-		case len(h) == 0:
+		case at >= len(have):
 			d.Is = missing
-		case len(w) == 0:
+		case at >= len(want):
 			d.Is = extra
+		case want[at] == have[at]:
+			continue
 		}
 		found = append(found, d)
 	}
 	return found
 }
-
-func part(b []byte, at int) []byte { return b[min(at, len(b)):min(at+recordBytes, len(b))] }
 
 // What a difference is, in the old file.
 const (

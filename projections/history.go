@@ -1,0 +1,228 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// Trail lists events. Total counts what the query finds, of which the page
+// gives a part.
+func (m *Model) Trail(ctx context.Context, q TrailQuery) (Page[TrailEntry], error) {
+	page := Page[TrailEntry]{Items: []TrailEntry{}}
+	limit, err := q.limit()
+	if err != nil {
+		return page, err
+	}
+	if err := q.check(); err != nil {
+		return page, err
+	}
+	order := "trail"
+	if q.Desc {
+		order = "trail desc"
+	}
+	beyond := cursor{Order: order, N: -1}
+	if q.Cursor != "" {
+		if beyond, err = parseCursor(q.Cursor, order); err != nil {
+			return page, err
+		}
+	}
+	var positions []eventstore.Position
+	err = m.reading(ctx, func(db querier) error {
+		f, err := q.filter(ctx, db)
+		if err != nil {
+			return err
+		}
+		more := false
+		if err := f.scan(ctx, db, q.Desc, func(p eventstore.Position) {
+			page.Total++
+			past := beyond.N >= 0 && (q.Desc && int64(p) >= beyond.N || !q.Desc && int64(p) <= beyond.N)
+			switch {
+			case past:
+			case len(positions) < limit:
+				positions = append(positions, p)
+			default:
+				more = true
+			}
+		}); err != nil {
+			return err
+		}
+		if more {
+			page.Next = cursor{Order: order, N: int64(positions[len(positions)-1])}.String()
+		}
+		return nil
+	})
+	if err == nil {
+		page.Items, err = m.entries(ctx, q, positions, m.Position())
+	}
+	page.Total -= len(positions) - len(page.Items)
+	return page, listError(err, "trail")
+}
+
+// exportWindow is how many records EachEvent looks through at once, and
+// exportPage how many events it reads at once.
+const (
+	exportWindow = 64 * blockEvents
+	exportPage   = 500
+)
+
+// EachEvent calls each with all events the query finds, oldest first, some at a
+// time, up to the position UpTo or, where that is none or lies ahead, to the
+// one the model stands at; it returns that position. Paging and Desc do not count.
+// A correction is linked to what it corrects if it was recorded by then.
+func (m *Model) EachEvent(ctx context.Context, q TrailQuery, each func([]TrailEntry) error) error {
+	known := m.Position()
+	err := q.check()
+	if err != nil {
+		return err
+	}
+	var f *filter
+	if err = m.reading(ctx, func(db querier) error {
+		f, err = q.filter(ctx, db)
+		return err
+	}); err != nil {
+		return listError(err, "trail")
+	}
+	for end := min(f.upTo, known); f.after < end; f.after = f.upTo {
+		f.upTo = min(f.after+exportWindow, end)
+		if f.at != nil {
+			f.upTo = end // they are all in memory
+		}
+		var positions []eventstore.Position
+		if err := m.reading(ctx, func(db querier) error {
+			return f.scan(ctx, db, false, func(p eventstore.Position) { positions = append(positions, p) })
+		}); err != nil {
+			return listError(err, "trail")
+		}
+		for page := range slices.Chunk(positions, exportPage) {
+			entries, err := m.entries(ctx, q, page, known)
+			if err != nil {
+				return listError(err, "trail")
+			}
+			if err := each(entries); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// check refuses what could find nothing only by mistake.
+func (q TrailQuery) check() error {
+	if _, ok := q.basisDocument(); !ok && q.Basis != "" {
+		if _, ok := parseDigest(q.Basis); !ok {
+			return &QueryError{"basis", domain.T("请填写文号，或 sha256: 加 64 位十六进制数字", "give a document number, or sha256: and 64 hex digits")}
+		}
+	}
+	return nil
+}
+
+// finds says whether an event is what the query asks for where the trail holds
+// only part of an id, or a hash of a name.
+func (q TrailQuery) finds(r eventstore.Recorded, d decoded) bool {
+	document, byDocument := q.basisDocument()
+	return (q.Command == uuid.Nil || q.Command == d.Meta.Command) && (q.Event == uuid.Nil || q.Event == d.Meta.ID) &&
+		(q.LegalEntity == uuid.Nil || q.LegalEntity == d.Meta.Actor.OnBehalfOf ||
+			r.Stream == eventstore.Stream{Kind: "entity", ID: q.LegalEntity} || d.mentions.includes(aggregateName(q.LegalEntity))) &&
+		(!byDocument || document == d.Meta.Because.Basis.Document) && (q.Correlation == "" || q.Correlation == d.Meta.Correlation)
+}
+
+// span is a run of positions read at once: reading over a few that are not
+// asked for is faster than asking twice.
+type span struct{ after, to eventstore.Position }
+
+const (
+	readOver    = 16
+	readAtATime = 4
+)
+
+// entries reads events from the ledger, in the order of positions, leaves out
+// what the query does not ask for, and links what was corrected up to a position.
+func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstore.Position, corrected eventstore.Position) ([]TrailEntry, error) {
+	index := make(map[eventstore.Position]int, len(positions))
+	for i, p := range positions {
+		index[p] = i
+	}
+	var spans []span
+	for _, p := range slices.Sorted(slices.Values(positions)) {
+		if last := len(spans) - 1; last >= 0 && p <= spans[last].to+readOver {
+			spans[last].to = p
+		} else {
+			spans = append(spans, span{p - 1, p})
+		}
+	}
+	entries := make([]TrailEntry, len(positions))
+	errs := make([]error, len(spans))
+	slots := make(chan struct{}, readAtATime)
+	var all sync.WaitGroup
+	for i, s := range spans {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			errs[i] = m.ledger.Read(ctx, s.after, s.to, func(events []eventstore.Recorded) error {
+				for _, r := range events {
+					at, wanted := index[r.Position]
+					if !wanted {
+						continue
+					}
+					d, err := decode(r)
+					if err != nil {
+						return fmt.Errorf("position %d: %w", r.Position, err)
+					}
+					if q.finds(r, d) {
+						entries[at] = entry(r, d, q.Bodies)
+					}
+				}
+				return nil
+			})
+		})
+	}
+	all.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e TrailEntry) bool { return e.Position == 0 })
+	return entries, m.linkCorrections(ctx, entries, corrected)
+}
+
+// linkCorrections says of each entry which events up to a position correct it.
+func (m *Model) linkCorrections(ctx context.Context, entries []TrailEntry, upTo eventstore.Position) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	index, ids := map[uuid.UUID]int{}, []any{int64(upTo)}
+	for i, e := range entries {
+		index[e.Meta.ID] = i
+		ids = append(ids, e.Meta.ID[:])
+	}
+	return each(ctx, m.readers, func(rows *sql.Rows) error {
+		var by, corrects uuid.UUID
+		err := rows.Scan(&by, &corrects)
+		e := &entries[index[corrects]]
+		e.CorrectedBy = append(e.CorrectedBy, by)
+		return err
+	}, `SELECT event, corrects FROM corrections WHERE position <= ? AND corrects IN (?`+strings.Repeat(",?", len(entries)-1)+`) ORDER BY position`, ids...)
+}
+
+func entry(r eventstore.Recorded, d decoded, bodies bool) TrailEntry {
+	e := TrailEntry{
+		Position: r.Position, Stream: r.Stream, Type: d.Type, Facet: eventstore.Facet(d.Type),
+		Meta: d.Meta, Sentence: d.Event.Sentence(),
+	}
+	if c, ok := domain.AsCorrection(d.Event); ok {
+		e.Corrects = c.Corrects
+	}
+	if bodies {
+		e.Body = slices.Clone(r.Body)
+	}
+	return e
+}

@@ -1,0 +1,185 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+func digestOf(n int) string { return fmt.Sprintf("sha256:%064x", n) }
+
+// found are the positions of all pages of a trail, and of its export, which
+// must be the same.
+func found(t rapidT, m *Model, q TrailQuery) (all []eventstore.Position) {
+	t.Helper()
+	for page := q; ; {
+		p, err := m.Trail(context.Background(), page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range p.Items {
+			all = append(all, e.Position)
+		}
+		if page.Cursor = p.Next; page.Cursor == "" {
+			if p.Total != len(all) {
+				t.Fatalf("%+v: %d on all pages, total %d", q, len(all), p.Total)
+			}
+			break
+		}
+	}
+	var exported []eventstore.Position
+	if err := m.EachEvent(context.Background(), q, func(entries []TrailEntry) error {
+		for _, e := range entries {
+			exported = append(exported, e.Position)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if inOrder := slices.Sorted(slices.Values(all)); !slices.Equal(exported, inOrder) {
+		t.Fatalf("%+v: the pages give %v, the export %v", q, inOrder, exported)
+	}
+	return all
+}
+
+// TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind asks random questions of
+// random histories and compares with a reading of every event's whole body.
+func TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind(t *testing.T) {
+	questions := 0
+	rapid.Check(t, func(rt *rapid.T) {
+		r := newRegister(t)
+		defer r.log.Close()
+		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS")}
+		labs := []eventstore.Stream{labStream(), labStream()}
+		r.happens(entityStream(known[0]), registered(known[0]))
+		who := rapid.SampledFrom(known)
+		for range rapid.IntRange(1, 6).Draw(rt, "turns") {
+			r.actor = domain.Actor{Subject: rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "actor"), Role: domain.Officer}
+			if rapid.Bool().Draw(rt, "on behalf") {
+				r.actor.Role, r.actor.OnBehalfOf = domain.Host, who.Draw(rt, "for").ID
+			}
+			r.basis = rapid.SampledFrom([]string{"", "教技函〔2019〕21号", "教技函〔2019〕2号"}).Draw(rt, "basis")
+			r.digest = rapid.SampledFrom([]string{"", digestOf(1), digestOf(2)}).Draw(rt, "digest")
+			r.correlation = rapid.SampledFrom([]string{"", "one", "two"}).Draw(rt, "correlation")
+			r.goesOn(rt, labs, known, rapid.IntRange(1, 12).Draw(rt, "events"))
+			if rapid.Bool().Draw(rt, "evidence") {
+				r.happens(labs[0], lab.RightDischarged{Settlement: lab.Settlement{Item: "R1", Party: who.Draw(rt, "by"), Evidence: digestOf(rapid.IntRange(1, 2).Draw(rt, "n"))}})
+			}
+		}
+		m, err := Open(context.Background(), modelFile(t), r.log, r.log)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer m.Close()
+		for range 20 {
+			q := TrailQuery{Paging: Paging{Limit: rapid.IntRange(1, 9).Draw(rt, "limit")}, Desc: rapid.Bool().Draw(rt, "desc")}
+			ask := func(what string) bool { return rapid.IntRange(0, 3).Draw(rt, what) == 0 }
+			if ask("entity") {
+				q.LegalEntity = who.Draw(rt, "entity").ID
+			}
+			if ask("basis") {
+				q.Basis = rapid.SampledFrom([]string{"教技函〔2019〕21号", "文号1", "文号", digestOf(1), digestOf(2), digestOf(3)}).Draw(rt, "document")
+			}
+			if ask("correlation") {
+				q.Correlation = rapid.SampledFrom([]string{"one", "two", "on"}).Draw(rt, "request")
+			}
+			if ask("stream") {
+				q.Stream = rapid.SampledFrom(append(labs, labStream())).Draw(rt, "stream")
+			}
+			if ask("actor") {
+				q.Actor = "a"
+			}
+			if ask("policy") {
+				q.Policy = rapid.SampledFrom([]string{lab.Policy, "another"}).Draw(rt, "policy")
+			}
+			if ask("range") {
+				q.After = eventstore.Position(rapid.IntRange(0, 20).Draw(rt, "after"))
+				q.UpTo = eventstore.Position(rapid.IntRange(0, 60).Draw(rt, "up to"))
+			}
+			if ask("time") {
+				q.From = r.now.Add(-time.Duration(rapid.IntRange(0, 40).Draw(rt, "minutes")) * time.Minute)
+			}
+			questions++
+			var want []eventstore.Position
+			if err := r.log.Read(context.Background(), 0, r.head(), func(events []eventstore.Recorded) error {
+				for _, e := range events {
+					if r.answers(rt, q, e) {
+						want = append(want, e.Position)
+					}
+				}
+				return nil
+			}); err != nil {
+				rt.Fatal(err)
+			}
+			if q.Desc {
+				slices.Reverse(want)
+			}
+			if got := found(rt, m, q); !slices.Equal(got, want) {
+				rt.Fatalf("%+v\nfinds %v\nwant  %v", q, got, want)
+			}
+		}
+	})
+	t.Logf("%d questions", questions)
+}
+
+// answers reads an event's body as text where a filter looks anywhere in it.
+func (r *register) answers(t rapidT, q TrailQuery, e eventstore.Recorded) bool {
+	d, err := eventstore.Decode(e.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, m := string(e.Body), d.Meta
+	basis := q.Basis == "" || q.Basis == m.Because.Basis.Document || strings.HasPrefix(q.Basis, "sha256:") && strings.Contains(body, `"`+q.Basis+`"`)
+	return basis && (q.LegalEntity == uuid.Nil || strings.Contains(body, q.LegalEntity.String())) &&
+		(q.Correlation == "" || m.Correlation == q.Correlation) && (q.Stream == eventstore.Stream{} || e.Stream == q.Stream) &&
+		(q.Actor == "" || m.Actor.Subject == q.Actor) && (q.Policy == "" || m.Policy == q.Policy) &&
+		e.Position > q.After && (q.UpTo == 0 || e.Position <= q.UpTo) && (q.From.IsZero() || !m.Time.Before(q.From))
+}
+
+func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
+	r := newRegister(t)
+	f := follow(t, r, modelFile(t))
+	host := ref("CN", "清华大学", "Tsinghua University")
+	s := labStream()
+	first := r.happens(s, proposed(host, "一", "One"), lab.DisciplineSet{To: domain.T("光学", "Optics")})
+	for range 400 { // more than are looked through at once
+		var events []domain.Event
+		for range 30 {
+			events = append(events, lab.DisciplineSet{To: domain.T("化学", "Chemistry")})
+		}
+		r.happens(s, events...)
+	}
+	f.caughtUp(r)
+	began, next := f.Position(), eventstore.Position(1)
+	err := f.EachEvent(t.Context(), TrailQuery{}, func(entries []TrailEntry) error {
+		if next == 1 { // a correction that comes while the export runs is not in it, nor is its link
+			r.happens(s, lab.Corrected{Correction: domain.Correction{Corrects: first[1].ID, With: domain.Restated{Event: lab.DisciplineSet{To: domain.T("数学", "Mathematics")}}}})
+			f.caughtUp(r)
+		}
+		for _, e := range entries {
+			if e.Position != next || len(e.CorrectedBy) > 0 {
+				t.Fatalf("position %d, corrected by %v; want %d", e.Position, e.CorrectedBy, next)
+			}
+			next++
+		}
+		return nil
+	})
+	if err != nil || next != began+1 || began <= exportWindow || f.Position() != began+1 {
+		t.Fatalf("the export ends at %d, began at %d, %v", next-1, began, err)
+	}
+	enough := errors.New("enough")
+	if err := f.EachEvent(t.Context(), TrailQuery{}, func([]TrailEntry) error { return enough }); err != enough {
+		t.Fatal(err)
+	}
+}
