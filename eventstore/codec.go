@@ -28,7 +28,8 @@ var codec = struct {
 	types map[string]reflect.Type
 	names map[reflect.Type]string
 	parts map[reflect.Type]part
-}{map[string]reflect.Type{}, map[reflect.Type]string{}, map[reflect.Type]part{}}
+	dates map[reflect.Type]worldDate
+}{map[string]reflect.Type{}, map[reflect.Type]string{}, map[reflect.Type]part{}, map[reflect.Type]worldDate{}}
 
 func init() {
 	for name, event := range names {
@@ -37,6 +38,11 @@ func init() {
 		if p, ok := partOf(t); ok {
 			codec.parts[t] = p
 		}
+		w, err := worldDateOf(name, t)
+		if err != nil {
+			panic(err) // an event type nobody has decided about
+		}
+		codec.dates[t] = w
 	}
 }
 
