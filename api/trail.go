@@ -23,6 +23,7 @@ type entry struct {
 	Type        string       `json:"type"`
 	Facet       string       `json:"facet"`
 	Time        time.Time    `json:"time" doc:"When the register recorded it"`
+	Effective   domain.Date  `json:"effective,omitzero" doc:"The day it happened in the world, of a correction the day of what it restates; absent: it has no such day"`
 	Actor       domain.Actor `json:"actor"`
 	Reason      string       `json:"reason,omitempty"`
 	Basis       domain.Basis `json:"basis,omitzero"`
@@ -36,33 +37,35 @@ type entry struct {
 
 func entryOf(t projections.TrailEntry) entry {
 	m := t.Meta
-	return entry{uint64(t.Position), t.Stream.Source(), m.ID, m.Revision, t.Type, t.Facet, m.Time, m.Actor,
+	return entry{uint64(t.Position), t.Stream.Source(), m.ID, m.Revision, t.Type, t.Facet, m.Time, t.Effective, m.Actor,
 		m.Because.Reason, m.Because.Basis, m.Policy, m.Command, m.Correlation, t.Sentence, t.Corrects, t.CorrectedBy}
 }
 
 // TrailFilter is what a trail can be asked for; all that is given must hold.
 type TrailFilter struct {
-	Type        []string  `query:"type,explode" doc:"e.g. lab.agreement.signed.v1; any of these, give it once for each"`
-	Actor       string    `query:"actor" maxLength:"200" doc:"The subject who acted"`
-	Role        string    `query:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor" doc:"The capacity acted in"`
-	OnBehalfOf  uuid.UUID `query:"on_behalf_of" doc:"The legal entity acted for"`
-	LegalEntity uuid.UUID `query:"legal_entity" doc:"A legal entity the event is about, was recorded on behalf of, or names in any capacity"`
-	Basis       string    `query:"basis" maxLength:"4000" doc:"The document it rests on, by its exact number (文号); or a document it rests on or names as evidence, as sha256:<64 hex digits>"`
-	Policy      string    `query:"policy" maxLength:"200" doc:"The policy it was decided under, by its document number"`
-	Command     uuid.UUID `query:"command" doc:"The command it follows from"`
-	Correlation string    `query:"correlation" maxLength:"200" doc:"The request it came with: the X-Request-Id"`
-	Event       uuid.UUID `query:"event" doc:"The event's id"`
-	From        time.Time `query:"from" doc:"Recorded at or after this instant"`
-	To          time.Time `query:"to" doc:"Recorded before this instant"`
-	After       uint64    `query:"after" maximum:"9007199254740991" doc:"Only later positions"`
-	UpTo        uint64    `query:"up_to" maximum:"9007199254740991" doc:"Only positions up to this one"`
+	Type        []string    `query:"type,explode" doc:"e.g. lab.agreement.signed.v1; any of these, give it once for each"`
+	Actor       string      `query:"actor" maxLength:"200" doc:"The subject who acted"`
+	Role        string      `query:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor" doc:"The capacity acted in"`
+	OnBehalfOf  uuid.UUID   `query:"on_behalf_of" doc:"The legal entity acted for"`
+	LegalEntity uuid.UUID   `query:"legal_entity" doc:"A legal entity the event is about, was recorded on behalf of, or names in any capacity"`
+	Basis       string      `query:"basis" maxLength:"4000" doc:"The document it rests on, by its exact number (文号); or a document it rests on or names as evidence, as sha256:<64 hex digits>"`
+	Policy      string      `query:"policy" maxLength:"200" doc:"The policy it was decided under, by its document number"`
+	Command     uuid.UUID   `query:"command" doc:"The command it follows from"`
+	Correlation string      `query:"correlation" maxLength:"200" doc:"The request it came with: the X-Request-Id"`
+	Event       uuid.UUID   `query:"event" doc:"The event's id"`
+	From        time.Time   `query:"from" doc:"Recorded at or after this instant"`
+	To          time.Time   `query:"to" doc:"Recorded before this instant"`
+	Since       domain.Date `query:"effective_from" doc:"Happened in the world on or after this day; events without such a day are left out"`
+	Until       domain.Date `query:"effective_to" doc:"Happened in the world on or before this day"`
+	After       uint64      `query:"after" maximum:"9007199254740991" doc:"Only later positions"`
+	UpTo        uint64      `query:"up_to" maximum:"9007199254740991" doc:"Only positions up to this one"`
 }
 
 func (f TrailFilter) asked() projections.TrailQuery {
 	return projections.TrailQuery{
 		Type: f.Type, Actor: f.Actor, Role: domain.Role(f.Role), OnBehalfOf: f.OnBehalfOf, LegalEntity: f.LegalEntity,
 		Basis: f.Basis, Policy: f.Policy, Command: f.Command, Correlation: f.Correlation, Event: f.Event,
-		From: f.From, To: f.To, After: eventstore.Position(f.After), UpTo: eventstore.Position(f.UpTo),
+		From: f.From, To: f.To, Effective: domain.Period{From: f.Since, To: f.Until}, After: eventstore.Position(f.After), UpTo: eventstore.Position(f.UpTo),
 	}
 }
 

@@ -123,6 +123,9 @@ func (q TrailQuery) check() error {
 			return &QueryError{"basis", domain.T("请填写文号，或 sha256: 加 64 位十六进制数字", "give a document number, or sha256: and 64 hex digits")}
 		}
 	}
+	if !q.Effective.To.IsZero() && q.Effective.To.Before(q.Effective.From) {
+		return &QueryError{"effective_to", domain.T("结束日期早于开始日期", "the last day lies before the first")}
+	}
 	return nil
 }
 
@@ -216,7 +219,7 @@ func (m *Model) linkCorrections(ctx context.Context, entries []TrailEntry, upTo 
 func entry(r eventstore.Recorded, d decoded, bodies bool) TrailEntry {
 	e := TrailEntry{
 		Position: r.Position, Stream: r.Stream, Type: d.Type, Facet: eventstore.Facet(d.Type),
-		Meta: d.Meta, Sentence: d.Event.Sentence(),
+		Meta: d.Meta, Effective: happenedOn(d.Decoded), Sentence: d.Event.Sentence(),
 	}
 	if c, ok := domain.AsCorrection(d.Event); ok {
 		e.Corrects = c.Corrects

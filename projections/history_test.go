@@ -110,6 +110,12 @@ func TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind(t *testing.T) {
 			if ask("time") {
 				q.From = r.now.Add(-time.Duration(rapid.IntRange(0, 40).Draw(rt, "minutes")) * time.Minute)
 			}
+			if ask("effective") {
+				q.Effective.From = days366.Draw(rt, "first")
+				if rapid.Bool().Draw(rt, "bounded") {
+					q.Effective.To = q.Effective.From.AddDays(rapid.IntRange(0, 200).Draw(rt, "days"))
+				}
+			}
 			questions++
 			var want []eventstore.Position
 			if err := r.log.Read(context.Background(), 0, r.head(), func(events []eventstore.Recorded) error {
@@ -139,7 +145,13 @@ func (r *register) answers(t rapidT, q TrailQuery, e eventstore.Recorded) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, m := string(e.Body), d.Meta
+	body, m, event := string(e.Body), d.Meta, d.Event
+	if c, ok := domain.AsCorrection(event); ok {
+		event = c.With.Event
+	}
+	if day := eventstore.HappenedOn(event, m); q.Effective != (domain.Period{}) && (day.IsZero() || !q.Effective.Contains(day)) {
+		return false
+	}
 	basis := q.Basis == "" || q.Basis == m.Because.Basis.Document || strings.HasPrefix(q.Basis, "sha256:") && strings.Contains(body, `"`+q.Basis+`"`)
 	return basis && (q.LegalEntity == uuid.Nil || strings.Contains(body, q.LegalEntity.String())) &&
 		(q.Correlation == "" || m.Correlation == q.Correlation) && (q.Stream == eventstore.Stream{} || e.Stream == q.Stream) &&

@@ -181,6 +181,7 @@ type TrailQuery struct {
 	Command     uuid.UUID
 	Event       uuid.UUID
 	From, To    time.Time           // recorded from, and before
+	Effective   domain.Period       // happened in the world on a day of it; what has no day did not
 	After       eventstore.Position // only later ones
 	UpTo        eventstore.Position // only up to this one; 0: to the model's position
 	Desc        bool                // latest first
@@ -194,6 +195,7 @@ type TrailEntry struct {
 	Type        string
 	Facet       string
 	Meta        domain.Meta // id, revision, time, actor, reason and basis, command
+	Effective   domain.Date // the day it happened in the world, of a correction the day of what it restates; zero: it has none
 	Sentence    domain.Text // what happened
 	Corrects    uuid.UUID   // the event that this one corrects
 	CorrectedBy []uuid.UUID // the events that correct this one, the last of which holds

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -21,7 +22,7 @@ import (
 // what people read of an event is read from the ledger itself, byte for byte.
 
 const (
-	recordBytes = 36
+	recordBytes = 40
 	blockEvents = 128 // a row; also what is written again for each single event
 )
 
@@ -30,6 +31,7 @@ type record struct {
 	stream  uint32
 	actor   uint32
 	kind    uint32
+	day     int32  // it happened on in the world; 0: none
 	time    int64  // microseconds
 	event   uint64 // half of its id
 	command uint64 // half of the id of the command it follows from
@@ -46,6 +48,7 @@ func (r record) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, r.stream)
 	b = binary.LittleEndian.AppendUint32(b, r.actor)
 	b = binary.LittleEndian.AppendUint32(b, r.kind)
+	b = binary.LittleEndian.AppendUint32(b, uint32(r.day))
 	b = binary.LittleEndian.AppendUint64(b, uint64(r.time))
 	b = binary.LittleEndian.AppendUint64(b, r.event)
 	return binary.LittleEndian.AppendUint64(b, r.command)
@@ -53,10 +56,22 @@ func (r record) append(b []byte) []byte {
 
 func parseRecord(b []byte) record {
 	return record{
-		binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]),
-		int64(binary.LittleEndian.Uint64(b[12:])), binary.LittleEndian.Uint64(b[20:]), binary.LittleEndian.Uint64(b[28:]),
+		binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]), int32(binary.LittleEndian.Uint32(b[12:])),
+		int64(binary.LittleEndian.Uint64(b[16:])), binary.LittleEndian.Uint64(b[24:]), binary.LittleEndian.Uint64(b[32:]),
 	}
 }
+
+// happenedOn is the day an event happened in the world; of a correction, the
+// day of what it restates.
+func happenedOn(d eventstore.Decoded) domain.Date {
+	if c, ok := domain.AsCorrection(d.Event); ok {
+		return eventstore.HappenedOn(c.With.Event, d.Meta)
+	}
+	return eventstore.HappenedOn(d.Event, d.Meta)
+}
+
+// dayNumber counts days, so that they compare; the zero Date is 0.
+func dayNumber(d domain.Date) int32 { return int32(d.Compare(domain.Date{})) }
 
 // record adds the event to the trail.
 func (f *folder) record(r eventstore.Recorded, stream int64, d decoded) error {
@@ -74,7 +89,7 @@ func (f *folder) record(r eventstore.Recorded, stream int64, d decoded) error {
 		f.newActors = append(f.newActors, d.Meta.Actor)
 	}
 	f.records = record{
-		stream: uint32(stream), actor: by, kind: t, time: d.Meta.Time.UnixMicro(),
+		stream: uint32(stream), actor: by, kind: t, day: dayNumber(happenedOn(d.Decoded)), time: d.Meta.Time.UnixMicro(),
 		event: short(d.Meta.ID), command: short(d.Meta.Command),
 	}.append(f.records)
 	block, at := int(int64(r.Position-1)/blockEvents-f.block), int(r.Position-1)%blockEvents
@@ -131,6 +146,8 @@ type filter struct {
 	actors          map[uint32]bool
 	types           map[uint32]bool
 	from, to        int64
+	byDay           bool
+	first, last     int32
 	command, event  uint64
 	byCommand, byID bool
 	entity          *entityFilter
@@ -150,7 +167,7 @@ func (f *filter) lets(r record, names uint8) bool {
 		names |= 1
 	}
 	return r.time >= f.from && r.time < f.to && names == 1<<len(f.names)-1 &&
-		(f.types == nil || f.types[r.kind]) && (f.actors == nil || f.actors[r.actor]) && (f.streams == nil || f.streams[r.stream]) &&
+		(!f.byDay || r.day != 0 && r.day >= f.first && r.day <= f.last) && (f.types == nil || f.types[r.kind]) && (f.actors == nil || f.actors[r.actor]) && (f.streams == nil || f.streams[r.stream]) &&
 		(!f.byCommand || r.command == f.command) && (!f.byID || r.event == f.event)
 }
 
@@ -169,6 +186,10 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 	}
 	if !q.To.IsZero() {
 		f.to = q.To.UnixMicro()
+	}
+	f.byDay, f.first, f.last = q.Effective != domain.Period{}, dayNumber(q.Effective.From), math.MaxInt32
+	if !q.Effective.To.IsZero() {
+		f.last = dayNumber(q.Effective.To)
 	}
 	if q.Command != uuid.Nil {
 		f.byCommand, f.command = true, short(q.Command)
