@@ -1,10 +1,12 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -43,24 +45,55 @@ type csvFile struct {
 	Body        []byte
 }
 
-// asCSV writes rows under their JSON names. The byte order mark makes
-// spreadsheets read UTF-8, and a value that a spreadsheet would take for a
-// formula is kept from being one.
 func asCSV[R any](rows []R) []byte {
 	var b bytes.Buffer
-	b.WriteString("\ufeff")
-	w := csv.NewWriter(&b)
-	w.Write(columns(reflect.TypeFor[R]()))
+	t := newCSV(&b)
+	t.write(headings[R]()) // into memory, which takes it
 	for _, r := range rows {
-		w.Write(cells(reflect.ValueOf(r)))
+		t.write(cells(reflect.ValueOf(r)))
 	}
-	w.Flush()
+	t.end()
 	return b.Bytes()
+}
+
+// tableWriter writes a table to a file, row by row. What it has taken is whole
+// only once end has returned without an error.
+type tableWriter interface {
+	write(row []any) error
+	end() error
+}
+
+// csvTable writes CSV. The byte order mark makes spreadsheets read UTF-8, and a
+// value that a spreadsheet would take for a formula is kept from being one.
+type csvTable struct {
+	to  *csv.Writer
+	row []string
+}
+
+func newCSV(w io.Writer) *csvTable {
+	b := bufio.NewWriterSize(w, 64<<10)
+	b.WriteString("\ufeff") // an error comes again with the next write
+	return &csvTable{to: csv.NewWriter(b)}
+}
+
+func (t *csvTable) write(row []any) error {
+	t.row = t.row[:0]
+	for _, c := range row {
+		t.row = append(t.row, inert(fmt.Sprint(c)))
+	}
+	return t.to.Write(t.row)
+}
+
+func (t *csvTable) end() error {
+	t.to.Flush() // also what is behind it: both are the same buffer
+	return t.to.Error()
 }
 
 var textType = reflect.TypeFor[domain.Text]()
 
-func columns(t reflect.Type) (names []string) {
+// headings are the JSON names of a row's members.
+func headings[R any]() (names []any) {
+	t := reflect.TypeFor[R]()
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if t.Field(i).Type == textType {
@@ -72,17 +105,21 @@ func columns(t reflect.Type) (names []string) {
 	return names
 }
 
-func cells(v reflect.Value) (values []string) {
+// cells are a row's values: whole numbers as they are, everything else as text.
+func cells(v reflect.Value) (values []any) {
 	for i := range v.NumField() {
-		if text, ok := v.Field(i).Interface().(domain.Text); ok {
-			values = append(values, inert(text.Zh), inert(text.En))
-			continue
-		}
-		if v.Field(i).IsZero() && v.Field(i).Kind() != reflect.Int && v.Field(i).Kind() != reflect.Bool && v.Field(i).Type() != reflect.TypeFor[domain.Decimal]() {
+		f := v.Field(i)
+		text, isText := f.Interface().(domain.Text)
+		switch {
+		case isText:
+			values = append(values, text.Zh, text.En)
+		case f.CanInt() || f.CanUint():
+			values = append(values, f.Interface())
+		case f.IsZero() && f.Kind() != reflect.Bool && f.Type() != reflect.TypeFor[domain.Decimal]():
 			values = append(values, "")
-			continue
+		default:
+			values = append(values, fmt.Sprint(f.Interface()))
 		}
-		values = append(values, inert(fmt.Sprint(v.Field(i).Interface())))
 	}
 	return values
 }

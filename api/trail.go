@@ -187,7 +187,7 @@ func (s *Server) registerTrail() {
 	register(s, op, s.getEvent)
 }
 
-// trail registers a trail: In asks for it whole, Page for a part.
+// trail registers a trail: Page asks for a part of it, In for all as a file.
 func trail[In trailInput, Page interface {
 	trailInput
 	page() ByPage
@@ -202,6 +202,7 @@ func trail[In trailInput, Page interface {
 		page, err := s.model.Trail(ctx, q)
 		return listed(ctx, page, err, entryOf)
 	})
+	exports[In](s, op)
 }
 
 // getEvent reads from the ledger itself, not from what was made of it.

@@ -165,7 +165,7 @@ func (w *world) send(method, path, token, body string, headers ...string) respon
 		w.Fatal(err)
 	}
 	r := response{Response: res, text: string(text)}
-	if strings.Contains(res.Header.Get("Content-Type"), "json") {
+	if media := res.Header.Get("Content-Type"); strings.Contains(media, "json") && media != "application/x-ndjson" {
 		if err := json.Unmarshal(text, &r.body); err != nil {
 			w.Fatalf("%s %s: %v in %s", method, path, err, text)
 		}

@@ -76,23 +76,20 @@ const (
 )
 
 // EachEvent calls each with all events the query finds, oldest first, some at a
-// time, up to the position UpTo or, where that is none or lies ahead, to the
-// one the model stands at; it returns that position. Paging and Desc do not count.
-// A correction is linked to what it corrects if it was recorded by then.
-func (m *Model) EachEvent(ctx context.Context, q TrailQuery, each func([]TrailEntry) error) error {
-	known := m.Position()
-	err := q.check()
-	if err != nil {
+// time, as the model stood at a position it has reached: without later events
+// and later corrections. Paging and Desc do not count.
+func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Position, each func([]TrailEntry) error) error {
+	if err := q.check(); err != nil {
 		return err
 	}
 	var f *filter
-	if err = m.reading(ctx, func(db querier) error {
+	if err := m.reading(ctx, func(db querier) (err error) {
 		f, err = q.filter(ctx, db)
 		return err
 	}); err != nil {
 		return listError(err, "trail")
 	}
-	for end := min(f.upTo, known); f.after < end; f.after = f.upTo {
+	for end := min(f.upTo, at); f.after < end; f.after = f.upTo {
 		f.upTo = min(f.after+exportWindow, end)
 		if f.at != nil {
 			f.upTo = end // they are all in memory
@@ -104,7 +101,7 @@ func (m *Model) EachEvent(ctx context.Context, q TrailQuery, each func([]TrailEn
 			return listError(err, "trail")
 		}
 		for page := range slices.Chunk(positions, exportPage) {
-			entries, err := m.entries(ctx, q, page, known)
+			entries, err := m.entries(ctx, q, page, at)
 			if err != nil {
 				return listError(err, "trail")
 			}

@@ -39,7 +39,7 @@ func found(t rapidT, m *Model, q TrailQuery) (all []eventstore.Position) {
 		}
 	}
 	var exported []eventstore.Position
-	if err := m.EachEvent(context.Background(), q, func(entries []TrailEntry) error {
+	if err := m.EachEvent(context.Background(), q, m.Position(), func(entries []TrailEntry) error {
 		for _, e := range entries {
 			exported = append(exported, e.Position)
 		}
@@ -174,7 +174,7 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 	}
 	f.caughtUp(r)
 	began, next := f.Position(), eventstore.Position(1)
-	err := f.EachEvent(t.Context(), TrailQuery{}, func(entries []TrailEntry) error {
+	err := f.EachEvent(t.Context(), TrailQuery{}, began, func(entries []TrailEntry) error {
 		if next == 1 { // a correction that comes while the export runs is not in it, nor is its link
 			r.happens(s, lab.Corrected{Correction: domain.Correction{Corrects: first[1].ID, With: domain.Restated{Event: lab.DisciplineSet{To: domain.T("数学", "Mathematics")}}}})
 			f.caughtUp(r)
@@ -191,7 +191,7 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 		t.Fatalf("the export ends at %d, began at %d, %v", next-1, began, err)
 	}
 	enough := errors.New("enough")
-	if err := f.EachEvent(t.Context(), TrailQuery{}, func([]TrailEntry) error { return enough }); err != enough {
+	if err := f.EachEvent(t.Context(), TrailQuery{}, began, func([]TrailEntry) error { return enough }); err != enough {
 		t.Fatal(err)
 	}
 }
