@@ -113,13 +113,8 @@ func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Posit
 	return nil
 }
 
-// check refuses what could find nothing only by mistake.
+// check refuses what could only find nothing.
 func (q TrailQuery) check() error {
-	if _, ok := q.basisDocument(); !ok && q.Basis != "" {
-		if _, ok := parseDigest(q.Basis); !ok {
-			return &QueryError{"basis", domain.T("请填写文号，或 sha256: 加 64 位十六进制数字", "give a document number, or sha256: and 64 hex digits")}
-		}
-	}
 	if !q.Effective.To.IsZero() && q.Effective.To.Before(q.Effective.From) {
 		return &QueryError{"effective_to", domain.T("结束日期早于开始日期", "the last day lies before the first")}
 	}

@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"io"
 	"slices"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
@@ -26,7 +24,7 @@ type decoded struct {
 // whatever its data mentions, in whichever member and of whichever type.
 type mentions struct {
 	names   []name
-	digests [][sha256.Size]byte // of the documents it rests on or speaks of
+	digests []eventstore.Digest // of the documents it rests on or speaks of
 }
 
 // name is something an event names, told apart by what it is.
@@ -78,23 +76,11 @@ func mentionedBy(d eventstore.Decoded) (n mentions, err error) {
 	}
 }
 
-// digestPrefix stands before a document's digest, everywhere.
-const digestPrefix = "sha256:"
-
 // digest adds a document, if that is what the text is.
 func (n *mentions) digest(text string) {
-	if d, ok := parseDigest(text); ok && !slices.Contains(n.digests, d) {
+	if d, err := eventstore.ParseDigest(text); err == nil && !slices.Contains(n.digests, d) {
 		n.digests = append(n.digests, d)
 	}
-}
-
-func parseDigest(text string) (d [sha256.Size]byte, ok bool) {
-	digits, ok := strings.CutPrefix(text, digestPrefix)
-	if !ok || len(digits) != 2*sha256.Size {
-		return d, false
-	}
-	_, err := hex.Decode(d[:], []byte(digits))
-	return d, err == nil
 }
 
 // A block of the trail keeps beside its records what their events name, in

@@ -210,7 +210,10 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 	if document, ok := q.basisDocument(); ok {
 		f.names = append(f.names, basisName(document).short())
 	} else if q.Basis != "" {
-		digest, _ := parseDigest(q.Basis)
+		digest, err := eventstore.ParseDigest(q.Basis)
+		if err != nil {
+			return nil, &QueryError{"basis", domain.T("请填写文号，或 sha256: 加 64 位小写十六进制数字", "give a document number, or sha256: and 64 hex digits in lower case")}
+		}
 		f.at = []eventstore.Position{}
 		if err := each(ctx, db, func(rows *sql.Rows) error {
 			var p eventstore.Position
@@ -273,7 +276,7 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 // basisDocument is the number of the document asked for, unless it is asked
 // for by its digest.
 func (q TrailQuery) basisDocument() (string, bool) {
-	return q.Basis, q.Basis != "" && !strings.HasPrefix(q.Basis, digestPrefix)
+	return q.Basis, q.Basis != "" && !strings.HasPrefix(q.Basis, "sha256:")
 }
 
 // numbers is the set of numbers a query gives.

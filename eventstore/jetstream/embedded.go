@@ -82,20 +82,20 @@ func (e *embedded) connect(name string) (*nats.Conn, error) {
 		nats.ReconnectBufSize(-1)) // an event is not to be sent behind the back of an Append that gave up
 }
 
-func (e *embedded) streamDir() string {
-	return filepath.Join(e.dir, server.JetStreamStoreDir, "$G", "streams", streamName)
+func (e *embedded) streamDir(stream string) string {
+	return filepath.Join(e.dir, server.JetStreamStoreDir, "$G", "streams", stream)
 }
 
-// checkEmpty refuses when the stream's folder holds events that the server did
+// checkEmpty refuses when the stream's folder holds messages that the server did
 // not recognise as a stream.
-func (e *embedded) checkEmpty() error {
-	blocks, err := filepath.Glob(filepath.Join(e.streamDir(), "msgs", "*.blk"))
+func (e *embedded) checkEmpty(stream string) error {
+	blocks, err := filepath.Glob(filepath.Join(e.streamDir(stream), "msgs", "*.blk"))
 	if err != nil {
 		return err
 	}
 	for _, block := range blocks {
 		if info, err := os.Stat(block); err != nil || info.Size() > 0 {
-			return fmt.Errorf("%s holds events but no readable stream; nothing was changed: restore it from a backup", e.streamDir())
+			return fmt.Errorf("%s holds data but no readable stream; nothing was changed: restore it from a backup", e.streamDir(stream))
 		}
 	}
 	return nil

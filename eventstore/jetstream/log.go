@@ -49,24 +49,25 @@ type Config struct {
 
 // Log is the store and the ledger. It may be used by many goroutines at once.
 type Log struct {
-	patience time.Duration // how long Append tries
-	answer   time.Duration // how long one answer of the engine is waited for
-	wanted   int           // replicas asked for; 0: any
-	replicas int           // of the stream
-	relayed  bool
-	logger   *slog.Logger
-	lock     *flock.Flock // nil without a folder
-	server   *embedded    // nil where an outside server is used
-	conns    [2]*nats.Conn
-	js       natsjs.JetStream // commands and short reads
-	bulk     natsjs.JetStream // followers, on a connection of their own so that a rebuild delays no command
-	stream   natsjs.Stream
-	problems []string
-	mark     *highWater
-	closing  context.Context // ends when Close is called
-	close    context.CancelCauseFunc
-	running  sync.WaitGroup
-	acked    atomic.Uint64 // highest sequence this process saw acknowledged
+	patience  time.Duration // how long Append tries
+	answer    time.Duration // how long one answer of the engine is waited for
+	wanted    int           // replicas asked for; 0: any
+	replicas  int           // of the stream
+	relayed   bool
+	logger    *slog.Logger
+	lock      *flock.Flock // nil without a folder
+	server    *embedded    // nil where an outside server is used
+	conns     [2]*nats.Conn
+	js        natsjs.JetStream // commands and short reads
+	bulk      natsjs.JetStream // followers, on a connection of their own so that a rebuild delays no command
+	stream    natsjs.Stream
+	problems  []string
+	mark      *highWater
+	documents *Documents
+	closing   context.Context // ends when Close is called
+	close     context.CancelCauseFunc
+	running   sync.WaitGroup
+	acked     atomic.Uint64 // highest sequence this process saw acknowledged
 }
 
 // Open opens the ledger kept in cfg.Dir by the embedded server, or on the
@@ -101,6 +102,7 @@ func newLog(cfg Config) *Log {
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
+	l.documents = newDocuments(l, cfg.Dir)
 	l.closing, l.close = context.WithCancelCause(context.Background())
 	return l
 }
@@ -160,8 +162,8 @@ func (l *Log) findStream(ctx context.Context) (natsjs.Stream, error) {
 	}
 	gone := "the stream " + streamName + " on its server"
 	if l.server != nil {
-		gone = l.server.streamDir()
-		if err := l.server.checkEmpty(); err != nil {
+		gone = l.server.streamDir(streamName)
+		if err := l.server.checkEmpty(streamName); err != nil {
 			return nil, err
 		}
 	}

@@ -1,0 +1,44 @@
+package eventstore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Digest is the SHA-256 of a document, under which it is kept and by which
+// events refer to it.
+type Digest [sha256.Size]byte
+
+const digestPrefix = "sha256:"
+
+// String is sha256: and 64 hex digits.
+func (d Digest) String() string { return digestPrefix + hex.EncodeToString(d[:]) }
+
+// ParseDigest reads what String writes.
+func ParseDigest(s string) (d Digest, err error) {
+	digits, ok := strings.CutPrefix(s, digestPrefix)
+	if ok && len(digits) == 2*len(d) && digits == strings.ToLower(digits) {
+		if _, err := hex.Decode(d[:], []byte(digits)); err == nil {
+			return d, nil
+		}
+	}
+	return Digest{}, fmt.Errorf("eventstore: %q is not a digest; write sha256: and 64 hex digits, in lower case", s)
+}
+
+// Document is what is known of a document besides its bytes.
+type Document struct {
+	Digest Digest
+	Size   int64     // bytes
+	Type   string    // media type, as its first bytes show
+	Stored time.Time // when it was put in
+}
+
+// What can be wrong with a document that events refer to.
+var (
+	ErrDocumentMissing = errors.New("eventstore: the document is not held")
+	ErrDocumentChanged = errors.New("eventstore: the document is not what it was when it was put in")
+)

@@ -1,0 +1,47 @@
+package projections
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// Reference is a document that events refer to.
+type Reference struct {
+	Digest eventstore.Digest
+	Events int                   // how many refer to it
+	First  []eventstore.Position // of them, oldest first, at most FirstReferences
+}
+
+// FirstReferences is how many of the events that refer to a document are named.
+const FirstReferences = 20
+
+// References lists the documents that events refer to, in the order of their
+// digests, those after one first.
+func (m *Model) References(ctx context.Context, after eventstore.Digest, limit int) (all []Reference, err error) {
+	err = m.reading(ctx, func(db querier) error {
+		if err := each(ctx, db, func(rows *sql.Rows) error {
+			var r Reference
+			var digest []byte
+			err := rows.Scan(&digest, &r.Events)
+			copy(r.Digest[:], digest)
+			all = append(all, r)
+			return err
+		}, `SELECT digest, count(*) FROM digests WHERE digest > ? GROUP BY digest ORDER BY digest LIMIT ?`, after[:], limit); err != nil {
+			return err
+		}
+		for i := range all {
+			if err := each(ctx, db, func(rows *sql.Rows) error {
+				var p eventstore.Position
+				err := rows.Scan(&p)
+				all[i].First = append(all[i].First, p)
+				return err
+			}, `SELECT position FROM digests WHERE digest = ? ORDER BY position LIMIT ?`, all[i].Digest[:], FirstReferences); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return all, listError(err, "references")
+}
