@@ -146,12 +146,13 @@ func (s *Server) stream(c huma.Context, write func(io.Writer) error) {
 	switch {
 	case err == nil:
 	case out.sent:
-		s.log.Error("export broken off", "request_id", requestIDOf(r.Context()), "error", err)
+		s.log.Error("answer broken off", "request_id", requestIDOf(r.Context()), "error", err)
 		panic(http.ErrAbortHandler)
 	default:
-		for _, h := range []string{"Content-Disposition", "Ledger-Position"} {
+		for _, h := range []string{"Content-Disposition", "Ledger-Position", "ETag"} {
 			w.Header().Del(h)
 		}
+		w.Header().Set("Cache-Control", "no-cache")
 		s.write(w, s.fail(r.Context(), err))
 	}
 }

@@ -33,6 +33,7 @@ func (s *Server) registerAll() error {
 				{Name: "programmes", Description: "计划、政策文件、指标体系和通知 / Programmes, policies, indicator systems and notices"},
 				{Name: "agreements", Description: "协议、责权利、投入 / Agreements, rights and funding across labs"},
 				{Name: "reports", Description: "报表：每份均有 JSON 与 CSV / Reports, each as JSON and as CSV"},
+				{Name: "documents", Description: "文件原件 / Signed texts and other evidence, by their digests"},
 				{Name: "events", Description: "事件与审计线索 / Events and the audit trail"},
 			},
 			Components: &huma.Components{
@@ -54,12 +55,13 @@ func (s *Server) registerAll() error {
 	bound(s.registry, s.correctionSchema, map[string]bool{})
 	s.registerCommands()
 	s.registerQueries()
+	s.registerDocuments()
 	s.registerOpen()
 	if err := s.registerContracts(version); err != nil {
 		return err
 	}
 	for _, item := range s.api.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put} {
 			if op != nil {
 				explainErrors(op)
 			}

@@ -74,6 +74,10 @@ var problems = []kindOfProblem{
 		domain.T("请对照 /docs 核对地址和命令名称。", "Compare the path and the command's name with /docs.")},
 	{"method-not-allowed", 405, domain.T("该地址不支持此方法", "Method not allowed"),
 		domain.T("请使用 Allow 响应头列出的方法：命令用 POST，查询用 GET。", "Use a method from the Allow header: commands are POST, queries are GET.")},
+	{"document-missing", 404, domain.T("文件未保存", "Document not held"),
+		domain.T("登记簿没有保存此摘要的文件。引用它的事件见 /v1/events?basis={digest}；持有原件者可用 PUT /v1/documents 提交。", "The register holds no document with this digest. /v1/events?basis={digest} lists what refers to it; whoever has the document can hand it in with PUT /v1/documents.")},
+	{"upload-broken-off", 408, domain.T("文件传输中断", "Document broke off"),
+		domain.T("没有保存任何内容。请重新提交。", "Nothing was kept. Send it again.")},
 	{"timeout", 408, domain.T("接收正文超时", "Body came too slowly"),
 		domain.T("正文未在规定时间内到达。请重新发送。", "The body did not arrive in time. Send it again.")},
 	{"rule-not-met", 409, domain.T("尚不符合规定条件", "A rule of the programme is not met"),
@@ -84,14 +88,22 @@ var problems = []kindOfProblem{
 		domain.T("登记簿中已有同一内容，无需重复登记。", "The register holds it already; there is nothing to do again.")},
 	{"write-conflict", 409, domain.T("并发写入冲突", "Others wrote at the same time"),
 		domain.T("没有写入任何内容。请稍后以相同的 Idempotency-Key 重试。", "Nothing was written. Try again shortly, with the same Idempotency-Key.")},
+	{"document-changed", 409, domain.T("文件已改变", "Document has changed"),
+		domain.T("所保存的内容与其摘要不符，未予送出。请告知管理员查明原因；以原件重新 PUT 可恢复。", "What is held does not have its digest any more and was not sent. Tell the operator to find out why; putting in the genuine document again mends it.")},
 	{"stale-revision", 412, domain.T("依据的版本已过期", "Decided on an old revision"),
 		domain.T("记录在读取之后已有变更。请重新读取，再以新的 ETag 提交。", "The record has changed since it was read. Read it again, then send the command with the new ETag.")},
 	{"body-too-large", 413, domain.T("正文过大", "Body too large"),
 		domain.T("正文不得超过 1 MiB。文件不在此提交，只登记其 SHA-256 摘要。", "A body has at most 1 MiB. Documents are not sent here; their SHA-256 digests are.")},
+	{"document-too-large", 413, domain.T("文件过大", "Document too large"),
+		domain.T("请压缩扫描件或分册提交；上限由管理员以 --document-limit 设定。", "Scan it at a lower resolution or hand it in in parts; the operator sets the limit with --document-limit.")},
+	{"document-type-refused", 415, domain.T("不接受此类文件", "Type of document not accepted"),
+		domain.T("类型依文件内容判定。请转换为 PDF 或 OFD 后提交；网页、程序和含宏的文件不予接受。", "The type is judged by the content. Convert it to PDF or OFD; pages, programs and files with macros are not taken.")},
 	{"unsupported-media-type", 415, domain.T("不支持的内容类型", "Unsupported media type"),
 		domain.T("请以 Content-Type: application/json 发送。", "Send it as Content-Type: application/json.")},
 	{"invalid-input", 422, domain.T("填写有误", "Values at fault"),
 		domain.T("errors 列出每一处有误的字段和改法。全部改正后重新提交。", "errors lists every value at fault and how to mend it. Mend them all and send it again.")},
+	{"digest-mismatch", 422, domain.T("文件与摘要不符", "Document does not have its digest"),
+		domain.T("传输有误或不是同一文件。请核对文件后重新提交。", "It was damaged on its way, or is another document. Compare the file and send it again.")},
 	{"idempotency-key-reused", 422, domain.T("幂等键已用于另一请求", "Idempotency key used for another command"),
 		domain.T("同一个 Idempotency-Key 只能用于重发同一请求。新请求请用新键。", "An Idempotency-Key repeats one command and no other. Use a new key for a new command.")},
 	{"too-many-requests", 429, domain.T("请求过多", "Too many requests"),
@@ -159,6 +171,10 @@ func problemOf(err error) *Problem {
 			"this Idempotency-Key came with another request before; use a new key for a new request")
 	case errors.As(err, &query):
 		return badParameter("query."+query.Param, "%s", "%s", query.Message)
+	case errors.Is(err, eventstore.ErrDocumentMissing):
+		return newProblem("document-missing", "登记簿没有保存此文件", "the register does not hold this document")
+	case errors.Is(err, eventstore.ErrDocumentChanged):
+		return newProblem("document-changed", "所保存的文件与其摘要不符，或已不完整", "the document held does not have its digest, or is not whole")
 	case errors.Is(err, projections.ErrNotFound):
 		return newProblem("not-found", "登记簿中没有该记录；请核对编号", "the register holds no such record; check the id")
 	case errors.Is(err, eventstore.ErrConflict):

@@ -28,6 +28,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -43,6 +44,10 @@ type Config struct {
 	// Observe is told of every answer: the route is the table's, with its
 	// placeholders, and empty where there is none. nil: nobody is.
 	Observe func(method, route string, status int, took time.Duration)
+
+	Documents     *jetstream.Documents // where documents are kept; nil: nowhere, and there are no routes for them
+	DocumentLimit int64                // bytes a document may have; 0: DefaultDocumentLimit
+	Spool         string               // folder for documents on their way in; "": the system's
 }
 
 // Server answers HTTP requests. It keeps nothing that cannot be read back.
@@ -77,6 +82,9 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	s.limiter = newLimiter(cfg.Limits, now)
 	if s.cfg.Patience == 0 {
 		s.cfg.Patience = 5 * time.Second
+	}
+	if s.cfg.DocumentLimit == 0 {
+		s.cfg.DocumentLimit = DefaultDocumentLimit
 	}
 	if s.cfg.Problems == nil {
 		s.cfg.Problems = func() []string { return nil }
@@ -223,7 +231,7 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 		op.Security = append(op.Security, map[string][]string{})
 	}
 	var body *huma.Schema
-	if op.RequestBody != nil {
+	if takesJSON(&op) {
 		body = op.RequestBody.Content["application/json"].Schema
 	}
 	if op.Errors == nil {
@@ -239,6 +247,10 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 	if body != nil { // huma documents a raw body as bytes
 		op.RequestBody.Content["application/json"].Schema = body
 	}
+}
+
+func takesJSON(op *huma.Operation) bool {
+	return op.RequestBody != nil && op.RequestBody.Content["application/json"] != nil
 }
 
 // guard refuses, before anything is read, what has no valid token, too small a
@@ -270,7 +282,7 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		refuse(forbidden(claims.Role, roles))
 		return
 	}
-	if op.RequestBody != nil {
+	if takesJSON(op) {
 		media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 		if err != nil || media != "application/json" || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8")) {
 			refuse(newProblem("unsupported-media-type", "请以 Content-Type: application/json 发送正文", "send the body as Content-Type: application/json"))

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -27,6 +28,7 @@ type entry struct {
 	Actor       domain.Actor `json:"actor"`
 	Reason      string       `json:"reason,omitempty"`
 	Basis       domain.Basis `json:"basis,omitzero"`
+	BasisHeld   *bool        `json:"basis_held,omitempty" doc:"Whether the register holds the document with the digest in basis; absent: there is none, or that could not be told"`
 	Policy      string       `json:"policy,omitempty"`
 	Command     uuid.UUID    `json:"command"`
 	Correlation string       `json:"correlation,omitempty" doc:"The request it came with"`
@@ -38,7 +40,7 @@ type entry struct {
 func entryOf(t projections.TrailEntry) entry {
 	m := t.Meta
 	return entry{uint64(t.Position), t.Stream.Source(), m.ID, m.Revision, t.Type, t.Facet, m.Time, t.Effective, m.Actor,
-		m.Because.Reason, m.Because.Basis, m.Policy, m.Command, m.Correlation, t.Sentence, t.Corrects, t.CorrectedBy}
+		m.Because.Reason, m.Because.Basis, nil, m.Policy, m.Command, m.Correlation, t.Sentence, t.Corrects, t.CorrectedBy}
 }
 
 // TrailFilter is what a trail can be asked for; all that is given must hold.
@@ -200,9 +202,34 @@ func trail[In trailInput, Page interface {
 		by := (*in).page()
 		q.Paging, q.Desc = by.model(), by.Order != "oldest"
 		page, err := s.model.Trail(ctx, q)
-		return listed(ctx, page, err, entryOf)
+		l, err := listed(ctx, page, err, entryOf)
+		if err == nil {
+			s.sayHeld(ctx, l.Body.Items)
+		}
+		return l, err
 	})
 	exports[In](s, op)
+}
+
+// sayHeld says of each entry whether its basis is held, asking once for each
+// document. A store of documents that does not answer leaves it unsaid.
+func (s *Server) sayHeld(ctx context.Context, entries []entry) {
+	held := map[string]*bool{}
+	for i, e := range entries {
+		digest, err := eventstore.ParseDigest(e.Basis.Digest)
+		if err != nil || s.cfg.Documents == nil {
+			continue
+		}
+		is, asked := held[e.Basis.Digest]
+		if !asked {
+			_, err := s.cfg.Documents.Stat(ctx, digest)
+			if yes := err == nil; yes || errors.Is(err, eventstore.ErrDocumentMissing) {
+				is = &yes
+			}
+			held[e.Basis.Digest] = is
+		}
+		entries[i].BasisHeld = is
+	}
 }
 
 // getEvent reads from the ledger itself, not from what was made of it.

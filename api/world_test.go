@@ -41,12 +41,19 @@ type world struct {
 	model    *projections.Model
 	ahead    atomic.Int64 // nanoseconds since today, on the server's clock
 	logged   *bytes.Buffer
+	spool    string // where documents wait
 }
 
 func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	t.Helper()
-	dir := t.TempDir()
-	log, err := jetstream.Open(t.Context(), jetstream.Config{Dir: filepath.Join(dir, "store")})
+	return newWorldOn(t, "", change...)
+}
+
+// newWorldOn keeps the ledger on an outside NATS server.
+func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
+	t.Helper()
+	dir, spool := t.TempDir(), t.TempDir()
+	log, err := jetstream.Open(t.Context(), jetstream.Config{Dir: filepath.Join(dir, "store"), NATS: url})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,8 +69,8 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, signer: api.NewSigner(private, clock), verifier: api.NewVerifier(public), log: log, model: model, logged: &bytes.Buffer{}}
-	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second}
+	w := &world{TB: t, key: private, signer: api.NewSigner(private, clock), verifier: api.NewVerifier(public), log: log, model: model, logged: &bytes.Buffer{}, spool: spool}
+	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -155,6 +162,11 @@ func (w *world) send(method, path, token, body string, headers ...string) respon
 		name, value, _ := strings.Cut(h, ": ")
 		req.Header.Set(name, value)
 	}
+	return w.do(req)
+}
+
+func (w *world) do(req *http.Request) response {
+	w.Helper()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		w.Fatal(err)
@@ -167,7 +179,7 @@ func (w *world) send(method, path, token, body string, headers ...string) respon
 	r := response{Response: res, text: string(text)}
 	if media := res.Header.Get("Content-Type"); strings.Contains(media, "json") && media != "application/x-ndjson" {
 		if err := json.Unmarshal(text, &r.body); err != nil {
-			w.Fatalf("%s %s: %v in %s", method, path, err, text)
+			w.Fatalf("%s %s: %v in %s", req.Method, req.URL.Path, err, text)
 		}
 	}
 	return r

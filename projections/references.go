@@ -18,8 +18,8 @@ type Reference struct {
 const FirstReferences = 20
 
 // References lists the documents that events refer to, in the order of their
-// digests, those after one first.
-func (m *Model) References(ctx context.Context, after eventstore.Digest, limit int) (all []Reference, err error) {
+// digests, from one on.
+func (m *Model) References(ctx context.Context, from eventstore.Digest, limit int) (all []Reference, err error) {
 	err = m.reading(ctx, func(db querier) error {
 		if err := each(ctx, db, func(rows *sql.Rows) error {
 			var r Reference
@@ -28,7 +28,7 @@ func (m *Model) References(ctx context.Context, after eventstore.Digest, limit i
 			copy(r.Digest[:], digest)
 			all = append(all, r)
 			return err
-		}, `SELECT digest, count(*) FROM digests WHERE digest > ? GROUP BY digest ORDER BY digest LIMIT ?`, after[:], limit); err != nil {
+		}, `SELECT digest, count(*) FROM digests WHERE digest >= ? GROUP BY digest ORDER BY digest LIMIT ?`, from[:], limit); err != nil {
 			return err
 		}
 		for i := range all {

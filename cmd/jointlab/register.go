@@ -96,6 +96,7 @@ type registerConfig struct {
 	metrics       *metrics           // nil: nobody reads them
 	cert, key     string             // files of the server's certificate; "": plain HTTP
 	provider      api.ProviderConfig // whose tokens are accepted as well; without an issuer: nobody's
+	documentLimit int64              // bytes; 0: the usual
 	logger        *slog.Logger
 	now           func() time.Time // nil: the machine's clock
 }
@@ -176,6 +177,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 	}
 	answering := api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
+		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data,
 	}
 	if cfg.metrics != nil {
 		cfg.metrics.watch(r)

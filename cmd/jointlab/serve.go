@@ -26,6 +26,7 @@ func serveCommand() *cobra.Command {
 	var listen, metricsListen string
 	var demo bool
 	var cfg registerConfig
+	var mebibytes int64
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the register: store, read models and HTTP in one process · 运行登记簿",
@@ -48,6 +49,10 @@ has, and in another which legal entity the caller acts for.
 role, and lets anybody read.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if mebibytes < 1 || mebibytes > 4096 {
+				return fmt.Errorf("--document-limit %d: give 1 to 4096 MiB", mebibytes)
+			}
+			cfg.documentLimit = mebibytes << 20
 			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, metricsListen, demo, cfg)
 		},
 	}
@@ -65,6 +70,7 @@ role, and lets anybody read.`,
 	cmd.Flags().StringVar(&cfg.provider.Audience, "oidc-audience", "", "what the provider's tokens must name: the register, as the provider knows it")
 	cmd.Flags().StringVar(&cfg.provider.RoleClaim, "oidc-role-claim", "role", "claim that says the role, as a text or a list")
 	cmd.Flags().StringVar(&cfg.provider.EntityClaim, "oidc-entity-claim", "ent", "claim that says the id of the legal entity acted for")
+	cmd.Flags().Int64Var(&mebibytes, "document-limit", api.DefaultDocumentLimit>>20, "how many MiB a document that is handed in may have")
 	return cmd
 }
 

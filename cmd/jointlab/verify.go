@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -21,8 +22,10 @@ func verifyCommand() *cobra.Command {
 		Use:   "verify",
 		Short: "Fold the whole ledger and compare with the read model · 核对读模型与事件",
 		Long: `verify folds every event of the ledger anew and compares the result with what the
-read model holds. It names each difference and fails if there is one. No server
-may have the folder open.`,
+read model holds. It reads every document that events refer to and hashes it. It
+names each difference and each document that has changed, and fails if there is
+one; a document that was never handed in is named too. No server may have the
+folder open.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, err := openRegister(cmd.Context(), where, registerConfig{})
@@ -42,6 +45,13 @@ may have the folder open.`,
 				return err
 			}
 			printReport(out, report)
+			changed, err := verifyDocuments(cmd.Context(), out, r)
+			if err != nil {
+				return err
+			}
+			if changed > 0 {
+				return fmt.Errorf("documents that have changed: %d; find out why, and hand in the genuine ones again", changed)
+			}
 			if len(report.Differences) > 0 || len(r.log.Problems()) > 0 {
 				return errors.New("the register does not hold what it should; see above (jointlab rebuild makes the read model anew)")
 			}
@@ -50,6 +60,40 @@ may have the folder open.`,
 	}
 	storeFlags(cmd, &where)
 	return cmd
+}
+
+// verifyDocuments reads every document that events refer to, and returns how
+// many are there and are not what they should be.
+func verifyDocuments(ctx context.Context, out io.Writer, r *register) (changed int, err error) {
+	var from eventstore.Digest
+	held, missing := 0, 0
+	for more := true; more; {
+		found, err := r.model.References(ctx, from, 500)
+		if err != nil {
+			return changed, err
+		}
+		for _, ref := range found {
+			switch err := r.log.Documents().Check(ctx, ref.Digest); {
+			case err == nil:
+				held++
+			case errors.Is(err, eventstore.ErrDocumentMissing):
+				missing++
+				fmt.Fprintf(out, "document %s: not handed in; %d events refer to it, the first at position %d\n", ref.Digest, ref.Events, ref.First[0])
+			case errors.Is(err, eventstore.ErrDocumentChanged):
+				changed++
+				fmt.Fprintf(out, "document %s: CHANGED; %d events refer to it, the first at position %d: %v\n", ref.Digest, ref.Events, ref.First[0], err)
+			default:
+				return changed, err
+			}
+		}
+		if more = len(found) == 500; more {
+			from = found[499].Digest.Next()
+		}
+	}
+	if held+missing+changed > 0 {
+		fmt.Fprintf(out, "%d documents held, %d not handed in, %d changed\n", held, missing, changed)
+	}
+	return changed, nil
 }
 
 func rebuildCommand() *cobra.Command {

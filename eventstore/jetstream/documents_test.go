@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
@@ -288,3 +289,25 @@ func (c *counted) Read(p []byte) (int, error) {
 }
 
 func (c *counted) Write(p []byte) (int, error) { c.step(); return len(p), nil }
+
+func TestADocumentPutInThroughOneServerIsThereOnAllOthersAtOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("three servers")
+	}
+	nodes := cluster(t)
+	var logs [3]*Log
+	for i, node := range nodes {
+		logs[i] = openOutside(t, Config{NATS: node.ClientURL(), Replicas: 3, Patience: time.Minute})
+	}
+	for n := range 12 {
+		digest := put(t, logs[n%3].Documents(), pages(2*chunkBytes+n))
+		for i := range logs {
+			if err := logs[i].Documents().Check(t.Context(), digest); err != nil {
+				t.Fatalf("put in through server %d, read through %d: %v", n%3, i, err)
+			}
+		}
+	}
+	if info, err := logs[0].js.Stream(t.Context(), documentStream); err != nil || info.CachedInfo().Config.Replicas != 3 {
+		t.Errorf("documents are not kept on three servers: %v", err)
+	}
+}

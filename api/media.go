@@ -1,0 +1,89 @@
+package api
+
+import (
+	"archive/zip"
+	"bytes"
+	"io"
+	"net/http"
+	"path"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// accepted lists what a document may be: what people sign, scan and print, and
+// what can be read in fifty years. Nothing that runs anywhere is among it.
+var accepted = []string{
+	"application/pdf",
+	"application/ofd", // GB/T 33190
+	"image/png", "image/jpeg", "image/tiff",
+	"text/plain", // also CSV, Markdown, mail
+	"text/xml",
+	"application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+
+// sniffBytes is how much of a document is looked at, from its beginning.
+const sniffBytes = 1024
+
+// sniff says what a document is by what it holds, whatever it is called; false
+// where that is nothing the register accepts.
+func sniff(r io.ReaderAt, size int64) (media string, ok bool) {
+	head := make([]byte, min(size, sniffBytes))
+	if n, err := r.ReadAt(head, 0); n < len(head) {
+		return "", err == nil
+	}
+	media, _, _ = strings.Cut(http.DetectContentType(head), ";")
+	switch {
+	case bytes.HasPrefix(head, []byte("II*\x00")) || bytes.HasPrefix(head, []byte("MM\x00*")):
+		media = "image/tiff"
+	case media == "application/zip":
+		media = packaged(r, size)
+	case media == "text/xml" && runs(head), media == "text/plain" && (runs(head) || !isText(head)):
+		media = "" // SVG, XHTML, a script
+	}
+	return media, slices.Contains(accepted, media)
+}
+
+// packaged says what a ZIP file is a package of; nothing, if it holds macros.
+func packaged(r io.ReaderAt, size int64) string {
+	z, err := zip.NewReader(r, size)
+	if err != nil {
+		return ""
+	}
+	media := ""
+	for _, f := range z.File {
+		switch name := strings.ToLower(strings.TrimPrefix(f.Name, "/")); {
+		case path.Base(name) == "vbaproject.bin" || path.Ext(name) == ".exe" || path.Ext(name) == ".js":
+			return ""
+		case name == "ofd.xml":
+			media = "application/ofd"
+		case name == "word/document.xml":
+			media = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+		case name == "xl/workbook.xml":
+			media = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+		}
+	}
+	return media
+}
+
+// runs says whether a text is something that a browser or a shell would run.
+func runs(head []byte) bool {
+	lower := bytes.ToLower(head)
+	return bytes.HasPrefix(head, []byte("#!")) || slices.ContainsFunc([]string{"<svg", "<html", "<script", "http://www.w3.org/1999/xhtml", "<xsl:", "<?php"}, func(mark string) bool {
+		return bytes.Contains(lower, []byte(mark))
+	})
+}
+
+// isText says whether a document begins as UTF-8, the last character perhaps
+// cut off, without control characters.
+func isText(head []byte) bool {
+	for len(head) > 0 {
+		r, n := utf8.DecodeRune(head)
+		if r == utf8.RuneError && n == 1 {
+			return len(head) < utf8.UTFMax && !utf8.FullRune(head)
+		}
+		head = head[n:]
+	}
+	return true
+}
