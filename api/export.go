@@ -32,6 +32,7 @@ type trailRow struct {
 	Type         string      `json:"type"`
 	Facet        string      `json:"facet"`
 	Sentence     domain.Text `json:"sentence"`
+	Account      domain.Text `json:"account"`
 	Actor        string      `json:"actor"`
 	Role         domain.Role `json:"role"`
 	OnBehalfOf   string      `json:"on_behalf_of"`
@@ -52,7 +53,7 @@ func rowOf(t projections.TrailEntry, names *entityNames) trailRow {
 	m := t.Meta
 	return trailRow{
 		Position: uint64(t.Position), Time: m.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), Effective: t.Effective,
-		Source: t.Stream.Source(), Revision: m.Revision, Type: t.Type, Facet: t.Facet, Sentence: t.Sentence,
+		Source: t.Stream.Source(), Revision: m.Revision, Type: t.Type, Facet: t.Facet, Sentence: t.Sentence, Account: account(t, names),
 		Actor: m.Actor.Subject, Role: m.Actor.Role, OnBehalfOf: unlessNil(m.Actor.OnBehalfOf), OnBehalfName: names.of(m.Actor.OnBehalfOf),
 		Reason: m.Because.Reason, Basis: m.Because.Basis.Document, BasisDigest: m.Because.Basis.Digest, BasisSource: m.Because.Basis.Source,
 		Policy: m.Policy, Event: m.ID, Corrects: unlessNil(t.Corrects), CorrectedBy: strings.Trim(fmt.Sprint(t.CorrectedBy), "[]"),
@@ -177,7 +178,7 @@ func (w *steady) Write(b []byte) (int, error) {
 }
 
 func (s *Server) exportBodies(ctx context.Context, w io.Writer, q projections.TrailQuery, at eventstore.Position) error {
-	q.Bodies = true
+	q.Bodies, q.Changes = true, false
 	out := bufio.NewWriterSize(w, 64<<10)
 	err := s.model.EachEvent(ctx, q, at, func(entries []projections.TrailEntry) error {
 		for _, e := range entries {

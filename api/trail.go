@@ -17,30 +17,32 @@ import (
 
 // entry is an event as people read it.
 type entry struct {
-	Position    uint64       `json:"position" doc:"In the ledger, from 1; /v1/events/{position} gives the event byte for byte"`
-	Source      string       `json:"source" doc:"e.g. /labs/<id>"`
-	ID          uuid.UUID    `json:"id"`
-	Revision    uint64       `json:"revision" doc:"In its own stream, from 0"`
-	Type        string       `json:"type"`
-	Facet       string       `json:"facet"`
-	Time        time.Time    `json:"time" doc:"When the register recorded it"`
-	Effective   domain.Date  `json:"effective,omitzero" doc:"The day it happened in the world, of a correction the day of what it restates; absent: it has no such day"`
-	Actor       domain.Actor `json:"actor"`
-	Reason      string       `json:"reason,omitempty"`
-	Basis       domain.Basis `json:"basis,omitzero"`
-	BasisHeld   *bool        `json:"basis_held,omitempty" doc:"Whether the register holds the document with the digest in basis; absent: there is none, or that could not be told"`
-	Policy      string       `json:"policy,omitempty"`
-	Command     uuid.UUID    `json:"command"`
-	Correlation string       `json:"correlation,omitempty" doc:"The request it came with"`
-	Sentence    domain.Text  `json:"sentence" doc:"What happened"`
-	Corrects    uuid.UUID    `json:"corrects,omitzero" doc:"The event that this one corrects"`
-	CorrectedBy []uuid.UUID  `json:"corrected_by,omitempty" doc:"The events that correct this one; the last holds"`
+	Position    uint64               `json:"position" doc:"In the ledger, from 1; /v1/events/{position} gives the event byte for byte"`
+	Source      string               `json:"source" doc:"e.g. /labs/<id>"`
+	ID          uuid.UUID            `json:"id"`
+	Revision    uint64               `json:"revision" doc:"In its own stream, from 0"`
+	Type        string               `json:"type"`
+	Facet       string               `json:"facet"`
+	Time        time.Time            `json:"time" doc:"When the register recorded it"`
+	Effective   domain.Date          `json:"effective,omitzero" doc:"The day it happened in the world, of a correction the day of what it restates; absent: it has no such day"`
+	Actor       domain.Actor         `json:"actor"`
+	Reason      string               `json:"reason,omitempty"`
+	Basis       domain.Basis         `json:"basis,omitzero"`
+	BasisHeld   *bool                `json:"basis_held,omitempty" doc:"Whether the register holds the document with the digest in basis; absent: there is none, or that could not be told"`
+	Policy      string               `json:"policy,omitempty"`
+	Command     uuid.UUID            `json:"command"`
+	Correlation string               `json:"correlation,omitempty" doc:"The request it came with"`
+	Sentence    domain.Text          `json:"sentence" doc:"What happened"`
+	Account     domain.Text          `json:"account" doc:"The whole of it: who, as what, for whom, what changed from what to what, why, and on which document"`
+	Changes     []projections.Change `json:"changes,omitzero" doc:"What it changed, before and after"`
+	Corrects    uuid.UUID            `json:"corrects,omitzero" doc:"The event that this one corrects"`
+	CorrectedBy []uuid.UUID          `json:"corrected_by,omitempty" doc:"The events that correct this one; the last holds"`
 }
 
-func entryOf(t projections.TrailEntry) entry {
+func entryOf(t projections.TrailEntry, names *entityNames) entry {
 	m := t.Meta
 	return entry{uint64(t.Position), t.Stream.Source(), m.ID, m.Revision, t.Type, t.Facet, m.Time, t.Effective, m.Actor,
-		m.Because.Reason, m.Because.Basis, nil, m.Policy, m.Command, m.Correlation, t.Sentence, t.Corrects, t.CorrectedBy}
+		m.Because.Reason, m.Because.Basis, nil, m.Policy, m.Command, m.Correlation, t.Sentence, account(t, names), t.Changes, t.Corrects, t.CorrectedBy}
 }
 
 // TrailFilter is what a trail can be asked for; all that is given must hold.
@@ -104,21 +106,21 @@ type trailInput interface {
 
 func (in LabTrail) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
 	q := in.asked()
-	q.Stream, q.Facet = eventstore.Stream{Kind: "lab", ID: in.Lab}, in.Facet
+	q.Stream, q.Facet, q.Changes = eventstore.Stream{Kind: "lab", ID: in.Lab}, in.Facet, true
 	_, _, _, err := s.model.Lab(ctx, in.Lab)
 	return q, err
 }
 
 func (in EntityTrail) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
 	q := in.asked()
-	q.Stream = eventstore.Stream{Kind: "entity", ID: in.Entity}
+	q.Stream, q.Changes = eventstore.Stream{Kind: "entity", ID: in.Entity}, true
 	_, _, _, err := s.model.Entity(ctx, in.Entity)
 	return q, err
 }
 
 func (in ProgrammeTrail) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
 	q := in.asked()
-	q.Stream = eventstore.Stream{Kind: "programme", ID: in.Programme}
+	q.Stream, q.Changes = eventstore.Stream{Kind: "programme", ID: in.Programme}, true
 	_, _, _, err := s.model.Programme(ctx, in.Programme)
 	return q, err
 }
@@ -162,9 +164,21 @@ type (
 	}
 	eventsByPage struct {
 		WholeTrail
+		Changes bool `query:"changes" doc:"Say what each event changed, before and after; a page then has at most 100 events"`
 		ByPage
 	}
 )
+
+// foldedStreams is how many streams are folded for one page at most.
+const foldedStreams = 100
+
+func (in eventsByPage) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
+	q, err := in.WholeTrail.query(ctx, s)
+	if q.Changes = in.Changes; q.Changes && in.Limit > foldedStreams {
+		return q, badParameter("query.limit", "要求列出变更时，每页最多 %d 条", "with changes a page has at most %d events", foldedStreams)
+	}
+	return q, err
+}
 
 type eventInput struct {
 	Position uint64 `path:"position" minimum:"1" maximum:"9007199254740991" doc:"In the ledger, from 1"`
@@ -202,7 +216,8 @@ func trail[In trailInput, Page interface {
 		by := (*in).page()
 		q.Paging, q.Desc = by.model(), by.Order != "oldest"
 		page, err := s.model.Trail(ctx, q)
-		l, err := listed(ctx, page, err, entryOf)
+		names := s.entityNames(ctx)
+		l, err := listed(ctx, page, err, func(t projections.TrailEntry) entry { return entryOf(t, names) })
 		if err == nil {
 			s.sayHeld(ctx, l.Body.Items)
 		}

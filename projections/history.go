@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -186,7 +187,64 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 		return nil, err
 	}
 	entries = slices.DeleteFunc(entries, func(e TrailEntry) bool { return e.Position == 0 })
+	if q.Changes {
+		if err := m.sayChanges(ctx, entries); err != nil {
+			return nil, err
+		}
+	}
 	return entries, m.linkCorrections(ctx, entries, corrected)
+}
+
+// sayChanges says of each entry what its event changed in what was folded up to
+// it: of a correction, what the state says otherwise since.
+func (m *Model) sayChanges(ctx context.Context, entries []TrailEntry) error {
+	wanted := map[eventstore.Stream]map[uint64]*TrailEntry{}
+	for i := range entries {
+		e := &entries[i]
+		if wanted[e.Stream] == nil {
+			wanted[e.Stream] = map[uint64]*TrailEntry{}
+		}
+		wanted[e.Stream][e.Meta.Revision] = e
+	}
+	for stream, revisions := range wanted {
+		recorded, _, err := m.store.Load(ctx, stream, eventstore.Version{})
+		if err != nil {
+			return err
+		}
+		state, last := states[stream.Kind](stream.ID), slices.Max(slices.Collect(maps.Keys(revisions)))
+		if last >= uint64(len(recorded)) {
+			return fmt.Errorf("the store holds %d events of %s, the ledger more; restore the store", len(recorded), stream)
+		}
+		var history []eventstore.Decoded
+		for i, r := range recorded[:last+1] {
+			d, err := eventstore.Decode(r.Body)
+			if err != nil {
+				return fmt.Errorf("%s, revision %d: %w", stream, i, err)
+			}
+			history = append(history, d)
+			e := revisions[uint64(i)]
+			var before, after []byte
+			if e != nil && i > 0 {
+				if before, err = state.document(); err != nil {
+					return err
+				}
+			}
+			if _, corrects := domain.AsCorrection(d.Event); corrects {
+				err = state.fold(history)
+			} else {
+				err = apply(state, d)
+			}
+			if err == nil && e != nil {
+				if after, err = state.document(); err == nil {
+					e.Changes, err = Changes(before, after)
+				}
+			}
+			if err != nil {
+				return fmt.Errorf("%s, revision %d: %w", stream, i, err)
+			}
+		}
+	}
+	return nil
 }
 
 // linkCorrections says of each entry which events up to a position correct it.

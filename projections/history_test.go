@@ -195,3 +195,44 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestEachEntrySaysWhatItsEventChangedThen folds every prefix of every history
+// from nothing, corrections included.
+func TestEachEntrySaysWhatItsEventChangedThen(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		r := newRegister(t)
+		defer r.log.Close()
+		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin")}
+		labs := []eventstore.Stream{labStream(), labStream()}
+		r.goesOn(rt, labs, known, rapid.IntRange(1, 15).Draw(rt, "events"))
+		m, err := Open(context.Background(), modelFile(t), r.log, r.log)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		defer m.Close()
+		page, err := m.Trail(context.Background(), TrailQuery{Changes: true, Desc: true, Paging: Paging{Limit: rapid.IntRange(1, 40).Draw(rt, "limit")}})
+		if err != nil {
+			rt.Fatal(err)
+		}
+		upTo := func(s eventstore.Stream, events uint64) []byte {
+			if events == 0 {
+				return nil
+			}
+			state := states[s.Kind](s.ID)
+			if err := state.fold(r.history[s][:events]); err != nil {
+				rt.Fatal(err)
+			}
+			document, err := state.document()
+			if err != nil {
+				rt.Fatal(err)
+			}
+			return document
+		}
+		for _, e := range page.Items {
+			want, err := Changes(upTo(e.Stream, e.Meta.Revision), upTo(e.Stream, e.Meta.Revision+1))
+			if err != nil || fmt.Sprint(e.Changes) != fmt.Sprint(want) {
+				rt.Fatalf("position %d: %v\nwant %v, %v", e.Position, e.Changes, want, err)
+			}
+		}
+	})
+}

@@ -186,6 +186,7 @@ type TrailQuery struct {
 	UpTo        eventstore.Position // only up to this one; 0: to the model's position
 	Desc        bool                // latest first
 	Bodies      bool                // give the bodies as well
+	Changes     bool                // say what each event changed; its whole stream is folded for that
 }
 
 // TrailEntry is an event as people read it.
@@ -200,4 +201,5 @@ type TrailEntry struct {
 	Corrects    uuid.UUID   // the event that this one corrects
 	CorrectedBy []uuid.UUID // the events that correct this one, the last of which holds
 	Body        []byte      // the event byte for byte, where asked for
+	Changes     []Change    // in the aggregate's document, as recorded then, where asked for
 }
