@@ -110,7 +110,7 @@ type referencesInput struct {
 type referenceView struct {
 	Digest string         `json:"digest"`
 	State  ReferenceState `json:"state"`
-	Size   int64          `json:"size,omitempty" doc:"Bytes, where it is held"`
+	Size   int64          `json:"size,omitzero" doc:"Bytes, where it is held"`
 	Type   string         `json:"type,omitempty" doc:"Media type, where it is held"`
 	Events int            `json:"events" doc:"How many events refer to it: /v1/events?basis=<digest>"`
 	First  []uint64       `json:"first" doc:"The positions of the first of them, at most 20"`

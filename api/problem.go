@@ -93,7 +93,7 @@ var problems = []kindOfProblem{
 	{"stale-revision", 412, domain.T("依据的版本已过期", "Decided on an old revision"),
 		domain.T("记录在读取之后已有变更。请重新读取，再以新的 ETag 提交。", "The record has changed since it was read. Read it again, then send the command with the new ETag.")},
 	{"body-too-large", 413, domain.T("正文过大", "Body too large"),
-		domain.T("正文不得超过 1 MiB。文件不在此提交，只登记其 SHA-256 摘要。", "A body has at most 1 MiB. Documents are not sent here; their SHA-256 digests are.")},
+		domain.T("正文不得超过 1 MiB。文件以 PUT /v1/documents 提交，命令中只登记其 SHA-256 摘要。", "A body has at most 1 MiB. Documents are handed in with PUT /v1/documents; a command names their SHA-256 digests.")},
 	{"document-too-large", 413, domain.T("文件过大", "Document too large"),
 		domain.T("请压缩扫描件或分册提交；上限由管理员以 --document-limit 设定。", "Scan it at a lower resolution or hand it in in parts; the operator sets the limit with --document-limit.")},
 	{"document-type-refused", 415, domain.T("不接受此类文件", "Type of document not accepted"),
