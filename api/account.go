@@ -133,7 +133,7 @@ func wordChanges(changes []projections.Change, names *entityNames) (said []domai
 
 // silent are members that link records to events, and moves, which the status
 // and the sentence tell.
-var silent = map[string]bool{"event": true, "events": true, "recorded_by": true, "moves": true}
+var silent = map[string]bool{"event": true, "events": true, "recorded_by": true, "corrected_by": true, "moves": true}
 
 // words says one change; false where it says nothing to people.
 func (w *worded) words(entities map[string]bool, at map[string]*worded, names *entityNames) (domain.Text, bool) {
