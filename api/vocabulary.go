@@ -24,7 +24,7 @@ var vocabulary = func() map[string]domain.Text {
 		{"class", "类别", "class"}, {"clause", "条款", "clause"}, {"closed", "关闭", "closed"}, {"closed_on", "关闭日期", "closed on"},
 		{"commitments", "投入承诺", "commitment"}, {"construction", "建设期", "construction period"},
 		{"construction_years", "建设年限", "years of construction"}, {"contributions", "到位", "contribution"},
-		{"contributor", "出资方", "contributor"}, {"contributors", "出资方", "contributor"}, {"core", "核心标准", "core criterion"}, {"corrected_by", "更正事件", "corrected by"},
+		{"contributor", "出资方", "contributor"}, {"contributors", "出资方", "contributor"}, {"core", "核心标准", "core criterion"}, {"corrected_by", "更正人", "corrected by"},
 		{"corroborated", "佐证", "corroboration"}, {"counterparty", "相对方", "counterparty"}, {"country", "国家或地区", "country or region"},
 		{"counts", "人数", "headcount"}, {"criteria", "标准", "criterion"}, {"currency", "币种", "currency"},
 		{"decided", "决定日期", "decided on"}, {"decision", "决定", "decision"}, {"decisions", "决定", "decision"},

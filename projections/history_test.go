@@ -82,8 +82,8 @@ func TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer m.Close()
-		for range 20 {
-			q := TrailQuery{Paging: Paging{Limit: rapid.IntRange(1, 9).Draw(rt, "limit")}, Desc: rapid.Bool().Draw(rt, "desc")}
+		for range 10 {
+			q := TrailQuery{Paging: Paging{Limit: rapid.IntRange(4, 20).Draw(rt, "limit")}, Desc: rapid.Bool().Draw(rt, "desc")}
 			ask := func(what string) bool { return rapid.IntRange(0, 3).Draw(rt, what) == 0 }
 			if ask("entity") {
 				q.LegalEntity = who.Draw(rt, "entity").ID
