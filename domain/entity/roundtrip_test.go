@@ -38,6 +38,17 @@ func TestFoldingGoesOnFromTheStoredDocument(t *testing.T) {
 		if diff := cmp.Diff(whole, stored, domaintest.Same); diff != "" {
 			t.Fatalf("after event %d of %d (-whole +stored):\n%s", stop, len(history), diff)
 		}
+
+		// On a day in the past some of it has not happened yet, whatever refers to it.
+		past := entity.New(domaintest.Aggregate)
+		for i, h := range history {
+			if i == 0 || rapid.Bool().Draw(t, "happened") {
+				past.Apply(h)
+			}
+		}
+		past.StatusOn(domain.MustDate("2020-01-01"))
+		past.Ref()
+		past.AllNames()
 	})
 }
 
