@@ -58,6 +58,12 @@ type (
 	}
 )
 
+// agreementAlone is an agreement that is read by itself.
+type agreementAlone struct {
+	AgreementView
+	Asked
+}
+
 func viewAgreement(a lab.Agreement, on domain.Date) AgreementView {
 	status := a.StatusOn(on)
 	return AgreementView{a, status, status.Text()}
@@ -70,7 +76,7 @@ func viewCommitment(f lab.Commitment, on domain.Date) CommitmentView {
 
 type PartsInput struct {
 	Lab uuid.UUID `path:"lab" doc:"The lab's id"`
-	OnDay
+	When
 }
 
 type agreementInput struct {
@@ -120,7 +126,7 @@ type agreementsQuery struct {
 	Class  string      `query:"class" enum:"substantive,framework,mou"`
 	Status []string    `query:"status,explode" enum:"DRAFT,PARTIALLY_SIGNED,IN_FORCE,EXPIRED,TERMINATED,SUPERSEDED"`
 	EndsBy domain.Date `query:"ends_by" doc:"Its term ends on or before this day"`
-	OnDay
+	When
 	Paging
 }
 
@@ -128,7 +134,7 @@ type rightsQuery struct {
 	Lab          uuid.UUID `query:"lab"`
 	Counterparty uuid.UUID `query:"counterparty" doc:"Towards whom"`
 	RightsFilter
-	OnDay
+	When
 	Paging
 }
 
@@ -140,7 +146,7 @@ type commitmentsQuery struct {
 	Source   string      `query:"source" enum:"own,ministry,government,foreign,social"`
 	Status   []string    `query:"status,explode" enum:"PLEDGED,FIRM,PARTIALLY_DELIVERED,FULFILLED,SHORTFALL,CANCELLED"`
 	LateOn   domain.Date `query:"late_on" doc:"Only those with an instalment late on this day"`
-	OnDay
+	When
 	Paging
 }
 
@@ -155,19 +161,19 @@ func (s *Server) registerParts() {
 }
 
 func (s *Server) labAgreements(ctx context.Context, in *PartsInput) (*list[AgreementView], error) {
-	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
 	var items []AgreementView
 	for _, a := range l.Agreements {
-		items = append(items, viewAgreement(a, s.day(in.On)))
+		items = append(items, viewAgreement(a, w.on))
 	}
 	return whole(items), nil
 }
 
-func (s *Server) labAgreement(ctx context.Context, in *agreementInput) (*single[AgreementView], error) {
-	l, events, _, err := s.model.Lab(ctx, in.Lab)
+func (s *Server) labAgreement(ctx context.Context, in *agreementInput) (*single[agreementAlone], error) {
+	l, events, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -175,12 +181,12 @@ func (s *Server) labAgreement(ctx context.Context, in *agreementInput) (*single[
 	if i < 0 {
 		return nil, newProblem("not-found", "该实验室没有协议 %s；请核对编号", "the lab has no agreement %s; check its number", in.Agreement)
 	}
-	view := viewAgreement(l.Agreements[i], s.day(in.On))
-	return one(in.Conditional, events, false, &view), nil
+	view := agreementAlone{viewAgreement(l.Agreements[i], w.on), w.asked()}
+	return oneAt(in.Conditional, w, events, false, &view), nil
 }
 
 func (s *Server) labRights(ctx context.Context, in *rightsInput) (*list[RightView], error) {
-	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -194,27 +200,27 @@ func (s *Server) labRights(ctx context.Context, in *rightsInput) (*list[RightVie
 			!in.OverdueOn.IsZero() && !it.OverdueOn(in.OverdueOn):
 			continue
 		}
-		items = append(items, RightView{it, it.OverdueOn(s.rightsDay(in.RightsFilter, in.OnDay))})
+		items = append(items, RightView{it, it.OverdueOn(in.day(w))})
 	}
 	return whole(items), nil
 }
 
-// rightsDay is the day overdue is judged on: that of the filter, where there is one.
-func (s *Server) rightsDay(f RightsFilter, d OnDay) domain.Date {
+// day is the day overdue is judged on: that of the filter, where there is one.
+func (f RightsFilter) day(w moment) domain.Date {
 	if !f.OverdueOn.IsZero() {
 		return f.OverdueOn
 	}
-	return s.day(d.On)
+	return w.on
 }
 
 func (s *Server) labCommitments(ctx context.Context, in *PartsInput) (*commitmentsOutput, error) {
-	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
 	var items []CommitmentView
 	for _, f := range l.Commitments {
-		items = append(items, viewCommitment(f, s.day(in.On)))
+		items = append(items, viewCommitment(f, w.on))
 	}
 	return &commitmentsOutput{commitmentsPage{whole(items).Body, totals(l.Commitments)}}, nil
 }
@@ -273,34 +279,44 @@ func totals(commitments []lab.Commitment) []total {
 }
 
 func (s *Server) listAgreements(ctx context.Context, in *agreementsQuery) (*list[agreementOfLab], error) {
-	on := s.day(in.On)
+	w, err := s.when(ctx, in.When)
+	if err != nil {
+		return nil, err
+	}
 	p, err := s.model.Agreements(ctx, projections.AgreementsQuery{
-		Paging: in.model(), Lab: in.Lab, Party: in.Party, Class: lab.Class(in.Class),
-		Status: words[lab.AgreementStatus](in.Status), Today: on, EndsBy: in.EndsBy,
+		Paging: in.model(), At: w.at, Lab: in.Lab, Party: in.Party, Class: lab.Class(in.Class),
+		Status: words[lab.AgreementStatus](in.Status), Today: w.on, EndsBy: in.EndsBy,
 	})
 	return listed(ctx, p, err, func(r projections.AgreementRow) agreementOfLab {
-		return agreementOfLab{refOf(r.OfLab), viewAgreement(r.Agreement, on)}
+		return agreementOfLab{refOf(r.OfLab), viewAgreement(r.Agreement, w.on)}
 	})
 }
 
 func (s *Server) listRights(ctx context.Context, in *rightsQuery) (*list[rightOfLab], error) {
+	w, err := s.when(ctx, in.When)
+	if err != nil {
+		return nil, err
+	}
 	p, err := s.model.Rights(ctx, projections.RightsQuery{
-		Paging: in.model(), Lab: in.Lab, Agreement: in.Agreement, Party: in.Party, Counterparty: in.Counterparty,
+		Paging: in.model(), At: w.at, Lab: in.Lab, Agreement: in.Agreement, Party: in.Party, Counterparty: in.Counterparty,
 		Kind: lab.ItemKind(in.Kind), State: words[lab.ItemState](in.State), OverdueOn: in.OverdueOn,
 	})
-	day := s.rightsDay(in.RightsFilter, in.OnDay)
+	day := in.day(w)
 	return listed(ctx, p, err, func(r projections.RightRow) rightOfLab {
 		return rightOfLab{refOf(r.OfLab), RightView{r.Item, r.Item.OverdueOn(day)}}
 	})
 }
 
 func (s *Server) listCommitments(ctx context.Context, in *commitmentsQuery) (*list[commitmentOfLab], error) {
-	on := s.day(in.On)
+	w, err := s.when(ctx, in.When)
+	if err != nil {
+		return nil, err
+	}
 	p, err := s.model.Commitments(ctx, projections.CommitmentsQuery{
-		Paging: in.model(), Lab: in.Lab, Party: in.Party, Kind: in.Kind, Currency: in.Currency, Source: lab.FundingSource(in.Source),
-		Status: words[lab.CommitmentStatus](in.Status), Today: on, LateOn: in.LateOn,
+		Paging: in.model(), At: w.at, Lab: in.Lab, Party: in.Party, Kind: in.Kind, Currency: in.Currency, Source: lab.FundingSource(in.Source),
+		Status: words[lab.CommitmentStatus](in.Status), Today: w.on, LateOn: in.LateOn,
 	})
 	return listed(ctx, p, err, func(r projections.CommitmentRow) commitmentOfLab {
-		return commitmentOfLab{refOf(r.OfLab), viewCommitment(r.Commitment, on)}
+		return commitmentOfLab{refOf(r.OfLab), viewCommitment(r.Commitment, w.on)}
 	})
 }

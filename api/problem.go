@@ -176,6 +176,9 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, eventstore.ErrDocumentChanged):
 		return newProblem("document-changed", "所保存的文件与其摘要不符，或已不完整", "the document held does not have its digest, or is not whole")
 	case errors.Is(err, projections.ErrNotFound):
+		if p := notYet(err); p != nil {
+			return p
+		}
 		return newProblem("not-found", "登记簿中没有该记录；请核对编号", "the register holds no such record; check the id")
 	case errors.Is(err, eventstore.ErrConflict):
 		return newProblem("write-conflict", "其他人正在同时写入该记录，未写入任何内容；请稍后重试",

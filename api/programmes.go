@@ -49,6 +49,7 @@ type programmeInput struct {
 type ReviewsView struct {
 	lab.Reviews
 	Open lab.Of `json:"open,omitzero" doc:"The review that is not decided, by its number"`
+	Asked
 }
 
 func (s *Server) registerProgrammes() {
@@ -75,9 +76,9 @@ func (s *Server) getProgramme(ctx context.Context, in *programmeInput) (*single[
 }
 
 func (s *Server) labReviews(ctx context.Context, in *LabInput) (*single[ReviewsView], error) {
-	l, events, _, err := s.model.Lab(ctx, in.Lab)
+	l, events, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	return one(in.Conditional, events, true, &ReviewsView{l.Reviews, l.UnderReview()}), nil
+	return oneAt(in.Conditional, w, events, true, &ReviewsView{l.Reviews, l.UnderReview(), w.asked()}), nil
 }

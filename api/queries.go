@@ -99,7 +99,15 @@ type Conditional struct {
 // record does not change from day to day; otherwise the same revision may
 // read differently tomorrow, and 304 would be untrue.
 func one[T any](c Conditional, events uint64, settled bool, body *T) *single[T] {
-	tag := etag(events)
+	return tagged(c, etag(events), settled, body)
+}
+
+// oneAt is one of a moment: what is asked of the past is always settled.
+func oneAt[T any](c Conditional, w moment, events uint64, settled bool, body *T) *single[T] {
+	return tagged(c, w.etag(events), settled || !w.at.IsZero(), body)
+}
+
+func tagged[T any](c Conditional, tag string, settled bool, body *T) *single[T] {
 	if settled && slices.ContainsFunc(strings.Split(c.IfNoneMatch, ","), func(t string) bool {
 		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
 		return t == tag || t == "*"
@@ -136,6 +144,7 @@ type labView struct {
 	Revision   uint64      `json:"revision"`
 	Updated    time.Time   `json:"updated"`
 	Document   *lab.Lab    `json:"document" doc:"Everything the lab's events say, as their corrections leave it"`
+	Asked
 }
 
 // entityRow is a legal entity in a list.
@@ -163,6 +172,7 @@ type entityView struct {
 	Revision uint64         `json:"revision"`
 	Updated  time.Time      `json:"updated"`
 	Document *entity.Entity `json:"document"`
+	Asked
 }
 
 type labsInput struct {
@@ -174,7 +184,7 @@ type labsInput struct {
 	Programme  string    `query:"programme" maxLength:"200"`
 	Discipline string    `query:"discipline" maxLength:"200" doc:"Contained in the discipline, in either language"`
 	Sort       string    `query:"sort" enum:"created,-created,updated,-updated,name_zh,-name_zh,name_en,-name_en,status,-status" doc:"With - from the last to the first"`
-	OnDay
+	When
 	Paging
 }
 
@@ -186,19 +196,19 @@ type entitiesInput struct {
 	Identifier string   `query:"identifier" maxLength:"100" doc:"Has this standing identifier; write it in any usual form, with scheme"`
 	Status     []string `query:"status,explode" enum:"not-established,active,succeeded,merged,closed"`
 	Sort       string   `query:"sort" enum:"created,-created,updated,-updated,name_zh,-name_zh,name_en,-name_en"`
-	OnDay
+	When
 	Paging
 }
 
 type LabInput struct {
 	Lab uuid.UUID `path:"lab" doc:"The lab's id"`
-	OnDay
+	When
 	Conditional
 }
 
 type entityInput struct {
 	Entity uuid.UUID `path:"entity" doc:"The legal entity's id"`
-	OnDay
+	When
 	Conditional
 }
 
@@ -227,9 +237,13 @@ func (s *Server) registerQueries() {
 }
 
 func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {
+	w, err := s.when(ctx, in.When)
+	if err != nil {
+		return nil, err
+	}
 	sort, desc := strings.CutPrefix(in.Sort, "-")
 	p, err := s.model.Labs(ctx, projections.LabsQuery{
-		Paging: in.model(), Text: in.Q, Status: words[lab.Status](in.Status), Today: s.day(in.On), Host: in.Host, Party: in.Party,
+		Paging: in.model(), At: w.at, Text: in.Q, Status: words[lab.Status](in.Status), Today: w.on, Host: in.Host, Party: in.Party,
 		Level: lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.LabRow) labRow {
@@ -238,13 +252,20 @@ func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], er
 }
 
 func (s *Server) getLab(ctx context.Context, in *LabInput) (*single[labView], error) {
-	l, events, updated, err := s.model.Lab(ctx, in.Lab)
+	l, events, updated, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	on := s.day(in.On)
-	status := l.StatusOn(on)
-	return one(in.Conditional, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), on, status, status.Text(), events - 1, updated, l}), nil
+	status := l.StatusOn(w.on)
+	return oneAt(in.Conditional, w, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), w.on, status, status.Text(), events - 1, updated, l, w.asked()}), nil
+}
+
+// labWhen reads a lab as it was at the moment asked for.
+func (s *Server) labWhen(ctx context.Context, id uuid.UUID, asked When) (l *lab.Lab, events uint64, updated time.Time, w moment, err error) {
+	if w, err = s.when(ctx, asked); err == nil {
+		l, events, updated, err = s.model.LabAt(ctx, id, w.at)
+	}
+	return l, events, updated, w, err
 }
 
 func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[entityRow], error) {
@@ -256,10 +277,14 @@ func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[ent
 		}
 		id = canonical
 	}
+	w, err := s.when(ctx, in.When)
+	if err != nil {
+		return nil, err
+	}
 	sort, desc := strings.CutPrefix(in.Sort, "-")
 	p, err := s.model.Entities(ctx, projections.EntitiesQuery{
-		Paging: in.model(), Text: in.Q, Kind: entity.Kind(in.Kind), Country: in.Country, Scheme: id.Scheme, Identifier: id.Value,
-		Status: words[entity.Status](in.Status), Today: s.day(in.On), Sort: sort, Desc: desc,
+		Paging: in.model(), At: w.at, Text: in.Q, Kind: entity.Kind(in.Kind), Country: in.Country, Scheme: id.Scheme, Identifier: id.Value,
+		Status: words[entity.Status](in.Status), Today: w.on, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.EntityRow) entityRow {
 		return entityRow{r.ID, r.Name, r.Kind, r.Country, domain.SideOf(r.Country), r.Status, r.Identifiers, r.Ended, r.Revision - 1, r.Created, r.Updated}
@@ -267,10 +292,13 @@ func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[ent
 }
 
 func (s *Server) getEntity(ctx context.Context, in *entityInput) (*single[entityView], error) {
-	e, events, updated, err := s.model.Entity(ctx, in.Entity)
+	w, err := s.when(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
-	on := s.day(in.On)
-	return one(in.Conditional, events, e.Ended == nil, &entityView{e.ID, e.DisplayName(), on, e.StatusOn(on), domain.SideOf(e.Country), events - 1, updated, e}), nil
+	e, events, updated, err := s.model.EntityAt(ctx, in.Entity, w.at)
+	if err != nil {
+		return nil, err
+	}
+	return oneAt(in.Conditional, w, events, e.Ended == nil, &entityView{e.ID, e.DisplayName(), w.on, e.StatusOn(w.on), domain.SideOf(e.Country), events - 1, updated, e, w.asked()}), nil
 }

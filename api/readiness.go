@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/google/uuid"
@@ -11,6 +12,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
 )
 
 // readinessView is every step that can follow a lab's status, judged on a day.
@@ -23,6 +25,8 @@ type readinessView struct {
 	StatusText domain.Text     `json:"status_text"`
 	Steps      []lab.Readiness `json:"steps"`
 	Revision   uint64          `json:"revision"`
+
+	Asked
 
 	Raised []domain.Finding `json:"raised" doc:"What the programme asks of the lab's records on that day, met or not. No record is refused for these; a step is only for those it lists itself"`
 }
@@ -40,7 +44,7 @@ type watchRow struct {
 
 type WatchesInput struct {
 	Ahead int `query:"ahead" minimum:"0" maximum:"3660" default:"90" doc:"How many days to look ahead"`
-	OnDay
+	When
 }
 
 type labWatchesInput struct {
@@ -103,21 +107,36 @@ func (s *Server) registerReadiness() {
 }
 
 func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readinessView], error) {
-	l, events, _, err := s.model.Lab(ctx, in.Lab)
+	l, events, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	on := s.day(in.On)
-	status := l.StatusOn(on)
-	judged, err := s.programmeNamed(ctx, l.Programme)
+	status := l.StatusOn(w.on)
+	judged, err := s.programmeWhen(ctx, l.Programme, w)
 	if err != nil {
 		return nil, err
 	}
 	claims, _ := claimsOf(ctx) // who asks may be who recorded the submission
-	return one(Conditional{}, events, false, &readinessView{
-		l.ID, l.Name(), on, judged.PolicyOn(on).Document, status, status.Text(), l.Readiness(judged, claims.actor(), on), events - 1,
-		lab.JudgeUnder(lab.Under{Policy: judged.PolicyOn(on), Actor: claims.actor()}, l, on, lab.RecordRules...),
+	return oneAt(Conditional{}, w, events, false, &readinessView{
+		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), l.Readiness(judged, claims.actor(), w.on), events - 1, w.asked(),
+		lab.JudgeUnder(lab.Under{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
 	}), nil
+}
+
+// programmeWhen is what the register knew of a programme at a moment; nothing,
+// where it was not on record. Its policies carry their own dates.
+func (s *Server) programmeWhen(ctx context.Context, name string, w moment) (domain.Programme, error) {
+	if w.at.IsZero() {
+		return s.programmeNamed(ctx, name)
+	}
+	p, _, _, err := s.model.ProgrammeAt(ctx, domain.ProgrammeID(cmp.Or(name, lab.DefaultProgramme)), projections.Moment{Position: w.at.Position})
+	if errors.Is(err, projections.ErrNotFound) {
+		return domain.Programme{}, nil
+	}
+	if err != nil {
+		return domain.Programme{}, err
+	}
+	return p.Facts(), nil
 }
 
 func watchRows(l *lab.Lab, p domain.Policy, on domain.Date, ahead int) (rows []watchRow) {
@@ -128,29 +147,32 @@ func watchRows(l *lab.Lab, p domain.Policy, on domain.Date, ahead int) (rows []w
 }
 
 func (s *Server) labWatches(ctx context.Context, in *labWatchesInput) ([]watchRow, error) {
-	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	on := s.day(in.On)
-	judged, err := s.programmeNamed(ctx, l.Programme)
+	judged, err := s.programmeWhen(ctx, l.Programme, w)
 	if err != nil {
 		return nil, err
 	}
-	return watchRows(l, judged.PolicyOn(on), on, in.Ahead), nil
+	return watchRows(l, judged.PolicyOn(w.on), w.on, in.Ahead), nil
 }
 
 func (s *Server) listWatches(ctx context.Context, in *WatchesInput) (rows []watchRow, err error) {
-	on, policies := s.day(in.On), map[string]domain.Policy{}
-	err = s.model.EachLab(ctx, func(l *lab.Lab) error {
+	w, err := s.when(ctx, in.When)
+	if err != nil {
+		return nil, err
+	}
+	policies := map[string]domain.Policy{}
+	err = s.model.EachLabAt(ctx, w.at, func(l *lab.Lab) error {
 		if _, ok := policies[l.Programme]; !ok {
-			judged, err := s.programmeNamed(ctx, l.Programme)
+			judged, err := s.programmeWhen(ctx, l.Programme, w)
 			if err != nil {
 				return err
 			}
-			policies[l.Programme] = judged.PolicyOn(on)
+			policies[l.Programme] = judged.PolicyOn(w.on)
 		}
-		rows = append(rows, watchRows(l, policies[l.Programme], on, in.Ahead)...)
+		rows = append(rows, watchRows(l, policies[l.Programme], w.on, in.Ahead)...)
 		return nil
 	})
 	slices.SortStableFunc(rows, func(a, b watchRow) int { return a.Due.Compare(b.Due) })
@@ -158,19 +180,18 @@ func (s *Server) listWatches(ctx context.Context, in *WatchesInput) (rows []watc
 }
 
 func (s *Server) labMatrix(ctx context.Context, in *PartsInput) (rows []matrixRow, err error) {
-	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	on := s.day(in.On)
-	for _, c := range l.Matrix(on) {
+	for _, c := range l.Matrix(w.on) {
 		row := matrixRow{Party: c.Party.Name, PartyID: c.Party.ID, Kind: c.Kind, KindText: c.Kind.Text()}
 		if len(c.Items) == 0 {
 			rows = append(rows, row)
 		}
 		for _, it := range c.Items {
 			row.Item, row.Agreement, row.Clause, row.Text = it.ID, it.Agreement, it.Clause, it.Text
-			row.Due, row.State, row.Overdue = it.Due, it.State, it.OverdueOn(on)
+			row.Due, row.State, row.Overdue = it.Due, it.State, it.OverdueOn(w.on)
 			rows = append(rows, row)
 		}
 	}

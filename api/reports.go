@@ -23,8 +23,9 @@ type statusRow struct {
 
 type statusInput struct {
 	From  domain.Date `query:"from" doc:"First day; absent: the last only"`
-	To    domain.Date `query:"to" doc:"Last day; absent: today in China"`
+	To    domain.Date `query:"to" doc:"Last day; absent: effective_on, or the day of as_of, or today in China"`
 	Every string      `query:"every" enum:"month,quarter,year" default:"year" doc:"How often between them"`
+	Past
 }
 
 // fundingRow is what one party committed and delivered in one year.
@@ -52,7 +53,10 @@ type shareRow struct {
 
 type fundingInput struct {
 	Lab uuid.UUID `query:"lab" doc:"One lab only"`
+	Past
 }
+
+type decisionsInput struct{ Past }
 
 // decisionRow counts the decisions of one year (C29).
 type decisionRow struct {
@@ -94,14 +98,18 @@ func days(from, to domain.Date, every string) (list []domain.Date) {
 }
 
 func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []statusRow, err error) {
-	list := days(in.From, s.day(in.To), in.Every)
+	w, err := s.when(ctx, When{in.To, in.Past})
+	if err != nil {
+		return nil, err
+	}
+	list := days(in.From, w.on, in.Every)
 	type key struct {
 		day    int
 		status lab.Status
 		level  lab.Level
 	}
 	counts := map[key]int{}
-	err = s.model.EachLab(ctx, func(l *lab.Lab) error {
+	err = s.model.EachLabAt(ctx, w.at, func(l *lab.Lab) error {
 		for i, d := range list {
 			if st := l.StatusThen(d); st != "" {
 				counts[key{i, st, l.Level}]++
@@ -118,12 +126,16 @@ func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []stat
 	return rows, err
 }
 
-// labsOf calls each with one lab, or with all.
-func (s *Server) labsOf(ctx context.Context, id uuid.UUID, each func(*lab.Lab) error) error {
-	if id == uuid.Nil {
-		return s.model.EachLab(ctx, each)
+// labsOf calls each with one lab, or with all, as they were at a moment.
+func (s *Server) labsOf(ctx context.Context, in *fundingInput, each func(*lab.Lab) error) error {
+	w, err := s.when(ctx, When{Past: in.Past})
+	if err != nil {
+		return err
 	}
-	l, _, _, err := s.model.Lab(ctx, id)
+	if in.Lab == uuid.Nil {
+		return s.model.EachLabAt(ctx, w.at, each)
+	}
+	l, _, _, err := s.model.LabAt(ctx, in.Lab, w.at)
 	if err != nil {
 		return err
 	}
@@ -148,7 +160,7 @@ func (s *Server) fundingReport(ctx context.Context, in *fundingInput) (rows []fu
 		}
 		return &rows[i]
 	}
-	err = s.labsOf(ctx, in.Lab, func(l *lab.Lab) error {
+	err = s.labsOf(ctx, in, func(l *lab.Lab) error {
 		for i := range l.Commitments {
 			f := &l.Commitments[i]
 			if f.Closed != lab.Cancelled {
@@ -203,16 +215,20 @@ func (s *Server) fundingShares(ctx context.Context, in *fundingInput) (rows []sh
 }
 
 func (s *Server) fundingStructure(ctx context.Context, in *structureInput) (*list[lab.Structure], error) {
-	l, _, _, err := s.model.Lab(ctx, in.Lab)
+	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	return whole(l.FundingStructure(s.day(in.On), in.Currency)), nil
+	return whole(l.FundingStructure(w.on, in.Currency)), nil
 }
 
-func (s *Server) decisionsReport(ctx context.Context, _ *struct{}) (rows []decisionRow, err error) {
+func (s *Server) decisionsReport(ctx context.Context, in *decisionsInput) (rows []decisionRow, err error) {
+	w, err := s.when(ctx, When{Past: in.Past})
+	if err != nil {
+		return nil, err
+	}
 	years := map[int]*decisionRow{}
-	err = s.model.EachLab(ctx, func(l *lab.Lab) error {
+	err = s.model.EachLabAt(ctx, w.at, func(l *lab.Lab) error {
 		for _, m := range l.Moves {
 			if m.On.IsZero() {
 				continue

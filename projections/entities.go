@@ -19,20 +19,13 @@ type entityState struct{ *entity.Entity }
 
 func newEntityState(id uuid.UUID) state { return &entityState{entity.New(id)} }
 
-func (s *entityState) apply(d eventstore.Decoded) error {
-	e, ok := d.Event.(entity.Event)
+func (s *entityState) apply(h domain.Happened[domain.Event]) error {
+	e, ok := h.Event.(entity.Event)
 	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a legal entity", d.Type)}
+		return &eventError{fmt.Errorf("%s is no event of a legal entity", eventstore.Name(h.Event))}
 	}
-	s.Apply(domain.Happened[entity.Event]{Meta: d.Meta, Event: e})
+	s.Apply(domain.Happened[entity.Event]{Meta: h.Meta, Event: e})
 	return nil
-}
-
-func (s *entityState) fold(history []eventstore.Decoded) error {
-	all, err := happened[entity.Event](history)
-	s.Entity = entity.New(s.ID)
-	domain.Fold(s.Entity, all)
-	return err
 }
 
 func (s *entityState) document() ([]byte, error) {

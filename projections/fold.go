@@ -18,9 +18,7 @@ import (
 // state is a folded aggregate and what the model keeps of it.
 type state interface {
 	// apply folds in an event that is not a correction.
-	apply(eventstore.Decoded) error
-	// fold starts over and folds in a whole history, corrections included.
-	fold([]eventstore.Decoded) error
+	apply(domain.Happened[domain.Event]) error
 	// document is the state as JSON, always the same for the same state.
 	document() ([]byte, error)
 	// words is all that a search can find it by.
@@ -79,6 +77,7 @@ type folder struct {
 	digests     [][2]any
 	newTypes    []kind
 	newActors   []domain.Actor
+	latest      int64 // recorded time of the events before the block, in microseconds
 }
 
 func newFolder(store eventstore.Store) *folder {
@@ -117,6 +116,9 @@ func (f *folder) resume(ctx context.Context, w *writer) error {
 	}
 	if want := int(f.position) % blockEvents * recordBytes; err == nil && len(f.records) != want {
 		err = fmt.Errorf("the trail ends at another event than position %d; delete the file, and it is built anew", f.position)
+	}
+	if err == nil {
+		err = w.conn.QueryRowContext(ctx, `SELECT coalesce(max(latest), 0) FROM clocks WHERE block < ?`, f.block).Scan(&f.latest)
 	}
 	return err
 }
@@ -169,7 +171,7 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) err
 	case corrects || a.corrected:
 		a.corrected = true
 	default:
-		err = apply(a.state, d.Decoded)
+		err = apply(a.state, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
 	}
 	if err != nil {
 		return err
@@ -195,37 +197,27 @@ type eventError struct{ error }
 func (e *eventError) Unwrap() error { return e.error }
 
 // apply keeps an event that cannot be applied from taking the process with it.
-func apply(s state, d eventstore.Decoded) (err error) {
+func apply(s state, h domain.Happened[domain.Event]) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &eventError{fmt.Errorf("apply %s: %v", d.Type, p)}
+			err = &eventError{fmt.Errorf("apply %s: %v", eventstore.Name(h.Event), p)}
 		}
 	}()
-	return s.apply(d)
+	return s.apply(h)
 }
 
 // refold folds the stream's first events anew from the store, as a correction
-// asks for. What the store holds beyond them has not been read yet.
-func (f *folder) refold(ctx context.Context, a *aggregate, events uint64) (err error) {
-	recorded, _, err := f.store.Load(ctx, a.stream, eventstore.Version{})
+// asks for.
+func (f *folder) refold(ctx context.Context, a *aggregate, events uint64) error {
+	history, err := load(ctx, f.store, a.stream, events)
 	if err != nil {
 		return err
 	}
-	if uint64(len(recorded)) < events {
-		return &eventError{fmt.Errorf("the store holds %d events of %s, the ledger %d; restore the store", len(recorded), a.stream, events)}
+	s, err := fold(a.stream, history, domain.Date{})
+	if err == nil {
+		a.state = s
 	}
-	history := make([]eventstore.Decoded, events)
-	for i := range history {
-		if history[i], err = eventstore.Decode(recorded[i].Body); err != nil {
-			return &eventError{err}
-		}
-	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = &eventError{fmt.Errorf("fold %s: %v", a.stream, p)}
-		}
-	}()
-	return a.state.fold(history)
+	return err
 }
 
 // settle folds the streams whose corrections were put off.

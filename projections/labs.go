@@ -23,33 +23,13 @@ type labState struct{ *lab.Lab }
 
 func newLabState(id uuid.UUID) state { return &labState{lab.New(id)} }
 
-func (s *labState) apply(d eventstore.Decoded) error {
-	e, ok := d.Event.(lab.Event)
+func (s *labState) apply(h domain.Happened[domain.Event]) error {
+	e, ok := h.Event.(lab.Event)
 	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a lab", d.Type)}
+		return &eventError{fmt.Errorf("%s is no event of a lab", eventstore.Name(h.Event))}
 	}
-	s.Apply(domain.Happened[lab.Event]{Meta: d.Meta, Event: e})
+	s.Apply(domain.Happened[lab.Event]{Meta: h.Meta, Event: e})
 	return nil
-}
-
-func (s *labState) fold(history []eventstore.Decoded) error {
-	all, err := happened[lab.Event](history)
-	s.Lab = lab.New(s.ID)
-	domain.Fold(s.Lab, all)
-	return err
-}
-
-// happened is a history as events of one kind of aggregate.
-func happened[E domain.Event](history []eventstore.Decoded) ([]domain.Happened[E], error) {
-	all := make([]domain.Happened[E], len(history))
-	for i, d := range history {
-		e, ok := d.Event.(E)
-		if !ok {
-			return nil, &eventError{fmt.Errorf("%s belongs to another kind of stream", d.Type)}
-		}
-		all[i] = domain.Happened[E]{Meta: d.Meta, Event: e}
-	}
-	return all, nil
 }
 
 func (s *labState) document() ([]byte, error) { return json.Marshal(s.Lab, json.Deterministic(true)) }

@@ -18,20 +18,13 @@ type programmeState struct{ *programme.Programme }
 
 func newProgrammeState(id uuid.UUID) state { return &programmeState{programme.New(id)} }
 
-func (s *programmeState) apply(d eventstore.Decoded) error {
-	e, ok := d.Event.(programme.Event)
+func (s *programmeState) apply(h domain.Happened[domain.Event]) error {
+	e, ok := h.Event.(programme.Event)
 	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a programme", d.Type)}
+		return &eventError{fmt.Errorf("%s is no event of a programme", eventstore.Name(h.Event))}
 	}
-	s.Apply(domain.Happened[programme.Event]{Meta: d.Meta, Event: e})
+	s.Apply(domain.Happened[programme.Event]{Meta: h.Meta, Event: e})
 	return nil
-}
-
-func (s *programmeState) fold(history []eventstore.Decoded) error {
-	all, err := happened[programme.Event](history)
-	s.Programme = programme.New(s.ID)
-	domain.Fold(s.Programme, all)
-	return err
 }
 
 func (s *programmeState) document() ([]byte, error) {

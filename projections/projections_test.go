@@ -153,8 +153,8 @@ func (r *register) isTheFold(t rapidT, m *Model) {
 		t.Fatalf("the model stands at %d, the ledger at %d", m.Position(), r.head())
 	}
 	for s, history := range r.history {
-		want := states[s.Kind](s.ID)
-		if err := want.fold(history); err != nil {
+		want, err := fold(s, history, domain.Date{})
+		if err != nil {
 			t.Fatal(err)
 		}
 		document, err := want.document()

@@ -43,6 +43,7 @@ type Page[T any] struct {
 // LabsQuery asks for labs. What is left empty does not restrict.
 type LabsQuery struct {
 	Paging
+	At         Moment       // the past, where it is asked for
 	Text       string       // words in Chinese or English, all of which must be there
 	Status     []lab.Status // any of these, on Today; DUE is one of them
 	Today      domain.Date  // the day statuses are judged on; absent: the statuses as recorded
@@ -74,6 +75,7 @@ type LabRow struct {
 // EntitiesQuery asks for legal entities. What is left empty does not restrict.
 type EntitiesQuery struct {
 	Paging
+	At         Moment // the past, where it is asked for
 	Text       string
 	Kind       entity.Kind
 	Country    string
@@ -110,6 +112,7 @@ type OfLab struct {
 // AgreementsQuery asks for agreements across labs.
 type AgreementsQuery struct {
 	Paging
+	At      Moment // the past, where it is asked for
 	Lab     uuid.UUID
 	Party   uuid.UUID // is or was a party
 	Class   lab.Class
@@ -129,6 +132,7 @@ type AgreementRow struct {
 // RightsQuery asks for items of the rights-and-responsibilities matrices across labs.
 type RightsQuery struct {
 	Paging
+	At           Moment // the past, where it is asked for
 	Lab          uuid.UUID
 	Agreement    string
 	Party        uuid.UUID
@@ -147,6 +151,7 @@ type RightRow struct {
 // CommitmentsQuery asks for funding commitments across labs.
 type CommitmentsQuery struct {
 	Paging
+	At       Moment // the past, where it is asked for
 	Lab      uuid.UUID
 	Party    uuid.UUID
 	Kind     string // cash, premises, equipment or staff

@@ -15,7 +15,7 @@ import (
 // version is what a file must have been written with to be gone on with; any
 // other file is built anew. Raise it with every change of the schema, and with
 // every change of what the domain's events fold to.
-const version = 3
+const version = 4
 
 // schema keys everything by numbers that grow with the ledger, never by random
 // ids: n numbers the streams in the order of their first events, so a model
@@ -47,6 +47,7 @@ CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (
 CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL, policy TEXT NOT NULL);
 CREATE TABLE actors (n INTEGER PRIMARY KEY, subject TEXT NOT NULL, role TEXT NOT NULL, behalf BLOB NOT NULL);
 CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL, names BLOB NOT NULL);
+CREATE TABLE clocks (block INTEGER PRIMARY KEY, latest INTEGER NOT NULL); -- of the trail's events up to the block's end, when the last was recorded
 CREATE TABLE digests (position INTEGER, digest BLOB, PRIMARY KEY (position, digest)) WITHOUT ROWID;
 CREATE TABLE corrections (position INTEGER PRIMARY KEY, event BLOB NOT NULL, corrects BLOB NOT NULL);
 `
@@ -57,6 +58,7 @@ CREATE UNIQUE INDEX streams_by_id ON streams (id, kind);
 CREATE INDEX parties_by_entity ON parties (entity);
 CREATE INDEX identifiers_by_value ON identifiers (value, scheme);
 CREATE INDEX digests_by_digest ON digests (digest);
+CREATE INDEX clocks_by_latest ON clocks (latest);
 CREATE INDEX corrections_by_corrected ON corrections (corrects);
 PRAGMA user_version = %d;
 `, version)
@@ -82,6 +84,7 @@ var compared = []struct {
 	{"types", false},
 	{"actors", false},
 	{"digests", false},
+	{"clocks", false},
 	{"corrections", false},
 }
 

@@ -123,10 +123,15 @@ func (f *folder) writeTrail(ctx context.Context, w *writer) error {
 	for len(f.records) > 0 {
 		end := min(len(f.records), blockEvents*recordBytes)
 		all.add("trail", f.block, f.records[:end:end], append([]byte{}, f.names[0]...))
+		latest := f.latest
+		for at := 0; at < end; at += recordBytes {
+			latest = max(latest, parseRecord(f.records[at:]).time)
+		}
+		all.add("clocks", f.block, latest)
 		if end < blockEvents*recordBytes {
 			break
 		}
-		f.records, f.names = f.records[end:], f.names[1:]
+		f.records, f.names, f.latest = f.records[end:], f.names[1:], latest
 		f.block++
 	}
 	if err := errors.Join(w.put(ctx, all), w.flush(ctx)); err != nil {

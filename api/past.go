@@ -1,0 +1,106 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// Past asks about another time than now, on both axes: what the register knew,
+// and of the world on which day.
+type Past struct {
+	AsOf        string      `query:"as_of" maxLength:"40" doc:"What was known then: an instant (RFC 3339, e.g. 2024-05-01T12:00:00Z; + is written %2B in a URL) or a position in the ledger, e.g. 1234. Only events recorded up to there count, with the corrections among them. Absent: all that is known now"`
+	EffectiveOn domain.Date `query:"effective_on" doc:"Of what was known, only what had happened in the world by the end of this day. An event counts from the day its data says it happened (of a month or year, the first day), one without such a day always"`
+}
+
+// When is the moment a question is about, and the day that statuses are judged on.
+type When struct {
+	On domain.Date `query:"on" doc:"The day statuses are judged on; unless given, effective_on, or the day of as_of, or today in China"`
+	Past
+}
+
+// Asked says which moment of the past an answer is about.
+type Asked struct {
+	AsOf        uint64      `json:"as_of,omitzero" doc:"The last position that was known; absent: the answer is about now"`
+	EffectiveOn domain.Date `json:"effective_on,omitzero" doc:"The last day in the world that counts"`
+}
+
+// moment is a When that was looked up: which events count, and the day to judge on.
+type moment struct {
+	at projections.Moment
+	on domain.Date
+}
+
+func (w moment) asked() Asked { return Asked{uint64(w.at.Position), w.at.Day} }
+
+// etag is the ETag of a record with that many events at the moment. One of the
+// past is no state to decide on, so If-Match takes none.
+func (w moment) etag(events uint64) string {
+	if w.at.IsZero() {
+		return etag(events)
+	}
+	return fmt.Sprintf(`"%d@%d/%s"`, events-1, w.at.Position, w.on)
+}
+
+// when looks up the moment that is asked for.
+func (s *Server) when(ctx context.Context, w When) (moment, error) {
+	m := moment{projections.Moment{Day: w.EffectiveOn}, w.On}
+	instant := s.now()
+	position, err := strconv.ParseUint(w.AsOf, 10, 53)
+	switch {
+	case w.AsOf == "":
+	case err == nil && position > 0:
+		m.at.Position = eventstore.Position(position)
+	default:
+		then, err := time.Parse(time.RFC3339, w.AsOf)
+		if err != nil {
+			return m, badParameter("query.as_of", "请填写 RFC 3339 时刻（如 2024-05-01T12:00:00Z，其中的 + 在网址中写作 %%2B），或账本位置（从 1 起的整数）",
+				"give an instant as RFC 3339 has it, such as 2024-05-01T12:00:00Z (with + written %%2B in a URL), or a position in the ledger, from 1")
+		}
+		if then.After(instant) {
+			return m, badParameter("query.as_of", "这一时刻尚未到来；请填写不晚于现在的时刻，或不填 as_of", "this instant has not come yet; give one that has, or leave as_of out")
+		}
+		if m.at.Position, err = s.model.PositionAt(ctx, then); err != nil {
+			return m, err
+		}
+		if m.at.Position == 0 {
+			return m, newProblem("not-found", "那时登记簿中还没有任何记录", "nothing was on record then")
+		}
+		instant = then
+	}
+	if m.at, err = s.model.Resolve(m.at); err != nil {
+		return m, err
+	}
+	switch {
+	case !m.on.IsZero():
+	case !w.EffectiveOn.IsZero():
+		m.on = w.EffectiveOn
+	case position > 0:
+		if instant, err = s.model.RecordedAt(ctx, m.at.Position); err != nil {
+			return m, err
+		}
+		fallthrough
+	default:
+		m.on = domain.DateOf(instant)
+	}
+	return m, nil
+}
+
+// notYet says since when there is a record that was asked for too early.
+func notYet(err error) *Problem {
+	var e *projections.NotYetError
+	switch {
+	case !errors.As(err, &e):
+		return nil
+	case e.From.IsZero():
+		at := e.Recorded.Format(time.RFC3339)
+		return newProblem("not-found", "那时还没有登记；该记录始于位置 %d（%s）", "it was not on record then; the record begins at position %d, on %s", uint64(e.Position), at)
+	}
+	return newProblem("not-found", "就当时所知，%s 之前没有关于它的任何事实", "as was known then, there is nothing about it before %s", e.From)
+}
