@@ -63,11 +63,11 @@ var subjects = []struct{ member, plural string }{
 	{"commitment", "commitments"}, {"item", "rights"}, {"agreement", "agreements"},
 }
 
-// subject is the CloudEvents subject: the part of the aggregate an event is
+// Subject is the CloudEvents subject: the part of the aggregate an event is
 // about, as agreements/A1; empty where it is about the whole.
-func subject(event domain.Event) string {
+func Subject(event domain.Event) string {
 	if c, ok := domain.AsCorrection(event); ok && c.With.Event != nil {
-		return subject(c.With.Event)
+		return Subject(c.With.Event)
 	}
 	part, ok := codec.parts[reflect.TypeOf(event)]
 	if !ok {
@@ -108,7 +108,7 @@ func Encode(stream Stream, m domain.Meta, event domain.Event) (Pending, error) {
 		return Pending{}, fmt.Errorf("eventstore: encode %s: %w", name, err)
 	}
 	body, err := json.Marshal(envelope{
-		SpecVersion: "1.0", ID: m.ID, Source: stream.Source(), Subject: subject(event), Type: name,
+		SpecVersion: "1.0", ID: m.ID, Source: stream.Source(), Subject: Subject(event), Type: name,
 		Time: m.Time.UTC().Format(recordedTime), DataContentType: "application/json",
 		Revision: m.Revision, Actor: m.Actor.Subject, Role: m.Actor.Role, OnBehalfOf: m.Actor.OnBehalfOf,
 		Reason: m.Because.Reason, Basis: m.Because.Basis.Document,

@@ -56,6 +56,14 @@ func (s *entityState) rows(n int64) (all rows) {
 	return all
 }
 
+// past is everything: an entity has few rows and few events.
+func (s *entityState) past(n int64, _ domain.Event) (rows, []string) {
+	all := s.rows(n)
+	all[0].values = append(all[0].values, summary(s.Entity))
+	all.add("words", n, segmented(s.words()))
+	return all, []string{"entities", "identifiers", "words"}
+}
+
 // Entity returns a legal entity, how many events it has and when the last was recorded.
 func (m *Model) Entity(ctx context.Context, id uuid.UUID) (*entity.Entity, uint64, time.Time, error) {
 	e := entity.New(id)

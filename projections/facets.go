@@ -13,8 +13,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// addFacets adds a row for each agreement, item and commitment of the lab.
-func (s *labState) addFacets(all *rows, n int64) {
+func (s *labState) addAgreements(all *rows, n int64) {
 	for i := range s.Agreements {
 		a := &s.Agreements[i]
 		changes := []domain.Date{a.InForceFrom, a.EndedOn, after(a.Term.To)}
@@ -30,16 +29,30 @@ func (s *labState) addFacets(all *rows, n int64) {
 		}
 		all.add("agreements", n, i, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0, days(changes, a.StatusOn))
 	}
+}
+
+// addRights adds the items called id, or all.
+func (s *labState) addRights(all *rows, n int64, id string) {
 	for i := range s.Rights {
 		r := &s.Rights[i]
+		if id != "" && r.ID != id {
+			continue
+		}
 		var counterparty any
 		if r.Counterparty != nil {
 			counterparty = r.Counterparty.ID[:]
 		}
 		all.add("rights", n, i, r.Agreement, string(r.Kind), string(r.State), r.Party.ID[:], counterparty, nullable(r.Due), r.Since.String())
 	}
+}
+
+// addCommitments adds the commitments called id, or all.
+func (s *labState) addCommitments(all *rows, n int64, id string) {
 	for i := range s.Commitments {
 		c := &s.Commitments[i]
+		if id != "" && c.ID != id {
+			continue
+		}
 		changes := []domain.Date{c.ClosedOn, c.FirmOn}
 		for _, p := range c.Schedule {
 			changes = append(changes, after(p.Due))

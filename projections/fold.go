@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -25,6 +26,9 @@ type state interface {
 	words() []string
 	// rows is what it is filtered and sorted by; n is its number.
 	rows(n int64) rows
+	// past is what lists of the past show of it that an event may have changed,
+	// nil standing for any event: rows, and the tables of which these are all.
+	past(n int64, changed domain.Event) (all rows, whole []string)
 }
 
 // states makes the empty state of each kind of stream.
@@ -53,8 +57,15 @@ type aggregate struct {
 	state     state
 	found     string // by these words, as last written; empty: not written yet
 	touched   bool   // since it was last written
-	corrected bool   // to be folded from the store before it is written
+	written   uint64 // how many of the events are
+
+	// history is all of the events where they are few and all were taken in
+	// here, or while a file is built; else they are read from the store.
+	history []eventstore.Decoded
 }
+
+// shortHistory is how many events of an aggregate are kept in memory.
+const shortHistory = 32
 
 // folder takes events in, in the ledger's order, and gathers what is to be
 // written. After an error it holds half an event and must be made anew.
@@ -62,7 +73,7 @@ type folder struct {
 	store    eventstore.Store
 	find     func(context.Context, eventstore.Stream) (*aggregate, error) // nil where there is none
 	keep     func(*aggregate)
-	deferred bool // leave streams with corrections to be folded once, by settle
+	building bool // only gather the events of each stream; they are folded when it is written
 
 	position    eventstore.Position
 	last        eventstore.Recorded // the event at position
@@ -164,12 +175,18 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) err
 	if d.Meta.ID != r.ID || d.Meta.Revision != a.events {
 		return &eventError{fmt.Errorf("it says it is event %s, revision %d; it stands as event %s where revision %d belongs", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
 	}
+	if f.building || a.events < shortHistory && uint64(len(a.history)) == a.events {
+		plain := d.Decoded
+		plain.Data = nil // what is found by it is in the trail; the body need not be kept
+		a.history = append(a.history, plain)
+	} else {
+		a.history = nil
+	}
 	correction, corrects := domain.AsCorrection(d.Event)
 	switch {
-	case corrects && !f.deferred:
+	case f.building:
+	case corrects:
 		err = f.refold(ctx, a, a.events+1)
-	case corrects || a.corrected:
-		a.corrected = true
 	default:
 		err = apply(a.state, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
 	}
@@ -209,7 +226,7 @@ func apply(s state, h domain.Happened[domain.Event]) (err error) {
 // refold folds the stream's first events anew from the store, as a correction
 // asks for.
 func (f *folder) refold(ctx context.Context, a *aggregate, events uint64) error {
-	history, err := load(ctx, f.store, a.stream, events)
+	history, err := f.historyOf(ctx, a, events)
 	if err != nil {
 		return err
 	}
@@ -220,23 +237,43 @@ func (f *folder) refold(ctx context.Context, a *aggregate, events uint64) error 
 	return err
 }
 
-// settle folds the streams whose corrections were put off.
-func (f *folder) settle(ctx context.Context) error {
-	for _, a := range f.touched {
-		if a.corrected {
-			if err := f.refold(ctx, a, a.events); err != nil {
-				return fmt.Errorf("fold %s: %w", a.stream, err)
-			}
-			a.corrected = false
+func (f *folder) historyOf(ctx context.Context, a *aggregate, events uint64) ([]eventstore.Decoded, error) {
+	if uint64(len(a.history)) == events {
+		return a.history, nil
+	}
+	return load(ctx, f.store, a.stream, events)
+}
+
+// versions are those of the aggregate's rows that its events since it was last
+// written make.
+func (f *folder) versions(ctx context.Context, w *writer, a *aggregate) (rows, error) {
+	if len(kinds[a.stream.Kind]) == 0 {
+		return nil, nil
+	}
+	history, err := f.historyOf(ctx, a, a.events)
+	if err != nil {
+		return nil, err
+	}
+	past := newPast(a.stream, a.n)
+	if a.written > 0 {
+		if past, err = readPast(ctx, w.conn, a.stream, a.n); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if _, _, err := past.extend(history, parsePositions(a.positions), int(a.written)); err != nil {
+		return nil, err
+	}
+	return past.added(), nil
 }
 
 // write writes all that was gathered, in the place of what was there.
 func (f *folder) write(ctx context.Context, w *writer) error {
 	for _, a := range f.touched {
-		all, err := a.rows()
+		all, err := f.versions(ctx, w, a)
+		if err != nil {
+			return fmt.Errorf("fold %s: %w", a.stream, err)
+		}
+		now, err := a.rows()
 		if err != nil {
 			return err
 		}
@@ -245,7 +282,7 @@ func (f *folder) write(ctx context.Context, w *writer) error {
 				return err
 			}
 		}
-		if err := w.put(ctx, all); err != nil {
+		if err := w.put(ctx, slices.Concat(all, now)); err != nil {
 			return err
 		}
 	}
@@ -262,7 +299,7 @@ func (a *aggregate) rows() (rows, error) {
 	}
 	all.add("documents", a.n, document)
 	all.add("streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions)
-	a.touched = false
+	a.touched, a.written = false, a.events
 	return all, err
 }
 

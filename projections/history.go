@@ -230,9 +230,9 @@ func (m *Model) sayChanges(ctx context.Context, entries []TrailEntry) error {
 				}
 			}
 			if _, corrects := domain.AsCorrection(d.Event); corrects {
-				err = state.fold(history)
+				state, err = fold(stream, history, domain.Date{})
 			} else {
-				err = apply(state, d)
+				err = apply(state, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
 			}
 			if err == nil && e != nil {
 				if after, err = state.document(); err == nil {

@@ -218,8 +218,8 @@ func TestEachEntrySaysWhatItsEventChangedThen(t *testing.T) {
 			if events == 0 {
 				return nil
 			}
-			state := states[s.Kind](s.ID)
-			if err := state.fold(r.history[s][:events]); err != nil {
+			state, err := fold(s, r.history[s][:events], domain.Date{})
+			if err != nil {
 				rt.Fatal(err)
 			}
 			document, err := state.document()

@@ -54,31 +54,98 @@ func (s *labState) words() []string {
 }
 
 func (s *labState) rows(n int64) rows {
+	all := make(rows, 0, 10+len(s.Agreements)+len(s.Rights)+len(s.Commitments))
+	s.addLab(&all, n)
+	s.addParties(&all, n, false)
+	s.addAgreements(&all, n)
+	s.addRights(&all, n, "")
+	s.addCommitments(&all, n, "")
+	return all
+}
+
+// past is what an event may have changed, see state.
+func (s *labState) past(n int64, changed domain.Event) (all rows, tables []string) {
+	name, part := "", ""
+	if changed != nil {
+		name = eventstore.Name(changed)
+		_, part, _ = strings.Cut(eventstore.Subject(changed), "/")
+	}
+	switch eventstore.Facet(name) {
+	case "rights":
+		s.addRights(&all, n, part)
+		return all, nil
+	case "funding":
+		s.addCommitments(&all, n, part)
+		return all, nil
+	case "status":
+		tables = []string{"labs"}
+	case "review":
+	case "record":
+		switch changed.(type) {
+		case lab.Renamed, lab.DisciplineSet, lab.PartnerNamed:
+			tables = []string{"labs", "parties", "words"}
+		case lab.Proposed, lab.HostSucceeded:
+			tables = everyTable
+		}
+	case "agreement":
+		tables = []string{"labs", "parties", "agreements", "words"}
+		if _, all := changed.(lab.PartySucceeded); all {
+			tables = everyTable
+		}
+	default:
+		tables = everyTable
+	}
+	for _, t := range tables {
+		switch t {
+		case "labs":
+			s.addLab(&all, n)
+			part := labPart{
+				ID: s.ID, Programme: s.Programme, Level: s.Level, Names: s.Names, Host: s.Host, Discipline: s.Discipline,
+				Status: s.Status, StatusSince: s.StatusSince, Construction: s.Construction,
+			}
+			last := &all[len(all)-1]
+			last.values = append(last.values, summary(part))
+		case "parties":
+			s.addParties(&all, n, true)
+		case "agreements":
+			s.addAgreements(&all, n)
+		case "rights":
+			s.addRights(&all, n, "")
+		case "commitments":
+			s.addCommitments(&all, n, "")
+		case "words":
+			all.add("words", n, segmented(s.words()))
+		}
+	}
+	return all, tables
+}
+
+var everyTable = []string{"labs", "parties", "agreements", "rights", "commitments", "words"}
+
+func (s *labState) addLab(all *rows, n int64) {
 	name := s.Name()
 	var due any
 	if s.Status == lab.StatusConstruction && !s.Construction.To.IsZero() {
 		due = s.Construction.To.Latest().AddDays(1).String()
 	}
-	all := make(rows, 0, 10+len(s.Agreements)+len(s.Rights)+len(s.Commitments))
 	all.add("labs", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), slices.Index(lab.Statuses, s.Status), due,
 		s.Host.ID[:], string(s.Level), s.Programme, strings.ToLower(s.Discipline.Zh+"\n"+s.Discipline.En))
-	s.addParties(&all, n)
-	s.addFacets(&all, n)
-	return all
 }
 
 // addParties adds who the lab can be found by: its host, the parties of its
 // agreements and its named partners; and, not bound by that, whoever else its
-// items and commitments are of.
-func (s *labState) addParties(all *rows, n int64) {
+// items and commitments are of, unless only those bound are asked for.
+func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 	bound := map[uuid.UUID]int{}
-	for _, c := range s.Commitments {
-		bound[c.Party.ID] = 0
-	}
-	for _, i := range s.Rights {
-		bound[i.Party.ID] = 0
-		if i.Counterparty != nil {
-			bound[i.Counterparty.ID] = 0
+	if !onlyBound {
+		for _, c := range s.Commitments {
+			bound[c.Party.ID] = 0
+		}
+		for _, i := range s.Rights {
+			bound[i.Party.ID] = 0
+			if i.Counterparty != nil {
+				bound[i.Counterparty.ID] = 0
+			}
 		}
 	}
 	bound[s.Host.ID] = 1
@@ -207,17 +274,18 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 	})
 }
 
-// labPart is what a row needs of a lab's document; the rest is passed over.
+// labPart is what a row needs of a lab's document; the rest is passed over. Of
+// the past only this is kept.
 type labPart struct {
 	ID           uuid.UUID            `json:"id"`
-	Programme    string               `json:"programme"`
-	Level        lab.Level            `json:"level"`
+	Programme    string               `json:"programme,omitempty"`
+	Level        lab.Level            `json:"level,omitempty"`
 	Names        []domain.Name        `json:"names"`
 	Host         domain.EntityRef     `json:"host"`
-	Discipline   domain.Text          `json:"discipline"`
+	Discipline   domain.Text          `json:"discipline,omitzero"`
 	Status       lab.Status           `json:"status"`
-	StatusSince  domain.PartialDate   `json:"status_since"`
-	Construction domain.PartialPeriod `json:"construction"`
+	StatusSince  domain.PartialDate   `json:"status_since,omitzero"`
+	Construction domain.PartialPeriod `json:"construction,omitzero"`
 }
 
 // list reads one page of aggregates in one of the given orders.

@@ -172,7 +172,9 @@ func (m *Model) past(ctx context.Context, stream eventstore.Stream, at Moment) (
 		return nil, 0, updated, fmt.Errorf("projections: read the past of %s: %w", stream, err)
 	}
 	if s, err = fold(stream, history, at.Day); err == nil && s == nil {
-		notYet.From = eventstore.Days(effective(history))[0]
+		if days := eventstore.Days(effective(history)); len(days) > 0 {
+			notYet.From = days[0]
+		}
 		err = notYet
 	}
 	return s, known, history[known-1].Meta.Time, err

@@ -38,6 +38,9 @@ func (s *programmeState) rows(n int64) (all rows) {
 	return all
 }
 
+// past is nothing: lists of programmes are of now.
+func (s *programmeState) past(int64, domain.Event) (rows, []string) { return nil, nil }
+
 // Programme returns a programme, how many events it has and when the last was recorded.
 func (m *Model) Programme(ctx context.Context, id uuid.UUID) (*programme.Programme, uint64, time.Time, error) {
 	p := programme.New(id)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -284,15 +285,12 @@ func build(ctx context.Context, file string, ledger eventstore.Ledger, store eve
 		return 0, doing(err)
 	}
 	f := newFolder(store)
-	f.deferred = true
+	f.building = true
 	all := map[eventstore.Stream]*aggregate{}
 	f.find = func(_ context.Context, s eventstore.Stream) (*aggregate, error) { return all[s], nil }
 	f.keep = func(a *aggregate) { all[a.stream] = a }
 	if upTo > 0 {
 		if err := f.read(ctx, ledger, upTo, progress); err != nil {
-			return 0, doing(err)
-		}
-		if err := f.settle(ctx); err != nil {
 			return 0, doing(err)
 		}
 		clear(all)
@@ -375,9 +373,16 @@ func (f *folder) writeAll(ctx context.Context, w *writer) error {
 			}
 		}
 		return nil
-	}, func(a *written) (err error) {
-		a.rows, err = a.aggregate.rows()
-		a.state = nil
+	}, func(a *written) error {
+		past := newPast(a.stream, a.n)
+		positions := parsePositions(a.positions)
+		s, failed, err := past.extend(a.history, positions, 0)
+		if err != nil {
+			return stopped(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, a.history[failed].Type, err)
+		}
+		a.state, a.history = s, nil
+		now, err := a.aggregate.rows()
+		a.rows, a.state = slices.Concat(past.added(), now), nil
 		return err
 	}, func(a *written) error { return w.put(ctx, a.rows) })
 	if err != nil {

@@ -157,7 +157,7 @@ func (m *Model) find(ctx context.Context, stream eventstore.Stream) (*aggregate,
 	for _, p := range parsePositions(a.positions) {
 		a.last = p
 	}
-	a.found = segmented(a.state.words())
+	a.found, a.written = segmented(a.state.words()), a.events
 	m.folded.Add(stream, a)
 	return a, nil
 }

@@ -21,7 +21,7 @@ const version = 4
 // ids: n numbers the streams in the order of their first events, so a model
 // built anew has the same numbers. Rows besides the documents hold what is
 // filtered and sorted by, nothing else.
-const schema = `
+var schema = `
 CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, event BLOB NOT NULL, digest BLOB NOT NULL);
 INSERT INTO checkpoint VALUES (1, 0, x'', x'');
 
@@ -44,6 +44,7 @@ CREATE TABLE entities (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLO
 CREATE TABLE programmes (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL);
 CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
 
+` + versionsSchema() + `
 CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL, policy TEXT NOT NULL);
 CREATE TABLE actors (n INTEGER PRIMARY KEY, subject TEXT NOT NULL, role TEXT NOT NULL, behalf BLOB NOT NULL);
 CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL, names BLOB NOT NULL);
@@ -58,6 +59,7 @@ CREATE UNIQUE INDEX streams_by_id ON streams (id, kind);
 CREATE INDEX parties_by_entity ON parties (entity);
 CREATE INDEX identifiers_by_value ON identifiers (value, scheme);
 CREATE INDEX digests_by_digest ON digests (digest);
+CREATE INDEX parties_versions_by_entity ON parties_versions (entity);
 CREATE INDEX clocks_by_latest ON clocks (latest);
 CREATE INDEX corrections_by_corrected ON corrections (corrects);
 PRAGMA user_version = %d;
@@ -65,10 +67,7 @@ PRAGMA user_version = %d;
 
 // compared lists the tables that two models at one position agree on. In
 // those of one stream the first column is its number.
-var compared = []struct {
-	table     string
-	perStream bool
-}{
+var compared = append([]comparedTable{
 	{"checkpoint", false},
 	{"streams", true},
 	{"documents", true},
@@ -86,6 +85,19 @@ var compared = []struct {
 	{"digests", false},
 	{"clocks", false},
 	{"corrections", false},
+	{"past_terms", false},
+}, comparedVersions()...)
+
+type comparedTable struct {
+	table     string
+	perStream bool
+}
+
+func comparedVersions() (tables []comparedTable) {
+	for _, k := range versioned {
+		tables = append(tables, comparedTable{k.versions(), true})
+	}
+	return tables
 }
 
 // connect opens a pool on file with the given pragmas.

@@ -63,7 +63,8 @@ func takeSnapshot(ctx context.Context, file string) (*snapshot, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	s := &snapshot{db: db, conn: conn}
-	if _, err = conn.ExecContext(ctx, `CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, search, row); BEGIN`); err == nil {
+	if _, err = conn.ExecContext(ctx, `CREATE VIRTUAL TABLE temp.terms USING fts5vocab(main, search, row);
+		CREATE VIRTUAL TABLE temp.past_terms USING fts5vocab(main, past_search, row); BEGIN`); err == nil {
 		err = conn.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&s.position)
 	}
 	if err != nil {

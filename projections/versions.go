@@ -1,0 +1,418 @@
+package projections
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// Lists of the past read versions of rows. Let S(p, d) be what a stream's
+// events up to position p fold to on day d of the world. A version (d, p) of a
+// row says what the row is in S(p, d), or that it is not there; it is written
+// when the event at p comes in, never changed, and never deleted. What a row was
+// in S(K, V) is then said by the version of the latest day up to V, and of that
+// day by the last position up to K.
+//
+// That holds because S(p, ·) changes only on the days that events carry: they
+// are taken in order, and on each a version is written exactly where the
+// versions there are would say something else. In step with the world an event
+// changes one day, the last, and mostly one row. One that comes late, one that
+// counts on every day and a correction change several, which are folded anew.
+
+// kept describes the versions of one table's rows.
+type kept struct {
+	table string
+	keys  []string // the first of them numbers the stream
+	rest  []string
+	alone bool // a stream has no more than one row
+}
+
+// versioned lists the tables of which versions are kept. A summary is what a
+// list shows of a lab, and all of a legal entity; words are what text finds.
+var versioned = []kept{
+	{"labs", []string{"n"}, []string{"name_zh", "name_en", "status", "due", "host", "level", "programme", "discipline", "summary"}, true},
+	{"parties", []string{"lab", "entity"}, []string{"bound"}, false}, // only those bound
+	{"agreements", []string{"lab", "no"}, []string{"class", "parties", "ends", "amended", "days"}, false},
+	{"rights", []string{"lab", "no"}, []string{"agreement", "kind", "state", "party", "counterparty", "due", "since"}, false},
+	{"commitments", []string{"lab", "no"}, []string{"party", "kind", "currency", "source", "days", "late"}, false},
+	{"entities", []string{"n"}, []string{"name_zh", "name_en", "kind", "country", "days", "summary"}, true},
+	{"identifiers", []string{"entity", "scheme", "value"}, nil, false},
+	{"words", []string{"n"}, []string{"words", "id"}, true}, // id: the row of past_search
+}
+
+func (k kept) versions() string { return k.table + "_versions" }
+
+// versionsSchema makes the tables of versions. Columns have no types, so that
+// values come back as they were put in.
+func versionsSchema() string {
+	var b strings.Builder
+	for _, k := range versioned {
+		keys := strings.Join(k.keys, ", ")
+		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at)) WITHOUT ROWID;\n", k.versions(), strings.Join(slices.Concat(k.keys, []string{"at", "gone"}, k.rest), ", "), keys)
+	}
+	b.WriteString("CREATE VIRTUAL TABLE past_search USING fts5 (words, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');\n")
+	return b.String()
+}
+
+// atBits is how many bits of a version's place are its position; those before
+// are its day. So places sort by day, then by position, and fit an INTEGER.
+const atBits = 40
+
+func place(day domain.Date, p eventstore.Position) int64 {
+	return int64(day.Compare(domain.Date{}))<<atBits | int64(p)
+}
+
+// rowVersion is what a row was from a place on; without values it was not there.
+type rowVersion struct {
+	at     int64
+	values []any
+}
+
+// rowPast is the versions of one row, in order.
+type rowPast struct {
+	table    *kept
+	key      []any
+	versions []rowVersion
+	seen     int64 // the place it was last put at
+}
+
+// then is what the versions say of a place: the last of the latest day.
+func (r *rowPast) then(at int64) []any {
+	i, _ := slices.BinarySearchFunc(r.versions, at+1, func(v rowVersion, at int64) int { return cmp.Compare(v.at, at) })
+	for i--; i >= 0; i-- {
+		if v := r.versions[i]; v.at&(1<<atBits-1) <= at&(1<<atBits-1) {
+			return v.values
+		}
+	}
+	return nil
+}
+
+// add puts in a version.
+func (r *rowPast) add(v rowVersion) {
+	i, _ := slices.BinarySearchFunc(r.versions, v.at, func(v rowVersion, at int64) int { return cmp.Compare(v.at, at) })
+	r.versions = slices.Insert(r.versions, i, v)
+}
+
+// streamPast is the versions of all rows of a stream, and those to be written.
+type streamPast struct {
+	stream eventstore.Stream
+	n      int64
+	rows   map[string]*rowPast
+	tables map[string][]*rowPast
+	found  int // versions of words so far
+	news   []newVersion
+}
+
+// newVersion is a version that is to be written.
+type newVersion struct {
+	of *rowPast
+	rowVersion
+}
+
+// step is one event of a history and what it means for the days.
+type step struct {
+	domain.Happened[domain.Event]
+	position   eventstore.Position
+	correction bool
+	from       domain.Date // it counts from this day on; zero: on every day
+	founded    domain.Date // the stream was there from this day on, as known then
+}
+
+// steps says what each event means, and lists the days on which the state
+// changes, in order, each with the first step that knows of it.
+func steps(history []eventstore.Decoded, positions []eventstore.Position) (all []step, days []domain.Date, born map[domain.Date]int) {
+	born = map[domain.Date]int{}
+	know := func(p int, d domain.Date) {
+		if _, ok := born[d]; !ok {
+			born[d] = p
+			days = append(days, d)
+		}
+	}
+	var own []domain.Date // of each event that is no correction, as last corrected
+	var metas []domain.Meta
+	at := map[uuid.UUID]int{}
+	for p, d := range history {
+		s := step{Happened: domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event}, position: positions[p]}
+		c, is := domain.AsCorrection(d.Event)
+		if i, ok := at[c.Corrects]; is && ok {
+			own[i] = eventstore.HappenedOn(c.With.Event, metas[i])
+		}
+		if s.correction = is; !is {
+			s.from = eventstore.HappenedOn(d.Event, d.Meta)
+			at[d.Meta.ID], own, metas = len(own), append(own, s.from), append(metas, d.Meta)
+		}
+		if len(own) == 0 {
+			know(p, s.founded) // a stream cannot begin with a correction; nothing counts
+		} else if is || p == 0 {
+			s.founded = own[0]
+			for _, d := range own {
+				if !d.IsZero() && d.Before(s.founded) {
+					s.founded = d
+				}
+				if !d.IsZero() && p > 0 {
+					know(p, d)
+				}
+			}
+		} else if s.founded = all[p-1].founded; !s.from.IsZero() {
+			if s.from.Before(s.founded) {
+				s.founded = s.from
+			}
+			know(p, s.from)
+		}
+		know(p, s.founded)
+		all = append(all, s)
+	}
+	slices.SortFunc(days, domain.Date.Compare)
+	return all, days, born
+}
+
+// extend puts in what the events from a step on change, and returns the state
+// they all fold to. If an event cannot be applied, it says which.
+func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore.Position, from int) (s state, failed int, err error) {
+	all, days, born := steps(history, positions)
+	whole := make([]bool, len(all)) // steps that may change any row
+	first := days[len(days)-1]      // the first day that changes
+	for _, st := range all[from:] {
+		if st.from.Before(first) {
+			first = st.from // zero for a correction too
+		}
+	}
+	for _, d := range days {
+		if d.Before(first) || len(p.tables) == 0 && d != days[len(days)-1] {
+			continue
+		}
+		s = states[p.stream.Kind](p.stream.ID)
+		was := false
+		for i, st := range all {
+			counts := i == 0 || !st.correction && !st.from.After(d)
+			switch {
+			case st.correction:
+				s, err = p.refold(all[:i+1], d)
+			case counts:
+				err = apply(s, st.Happened)
+			}
+			if err != nil {
+				return nil, i, err
+			}
+			there := !st.founded.After(d)
+			if i >= from && i >= born[d] {
+				whole[i] = whole[i] || st.correction || there != was
+				switch {
+				case !there && whole[i]:
+					p.put(nil, nil, place(d, st.position))
+				case there && whole[i]:
+					p.put(s, nil, place(d, st.position))
+				case there && counts:
+					p.put(s, st.Event, place(d, st.position))
+				}
+			}
+			was = there
+		}
+	}
+	return s, 0, nil
+}
+
+// refold is what the steps fold to on a day, whether or not the stream was
+// there by then.
+func (p *streamPast) refold(all []step, day domain.Date) (state, error) {
+	history := make([]domain.Happened[domain.Event], len(all))
+	for i := range all {
+		history[i] = all[i].Happened
+	}
+	s := states[p.stream.Kind](p.stream.ID)
+	for i, h := range domain.Effective(history) {
+		if i > 0 && eventstore.HappenedOn(h.Event, h.Meta).After(day) {
+			continue
+		}
+		if err := apply(s, h); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// put writes versions of what an event may have changed, nil standing for any
+// event, where the versions there are say otherwise. Without a state nothing
+// was there.
+func (p *streamPast) put(s state, changed domain.Event, at int64) {
+	var all rows
+	tables := make([]string, 0, len(versioned))
+	if s != nil {
+		all, tables = s.past(p.n, changed)
+	} else {
+		for t := range p.tables {
+			tables = append(tables, t)
+		}
+	}
+	for _, row := range all {
+		r := p.row(row.into, row.values)
+		r.seen = at
+		if values := row.values[len(r.table.keys):]; !equal(r.then(at), values) {
+			p.write(r, rowVersion{at, values})
+		}
+	}
+	for _, t := range tables {
+		for _, r := range p.tables[t] {
+			if r.seen != at && r.then(at) != nil {
+				p.write(r, rowVersion{at: at})
+			}
+		}
+	}
+}
+
+func (p *streamPast) write(r *rowPast, v rowVersion) {
+	r.add(v)
+	p.news = append(p.news, newVersion{r, v})
+}
+
+// row finds a row by the values of its key, which come first.
+func (p *streamPast) row(table string, values []any) *rowPast {
+	k := kinds[p.stream.Kind][table]
+	for i, v := range values {
+		values[i] = storable(v)
+	}
+	key := []byte(table)
+	for _, v := range values[1:len(k.keys)] {
+		switch v := v.(type) {
+		case int64:
+			key = binary.BigEndian.AppendUint64(append(key, 0), uint64(v))
+		case string:
+			key = append(append(key, 0), v...)
+		case []byte:
+			key = append(append(key, 0), v...)
+		}
+	}
+	r := p.rows[string(key)]
+	if r == nil {
+		r = &rowPast{table: k, key: values[:len(k.keys):len(k.keys)], seen: -1}
+		p.rows[string(key)], p.tables[table] = r, append(p.tables[table], r)
+	}
+	return r
+}
+
+// storable is a value as the engine gives it back, and in nobody else's hands.
+func storable(v any) any {
+	switch v := v.(type) {
+	case int:
+		return int64(v)
+	case bool:
+		if v {
+			return int64(1)
+		}
+		return int64(0)
+	case []byte:
+		return bytes.Clone(v)
+	}
+	return v
+}
+
+func equal(a, b []any) bool {
+	return a != nil && len(a) == len(b) && compareRows(a, b) == 0
+}
+
+// added is what is to be written, in the order of the ledger.
+func (p *streamPast) added() (all rows) {
+	slices.SortFunc(p.news, func(a, b newVersion) int {
+		const position = 1<<atBits - 1
+		return cmp.Or(cmp.Compare(a.at&position, b.at&position), cmp.Compare(a.at, b.at))
+	})
+	for _, v := range p.news {
+		values := append(slices.Clone(v.of.key), v.at, v.values == nil)
+		rest := make([]any, len(v.of.table.rest))
+		copy(rest, v.values)
+		if v.of.table.table == "words" {
+			p.found++
+			id := p.n<<20 | int64(p.found)
+			rest[1] = id
+			if v.values != nil {
+				all.add("past_search (rowid, words)", id, v.values[0])
+			}
+		}
+		all.add(v.of.table.versions(), append(values, rest...)...)
+	}
+	p.news = nil
+	return all
+}
+
+// kinds are the tables that a kind of stream has versions in.
+var kinds = map[string]map[string]*kept{}
+
+func init() {
+	of := map[string]string{"entities": "entity", "identifiers": "entity"}
+	for i := range versioned {
+		k := &versioned[i]
+		for _, kind := range []string{"lab", "entity"} {
+			if k.table != "words" && cmp.Or(of[k.table], "lab") != kind {
+				continue
+			}
+			if kinds[kind] == nil {
+				kinds[kind] = map[string]*kept{}
+			}
+			kinds[kind][k.table] = k
+		}
+	}
+}
+
+// newPast is the past of a stream of which no version was written yet.
+func newPast(stream eventstore.Stream, n int64) *streamPast {
+	p := &streamPast{stream: stream, n: n, rows: map[string]*rowPast{}, tables: map[string][]*rowPast{}}
+	for t := range kinds[stream.Kind] {
+		p.tables[t] = nil
+	}
+	return p
+}
+
+// readPast reads the versions there are of a stream's rows.
+func readPast(ctx context.Context, db querier, stream eventstore.Stream, n int64) (*streamPast, error) {
+	p := newPast(stream, n)
+	for t, k := range kinds[stream.Kind] {
+		width := len(k.keys)
+		into := make([]any, width+2+len(k.rest))
+		err := each(ctx, db, func(rows *sql.Rows) error {
+			values := make([]any, len(into))
+			for i := range into {
+				into[i] = &values[i]
+			}
+			if err := rows.Scan(into...); err != nil {
+				return err
+			}
+			v := rowVersion{at: values[width].(int64)}
+			if values[width+1].(int64) == 0 {
+				v.values = values[width+2:]
+			}
+			if t == "words" {
+				p.found++
+				if v.values != nil {
+					v.values = v.values[:1]
+				}
+			}
+			r := p.row(t, values[:width])
+			r.versions = append(r.versions, v)
+			return nil
+		}, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ? ORDER BY %s, at", strings.Join(slices.Concat(k.keys, []string{"at", "gone"}, k.rest), ", "), k.versions(), k.keys[0], strings.Join(k.keys, ", ")), n)
+		if err != nil {
+			return nil, fmt.Errorf("read versions of %s: %w", stream, err)
+		}
+	}
+	return p, nil
+}
+
+// summary is JSON that is always the same for the same value.
+func summary(v any) []byte {
+	b, err := json.Marshal(v, json.Deterministic(true))
+	if err != nil {
+		panic(fmt.Sprintf("projections: a document cannot be written: %v", err))
+	}
+	return b
+}
