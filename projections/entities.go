@@ -84,7 +84,10 @@ func (m *Model) Entities(ctx context.Context, q EntitiesQuery) (Page[EntityRow],
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[EntityRow]{}, err
 	}
-	var s selection
+	s, err := m.selectionAt(q.At)
+	if err != nil {
+		return Page[EntityRow]{}, err
+	}
 	s.text("n", q.Text)
 	if q.Kind != "" {
 		s.and("entities.kind = ?", string(q.Kind))

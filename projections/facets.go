@@ -110,8 +110,16 @@ func facet[T any](ctx context.Context, m *Model, p Paging, table string, ofLab u
 	if ofLab != uuid.Nil {
 		s.and("lab = (SELECT n FROM streams WHERE id = ? AND kind = 'lab')", ofLab[:])
 	}
+	type hit struct {
+		cursor
+		id       uuid.UUID
+		revision uint64
+		lab      *labParts
+	}
+	var hits []hit
+	with := s.at.tables()
 	err = m.reading(ctx, func(db querier) error {
-		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM "+table+s.String(), s.args...).Scan(&page.Total); err != nil {
+		if err := db.QueryRowContext(ctx, with+"SELECT count(*) FROM "+table+s.String(), s.args...).Scan(&page.Total); err != nil {
 			return err
 		}
 		if p.Cursor != "" {
@@ -121,39 +129,51 @@ func facet[T any](ctx context.Context, m *Model, p Paging, table string, ofLab u
 			}
 			s.and("(lab, no) > (?, ?)", c.N, c.No)
 		}
-		var l *labParts
-		var of OfLab
-		last := cursor{Order: table}
 		return each(ctx, db, func(rows *sql.Rows) error {
-			if len(page.Items) == limit {
-				page.Next = last.String()
-				return nil
-			}
-			var n int64
-			var revision uint64
+			h := hit{cursor: cursor{Order: table}}
 			var document sql.RawBytes
-			if err := rows.Scan(&n, &last.No, &revision, &document); err != nil {
+			if err := rows.Scan(&h.N, &h.No, &h.revision, &h.id, &document); err != nil {
 				return err
 			}
-			if l == nil || n != last.N { // many rows have one lab's document
-				l = &labParts{}
-				if err := json.Unmarshal(document, l); err != nil {
+			if last := len(hits) - 1; last >= 0 && hits[last].N == h.N { // many rows have one lab's document
+				h.lab = hits[last].lab
+			} else if h.lab = new(labParts); s.at.IsZero() {
+				if err := json.Unmarshal(document, h.lab); err != nil {
 					return err
 				}
-				of = OfLab{Lab: l.ID, Name: domain.Current(l.Names), Host: l.Host, Revision: revision}
 			}
-			last.N = n
-			page.Items = append(page.Items, row(of, l, int(last.No)))
+			hits = append(hits, h)
 			return nil
-		}, "SELECT lab, no, events, document FROM (SELECT lab, no FROM "+table+s.String()+" ORDER BY lab, no LIMIT ?) JOIN streams ON streams.n = lab JOIN documents ON documents.n = lab ORDER BY lab, no",
+		}, with+"SELECT lab, no, events, id, document FROM (SELECT lab, no FROM "+table+s.String()+" ORDER BY lab, no LIMIT ?) JOIN streams ON streams.n = lab JOIN documents ON documents.n = lab ORDER BY lab, no",
 			append(s.args, limit+1)...)
 	})
+	for i, h := range hits {
+		if err != nil {
+			break
+		}
+		if i == limit {
+			page.Next = hits[i-1].String()
+			break
+		}
+		if h.lab.ID == uuid.Nil { // of the past, and the first on the page
+			var l *lab.Lab
+			if l, _, _, err = m.LabAt(ctx, h.id, s.at); err == nil {
+				*h.lab = labParts{l.ID, l.Names, l.Host, l.Agreements, l.Rights, l.Commitments}
+			}
+		}
+		if err == nil {
+			page.Items = append(page.Items, row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names), Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)))
+		}
+	}
 	return page, listError(err, table)
 }
 
 // involving restricts to labs an entity has to do with: it is fast, and the
-// row's own condition does the rest.
+// row's own condition does the rest. Of the past it is known only who is bound.
 func (s *selection) involving(id uuid.UUID) {
+	if !s.at.IsZero() {
+		return
+	}
 	s.and("lab IN (SELECT lab FROM parties WHERE entity = ?)", id[:])
 }
 
@@ -162,7 +182,10 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[AgreementRow]{}, err
 	}
-	var s selection
+	s, err := m.selectionAt(q.At)
+	if err != nil {
+		return Page[AgreementRow]{}, err
+	}
 	if q.Party != uuid.Nil {
 		s.involving(q.Party)
 		s.and("instr(parties, ?) > 0", q.Party.String())
@@ -188,7 +211,10 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 
 // Rights lists items of the rights-and-responsibilities matrices across labs.
 func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], error) {
-	var s selection
+	s, err := m.selectionAt(q.At)
+	if err != nil {
+		return Page[RightRow]{}, err
+	}
 	if q.Party != uuid.Nil {
 		s.involving(q.Party)
 		s.and("party = ?", q.Party[:])
@@ -215,7 +241,10 @@ func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[Commi
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[CommitmentRow]{}, err
 	}
-	var s selection
+	s, err := m.selectionAt(q.At)
+	if err != nil {
+		return Page[CommitmentRow]{}, err
+	}
 	if q.Party != uuid.Nil {
 		s.involving(q.Party)
 		s.and("party = ?", q.Party[:])

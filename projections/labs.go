@@ -229,7 +229,10 @@ var labOrders = map[string]string{
 
 // Labs lists labs.
 func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
-	var s selection
+	s, err := m.selectionAt(q.At)
+	if err != nil {
+		return Page[LabRow]{}, err
+	}
 	s.text("n", q.Text)
 	status, day := labOrders["status"], q.Today.String() // no due day is on or before no day
 	if len(q.Status) > 0 {
@@ -306,9 +309,9 @@ func list[T any](ctx context.Context, m *Model, p Paging, table string, orders m
 	if desc {
 		order, compare, direction = order+" desc", "<", " DESC"
 	}
-	from := " FROM " + table + " JOIN streams USING (n)"
+	from, with := " FROM "+table+" JOIN streams USING (n)", s.at.tables()
 	err = m.reading(ctx, func(db querier) error {
-		if err := db.QueryRowContext(ctx, "SELECT count(*)"+from+s.String(), s.args...).Scan(&page.Total); err != nil {
+		if err := db.QueryRowContext(ctx, with+"SELECT count(*)"+from+s.String(), s.args...).Scan(&page.Total); err != nil {
 			return err
 		}
 		if p.Cursor != "" {
@@ -348,7 +351,7 @@ func list[T any](ctx context.Context, m *Model, p Paging, table string, orders m
 			item, err := row(document, revision, time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC())
 			page.Items = append(page.Items, item)
 			return err
-		}, "SELECT n, events, created, updated, document, key FROM (SELECT n, events, created, updated, "+by+" AS key"+from+s.String()+
+		}, with+"SELECT n, events, created, updated, document, key FROM (SELECT n, events, created, updated, "+by+" AS key"+from+s.String()+
 			" ORDER BY key"+direction+", n"+direction+" LIMIT ?) JOIN documents USING (n) ORDER BY key"+direction+", n"+direction,
 			slices.Concat(sortArgs, s.args, []any{limit + 1})...)
 	})

@@ -77,8 +77,15 @@ func sortKey(lang, name string) []byte {
 
 // selection builds the conditions of a query. Values are always parameters.
 type selection struct {
+	at    Moment // resolved
 	where []string
 	args  []any
+}
+
+// selectionAt is a query about a moment, whose tables it reads.
+func (m *Model) selectionAt(at Moment) (selection, error) {
+	at, err := m.Resolve(at)
+	return selection{at: at}, err
 }
 
 func (s *selection) and(condition string, args ...any) {
@@ -113,7 +120,11 @@ func (s *selection) text(column, typed string) {
 		s.and("0") // nothing in it could ever be found
 		return
 	}
-	s.and(column+" IN (SELECT rowid FROM search WHERE search MATCH ?)", m)
+	if s.at.IsZero() {
+		s.and(column+" IN (SELECT rowid FROM search WHERE search MATCH ?)", m)
+	} else {
+		s.and(column+" IN (SELECT n FROM words WHERE id IN (SELECT rowid FROM past_search WHERE past_search MATCH ?))", m)
+	}
 }
 
 // dayOf is the entry of a list of days that holds on a day: what began last.

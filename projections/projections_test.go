@@ -270,7 +270,7 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 	move := func(to lab.Status) lab.Transition {
 		return lab.Transition{From: lab.StatusProposed, To: to, On: day()}
 	}
-	switch rapid.IntRange(0, 19).Draw(t, "event") {
+	switch rapid.IntRange(0, 21).Draw(t, "event") {
 	case 0:
 		return lab.Renamed{Name: domain.Name{Text: rapid.SampledFrom([]string{"新名", "环境实验室", "New Lab"}).Draw(t, "name"), Lang: "zh", Kind: domain.Official, Valid: domain.PartialPeriod{From: day().Partial()}}}
 	case 1:
@@ -309,6 +309,10 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 		return lab.CommitmentCancelled{Commitment: "F" + item.Draw(t, "item"), On: day()}
 	case 18:
 		return lab.CommitmentFulfilled{Commitment: "F" + item.Draw(t, "item"), On: day()}
+	case 19:
+		return lab.PartySucceeded{Agreement: "A" + item.Draw(t, "agreement"), Party: who.Draw(t, "who"), Successor: who.Draw(t, "next"), On: day()}
+	case 20:
+		return lab.HostSucceeded{From: who.Draw(t, "who"), To: who.Draw(t, "next"), On: day()}
 	default:
 		return lab.Suspended{Transition: move(lab.StatusSuspended), Ground: domain.T("原因", "why")}
 	}
