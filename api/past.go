@@ -49,7 +49,10 @@ func (w moment) etag(events uint64) string {
 }
 
 // when looks up the moment that is asked for.
-func (s *Server) when(ctx context.Context, w When) (moment, error) {
+func (s *Server) when(ctx context.Context, w When) (moment, error) { return s.lookUp(ctx, "as_of", w) }
+
+// lookUp is when for a moment whose position or instant came in as another parameter.
+func (s *Server) lookUp(ctx context.Context, param string, w When) (moment, error) {
 	m := moment{projections.Moment{Day: w.EffectiveOn}, w.On}
 	instant := s.now()
 	position, err := strconv.ParseUint(w.AsOf, 10, 53)
@@ -60,11 +63,11 @@ func (s *Server) when(ctx context.Context, w When) (moment, error) {
 	default:
 		then, err := time.Parse(time.RFC3339, w.AsOf)
 		if err != nil {
-			return m, badParameter("query.as_of", "请填写 RFC 3339 时刻（如 2024-05-01T12:00:00Z，其中的 + 在网址中写作 %%2B），或账本位置（从 1 起的整数）",
+			return m, badParameter("query."+param, "请填写 RFC 3339 时刻（如 2024-05-01T12:00:00Z，其中的 + 在网址中写作 %%2B），或账本位置（从 1 起的整数）",
 				"give an instant as RFC 3339 has it, such as 2024-05-01T12:00:00Z (with + written %%2B in a URL), or a position in the ledger, from 1")
 		}
 		if then.After(instant) {
-			return m, badParameter("query.as_of", "这一时刻尚未到来；请填写不晚于现在的时刻，或不填 as_of", "this instant has not come yet; give one that has, or leave as_of out")
+			return m, badParameter("query."+param, "这一时刻尚未到来；请填写不晚于现在的时刻，或不填此参数", "this instant has not come yet; give one that has, or leave this out")
 		}
 		if m.at.Position, err = s.model.PositionAt(ctx, then); err != nil {
 			return m, err
@@ -75,6 +78,10 @@ func (s *Server) when(ctx context.Context, w When) (moment, error) {
 		instant = then
 	}
 	if m.at, err = s.model.Resolve(m.at); err != nil {
+		var beyond *projections.QueryError
+		if errors.As(err, &beyond) {
+			beyond.Param = param
+		}
 		return m, err
 	}
 	switch {

@@ -234,6 +234,7 @@ func (s *Server) registerQueries() {
 	s.registerReports()
 	s.registerNotices()
 	s.registerClauses()
+	s.registerDiff()
 }
 
 func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {

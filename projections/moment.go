@@ -56,7 +56,7 @@ func (m *Model) Resolve(at Moment) (Moment, error) {
 	held := m.Position()
 	switch {
 	case at.Position > held:
-		return at, &QueryError{"as_of", domain.Textf("登记簿目前只到位置 %d；请填写不超过它的位置，或不填 as_of", "the register holds events up to position %d as yet; give a position up to that one, or leave as_of out", held)}
+		return at, &QueryError{"as_of", domain.Textf("登记簿目前只到位置 %d；请填写不超过它的位置，或不填此参数", "the register holds events up to position %d as yet; give a position up to that one, or leave this out", held)}
 	case at.Position == 0 && !at.Day.IsZero():
 		at.Position = held
 	}
