@@ -5,7 +5,6 @@ import (
 	"errors"
 
 	"github.com/go-json-experiment/json"
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
@@ -21,36 +20,13 @@ type diffInput struct {
 	EffectiveOnTo   domain.Date `query:"effective_on_to" doc:"Of what was known at to, only what had happened by this day"`
 }
 
-// change is one place where two documents differ.
-type change struct {
-	Path   string `json:"path" doc:"From the whole to the part, e.g. agreements/A1/term/to; members of lists by their ids or numbers where they have some"`
-	Before any    `json:"before,omitzero" doc:"Absent: there was nothing"`
-	After  any    `json:"after,omitzero" doc:"Absent: it is gone"`
-}
-
-func changeViews(changes []projections.Change) []change {
-	views := make([]change, len(changes))
-	for i, c := range changes {
-		views[i] = change{c.Path, value(c.Before), value(c.After)}
-	}
-	return views
-}
-
-// value is a JSON value as it stands, nil where there is none.
-func value(v jsontext.Value) any {
-	if v == nil {
-		return nil
-	}
-	return v
-}
-
 type diffView struct {
-	ID      uuid.UUID   `json:"id"`
-	Name    domain.Text `json:"name" doc:"The official name at to"`
-	From    Asked       `json:"from"`
-	To      Asked       `json:"to"`
-	Changes []change    `json:"changes" doc:"What is different in the lab's document at to"`
-	Events  []entry     `json:"events" doc:"What was recorded between, oldest first"`
+	ID      uuid.UUID            `json:"id"`
+	Name    domain.Text          `json:"name" doc:"The official name at to"`
+	From    Asked                `json:"from"`
+	To      Asked                `json:"to"`
+	Changes []projections.Change `json:"changes" doc:"What is different in the lab's document at to"`
+	Events  []entry              `json:"events" doc:"What was recorded between, oldest first"`
 }
 
 func (s *Server) registerDiff() {
@@ -94,15 +70,16 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView],
 	if err != nil {
 		return nil, err
 	}
-	view := &diffView{ID: l.ID, Name: l.Name(), From: from.asked(), To: to.asked(), Changes: changeViews(changes)}
+	view := &diffView{ID: l.ID, Name: l.Name(), From: from.asked(), To: to.asked(), Changes: changes}
 	q := projections.TrailQuery{Stream: eventstore.Stream{Kind: "lab", ID: in.Lab}, After: from.at.Position, UpTo: to.at.Position}
+	names := s.entityNames(ctx)
 	for q.Limit = 500; ; {
 		page, err := s.model.Trail(ctx, q)
 		if err != nil {
 			return nil, err
 		}
 		for _, t := range page.Items {
-			view.Events = append(view.Events, entryOf(t))
+			view.Events = append(view.Events, entryOf(t, names))
 		}
 		if q.Cursor = page.Next; page.Next == "" {
 			return oneAt(Conditional{}, to, events, true, view), nil

@@ -44,6 +44,9 @@ type world struct {
 	spool    string // where documents wait
 }
 
+// clock is the server's, and the one tokens are issued by.
+func (w *world) clock() time.Time { return clock().Add(time.Duration(w.ahead.Load())) }
+
 func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	t.Helper()
 	return newWorldOn(t, "", change...)
@@ -69,12 +72,13 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, signer: api.NewSigner(private, clock), verifier: api.NewVerifier(public), log: log, model: model, logged: &bytes.Buffer{}, spool: spool}
+	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, logged: &bytes.Buffer{}, spool: spool}
+	w.signer = api.NewSigner(private, w.clock)
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool}
 	for _, c := range change {
 		c(&cfg)
 	}
-	if w.server, err = api.New(log, log, model, w.verifier, func() time.Time { return clock().Add(time.Duration(w.ahead.Load())) }, cfg); err != nil {
+	if w.server, err = api.New(log, log, model, w.verifier, w.clock, cfg); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(w.server)
