@@ -43,7 +43,9 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView],
 		return nil, err
 	}
 	if to.at.IsZero() {
-		to.at.Position = s.model.Position()
+		if to.at, err = s.model.Now(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if to.at.Position < from.at.Position {
 		return nil, badParameter("query.from", "from 晚于 to；请交换二者", "from is later than to; exchange the two")

@@ -77,7 +77,7 @@ func (s *Server) lookUp(ctx context.Context, param string, w When) (moment, erro
 		}
 		instant = then
 	}
-	if m.at, err = s.model.Resolve(m.at); err != nil {
+	if m.at, err = s.model.Resolve(ctx, m.at); err != nil {
 		var beyond *projections.QueryError
 		if errors.As(err, &beyond) {
 			beyond.Param = param

@@ -84,7 +84,7 @@ func (m *Model) Entities(ctx context.Context, q EntitiesQuery) (Page[EntityRow],
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[EntityRow]{}, err
 	}
-	s, err := m.selectionAt(q.At)
+	s, err := m.selectionAt(ctx, q.At)
 	if err != nil {
 		return Page[EntityRow]{}, err
 	}

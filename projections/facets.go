@@ -182,7 +182,7 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[AgreementRow]{}, err
 	}
-	s, err := m.selectionAt(q.At)
+	s, err := m.selectionAt(ctx, q.At)
 	if err != nil {
 		return Page[AgreementRow]{}, err
 	}
@@ -211,7 +211,7 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 
 // Rights lists items of the rights-and-responsibilities matrices across labs.
 func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], error) {
-	s, err := m.selectionAt(q.At)
+	s, err := m.selectionAt(ctx, q.At)
 	if err != nil {
 		return Page[RightRow]{}, err
 	}
@@ -241,7 +241,7 @@ func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[Commi
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[CommitmentRow]{}, err
 	}
-	s, err := m.selectionAt(q.At)
+	s, err := m.selectionAt(ctx, q.At)
 	if err != nil {
 		return Page[CommitmentRow]{}, err
 	}

@@ -229,7 +229,7 @@ var labOrders = map[string]string{
 
 // Labs lists labs.
 func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
-	s, err := m.selectionAt(q.At)
+	s, err := m.selectionAt(ctx, q.At)
 	if err != nil {
 		return Page[LabRow]{}, err
 	}

@@ -50,14 +50,31 @@ func (e *NotYetError) Error() string {
 // Unwrap makes it an ErrNotFound.
 func (e *NotYetError) Unwrap() error { return ErrNotFound }
 
+// Now is the moment of all that the model holds, by its position, so that it
+// stays the same whatever is recorded later.
+func (m *Model) Now(ctx context.Context) (at Moment, err error) {
+	// By the file: whoever was told that an event is held finds it there.
+	if err = m.readers.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&at.Position); err != nil {
+		err = fmt.Errorf("projections: read the position: %w", err)
+	}
+	return at, err
+}
+
 // Resolve gives a moment its position: a moment of which only the day is given
 // is of what the model holds now. A position beyond that is a *QueryError.
-func (m *Model) Resolve(at Moment) (Moment, error) {
-	held := m.Position()
+func (m *Model) Resolve(ctx context.Context, at Moment) (Moment, error) {
+	if at.IsZero() {
+		return at, nil
+	}
+	now, err := m.Now(ctx)
+	if err != nil {
+		return at, err
+	}
+	held := now.Position
 	switch {
 	case at.Position > held:
 		return at, &QueryError{"as_of", domain.Textf("登记簿目前只到位置 %d；请填写不超过它的位置，或不填此参数", "the register holds events up to position %d as yet; give a position up to that one, or leave this out", held)}
-	case at.Position == 0 && !at.Day.IsZero():
+	case at.Position == 0:
 		at.Position = held
 	}
 	return at, nil
@@ -142,7 +159,7 @@ func (m *Model) ProgrammeAt(ctx context.Context, id uuid.UUID, at Moment) (*prog
 
 // past folds one stream as it was at a moment.
 func (m *Model) past(ctx context.Context, stream eventstore.Stream, at Moment) (s state, known uint64, updated time.Time, err error) {
-	if at, err = m.Resolve(at); err != nil {
+	if at, err = m.Resolve(ctx, at); err != nil {
 		return nil, 0, updated, err
 	}
 	var varints []byte
@@ -230,7 +247,7 @@ func (m *Model) EachLabAt(ctx context.Context, at Moment, each func(*lab.Lab) er
 	if at.IsZero() {
 		return m.EachLab(ctx, each)
 	}
-	at, err := m.Resolve(at)
+	at, err := m.Resolve(ctx, at)
 	if err != nil {
 		return err
 	}

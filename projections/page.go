@@ -83,8 +83,8 @@ type selection struct {
 }
 
 // selectionAt is a query about a moment, whose tables it reads.
-func (m *Model) selectionAt(at Moment) (selection, error) {
-	at, err := m.Resolve(at)
+func (m *Model) selectionAt(ctx context.Context, at Moment) (selection, error) {
+	at, err := m.Resolve(ctx, at)
 	return selection{at: at}, err
 }
 
