@@ -247,6 +247,32 @@ func (o *oracle) instants(m *Model) {
 	}
 }
 
+// replays requires that every step of a replay ends at what was known then.
+func (o *oracle) replays(r *register) {
+	for _, s := range o.streams {
+		events, _, err := r.log.Load(context.Background(), s, eventstore.Version{})
+		if err != nil {
+			o.t.Fatal(err)
+		}
+		err = Replay(events, func(step ReplayStep) error {
+			counts, _, _ := o.counts(s, Moment{Position: step.Position})
+			want := ""
+			if s.Kind == "lab" {
+				want = text(o.t, foldLab(s.ID, counts))
+			} else {
+				want = text(o.t, foldEntity(s.ID, counts))
+			}
+			if o.asked++; string(step.Document) != want {
+				o.t.Fatalf("%s replayed up to %d is\n%s\nwant\n%s", s, step.Position, step.Document, want)
+			}
+			return nil
+		})
+		if err != nil {
+			o.t.Fatal(err)
+		}
+	}
+}
+
 // all reads every page of a list.
 func all[R any](o *oracle, total int, ask func(Paging) (Page[R], error)) (rows []R) {
 	for p := (Paging{Limit: rapid.IntRange(1, 5).Draw(o.t, "limit")}); ; {
@@ -599,6 +625,7 @@ func TestOracle(t *testing.T) {
 			o.parts(f.Model, known)
 			o.parts(f.Model, known)
 		}
+		o.replays(r)
 		report, err := Verify(context.Background(), r.log, r.log, f.Model)
 		if err != nil || len(report.Differences) > 0 {
 			rt.Fatalf("verify: %v %+v", err, report.Differences)

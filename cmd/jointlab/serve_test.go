@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -160,5 +161,29 @@ func TestMetricsSayHowTheRegisterIsUsedAndHowFarItIsBehind(t *testing.T) {
 	}
 	if strings.Contains(w.body.String(), host.String()) {
 		t.Error("the metrics name a legal entity")
+	}
+}
+
+func TestARunningServersLabIsReplayedToWhatTheServerServes(t *testing.T) {
+	ctx, data := within(t), t.TempDir()
+	server := startServer(t, data, "--demo")
+	anyone := client{base: server.url, http: httpClient()}
+	var trail struct {
+		Items []struct {
+			Source   string `json:"source"`
+			Position uint64 `json:"position"`
+		} `json:"items"`
+	}
+	if err := anyone.get(ctx, "/v1/events?type=lab.record.corrected.v1&limit=1", &trail); err != nil {
+		t.Fatal(err)
+	}
+	lab, at := strings.TrimPrefix(trail.Items[0].Source, "/labs/"), fmt.Sprint(trail.Items[0].Position)
+	out := output(t, "replay", "--server", server.url, "--lab", lab, "--as-of", at)
+	if last := out[strings.LastIndex(out, "  position "):]; !strings.Contains(last, "  position "+at+" ") || !strings.Contains(last, "更正此前的登记") || !strings.Contains(last, "\n    ~ agreements/A1/signatures/") {
+		t.Errorf("the last step is not the correction with what it changed:\n%s", last)
+	}
+	server.stop(t)
+	if again := output(t, "replay", "--data", data, "--lab", lab, "--as-of", at); again != out {
+		t.Errorf("from the folder it reads otherwise:\n%s", again)
 	}
 }

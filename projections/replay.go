@@ -1,0 +1,59 @@
+package projections
+
+import (
+	"fmt"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// ReplayStep is one event of a stream and what it changed.
+type ReplayStep struct {
+	eventstore.Recorded
+	eventstore.Decoded
+	Changes  []Change // in the document; a correction may change what earlier events said
+	Document []byte   // as this event leaves it
+}
+
+// Replay folds a stream from its first event on, step by step. The events are
+// all there are of it up to some point, in order.
+func Replay(events []eventstore.Recorded, each func(ReplayStep) error) error {
+	var s state
+	var history []eventstore.Decoded
+	var before []byte
+	for i, r := range events {
+		d, err := eventstore.Decode(r.Body)
+		if err == nil && (r.Stream != events[0].Stream || d.Meta.Revision != uint64(i)) {
+			err = fmt.Errorf("it is not revision %d of %s", i, events[0].Stream)
+		}
+		if err != nil {
+			return fmt.Errorf("projections: replay event %s: %w", r.ID, err)
+		}
+		history = append(history, d)
+		_, corrects := domain.AsCorrection(d.Event)
+		switch {
+		case corrects:
+			s, err = fold(r.Stream, history, domain.Date{})
+		default:
+			if s == nil {
+				s = states[r.Stream.Kind](r.Stream.ID)
+			}
+			err = apply(s, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
+		}
+		step := ReplayStep{Recorded: r, Decoded: d}
+		if err == nil {
+			step.Document, err = s.document()
+		}
+		if err == nil {
+			step.Changes, err = Changes(before, step.Document)
+		}
+		if err != nil {
+			return fmt.Errorf("projections: replay event %s: %w", r.ID, err)
+		}
+		before = step.Document
+		if err := each(step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
