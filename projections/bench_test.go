@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,6 +61,11 @@ func life(host, partner domain.EntityRef, i int) []domain.Event {
 // fill writes n events into a new ledger in dir, twenty a lab.
 func fill(b *testing.B, dir string, n int) {
 	b.Helper()
+	fillWith(b, dir, n, 20)
+}
+
+func fillWith(b *testing.B, dir string, n, perLab int) {
+	b.Helper()
 	log, err := jetstream.Open(context.Background(), jetstream.Config{Dir: dir})
 	if err != nil {
 		b.Fatal(err)
@@ -71,7 +77,7 @@ func fill(b *testing.B, dir string, n int) {
 	for done := 0; done < n; {
 		s := labStream()
 		var pending []eventstore.Pending
-		for i, e := range life(host, partner, done) {
+		for i, e := range life(host, partner, done)[:perLab] {
 			at = at.Add(time.Second)
 			p, err := eventstore.Encode(s, domain.Meta{ID: uuid.New(), Revision: uint64(i), Time: at, Actor: actor, Command: uuid.New(), Policy: lab.Policy}, e)
 			if err != nil {
@@ -155,4 +161,50 @@ func BenchmarkRebuild(b *testing.B) {
 	b.ReportMetric(events/read.Seconds(), "bare/s")
 	b.ReportMetric(events/built.Seconds(), "rebuilt/s")
 	b.ReportMetric(read.Seconds()/built.Seconds(), "ratio")
+}
+
+// BenchmarkPast asks for a page of labs, and of items across labs, now and as
+// of half-way, beside each other: the same ledger with twice the history of
+// each lab says whether the log or the rows are paid for.
+func BenchmarkPast(b *testing.B) {
+	for _, events := range []int{10, 20} {
+		b.Run(fmt.Sprintf("1000 labs of %d events", events), func(b *testing.B) {
+			dir, ctx := b.TempDir(), b.Context()
+			fillWith(b, dir, 1000*events, events)
+			log, err := jetstream.Open(ctx, jetstream.Config{Dir: dir})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer log.Close()
+			m, err := Open(ctx, filepath.Join(b.TempDir(), "model.db"), log, log)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer m.Close()
+			then := Moment{Position: eventstore.Position(500 * events), Day: date("2021-01-01")}
+			took := map[string]time.Duration{}
+			ask := func(what string, question func() (int, error)) {
+				start := time.Now()
+				if total, err := question(); err != nil || total == 0 {
+					b.Fatal(what, total, err)
+				}
+				took[what] += time.Since(start)
+			}
+			for b.Loop() {
+				for when, at := range map[string]Moment{"now": {}, "then": then} {
+					ask("labs "+when, func() (int, error) {
+						p, err := m.Labs(ctx, LabsQuery{At: at, Status: []lab.Status{lab.StatusIncubating, lab.StatusProposed}, Sort: "name_zh", Today: date("2024-01-01")})
+						return p.Total, err
+					})
+					ask("rights "+when, func() (int, error) {
+						p, err := m.Rights(ctx, RightsQuery{At: at, Kind: lab.Right})
+						return p.Total, err
+					})
+				}
+			}
+			for what, d := range took {
+				b.ReportMetric(float64(d.Microseconds())/1000/float64(b.N), strings.ReplaceAll(what, " ", "-")+"-ms")
+			}
+		})
+	}
 }

@@ -351,8 +351,8 @@ func list[T any](ctx context.Context, m *Model, p Paging, table string, orders m
 			item, err := row(document, revision, time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC())
 			page.Items = append(page.Items, item)
 			return err
-		}, with+"SELECT n, events, created, updated, document, key FROM (SELECT n, events, created, updated, "+by+" AS key"+from+s.String()+
-			" ORDER BY key"+direction+", n"+direction+" LIMIT ?) JOIN documents USING (n) ORDER BY key"+direction+", n"+direction,
+		}, with+"SELECT n, events, created, updated, document, key FROM (SELECT n, "+by+" AS key"+from+s.String()+
+			" ORDER BY key"+direction+", n"+direction+" LIMIT ?) JOIN streams USING (n) JOIN documents USING (n) ORDER BY key"+direction+", n"+direction,
 			slices.Concat(sortArgs, s.args, []any{limit + 1})...)
 	})
 	return page, listError(err, table)

@@ -67,8 +67,8 @@ func (at Moment) tables() string {
 	for i, k := range versioned {
 		b.WriteString([]string{"WITH ", ", "}[min(i, 1)])
 		columns, keys := strings.Join(append(k.keys[:len(k.keys):len(k.keys)], k.rest...), ", "), strings.Join(k.keys, ", ")
-		if k.alone { // one look-up a stream
-			fmt.Fprintf(&b, "%s AS NOT MATERIALIZED (SELECT v.%s FROM main.streams JOIN %s v ON v.n = streams.n AND v.at = (%s) WHERE NOT gone)",
+		if k.alone { // one look-up a stream, in this order
+			fmt.Fprintf(&b, "%s AS NOT MATERIALIZED (SELECT v.%s FROM main.streams CROSS JOIN %s v ON v.n = streams.n AND v.at = (%s) WHERE NOT gone)",
 				k.table, strings.ReplaceAll(columns, ", ", ", v."), k.versions(), last(k))
 			continue
 		}
@@ -78,7 +78,7 @@ func (at Moment) tables() string {
 	}
 	fmt.Fprintf(&b, `, streams AS NOT MATERIALIZED (SELECT n, kind, id, known(positions, %[1]d) AS events, created,
 		(SELECT recorded(substr(records, (last - 1) %% %[2]d * %[3]d + 1, %[3]d)) FROM trail WHERE block = (last - 1) / %[2]d) AS updated
-		FROM (SELECT *, lastknown(positions, %[1]d) AS last FROM main.streams) WHERE last > 0)`, int64(at.Position), blockEvents, recordBytes)
+		FROM (SELECT *, lastknown(positions, %[1]d) AS last FROM main.streams))`, int64(at.Position), blockEvents, recordBytes)
 	b.WriteString(`, documents AS NOT MATERIALIZED (SELECT streams.n, coalesce(`)
 	for i, k := range versioned {
 		if k.table == "labs" || k.table == "entities" {

@@ -53,13 +53,19 @@ var versioned = []kept{
 
 func (k kept) versions() string { return k.table + "_versions" }
 
-// versionsSchema makes the tables of versions. Columns have no types, so that
-// values come back as they were put in.
+// versionsSchema makes the tables of versions. Numbers of keys are declared as
+// such, or look-ups by other tables' numbers would not use the key; all else
+// has no type, so that values come back as they were put in.
 func versionsSchema() string {
 	var b strings.Builder
 	for _, k := range versioned {
-		keys := strings.Join(k.keys, ", ")
-		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at)) WITHOUT ROWID;\n", k.versions(), strings.Join(slices.Concat(k.keys, []string{"at", "gone"}, k.rest), ", "), keys)
+		columns := strings.Join(slices.Concat(k.keys, []string{"at INTEGER", "gone"}, k.rest), ", ")
+		columns = strings.Replace(k.keys[0]+" INTEGER"+columns[len(k.keys[0]):], " no,", " no INTEGER,", 1)
+		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at))", k.versions(), columns, strings.Join(k.keys, ", "))
+		if !k.alone { // rows with a summary are long, and look-ups by key should not wade through them
+			b.WriteString(" WITHOUT ROWID")
+		}
+		b.WriteString(";\n")
 	}
 	b.WriteString("CREATE VIRTUAL TABLE past_search USING fts5 (words, content='', contentless_delete=1, tokenize='unicode61 remove_diacritics 2');\n")
 	return b.String()
