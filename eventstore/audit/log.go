@@ -1,0 +1,394 @@
+package audit
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// What is in the folder log/ of a data folder, beside the tree.
+const (
+	logFolder      = "log"
+	checkpointFile = "checkpoint" // the last one known, as published
+	signerFile     = "signer"     // the verifier key it was signed with
+)
+
+// Published is a checkpoint on a board, with the verifier key of its signer.
+// Sequence is the board's number of it; 0: there is none yet.
+type Published struct {
+	Note     []byte
+	Key      string
+	Sequence uint64
+}
+
+// Board is where the checkpoints of a ledger are published, by whichever nodes
+// share the ledger. What is on it is never taken down.
+type Board interface {
+	// Last is the last checkpoint published.
+	Last(ctx context.Context) (Published, error)
+	// Publish adds one after the one with sequence after; eventstore.ErrConflict
+	// says that another is there by now.
+	Publish(ctx context.Context, after uint64, note []byte, key string) error
+}
+
+// Config says what a log is made from. Ledger must be set.
+type Config struct {
+	Dir       string // the data folder; "": the current one
+	Origin    string // of a key to be made; "": one that nobody else has
+	Ledger    eventstore.Ledger
+	Board     Board           // nil: checkpoints are kept in Dir only
+	Alone     bool            // no other node shares the ledger, so a key that is not the log's is a problem
+	Witnesses []note.Verifier // whose cosignatures are taken in
+	Pause     time.Duration   // shortest time between two checkpoints; 0: a second
+	Logger    *slog.Logger    // nil: nothing is logged
+}
+
+// Log is the Merkle log of a ledger. It may be used by many goroutines at once.
+type Log struct {
+	cfg  Config
+	dir  string
+	key  *Key
+	tree *tree
+	grew chan struct{}
+
+	running sync.Mutex // held by Run and Check
+
+	mu       sync.Mutex // guards the rest
+	signer   string     // verifier key of whoever signs this log's checkpoints; "": nobody has yet
+	last     Checkpoint // the last one known; its Note is nil where there is none
+	agrees   bool       // last was compared with the tree
+	sequence uint64     // of last on the board
+	problems []string
+	stalled  error
+	changed  chan struct{} // closed when any of these changes
+}
+
+// Open opens the log kept in a data folder, or begins one. Run makes it follow
+// the ledger.
+func Open(cfg Config) (*Log, error) {
+	if cfg.Pause == 0 {
+		cfg.Pause = time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	l := &Log{cfg: cfg, dir: filepath.Join(cfg.Dir, logFolder), grew: make(chan struct{}, 1), changed: make(chan struct{})}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("audit: open the log: %w", err)
+	}
+	var err error
+	if l.key, err = LoadOrCreateKey(cfg.Dir, cfg.Origin); err != nil {
+		return nil, err
+	}
+	if l.tree, err = openTree(l.dir); err != nil {
+		return nil, fmt.Errorf("audit: open the log: %w", err)
+	}
+	if err := l.recall(); err != nil {
+		return nil, errors.Join(err, l.tree.close())
+	}
+	return l, nil
+}
+
+// Close closes the log's files. Run must have returned.
+func (l *Log) Close() error { return l.tree.close() }
+
+// recall reads the last checkpoint from the folder.
+func (l *Log) recall() error {
+	signed, err := os.ReadFile(filepath.Join(l.dir, checkpointFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	key, err2 := os.ReadFile(filepath.Join(l.dir, signerFile))
+	if err := errors.Join(err, err2); err != nil {
+		return fmt.Errorf("audit: read the last checkpoint: %w", err)
+	}
+	if err := l.learn(Published{Note: signed, Key: strings.TrimSpace(string(key))}); err != nil {
+		l.stop(err)
+	}
+	if l.last.Size <= l.tree.size.Load() {
+		// A tree that was damaged is made anew by Run; one that agrees can be
+		// read at once, whatever has become of the ledger.
+		root, err := l.tree.root(l.last.Size)
+		l.agrees = err == nil && root == l.last.Root
+	}
+	return nil
+}
+
+// Key is the verifier key of this log's checkpoints: of whoever signed the
+// last one, which as a rule is this node.
+func (l *Log) Key() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.signer == "" {
+		return l.key.Public()
+	}
+	return l.signer
+}
+
+// Problems says what stopped the signing of checkpoints, and what to do.
+// Nothing is signed while there is any; reading goes on.
+func (l *Log) Problems() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	problems := slices.Clone(l.problems)
+	if l.stalled != nil {
+		problems = append(problems, l.stalled.Error())
+	}
+	return problems
+}
+
+// stall notes why the log does not come on for now; nil: it does.
+func (l *Log) stall(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if reason != nil {
+		l.cfg.Logger.Warn("the log does not come on; it keeps trying", "error", reason)
+	}
+	l.stalled = reason
+}
+
+// Checkpoint is the last checkpoint that agrees with the tree, with the
+// cosignatures it has. False: there is none yet.
+func (l *Log) Checkpoint() (Checkpoint, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last, l.agrees
+}
+
+// Wait returns the first checkpoint of size events or more. It fails with
+// *BeyondError when ctx ends before there is one.
+func (l *Log) Wait(ctx context.Context, size int64) (Checkpoint, error) {
+	for {
+		l.mu.Lock()
+		last, agrees, changed := l.last, l.agrees, l.changed
+		l.mu.Unlock()
+		if agrees && last.Size >= size {
+			return last, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return Checkpoint{}, &BeyondError{size, last.Size}
+		}
+	}
+}
+
+// stop stops the signing for a reason.
+func (l *Log) stop(reason error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.problems = append(l.problems, strings.TrimPrefix(reason.Error(), "audit: "))
+	l.announce()
+	l.cfg.Logger.Error("no checkpoint is signed any more", "reason", reason)
+}
+
+// announce wakes those who wait. mu is held.
+func (l *Log) announce() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+// Run reads the ledger through once and compares it with the tree, then follows
+// it and signs a checkpoint when it has grown, at most one a Pause. It returns
+// when ctx ends, after a last checkpoint, or with a *ContradictionError. While
+// the ledger or the disk does not answer it keeps trying, and says so in
+// Problems.
+func (l *Log) Run(ctx context.Context) error {
+	l.running.Lock()
+	defer l.running.Unlock()
+	compared := false
+	for {
+		err := l.run(ctx, &compared)
+		var contradiction *ContradictionError
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &contradiction):
+			l.stop(contradiction)
+			return err
+		}
+		l.stall(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(l.cfg.Pause):
+		}
+	}
+}
+
+func (l *Log) run(ctx context.Context, compared *bool) error {
+	if !*compared {
+		if err := l.compare(ctx, nil); err != nil {
+			return err
+		}
+		*compared = true
+	}
+	running, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var following sync.WaitGroup
+	following.Go(func() {
+		cancel(l.cfg.Ledger.Follow(running, eventstore.Position(l.tree.size.Load()), l.take))
+	})
+	for running.Err() == nil {
+		if err := l.round(running); err != nil && running.Err() == nil {
+			cancel(err)
+			break
+		}
+		l.stall(nil)
+		rested := time.After(l.cfg.Pause)
+		var again <-chan time.Time // nil: only growth calls for another round
+		if last, agrees := l.Checkpoint(); !agrees || last.Size < l.tree.size.Load() {
+			again = rested
+		}
+		select {
+		case <-running.Done():
+		case <-again:
+		case <-l.grew:
+			select { // a burst becomes one checkpoint
+			case <-running.Done():
+			case <-rested:
+			}
+		}
+	}
+	following.Wait()
+	if ctx.Err() != nil { // asked to stop: what is in the tree is signed
+		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer done()
+		return l.round(ctx)
+	}
+	return context.Cause(running)
+}
+
+// take adds events to the tree.
+func (l *Log) take(events []eventstore.Recorded) error {
+	if want := positionOf(l.tree.size.Load()); events[0].Position != want {
+		return fmt.Errorf("audit: the ledger gave position %d where %d belongs", events[0].Position, want)
+	}
+	entries := make([]Entry, len(events))
+	for i, e := range events {
+		entries[i] = sha256.Sum256(e.Body)
+	}
+	if err := l.tree.append(entries); err != nil {
+		return err
+	}
+	select {
+	case l.grew <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+// round learns what others have published and signs what is not under a
+// checkpoint yet.
+func (l *Log) round(ctx context.Context) error {
+	if err := l.hear(ctx); err != nil {
+		return err
+	}
+	if err := l.settle(); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	last, agrees, signer, sequence := l.last, l.agrees, l.signer, l.sequence
+	l.mu.Unlock()
+	size := l.tree.size.Load()
+	if last.Note != nil && (!agrees || last.Size >= size) {
+		return nil
+	}
+	if signer != "" && signer != l.key.Public() {
+		if l.cfg.Alone {
+			return contradicts(0, "this log was signed with the key %s, and %s holds %s; put the right key back from a backup", signer, KeyFile, l.key.Public())
+		}
+		return nil // the node that holds that key signs
+	}
+	root, err := l.tree.root(size)
+	if err != nil {
+		return err
+	}
+	made, err := l.key.sign(size, root)
+	if err != nil {
+		return err
+	}
+	if l.cfg.Board != nil {
+		err := l.cfg.Board.Publish(ctx, sequence, made.Note, l.key.Public())
+		if errors.Is(err, eventstore.ErrConflict) {
+			return nil // another node was quicker; the next round learns what it published
+		}
+		if err != nil {
+			return fmt.Errorf("audit: publish the checkpoint of %d events: %w", size, err)
+		}
+		sequence++ // if it is not, the next round learns it
+	}
+	if err := l.learn(Published{made.Note, l.key.Public(), sequence}); err != nil {
+		return err
+	}
+	return l.settle()
+}
+
+// learn takes in a checkpoint that somebody published: it must be signed with
+// the one key this log is signed with, and sizes only grow.
+func (l *Log) learn(p Published) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last.Note != nil && bytes.Equal(l.last.Note, p.Note) {
+		l.sequence = max(l.sequence, p.Sequence)
+		return nil
+	}
+	if l.signer != "" && l.signer != p.Key {
+		return contradicts(0, "this log was signed with the key %s, and now somebody publishes checkpoints signed with %s; find out who", l.signer, p.Key)
+	}
+	verifier, err := note.NewVerifier(p.Key)
+	if err != nil {
+		return contradicts(0, "a checkpoint was published with %q for its key, which is none", p.Key)
+	}
+	c, err := openCheckpoint(p.Note, verifier)
+	switch {
+	case err != nil:
+		return contradicts(0, "what was published is no checkpoint: %v", err)
+	case c.Size < l.last.Size:
+		return contradicts(positionOf(c.Size), "the checkpoint of %d events was published after that of %d", c.Size, l.last.Size)
+	case c.Size == l.last.Size && l.last.Note != nil && c.Root != l.last.Root:
+		return contradicts(positionOf(c.Size-1), "two checkpoints of %d events were signed: %s and %s", c.Size, c.Root, l.last.Root)
+	}
+	l.last, l.agrees, l.signer, l.sequence = c, false, p.Key, max(l.sequence, p.Sequence)
+	l.announce()
+	return nil
+}
+
+// settle compares the last checkpoint with the tree, once that has come so far,
+// and writes it down.
+func (l *Log) settle() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.last.Note == nil || l.agrees || l.last.Size > l.tree.size.Load() {
+		return nil
+	}
+	root, err := l.tree.root(l.last.Size)
+	if err != nil {
+		return err
+	}
+	if root != l.last.Root {
+		return contradicts(0, "the ledger's first %d events have the root %s, and a checkpoint with the root %s was signed for them: an event was changed; restore the ledger from a backup (jointlab audit check)", l.last.Size, root, l.last.Root)
+	}
+	if err := replaceFile(filepath.Join(l.dir, signerFile), []byte(l.signer+"\n")); err != nil {
+		return fmt.Errorf("audit: keep the checkpoint: %w", err)
+	}
+	if err := replaceFile(filepath.Join(l.dir, checkpointFile), l.last.Note); err != nil {
+		return fmt.Errorf("audit: keep the checkpoint: %w", err)
+	}
+	l.agrees = true
+	l.announce()
+	return nil
+}
