@@ -96,3 +96,13 @@ func replaceFile(name string, content []byte) error {
 	}
 	return errors.Join(dir.Sync(), dir.Close())
 }
+
+// OpenCheckpoint reads a checkpoint that the log with a verifier key has
+// signed. Cosignatures by those of the witnesses that are given are checked too.
+func OpenCheckpoint(signed []byte, key string, witnesses ...note.Verifier) (Checkpoint, error) {
+	verifier, err := note.NewVerifier(strings.TrimSpace(key))
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("audit: %q is no verifier key (<name>+<hash>+<base64>): %w", key, err)
+	}
+	return openCheckpoint(signed, verifier, witnesses...)
+}

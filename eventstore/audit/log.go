@@ -72,6 +72,7 @@ type Log struct {
 	last     Checkpoint // the last one known; its Note is nil where there is none
 	agrees   bool       // last was compared with the tree
 	sequence uint64     // of last on the board
+	cosigned Checkpoint // the last one that a witness has cosigned
 	problems []string
 	stalled  error
 	changed  chan struct{} // closed when any of these changes
@@ -125,7 +126,7 @@ func (l *Log) recall() error {
 		root, err := l.tree.root(l.last.Size)
 		l.agrees = err == nil && root == l.last.Root
 	}
-	return nil
+	return l.recallCosigned()
 }
 
 // Key is the verifier key of this log's checkpoints: of whoever signed the
@@ -161,8 +162,8 @@ func (l *Log) stall(reason error) {
 	l.stalled = reason
 }
 
-// Checkpoint is the last checkpoint that agrees with the tree, with the
-// cosignatures it has. False: there is none yet.
+// Checkpoint is the last checkpoint that agrees with the tree. False: there is
+// none yet.
 func (l *Log) Checkpoint() (Checkpoint, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,0 +1,82 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/audit"
+)
+
+const (
+	boardStream  = "CHECKPOINTS"
+	boardSubject = "jointlab.checkpoint"
+	verifierKey  = "Jointlab-Verifier-Key"
+)
+
+// Board is the stream CHECKPOINTS: every checkpoint of the ledger's log, in the
+// order in which they were signed, each a signed note on the subject
+// jointlab.checkpoint with the key that verifies it in the header
+// Jointlab-Verifier-Key. Like the ledger it is never edited.
+type Board struct{ log *Log }
+
+var _ audit.Board = Board{}
+
+// Board is where this ledger's checkpoints are published. The stream is made if
+// it is missing.
+func (l *Log) Board(ctx context.Context) (Board, error) {
+	if _, err := l.js.Stream(ctx, boardStream); !errors.Is(err, natsjs.ErrStreamNotFound) {
+		return Board{l}, err
+	}
+	config := streamConfig(l.replicas)
+	config.Name, config.Subjects = boardStream, []string{boardSubject}
+	config.Description = "jointlab: signed checkpoints of the ledger. Never edit, purge or delete."
+	config.AllowAtomicPublish = false
+	if _, err := l.js.CreateStream(ctx, config); err != nil && !errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
+		return Board{}, fmt.Errorf("jetstream: make stream %s: %w", boardStream, err)
+	}
+	return Board{l}, nil
+}
+
+// Last is the last checkpoint published, as the stream's leader knows it.
+func (b Board) Last(ctx context.Context) (audit.Published, error) {
+	doing := "read the end of stream " + boardStream
+	last, err := b.log.lastOnLeader(ctx, boardStream, boardSubject)
+	if err != nil {
+		return audit.Published{}, unavailable(ctx, doing, err)
+	}
+	if last.Seq == 0 {
+		return audit.Published{}, nil
+	}
+	header, err := nats.DecodeHeadersMsg(last.Header)
+	if err != nil {
+		return audit.Published{}, fmt.Errorf("jetstream: %s: %w", doing, err)
+	}
+	return audit.Published{Note: last.Data, Key: header.Get(verifierKey), Sequence: last.Seq}, nil
+}
+
+// Publish adds a checkpoint if the stream still ends at after.
+func (b Board) Publish(ctx context.Context, after uint64, note []byte, key string) error {
+	l := b.log
+	ctx, cancel := context.WithTimeout(ctx, l.answer)
+	defer cancel()
+	_, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: boardSubject, Data: note, Header: nats.Header{
+		verifierKey:                  {key},
+		natsjs.ExpectedStreamHeader:  {boardStream},
+		natsjs.ExpectedLastSeqHeader: {strconv.FormatUint(after, 10)},
+	}}, natsjs.WithRetryAttempts(0))
+	var answer *natsjs.APIError
+	errors.As(err, &answer)
+	switch {
+	case err == nil:
+		return nil
+	case isCode(answer, codeWrongSequence, codeWrongSequenceConstant):
+		return fmt.Errorf("jetstream: publish a checkpoint: %w: %w", eventstore.ErrConflict, err)
+	}
+	return unavailable(ctx, "publish a checkpoint", err)
+}
