@@ -12,6 +12,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -155,6 +156,7 @@ func problemOf(err error) *Problem {
 		stale    *eventstore.StaleError
 		reused   *eventstore.ReusedError
 		query    *projections.QueryError
+		beyond   *audit.BeyondError
 	)
 	switch {
 	case errors.As(err, &problem):
@@ -175,6 +177,9 @@ func problemOf(err error) *Problem {
 		return newProblem("document-missing", "登记簿没有保存此文件", "the register does not hold this document")
 	case errors.Is(err, eventstore.ErrDocumentChanged):
 		return newProblem("document-changed", "所保存的文件与其摘要不符，或已不完整", "the document held does not have its digest, or is not whole")
+	case errors.As(err, &beyond):
+		return newProblem("not-found", "所问的大小为 %d，而最近的检查点或所给的树只到 %d；请稍后再试，或换用较小的值",
+			"that takes %d events, and the last checkpoint, or the tree asked for, is of %d; ask again later, or for less", beyond.Asked, beyond.Size)
 	case errors.Is(err, projections.ErrNotFound):
 		if p := notYet(err); p != nil {
 			return p

@@ -235,6 +235,7 @@ func (s *Server) registerQueries() {
 	s.registerNotices()
 	s.registerClauses()
 	s.registerDiff()
+	s.registerAudit()
 }
 
 func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {

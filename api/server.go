@@ -28,6 +28,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -39,6 +40,7 @@ type Config struct {
 	AnonymousRead bool            // queries need no token; a bad token is refused all the same
 	Patience      time.Duration   // how long an answer waits for the read model; 0: 5 seconds
 	Problems      func() []string // why the store may not be written to; nil: it always may
+	Log           *audit.Log      // proves that the ledger was not changed; nil: nothing is proved
 	Limits        Limits          // how much one caller may ask for
 
 	// Observe is told of every answer: the route is the table's, with its

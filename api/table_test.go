@@ -21,6 +21,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -153,7 +154,12 @@ func TestNobodyBothSubmitsAndDecides(t *testing.T) {
 // documented is a server that only shows its document.
 func documented(t *testing.T) *Server {
 	t.Helper()
-	s, err := New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{})
+	log, err := audit.Open(audit.Config{Dir: t.TempDir()}) // and never run
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	s, err := New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}

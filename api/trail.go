@@ -293,6 +293,11 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 	for _, problem := range s.cfg.Problems() {
 		add("store", "存储不可写：%s", "the store may not be written to: %s", problem)
 	}
+	if s.cfg.Log != nil {
+		for _, problem := range s.cfg.Log.Problems() {
+			add("log", "不再签署检查点：%s", "no checkpoint is signed: %s", problem)
+		}
+	}
 	h := s.model.Health(ctx)
 	switch {
 	case h.Stopped != nil:

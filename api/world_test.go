@@ -20,6 +20,7 @@ import (
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -42,6 +43,7 @@ type world struct {
 	ahead    atomic.Int64 // nanoseconds since today, on the server's clock
 	logged   *bytes.Buffer
 	spool    string // where documents wait
+	proof    *audit.Log
 }
 
 // clock is the server's, and the one tokens are issued by.
@@ -68,13 +70,20 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); model.Run(ctx) }()
 
+	proof, err := audit.Open(audit.Config{Dir: dir, Ledger: log, Alone: true, Pause: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	proved := make(chan struct{})
+	go func() { defer close(proved); proof.Run(ctx) }()
+
 	public, private, err := ed25519.GenerateKey(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, logged: &bytes.Buffer{}, spool: spool}
+	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &bytes.Buffer{}, spool: spool}
 	w.signer = api.NewSigner(private, w.clock)
-	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool}
+	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool, Log: proof}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -87,6 +96,10 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 		srv.Close()
 		stop()
 		<-stopped
+		<-proved
+		if err := proof.Close(); err != nil {
+			t.Error(err)
+		}
 		if err := model.Close(); err != nil {
 			t.Error(err)
 		}

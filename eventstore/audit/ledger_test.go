@@ -2,7 +2,6 @@ package audit_test
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"sync"
@@ -204,5 +203,3 @@ func (r *running) contradiction() *audit.ContradictionError {
 	}
 	return c
 }
-
-func entry(body []byte) [32]byte { return sha256.Sum256(body) }

@@ -3,17 +3,19 @@ package audit_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/mod/sumdb/tlog"
 	"pgregory.net/rapid"
 
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
+	"github.com/jointlab/jointlab/eventstore/audit/audittest"
 )
 
 func TestTheTreeIsThatOfRFC6962AndOfTheLedgerAlone(t *testing.T) {
@@ -30,7 +32,7 @@ func TestTheTreeIsThatOfRFC6962AndOfTheLedgerAlone(t *testing.T) {
 		r.signed(n)
 		l.add(rapid.IntRange(0, 300).Draw(t, "more"))
 		c := r.signed(len(l.events))
-		if want := rootOf(bodies(l)); c.Root != want {
+		if want := rootOf(l, len(l.events)); c.Root != want {
 			t.Fatalf("%d events: %s, want %x", len(l.events), c.Root, want)
 		}
 		if c.Size == 0 {
@@ -42,24 +44,24 @@ func TestTheTreeIsThatOfRFC6962AndOfTheLedgerAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		leaf := leafHash(entry(l.events[at-1].Body))
-		if p.Leaf != leaf || !included(leaf, at-1, size, hashes(p.Path), rootOf(bodies(l)[:size])) {
+		leaf := audittest.LeafHash(sha256.Sum256(l.events[at-1].Body))
+		if p.Leaf != leaf || !audittest.Included(leaf, at-1, size, hashes(p.Path), rootOf(l, int(size))) {
 			t.Fatalf("position %d in %d is not proved", at, size)
 		}
 		// Its sides are enough to come to the root, without knowing the index.
-		sum := leaf
+		sum := tlog.Hash(leaf)
 		for _, s := range p.Path {
 			if s.Left {
-				sum = nodeHash(s.Hash, sum)
+				sum = audittest.NodeHash(s.Hash, sum)
 			} else {
-				sum = nodeHash(sum, s.Hash)
+				sum = audittest.NodeHash(sum, s.Hash)
 			}
 		}
 		if sum != p.Root {
 			t.Fatalf("position %d in %d: the sides lead to another root", at, size)
 		}
 		roots, path, err := r.Consistency(size, c.Size)
-		if err != nil || !consistent(size, c.Size, roots[0], roots[1], raw(path)) {
+		if err != nil || !audittest.Consistent(size, c.Size, roots[0], roots[1], raw(path)) {
 			t.Fatalf("%d to %d: %v", size, c.Size, err)
 		}
 	})
@@ -123,7 +125,7 @@ func TestATreeThatWasTornOrDamagedIsMadeAnew(t *testing.T) {
 			}
 			r = start(t, config(dir, l))
 			l.add(1)
-			if c := r.signed(301); c.Root != rootOf(bodies(l)) {
+			if c := r.signed(301); c.Root != rootOf(l, len(l.events)) {
 				t.Errorf("%s", c.Root)
 			}
 			for at := range eventstore.Position(300) {
@@ -169,7 +171,7 @@ func TestALedgerThatWasChangedIsCaughtAndNothingMoreIsSigned(t *testing.T) {
 			l.draw(c.now)
 			r = start(t, cfg)
 			if c.at == 0 {
-				if got := r.signed(len(l.events)); got.Root != rootOf(bodies(l)) || len(r.Problems()) > 0 {
+				if got := r.signed(len(l.events)); got.Root != rootOf(l, len(l.events)) || len(r.Problems()) > 0 {
 					t.Error(got.Root, r.Problems())
 				}
 				return
@@ -358,24 +360,26 @@ func TestTheKeyIsMadeOnceAndKeptToItsOrigin(t *testing.T) {
 	}
 }
 
-func bodies(l *ledger) (b [][]byte) {
+// rootOf is the root over the first events of a ledger, from the RFC alone.
+func rootOf(l *ledger, size int) tlog.Hash {
 	events, _ := l.after(0)
-	for _, e := range events {
-		b = append(b, e.Body)
+	var leaves []audittest.Hash
+	for _, e := range events[:size] {
+		leaves = append(leaves, audittest.LeafHash(sha256.Sum256(e.Body)))
 	}
-	return b
+	return audittest.Root(leaves)
 }
 
-func hashes(path []audit.Sibling) (h [][32]byte) {
+func hashes(path []audit.Sibling) (h []audittest.Hash) {
 	for _, s := range path {
 		h = append(h, s.Hash)
 	}
 	return h
 }
 
-func raw[H ~[32]byte](path []H) (h [][32]byte) {
+func raw(path []tlog.Hash) (h []audittest.Hash) {
 	for _, p := range path {
 		h = append(h, p)
 	}
-	return slices.Clip(h)
+	return h
 }

@@ -46,6 +46,8 @@ func (l *Log) Board(ctx context.Context) (Board, error) {
 // Last is the last checkpoint published, as the stream's leader knows it.
 func (b Board) Last(ctx context.Context) (audit.Published, error) {
 	doing := "read the end of stream " + boardStream
+	ctx, cancel := context.WithTimeout(ctx, b.log.answer)
+	defer cancel()
 	last, err := b.log.lastOnLeader(ctx, boardStream, boardSubject)
 	if err != nil {
 		return audit.Published{}, unavailable(ctx, doing, err)
@@ -53,7 +55,7 @@ func (b Board) Last(ctx context.Context) (audit.Published, error) {
 	if last.Seq == 0 {
 		return audit.Published{}, nil
 	}
-	header, err := nats.DecodeHeadersMsg(last.Header)
+	header, err := last.header()
 	if err != nil {
 		return audit.Published{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 	}
