@@ -18,6 +18,7 @@ import (
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/esdb"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/eventstore/relay"
@@ -38,6 +39,7 @@ type settings struct {
 	natsURL     string
 	credentials string
 	replicas    int
+	origin      string
 }
 
 // The stores a register can be kept in.
@@ -54,6 +56,7 @@ func storeFlags(cmd *cobra.Command, s *settings) {
 	f.StringVar(&s.esdbURL, "esdb-url", "", "EventStoreDB to use with --store eventstoredb, e.g. esdb+discover://db:2113")
 	f.StringVar(&s.natsURL, "nats-url", "", "NATS to use with --store nats, or for the ledger of eventstoredb: nats://a:4222,nats://b:4222")
 	f.StringVar(&s.credentials, "nats-credentials", "", "file of credentials for that NATS")
+	f.StringVar(&s.origin, "log-origin", "", originHelp)
 	f.IntVar(&s.replicas, "nats-replicas", 0, "on how many servers of that NATS each event is kept; 3 for a cluster")
 }
 
@@ -83,15 +86,17 @@ type register struct {
 	log     *jetstream.Log // the ledger, and the store unless db is
 	relay   *relay.Relay   // from db onto the ledger; nil without db
 	model   *projections.Model
+	proof   *audit.Log // of log
 	signer  *api.Signer
 	handler *api.Server
 
-	stop      context.CancelFunc // ends the relay and the follower
+	stop      context.CancelFunc // ends the relay and the followers
 	following sync.WaitGroup
 }
 
 type registerConfig struct {
 	anonymousRead bool
+	witnesses     string // file of the keys of witnesses whose cosignatures are taken in; "": none are
 	limits        api.Limits
 	metrics       *metrics           // nil: nobody reads them
 	cert, key     string             // files of the server's certificate; "": plain HTTP
@@ -158,6 +163,16 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 			cfg.logger.Error("the read model has stopped; it serves what it holds", "error", err)
 		}
 	})
+	witnesses, err := readWitnesses(cfg.witnesses)
+	if err != nil {
+		return nil, err
+	}
+	if r.proof, err = audit.Open(audit.Config{
+		Dir: s.data, Origin: s.origin, Ledger: log, Board: log.Board(), Alone: s.natsURL == "", Witnesses: witnesses, Logger: cfg.logger,
+	}); err != nil {
+		return nil, err
+	}
+	r.following.Go(func() { r.proof.Run(following) }) // it logs why it ends, and says so in Problems
 	var store eventstore.Store = log
 	if db != nil {
 		store, r.relay = db, relay.New(db.All(), log.RelayTarget())
@@ -177,7 +192,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 	}
 	answering := api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
-		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data,
+		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof,
 	}
 	if cfg.metrics != nil {
 		cfg.metrics.watch(r)
@@ -245,13 +260,16 @@ func (r *register) relayed(ctx context.Context) error {
 	return err
 }
 
-// close stops the relay and the follower, then closes the model and the stores.
+// close stops the relay and the followers, then closes what they wrote and the stores.
 func (r *register) close() error {
 	r.stop()
 	r.following.Wait()
 	var err error
 	if r.model != nil {
 		err = r.model.Close()
+	}
+	if r.proof != nil {
+		err = errors.Join(err, r.proof.Close())
 	}
 	if r.db != nil {
 		err = errors.Join(err, r.db.Close())

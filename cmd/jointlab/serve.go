@@ -59,6 +59,7 @@ role, and lets anybody read.`,
 	storeFlags(cmd, &where)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().StringVar(&metricsListen, "metrics-listen", "", "address at which Prometheus reads /metrics, e.g. 127.0.0.1:9090; empty: nowhere")
+	cmd.Flags().StringVar(&cfg.witnesses, "witness-keys", "", "file of the verifier keys of witnesses whose cosignatures are taken in, a line each")
 	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
 	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read without a token")
 	cmd.Flags().StringVar(&cfg.cert, "tls-cert", "", "file of the certificate to serve HTTPS with, in PEM; read again when it changes")

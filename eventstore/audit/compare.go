@@ -45,20 +45,24 @@ func (l *Log) Check(ctx context.Context, progress func(done, total int64)) (even
 	return l.tree.size.Load(), nil
 }
 
-// Rebuild makes the tree anew from the ledger. It fails, with the tree as it
-// was, where the ledger contradicts a checkpoint.
-func (l *Log) Rebuild(ctx context.Context, progress func(done, total int64)) (Checkpoint, error) {
+// Rebuild makes the tree anew from the ledger, and returns how many events it
+// is of. It fails, with the tree as it was, where the ledger contradicts a
+// checkpoint.
+func (l *Log) Rebuild(ctx context.Context, progress func(done, total int64)) (events int64, err error) {
+	if _, err := l.Check(ctx, nil); err != nil {
+		return 0, err
+	}
 	l.running.Lock()
 	defer l.running.Unlock()
 	head, err := l.cfg.Ledger.Head(ctx)
 	if err != nil {
-		return Checkpoint{}, fmt.Errorf("audit: rebuild the tree: %w", err)
-	}
-	if err := l.compare(ctx, nil); err != nil {
-		return Checkpoint{}, err
+		return 0, fmt.Errorf("audit: make the tree anew: %w", err)
 	}
 	l.tree.reset()
-	return l.last, l.extend(ctx, int64(head), progress)
+	if err := l.extend(ctx, int64(head), progress); err != nil {
+		return 0, fmt.Errorf("audit: make the tree anew: %w", err)
+	}
+	return l.tree.size.Load(), l.settle()
 }
 
 // extend takes the ledger into the tree up to a size.

@@ -27,20 +27,20 @@ type Board struct{ log *Log }
 
 var _ audit.Board = Board{}
 
-// Board is where this ledger's checkpoints are published. The stream is made if
-// it is missing.
-func (l *Log) Board(ctx context.Context) (Board, error) {
-	if _, err := l.js.Stream(ctx, boardStream); !errors.Is(err, natsjs.ErrStreamNotFound) {
-		return Board{l}, err
-	}
-	config := streamConfig(l.replicas)
+// Board is where this ledger's checkpoints are published.
+func (l *Log) Board() Board { return Board{l} }
+
+// make makes the stream, unless it is there.
+func (b Board) make(ctx context.Context) error {
+	config := streamConfig(b.log.replicas)
 	config.Name, config.Subjects = boardStream, []string{boardSubject}
 	config.Description = "jointlab: signed checkpoints of the ledger. Never edit, purge or delete."
 	config.AllowAtomicPublish = false
-	if _, err := l.js.CreateStream(ctx, config); err != nil && !errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
-		return Board{}, fmt.Errorf("jetstream: make stream %s: %w", boardStream, err)
+	_, err := b.log.js.CreateStream(ctx, config)
+	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
+		return nil
 	}
-	return Board{l}, nil
+	return err
 }
 
 // Last is the last checkpoint published, as the stream's leader knows it.
@@ -49,6 +49,9 @@ func (b Board) Last(ctx context.Context) (audit.Published, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.log.answer)
 	defer cancel()
 	last, err := b.log.lastOnLeader(ctx, boardStream, boardSubject)
+	if errors.Is(err, natsjs.ErrStreamNotFound) {
+		return audit.Published{}, nil
+	}
 	if err != nil {
 		return audit.Published{}, unavailable(ctx, doing, err)
 	}
@@ -62,11 +65,17 @@ func (b Board) Last(ctx context.Context) (audit.Published, error) {
 	return audit.Published{Note: last.Data, Key: header.Get(verifierKey), Sequence: last.Seq}, nil
 }
 
-// Publish adds a checkpoint if the stream still ends at after.
+// Publish adds a checkpoint if the stream still ends at after. The first one
+// makes the stream.
 func (b Board) Publish(ctx context.Context, after uint64, note []byte, key string) error {
 	l := b.log
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
+	if after == 0 {
+		if err := b.make(ctx); err != nil {
+			return unavailable(ctx, "make stream "+boardStream, err)
+		}
+	}
 	_, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: boardSubject, Data: note, Header: nats.Header{
 		verifierKey:                  {key},
 		natsjs.ExpectedStreamHeader:  {boardStream},

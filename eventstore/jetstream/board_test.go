@@ -13,18 +13,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-func board(t *testing.T, l *Log) Board {
-	t.Helper()
-	b, err := l.Board(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
 func TestACheckpointIsPublishedOnlyAfterTheOneItsSignerKnew(t *testing.T) {
 	l := open(t, t.TempDir())
-	b := board(t, l)
+	b := l.Board()
 	if p, err := b.Last(t.Context()); err != nil || p.Sequence != 0 {
 		t.Fatal(p, err)
 	}
@@ -34,7 +25,7 @@ func TestACheckpointIsPublishedOnlyAfterTheOneItsSignerKnew(t *testing.T) {
 	if err := b.Publish(t.Context(), 0, []byte("two"), "key"); !errors.Is(err, eventstore.ErrConflict) {
 		t.Error(err)
 	}
-	if p, err := board(t, l).Last(t.Context()); err != nil || p.Sequence != 1 || string(p.Note) != "one" || p.Key != "key" {
+	if p, err := l.Board().Last(t.Context()); err != nil || p.Sequence != 1 || string(p.Note) != "one" || p.Key != "key" {
 		t.Error(p, err)
 	}
 	stream, err := l.js.Stream(t.Context(), boardStream)
@@ -54,7 +45,7 @@ func TestTheLogFollowsTheLedgerAndPublishesItsCheckpoints(t *testing.T) {
 	var last audit.Checkpoint
 	for _, events := range []int{3, 0, 4} { // opened three times
 		l := open(t, dir)
-		log, err := audit.Open(audit.Config{Dir: dir, Ledger: l, Board: board(t, l), Alone: true, Pause: time.Millisecond})
+		log, err := audit.Open(audit.Config{Dir: dir, Ledger: l, Board: l.Board(), Alone: true, Pause: time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -81,7 +72,6 @@ func TestTheLogFollowsTheLedgerAndPublishesItsCheckpoints(t *testing.T) {
 		closeLog(t, l)
 	}
 	l := open(t, dir)
-	board(t, l)
 	var sizes []int64
 	consumer, err := l.js.OrderedConsumer(t.Context(), boardStream, natsjs.OrderedConsumerConfig{})
 	if err != nil {
