@@ -236,18 +236,15 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[de
 	h := history[i]
 	before := lab.New(in.Lab)
 	domain.Fold(before, history[:i])
-	step, on, ok := before.StepOf(h.Event)
-	if !ok {
-		return nil, domain.Reject(domain.State, "该事件不是按规则判断的状态变更", "this event is no step of the status machine that rules are judged for")
-	}
 	rules, err := s.programmes.History(ctx, domain.ProgrammeID(cmp.Or(before.Programme, lab.DefaultProgramme)))
 	if err != nil {
 		return nil, err
 	}
-	then := programme.New(uuid.Nil) // as it was on record that day
-	domain.Fold(then, slices.DeleteFunc(rules, func(p domain.Happened[programme.Event]) bool { return p.Meta.Time.After(h.Meta.Time) }))
-	findings := lab.JudgeUnder(lab.Under{Policy: then.Facts().PolicyOn(on), Actor: h.Meta.Actor}, before, on, step.Rules...)
+	d, is, err := before.Rejudge(h, programme.FactsAt(rules, h.Meta.Time))
+	if !is {
+		return nil, domain.Reject(domain.State, "该事件不是按规则判断的状态变更", "this event is no step of the status machine that rules are judged for")
+	}
 	return one(Conditional{}, uint64(len(history)), false, &decisionFile{
-		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, on, findings, domain.Unmet(findings) == nil, before,
+		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, d.On, d.Findings, err == nil, before,
 	}), nil
 }

@@ -124,10 +124,11 @@ func Encode(stream Stream, m domain.Meta, event domain.Event) (Pending, error) {
 
 // Decoded is an event read from its body.
 type Decoded struct {
-	Type  string
-	Meta  domain.Meta
-	Event domain.Event
-	Data  jsontext.Value // the event as it is kept
+	Type   string
+	Stream Stream
+	Meta   domain.Meta
+	Event  domain.Event
+	Data   jsontext.Value // the event as it is kept
 }
 
 // Decode reads an event's body. It refuses what it does not know rather than
@@ -146,10 +147,11 @@ func Decode(body []byte) (Decoded, error) {
 	if err != nil {
 		return Decoded{}, err
 	}
-	if err := e.check(event); err != nil {
+	stream, err := e.check(event)
+	if err != nil {
 		return Decoded{}, fmt.Errorf("eventstore: decode event %s: %w", e.ID, err)
 	}
-	return Decoded{e.Type, domain.Meta{
+	return Decoded{e.Type, stream, domain.Meta{
 		ID: e.ID, Revision: e.Revision, Time: at,
 		Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf},
 		Because: domain.Because{Reason: e.Reason, Basis: domain.Basis{
@@ -161,27 +163,29 @@ func Decode(body []byte) (Decoded, error) {
 }
 
 // check refuses an object that is JSON of the right shape and still no event
-// of ours.
-func (e envelope) check(event domain.Event) error {
+// of ours, and returns the stream it belongs to.
+func (e envelope) check(event domain.Event) (Stream, error) {
 	aggregate, _, _ := strings.Cut(e.Type, ".")
 	stream, err := parseSource(e.Source)
 	switch {
 	case e.SpecVersion != "1.0":
-		return fmt.Errorf("specversion %q is not 1.0", e.SpecVersion)
+		err = fmt.Errorf("specversion %q is not 1.0", e.SpecVersion)
 	case e.ID == uuid.Nil:
-		return errors.New("it has no id")
+		err = errors.New("it has no id")
 	case err != nil:
-		return err
 	case stream.Kind != aggregate:
-		return fmt.Errorf("%s cannot stand in %s", e.Type, e.Source)
+		err = fmt.Errorf("%s cannot stand in %s", e.Type, e.Source)
+	}
+	if err != nil {
+		return Stream{}, err
 	}
 	if c, ok := domain.AsCorrection(event); ok {
 		if c.With.Event == nil {
-			return errors.New("a correction that says nothing")
+			return Stream{}, errors.New("a correction that says nothing")
 		}
 		if name := Name(c.With.Event); !strings.HasPrefix(name, aggregate+".") {
-			return fmt.Errorf("a correction in %s cannot say %s", e.Source, name)
+			return Stream{}, fmt.Errorf("a correction in %s cannot say %s", e.Source, name)
 		}
 	}
-	return nil
+	return stream, nil
 }

@@ -112,23 +112,6 @@ func (l *Lab) StatusThen(d domain.Date) Status {
 	return then.StatusOn(d)
 }
 
-// StepOf finds the step of the status machine that an event took from this
-// state, and its day. History taken over from a source is no step.
-func (l *Lab) StepOf(e Event) (step Step, on domain.Date, ok bool) {
-	t, ok := e.(interface{ transition() Transition })
-	if !ok {
-		return step, on, false
-	}
-	took := t.transition()
-	i := slices.IndexFunc(Steps, func(s Step) bool {
-		return s.To == took.To && slices.Contains(s.From, took.From)
-	})
-	if i < 0 {
-		return step, on, false
-	}
-	return Steps[i], took.On, true
-}
-
 // Moved is a transition the lab has made.
 type Moved struct {
 	From   Status             `json:"from"`

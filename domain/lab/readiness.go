@@ -45,3 +45,38 @@ func (l *Lab) Readiness(p domain.Programme, actor domain.Actor, on domain.Date) 
 	}
 	return steps
 }
+
+// Decision is a step of the status machine that was taken, judged again.
+type Decision struct {
+	Step     Step
+	On       domain.Date
+	Findings []domain.Finding // every rule of the step on that day
+}
+
+// Rejudge judges again the step that an event took from this state, which is
+// that just before it, under the programme as it was on record then. The error
+// says why the step does not follow from the state and the rules. False: the
+// event is no step, as history taken over from a source is none.
+func (l *Lab) Rejudge(h domain.Happened[Event], p domain.Programme) (d Decision, is bool, err error) {
+	t, is := h.Event.(interface{ transition() Transition })
+	if !is {
+		return d, false, nil
+	}
+	took := t.transition()
+	d.On = took.On
+	i := slices.IndexFunc(Steps, func(s Step) bool { return s.To == took.To && slices.Contains(s.From, took.From) })
+	if i < 0 || took.From != l.Status {
+		return d, true, domain.Reject(domain.State, "实验室当时为“%s”，不能由“%s”转为“%s”", "the lab was “%s”, and cannot have gone from “%s” to “%s”", l.Status, took.From, took.To)
+	}
+	policy := p.PolicyOn(d.On)
+	d.Step, d.Findings = Steps[i], JudgeUnder(Under{policy, h.Meta.Actor}, l, d.On, Steps[i].Rules...)
+	switch {
+	case d.On.After(domain.DateOf(h.Meta.Time)):
+		err = domain.Reject(domain.State, "记录之日 %s 尚未到来", "on the day it was recorded, %s was in the future", d.On)
+	case h.Meta.Policy != "" && h.Meta.Policy != policy.Document:
+		err = domain.Reject(domain.State, "当日施行的是 %s，而非 %s", "%s was in force that day, not %s", policy.Document, h.Meta.Policy)
+	default:
+		err = domain.Unmet(d.Findings)
+	}
+	return d, true, err
+}

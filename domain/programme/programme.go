@@ -13,6 +13,7 @@ import (
 	_ "embed"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -45,6 +46,13 @@ func New(id uuid.UUID) *Programme { return &Programme{ID: id} }
 // Facts is what decisions on labs use of the programme.
 func (p *Programme) Facts() domain.Programme {
 	return domain.Programme{ID: p.ID, Policies: slices.Clone(p.Policies), Systems: slices.Clone(p.Systems)}
+}
+
+// FactsAt is what decisions on labs used of a programme at an instant.
+func FactsAt(history []domain.Happened[Event], at time.Time) domain.Programme {
+	then := New(uuid.Nil)
+	domain.Fold(then, slices.DeleteFunc(slices.Clone(history), func(h domain.Happened[Event]) bool { return h.Meta.Time.After(at) }))
+	return then.Facts()
 }
 
 // Event is a fact about a programme.

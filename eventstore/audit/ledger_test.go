@@ -203,3 +203,29 @@ func (r *running) contradiction() *audit.ContradictionError {
 	}
 	return c
 }
+
+// Load and Append make the ledger a store as well.
+func (l *ledger) Load(_ context.Context, s eventstore.Stream, after eventstore.Version) (events []eventstore.Recorded, v eventstore.Version, err error) {
+	all, _ := l.after(0)
+	for _, e := range all {
+		if e.Stream != s {
+			continue
+		}
+		if v.Events++; v.Events > after.Events {
+			events = append(events, e)
+		}
+		v.Mark = uint64(e.Position)
+	}
+	return events, v, nil
+}
+
+func (l *ledger) Append(ctx context.Context, s eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (eventstore.Version, error) {
+	if _, now, _ := l.Load(ctx, s, at); now != at {
+		return now, eventstore.ErrConflict
+	}
+	for _, e := range events {
+		l.append(s, e.Body)
+		at = eventstore.Version{Events: at.Events + 1, Mark: uint64(len(l.events))}
+	}
+	return at, nil
+}

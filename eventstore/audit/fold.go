@@ -1,0 +1,216 @@
+package audit
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// fold folds whole streams, in the order of the ledger, and judges each step of
+// a lab again. A stream with a correction is folded a second time, at the end,
+// since a correction changes what came before it.
+type fold struct {
+	streams    map[eventstore.Stream]*folded
+	order      []*folded
+	programmes map[uuid.UUID][]domain.Happened[programme.Event]
+	decisions  int  // steps judged
+	unjudged   bool // steps are taken as they are
+}
+
+// folded is one stream.
+type folded struct {
+	stream    eventstore.Stream
+	events    uint64
+	last      eventstore.Position
+	state     state
+	corrected bool
+}
+
+// state is an aggregate of whichever kind.
+type state interface {
+	apply(eventstore.Decoded) error
+	refold([]eventstore.Decoded) error
+	value() any
+}
+
+type aggregate[S domain.Aggregate[E], E domain.Event] struct {
+	id    uuid.UUID
+	empty func(uuid.UUID) S
+	state S
+}
+
+var kinds = map[string]func(uuid.UUID) state{
+	"lab":       kindOf[*lab.Lab, lab.Event](lab.New),
+	"entity":    kindOf[*entity.Entity, entity.Event](entity.New),
+	"programme": kindOf[*programme.Programme, programme.Event](programme.New),
+}
+
+func kindOf[S domain.Aggregate[E], E domain.Event](empty func(uuid.UUID) S) func(uuid.UUID) state {
+	return func(id uuid.UUID) state { return &aggregate[S, E]{id, empty, empty(id)} }
+}
+
+func (a *aggregate[S, E]) value() any { return a.state }
+
+func (a *aggregate[S, E]) apply(d eventstore.Decoded) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it cannot be folded: %v", p)
+		}
+	}()
+	h, err := happened[E](d)
+	if err == nil {
+		a.state.Apply(h)
+	}
+	return err
+}
+
+func (a *aggregate[S, E]) refold(history []eventstore.Decoded) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("it cannot be folded: %v", p)
+		}
+	}()
+	all := make([]domain.Happened[E], len(history))
+	for i, d := range history {
+		if all[i], err = happened[E](d); err != nil {
+			return err
+		}
+	}
+	a.state = a.empty(a.id)
+	domain.Fold(a.state, all)
+	return nil
+}
+
+func happened[E domain.Event](d eventstore.Decoded) (domain.Happened[E], error) {
+	e, ok := d.Event.(E)
+	if !ok {
+		return domain.Happened[E]{}, fmt.Errorf("an event of type %s does not belong into %s", d.Type, d.Stream)
+	}
+	return domain.Happened[E]{Meta: d.Meta, Event: e}, nil
+}
+
+// take folds in the event at a position. Errors name it.
+func (f *fold) take(at eventstore.Position, d eventstore.Decoded) error {
+	s := f.streams[d.Stream]
+	if s == nil {
+		empty, ok := kinds[d.Stream.Kind]
+		if !ok {
+			return contradicts(at, "streams of kind %q are unknown; it was written by a newer version of jointlab: upgrade this one", d.Stream.Kind)
+		}
+		if f.streams == nil {
+			f.streams, f.programmes = map[eventstore.Stream]*folded{}, map[uuid.UUID][]domain.Happened[programme.Event]{}
+		}
+		s = &folded{stream: d.Stream, state: empty(d.Stream.ID)}
+		f.streams[d.Stream], f.order = s, append(f.order, s)
+	}
+	if d.Meta.Revision != s.events {
+		return contradicts(at, "it is revision %d of %s, where revision %d belongs: an event before it is missing, or one is here twice", d.Meta.Revision, d.Stream, s.events)
+	}
+	s.events, s.last = s.events+1, at
+	if e, ok := d.Event.(programme.Event); ok {
+		f.programmes[d.Stream.ID] = append(f.programmes[d.Stream.ID], domain.Happened[programme.Event]{Meta: d.Meta, Event: e})
+	}
+	if _, corrects := domain.AsCorrection(d.Event); corrects {
+		s.corrected = true
+	}
+	if s.corrected {
+		return nil // until all of the stream is known
+	}
+	if a, ok := s.state.(*aggregate[*lab.Lab, lab.Event]); ok {
+		h, err := happened[lab.Event](d)
+		if err == nil {
+			err = f.judge(a.state, h)
+		}
+		if err != nil {
+			return contradicts(at, "%v", err)
+		}
+	}
+	if err := s.state.apply(d); err != nil {
+		return contradicts(at, "%v", err)
+	}
+	return nil
+}
+
+// judge judges again the step that h took from a lab's state, if it is one.
+func (f *fold) judge(before *lab.Lab, h domain.Happened[lab.Event]) error {
+	if f.unjudged {
+		return nil
+	}
+	of := domain.ProgrammeID(cmp.Or(before.Programme, lab.DefaultProgramme))
+	_, is, err := before.Rejudge(h, programme.FactsAt(f.programmes[of], h.Meta.Time))
+	if is {
+		f.decisions++
+	}
+	if err != nil {
+		return fmt.Errorf("the decision does not follow from its rules: %w", err)
+	}
+	return nil
+}
+
+// corrected are the streams that settle asks for.
+func (f *fold) corrected() []eventstore.Stream {
+	var streams []eventstore.Stream
+	for _, s := range f.order {
+		if s.corrected {
+			streams = append(streams, s.stream)
+		}
+	}
+	return streams
+}
+
+// settle folds a stream that has corrections, from its whole history, and
+// judges the steps from the first correction on: each on the state before it as
+// the corrections by then had left it, and a corrected step on the state before
+// the one it corrects.
+func (f *fold) settle(stream eventstore.Stream, at []eventstore.Position, history []eventstore.Decoded) error {
+	s := f.streams[stream]
+	if uint64(len(history)) != s.events {
+		return contradicts(s.last, "%s has %d events at a second reading, and had %d", stream, len(history), s.events)
+	}
+	if err := s.state.refold(history); err != nil {
+		return contradicts(s.last, "%v", err)
+	}
+	if stream.Kind != "lab" {
+		return nil
+	}
+	all := make([]domain.Happened[lab.Event], len(history))
+	began := false
+	for i, d := range history {
+		h, err := happened[lab.Event](d)
+		if err != nil {
+			return contradicts(at[i], "%v", err)
+		}
+		all[i] = h
+		before := all[:i]
+		if c, ok := domain.AsCorrection(h.Event); ok {
+			began = true
+			before = domain.Effective(before)
+			wrong := slices.IndexFunc(before, func(b domain.Happened[lab.Event]) bool { return b.Meta.ID == c.Corrects })
+			said, isLab := c.With.Event.(lab.Event)
+			if wrong < 0 || !isLab {
+				return contradicts(at[i], "it corrects event %s, which did not happen before it", c.Corrects)
+			}
+			before, h.Event = before[:wrong], said
+			h.Meta.Policy = "" // that of the correction's day, not of the step's
+		} else if !began {
+			continue // judged when it was first read
+		}
+		if _, act := h.Event.(interface{ ActedOn() domain.Date }); !act {
+			continue // no step, so there is nothing to fold for
+		}
+		l := lab.New(stream.ID)
+		domain.Fold(l, before)
+		if err := f.judge(l, h); err != nil {
+			return contradicts(at[i], "%v", err)
+		}
+	}
+	return nil
+}
