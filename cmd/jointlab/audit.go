@@ -10,6 +10,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/jointlab/jointlab/eventstore/audit"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
 func auditCommand() *cobra.Command {
@@ -21,7 +22,7 @@ in log.key. Keep the verifier key (jointlab audit key), and checkpoints from tim
 to time, where the operators of this register cannot change them: whoever has
 them can prove what was in the ledger then.`,
 	}
-	cmd.AddCommand(auditKeyCommand(), auditCheckpointCommand(), auditCheckCommand(), auditRebuildCommand())
+	cmd.AddCommand(auditKeyCommand(), auditCheckpointCommand(), auditCheckCommand(), auditRebuildCommand(), auditExportCommand(), auditVerifyCommand())
 	return cmd
 }
 
@@ -147,12 +148,17 @@ func withLog(ctx context.Context, s settings, use func(*audit.Log) error) (err e
 	if db != nil {
 		defer db.Close()
 	}
-	log, err := audit.Open(audit.Config{Dir: s.data, Origin: s.origin, Ledger: ledger, Board: ledger.Board(), Alone: s.natsURL == ""})
+	log, err := openLogOf(ledger, s)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, log.Close()) }()
 	return use(log)
+}
+
+// openLogOf opens the log of a ledger.
+func openLogOf(ledger *jetstream.Log, s settings) (*audit.Log, error) {
+	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin, Ledger: ledger, Board: ledger.Board(), Alone: s.natsURL == ""})
 }
 
 // problems are those of a log, as an error.
