@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -315,7 +314,7 @@ type chunk struct {
 
 // read takes in the ledger up to a position.
 func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
-	return inOrder(ctx, func(ctx context.Context, give func(*chunk) error) error {
+	return eventstore.InOrder(ctx, func(ctx context.Context, give func(*chunk) error) error {
 		err := ledger.Follow(ctx, 0, func(events []eventstore.Recorded) error {
 			if over := events[len(events)-1].Position; over > upTo {
 				events = events[:len(events)-int(over-upTo)]
@@ -366,7 +365,7 @@ type written struct {
 
 // writeAll writes every aggregate and the trail into new tables.
 func (f *folder) writeAll(ctx context.Context, w *writer) error {
-	err := inOrder(ctx, func(_ context.Context, give func(*written) error) error {
+	err := eventstore.InOrder(ctx, func(_ context.Context, give func(*written) error) error {
 		for _, a := range f.touched {
 			if err := give(&written{aggregate: a}); err != nil {
 				return err
@@ -389,61 +388,4 @@ func (f *folder) writeAll(ctx context.Context, w *writer) error {
 		return err
 	}
 	return f.writeTrail(ctx, w)
-}
-
-// inOrder does work on what produce gives, on all cores, and hands it to
-// consume in the order in which it was given.
-func inOrder[T any](ctx context.Context, produce func(context.Context, func(T) error) error, work, consume func(T) error) error {
-	type job struct {
-		item T
-		done chan error
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	ordered, jobs := make(chan job, 16), make(chan job, 16)
-	var all sync.WaitGroup
-	all.Go(func() {
-		defer close(ordered)
-		defer close(jobs)
-		err := produce(ctx, func(item T) error {
-			j := job{item, make(chan error, 1)}
-			for _, to := range []chan job{ordered, jobs} {
-				select {
-				case to <- j:
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			cancel(err)
-		}
-	})
-	for range runtime.GOMAXPROCS(0) {
-		all.Go(func() {
-			for j := range jobs {
-				j.done <- work(j.item)
-			}
-		})
-	}
-	for j := range ordered {
-		if context.Cause(ctx) != nil {
-			continue
-		}
-		var err error
-		select {
-		case err = <-j.done:
-		case <-ctx.Done():
-			continue
-		}
-		if err == nil {
-			err = consume(j.item)
-		}
-		if err != nil {
-			cancel(err)
-		}
-	}
-	all.Wait()
-	return context.Cause(ctx)
 }

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -200,99 +201,111 @@ type verification struct {
 	at    ranges
 }
 
-// leaf is an event that was read and not yet compared.
-type leaf struct {
-	at   eventstore.Position
-	body []byte
+// batch is events whose leaves are in one tile.
+type batch struct {
+	at      []eventstore.Position
+	bodies  [][]byte
+	decoded []eventstore.Decoded
+	wrong   error // what is wrong after those that were decoded
 }
 
-// events compares each event with the log, and folds it.
+// events compares each event with the log, and folds it. Batches are compared
+// and decoded on all cores, and folded in order.
 func (c *verification) events(v *Verified, progress func(done, total int64)) (err error) {
 	if c.at, err = parseRanges(v.Manifest.Positions, eventstore.Position(v.Checkpoint.Size)); err != nil {
 		return contradicts(0, "%s: %v", manifestName, err)
 	}
+	hashes := tlog.TileHashReader(tlog.Tree{N: v.Checkpoint.Size, Hash: v.Checkpoint.Root}, tileReader(func(t tlog.Tile) ([]byte, error) {
+		return c.pack.small(tilePath(t))
+	}))
+	err = eventstore.InOrder(context.Background(), c.read, func(b *batch) error {
+		b.compare(hashes)
+		return nil
+	}, func(b *batch) error {
+		for i, d := range b.decoded {
+			if err := c.fold.take(b.at[i], d); err != nil {
+				return err
+			}
+			c.refs.note(b.at[i], b.bodies[i])
+		}
+		if c.count += len(b.decoded); progress != nil {
+			progress(int64(c.count), int64(v.Manifest.Events))
+		}
+		return b.wrong
+	})
+	if err != nil {
+		return err
+	}
+	return c.settle()
+}
+
+// read gives the events of the pack in batches.
+func (c *verification) read(_ context.Context, give func(*batch) error) error {
 	lines, err := c.pack.lines(eventsName)
 	if err != nil {
 		return err
 	}
 	defer lines.close()
-	hashes := tlog.TileHashReader(tlog.Tree{N: v.Checkpoint.Size, Hash: v.Checkpoint.Root}, tileReader(func(t tlog.Tile) ([]byte, error) {
-		return c.pack.small(tilePath(t))
-	}))
-	var batch []leaf // of one tile
-	var bodies []byte
-	check := func() error {
-		defer func() { batch, bodies = batch[:0], bodies[:0] }()
-		if err := c.compare(hashes, batch); err != nil {
-			return err
-		}
-		if c.count += len(batch); progress != nil {
-			progress(int64(c.count), int64(v.Manifest.Events))
-		}
-		return nil
-	}
+	b := &batch{}
 	err = c.at.all(func(at eventstore.Position) error {
-		if len(batch) > 0 && Index(batch[0].at)>>tileHeight != Index(at)>>tileHeight {
-			if err := check(); err != nil {
+		if n := len(b.at); n > 0 && Index(b.at[0])>>tileHeight != Index(at)>>tileHeight {
+			if err := give(b); err != nil {
 				return err
 			}
+			b = &batch{}
 		}
 		line, err := lines.next()
 		if err != nil {
-			if wrong := check(); wrong != nil {
-				return wrong
-			}
-			return contradicts(at, "%s ends before it: %v", eventsName, err)
+			b.wrong = contradicts(at, "%s ends before it: %v", eventsName, err)
+			return b.wrong
 		}
-		from := len(bodies)
-		bodies = append(bodies, line...)
-		batch = append(batch, leaf{at, bodies[from:]})
+		b.at, b.bodies = append(b.at, at), append(b.bodies, bytes.Clone(line))
 		return nil
 	})
-	if err == nil {
-		err = check()
+	if err != nil && b.wrong == nil {
+		return err // the others have stopped
 	}
-	if err != nil {
-		return err
+	if b.wrong == nil {
+		if _, err := lines.next(); err != io.EOF {
+			b.wrong = contradicts(0, "%s goes on after the last of the positions in %s", eventsName, manifestName)
+		}
 	}
-	if _, err := lines.next(); err != io.EOF {
-		return contradicts(0, "%s goes on after the last of the positions in %s", eventsName, manifestName)
-	}
-	return c.settle()
+	return give(b)
 }
 
-// compare compares events of one tile with the log, and folds them.
-func (c *verification) compare(hashes tlog.HashReader, batch []leaf) error {
-	if len(batch) == 0 {
-		return nil
+// compare compares the events with the log and decodes them, up to the first
+// that is wrong.
+func (b *batch) compare(hashes tlog.HashReader) {
+	if len(b.at) == 0 {
+		return
 	}
-	indexes := make([]int64, len(batch))
-	for i, l := range batch {
-		indexes[i] = tlog.StoredHashIndex(0, Index(l.at))
+	indexes := make([]int64, len(b.at))
+	for i, at := range b.at {
+		indexes[i] = tlog.StoredHashIndex(0, Index(at))
 	}
 	logged, err := hashes.ReadHashes(indexes)
 	if err != nil {
 		var missing *missingError
 		if errors.As(err, &missing) {
-			return contradicts(batch[0].at, "the tiles that prove it are not in the pack: %v", missing)
+			b.wrong = contradicts(b.at[0], "the tiles that prove it are not in the pack: %v", missing)
+			return
 		}
-		return contradicts(batch[0].at, "the tiles that should prove it are not of the checkpoint: %v", err)
+		b.wrong = contradicts(b.at[0], "the tiles that should prove it are not of the checkpoint: %v", err)
+		return
 	}
-	for i, l := range batch {
-		entry := sha256.Sum256(l.body)
+	for i, body := range b.bodies {
+		entry := sha256.Sum256(body)
 		if tlog.RecordHash(entry[:]) != logged[i] {
-			return contradicts(l.at, "the event in the pack is not the one in the log: its bytes have the SHA-256 %x", entry)
+			b.wrong = contradicts(b.at[i], "the event in the pack is not the one in the log: its bytes have the SHA-256 %x", entry)
+			return
 		}
-		d, err := eventstore.Decode(l.body)
+		d, err := eventstore.Decode(body)
 		if err != nil {
-			return contradicts(l.at, "%v", err)
+			b.wrong = contradicts(b.at[i], "%v", err)
+			return
 		}
-		if err := c.fold.take(l.at, d); err != nil {
-			return err
-		}
-		c.refs.note(l.at, l.body)
+		b.decoded = append(b.decoded, d)
 	}
-	return nil
 }
 
 // settle reads the events a second time for the streams that have corrections.
@@ -368,15 +381,29 @@ func (c *verification) states(*Verified) error {
 		return err
 	}
 	defer lines.close()
-	for _, s := range c.fold.order {
-		folded, err := s.line()
-		if err != nil {
-			return err
+	type rendered struct {
+		*folded
+		line []byte
+	}
+	err = eventstore.InOrder(context.Background(), func(_ context.Context, give func(*rendered) error) error {
+		for _, s := range c.fold.order {
+			if err := give(&rendered{folded: s}); err != nil {
+				return err
+			}
 		}
+		return nil
+	}, func(s *rendered) (err error) {
+		s.line, err = s.folded.line()
+		return err
+	}, func(s *rendered) error {
 		claim, err := lines.next()
-		if err != nil || !bytes.Equal(bytes.TrimSuffix(folded, []byte("\n")), claim) {
-			return contradicts(s.last, "folding the %d events of %s up to here does not give the state that %s claims", s.events, s.stream, streamsName)
+		if err != nil || !bytes.Equal(bytes.TrimSuffix(s.line, []byte("\n")), claim) {
+			return contradicts(s.last, "folding the %d events of %s up to here does not give the state that %s claims", s.folded.events, s.stream, streamsName)
 		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	if _, err := lines.next(); err != io.EOF {
 		return contradicts(0, "%s claims the state of a stream without events", streamsName)
