@@ -88,8 +88,8 @@ func life(i int) []domain.Event {
 }
 
 // BenchmarkVerifyPack verifies a pack of a whole registry, beside hashing and
-// decoding the same bytes and doing nothing else with them. Its "ratio" is the
-// time of the one over that of the other.
+// decoding the same bytes on one core and doing nothing else with them. Its
+// "ratio" is the shortest time of the one over that of the other.
 func BenchmarkVerifyPack(b *testing.B) {
 	l := lives(b, benchEvents())
 	dir := b.TempDir()
@@ -120,7 +120,7 @@ func BenchmarkVerifyPack(b *testing.B) {
 	events := len(l.events)
 	l.events = nil
 	runtime.GC()
-	var bare, verified time.Duration
+	bare, verified := time.Hour, time.Hour
 	for b.Loop() {
 		start := time.Now()
 		lines := bufio.NewReader(bytes.NewReader(bodies.Bytes()))
@@ -134,16 +134,16 @@ func BenchmarkVerifyPack(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		bare += time.Since(start)
+		bare = min(bare, time.Since(start))
 		start = time.Now()
 		v, err := audit.Verify(file, size, audit.Trust{Key: log.Key()})
 		if err != nil || v.Manifest.Events != events || v.Decisions != events/20 {
 			b.Fatal(v.Manifest.Events, v.Decisions, err)
 		}
-		verified += time.Since(start)
+		verified = min(verified, time.Since(start))
 	}
 	b.ReportMetric(float64(verified)/float64(bare), "ratio")
-	b.ReportMetric(float64(events*b.N)/verified.Seconds(), "events/s")
+	b.ReportMetric(float64(events)/verified.Seconds(), "events/s")
 	b.ReportMetric(float64(size)/float64(events), "packed-B/event")
 	b.ReportMetric(0, "ns/op")
 }

@@ -46,17 +46,7 @@ func (l *Log) Advance(ctx context.Context) error {
 	}
 	l.running.Lock()
 	defer l.running.Unlock()
-	head, err := l.cfg.Ledger.Head(ctx)
-	if err == nil {
-		err = l.extend(ctx, int64(head), nil)
-	}
-	if err == nil {
-		err = l.round(ctx)
-	}
-	if err != nil {
-		return fmt.Errorf("audit: sign what the ledger holds: %w", err)
-	}
-	return nil
+	return l.advance(ctx)
 }
 
 // Export writes a pack, as PackFormat has it, of what is under the last

@@ -63,12 +63,12 @@ type Log struct {
 	dir  string
 	key  *Key
 	tree *tree
-	grew chan struct{}
 
 	running sync.Mutex // held by Run and Check
 
 	mu       sync.Mutex // guards the rest
 	signer   string     // verifier key of whoever signs this log's checkpoints; "": nobody has yet
+	kept     string     // signer, as the folder has it
 	last     Checkpoint // the last one known; its Note is nil where there is none
 	agrees   bool       // last was compared with the tree
 	sequence uint64     // of last on the board
@@ -87,7 +87,7 @@ func Open(cfg Config) (*Log, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	l := &Log{cfg: cfg, dir: filepath.Join(cfg.Dir, logFolder), grew: make(chan struct{}, 1), changed: make(chan struct{})}
+	l := &Log{cfg: cfg, dir: filepath.Join(cfg.Dir, logFolder), changed: make(chan struct{})}
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("audit: open the log: %w", err)
 	}
@@ -120,6 +120,7 @@ func (l *Log) recall() error {
 	if err := l.learn(Published{Note: signed, Key: strings.TrimSpace(string(key))}); err != nil {
 		l.stop(err)
 	}
+	l.kept = l.signer
 	if l.last.Size <= l.tree.size.Load() {
 		// A tree that was damaged is made anew by Run; one that agrees can be
 		// read at once, whatever has become of the ledger.
@@ -156,7 +157,7 @@ func (l *Log) Problems() []string {
 func (l *Log) stall(reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if reason != nil {
+	if reason != nil && (l.stalled == nil || l.stalled.Error() != reason.Error()) {
 		l.cfg.Logger.Warn("the log does not come on; it keeps trying", "error", reason)
 	}
 	l.stalled = reason
@@ -208,15 +209,25 @@ func (l *Log) announce() {
 // when ctx ends, after a last checkpoint, or with a *ContradictionError. While
 // the ledger or the disk does not answer it keeps trying, and says so in
 // Problems.
+//
+// Under load the ledger is read in bulk, once a Pause: that costs a fraction of
+// being handed each event as it arrives.
 func (l *Log) Run(ctx context.Context) error {
 	l.running.Lock()
 	defer l.running.Unlock()
-	compared := false
-	for {
-		err := l.run(ctx, &compared)
+	for compared := false; ; {
+		rested := time.After(l.cfg.Pause)
+		err := l.step(ctx, &compared)
 		var contradiction *ContradictionError
 		switch {
 		case ctx.Err() != nil:
+			if compared { // what is in the ledger now is signed before it is left
+				last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+				defer cancel()
+				if err := l.advance(last); err != nil {
+					l.cfg.Logger.Warn("the last events are not under a checkpoint yet; they will be after the next start", "error", err)
+				}
+			}
 			return ctx.Err()
 		case errors.As(err, &contradiction):
 			l.stop(contradiction)
@@ -225,52 +236,39 @@ func (l *Log) Run(ctx context.Context) error {
 		l.stall(err)
 		select {
 		case <-ctx.Done():
-		case <-time.After(l.cfg.Pause):
+		case <-rested:
 		}
 	}
 }
 
-func (l *Log) run(ctx context.Context, compared *bool) error {
+// step brings the log to the ledger's end; where it is there already, it waits
+// for the ledger to grow first.
+func (l *Log) step(ctx context.Context, compared *bool) error {
 	if !*compared {
 		if err := l.compare(ctx, nil); err != nil {
 			return err
 		}
 		*compared = true
-	}
-	running, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var following sync.WaitGroup
-	following.Go(func() {
-		cancel(l.cfg.Ledger.Follow(running, eventstore.Position(l.tree.size.Load()), l.take))
-	})
-	for running.Err() == nil {
-		if err := l.round(running); err != nil && running.Err() == nil {
-			cancel(err)
-			break
-		}
-		l.stall(nil)
-		rested := time.After(l.cfg.Pause)
-		var again <-chan time.Time // nil: only growth calls for another round
-		if last, agrees := l.Checkpoint(); !agrees || last.Size < l.tree.size.Load() {
-			again = rested
-		}
-		select {
-		case <-running.Done():
-		case <-again:
-		case <-l.grew:
-			select { // a burst becomes one checkpoint
-			case <-running.Done():
-			case <-rested:
-			}
+	} else if c, agrees := l.Checkpoint(); agrees && c.Size == l.tree.size.Load() {
+		errGrown := errors.New("grown")
+		err := l.cfg.Ledger.Follow(ctx, eventstore.Position(c.Size), func([]eventstore.Recorded) error { return errGrown })
+		if !errors.Is(err, errGrown) {
+			return err
 		}
 	}
-	following.Wait()
-	if ctx.Err() != nil { // asked to stop: what is in the tree is signed
-		ctx, done := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer done()
-		return l.round(ctx)
+	return l.advance(ctx)
+}
+
+// advance takes what the ledger holds into the tree, and signs a checkpoint.
+func (l *Log) advance(ctx context.Context) error {
+	head, err := l.cfg.Ledger.Head(ctx)
+	if err == nil {
+		err = l.extend(ctx, int64(head), nil)
 	}
-	return context.Cause(running)
+	if err != nil {
+		return fmt.Errorf("audit: read the ledger: %w", err)
+	}
+	return l.sign(ctx)
 }
 
 // take adds events to the tree.
@@ -282,19 +280,12 @@ func (l *Log) take(events []eventstore.Recorded) error {
 	for i, e := range events {
 		entries[i] = sha256.Sum256(e.Body)
 	}
-	if err := l.tree.append(entries); err != nil {
-		return err
-	}
-	select {
-	case l.grew <- struct{}{}:
-	default:
-	}
-	return nil
+	return l.tree.append(entries)
 }
 
-// round learns what others have published and signs what is not under a
+// sign learns what others have published and signs what is not under a
 // checkpoint yet.
-func (l *Log) round(ctx context.Context) error {
+func (l *Log) sign(ctx context.Context) error {
 	if err := l.hear(ctx); err != nil {
 		return err
 	}
@@ -325,12 +316,12 @@ func (l *Log) round(ctx context.Context) error {
 	if l.cfg.Board != nil {
 		err := l.cfg.Board.Publish(ctx, sequence, made.Note, l.key.Public())
 		if errors.Is(err, eventstore.ErrConflict) {
-			return nil // another node was quicker; the next round learns what it published
+			return nil // another node was quicker; the next one learns what it published
 		}
 		if err != nil {
 			return fmt.Errorf("audit: publish the checkpoint of %d events: %w", size, err)
 		}
-		sequence++ // if it is not, the next round learns it
+		sequence++ // if it is not, the next one learns it
 	}
 	if err := l.learn(Published{made.Note, l.key.Public(), sequence}); err != nil {
 		return err
@@ -383,8 +374,11 @@ func (l *Log) settle() error {
 	if root != l.last.Root {
 		return contradicts(0, "the ledger's first %d events have the root %s, and a checkpoint with the root %s was signed for them: an event was changed; restore the ledger from a backup (jointlab audit check)", l.last.Size, root, l.last.Root)
 	}
-	if err := replaceFile(filepath.Join(l.dir, signerFile), []byte(l.signer+"\n")); err != nil {
-		return fmt.Errorf("audit: keep the checkpoint: %w", err)
+	if l.kept != l.signer {
+		if err := replaceFile(filepath.Join(l.dir, signerFile), []byte(l.signer+"\n")); err != nil {
+			return fmt.Errorf("audit: keep the checkpoint: %w", err)
+		}
+		l.kept = l.signer
 	}
 	if err := replaceFile(filepath.Join(l.dir, checkpointFile), l.last.Note); err != nil {
 		return fmt.Errorf("audit: keep the checkpoint: %w", err)

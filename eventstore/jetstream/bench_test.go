@@ -53,11 +53,17 @@ func BenchmarkAppend(b *testing.B) {
 
 // share divides b.N operations among clients.
 func share(b *testing.B, clients int, client func() func() error) {
-	var left atomic.Int64
-	left.Store(int64(b.N))
-	var all sync.WaitGroup
 	b.SetBytes(int64(len(body)))
 	b.ResetTimer()
+	shareOf(b, b.N, clients, client)
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// shareOf divides n operations among clients.
+func shareOf(b *testing.B, n, clients int, client func() func() error) {
+	var left atomic.Int64
+	left.Store(int64(n))
+	var all sync.WaitGroup
 	for range clients {
 		do := client()
 		all.Go(func() {
@@ -70,7 +76,6 @@ func share(b *testing.B, clients int, client func() func() error) {
 		})
 	}
 	all.Wait()
-	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
 // BenchmarkLoad is a stream of 20 events among many.
