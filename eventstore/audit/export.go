@@ -80,7 +80,7 @@ func (x *exporter) write(ctx context.Context, to io.Writer) error {
 	}
 	x.manifest = Manifest{
 		Format: packVersion, Scope: x.Scope, UpTo: eventstore.Position(c.Size), Origin: c.Origin, Size: c.Size, Root: c.Root.String(),
-		Made: x.Now.UTC().Truncate(time.Second), By: x.By, Files: map[string]string{},
+		Made: x.Now.UTC().Truncate(time.Second), By: x.By,
 	}
 	if err := x.choose(ctx); err != nil {
 		return err
@@ -91,17 +91,17 @@ func (x *exporter) write(ctx context.Context, to io.Writer) error {
 	if err != nil {
 		return err
 	}
+	sum := sha256.Sum256(rules)
+	x.manifest.Rules = hex.EncodeToString(sum[:])
 	for _, write := range []func() error{
 		func() error { return x.put(keyName, []byte(x.log.Key()+"\n")) },
 		func() error { return x.put(checkpointName, c.Note) },
 		func() error { return x.events(ctx) },
 		func() error { return x.tiles(c) },
 		func() error { return x.settle(ctx) },
-		func() error { return x.file(streamsName, x.states) },
-		func() error {
-			return x.file(rulesName, func(w io.Writer) error { _, err := w.Write(rules); return err })
-		},
-		func() error { return x.file(documentsName, x.refs.write) },
+		x.states,
+		func() error { return x.put(rulesName, rules) },
+		x.references,
 		x.documents,
 		x.seal,
 		x.zip.Close,
@@ -119,18 +119,6 @@ func (x *exporter) put(name string, content []byte) error {
 	if err == nil {
 		_, err = w.Write(content)
 	}
-	return err
-}
-
-// file writes a file whose hash stands in the manifest.
-func (x *exporter) file(name string, write func(io.Writer) error) error {
-	w, err := x.zip.Create(name)
-	if err != nil {
-		return err
-	}
-	sum := sha256.New()
-	err = write(io.MultiWriter(w, sum))
-	x.manifest.Files[name] = hex.EncodeToString(sum.Sum(nil))
 	return err
 }
 
@@ -334,7 +322,11 @@ func (read tileReader) ReadTiles(tiles []tlog.Tile) (data [][]byte, err error) {
 	return data, nil
 }
 
-func (x *exporter) states(w io.Writer) error {
+func (x *exporter) states() error {
+	w, err := x.zip.Create(streamsName)
+	if err != nil {
+		return err
+	}
 	out := bufio.NewWriter(w)
 	for _, s := range x.fold.order {
 		line, err := s.line()
@@ -344,6 +336,14 @@ func (x *exporter) states(w io.Writer) error {
 		out.Write(line)
 	}
 	return out.Flush()
+}
+
+func (x *exporter) references() error {
+	w, err := x.zip.Create(documentsName)
+	if err != nil {
+		return err
+	}
+	return x.refs.write(w)
 }
 
 func (x *exporter) documents() error {

@@ -25,7 +25,7 @@ const PackFormat = `A pack is a ZIP file that holds some of the register's event
 needed to check them without the register. Text is UTF-8; hashes are SHA-256.
 
 manifest.json    what the pack is of; the positions of its events in the ledger, as
-                 ranges first-last; the hash in hex of each file marked *
+                 ranges first-last; the hash of rules.json in hex
 manifest.note    a signed note (C2SP signed-note) by the log's key, of three lines:
                    jointlab pack v1
                    <origin of the log>
@@ -39,18 +39,18 @@ tile/...         tiles (C2SP tlog-tiles, height 8): for each event the tile of l
                  that holds its leaf hash, and all tiles on the way to the root.
                  An event's leaf index is its position less one, its entry the hash of
                  its bytes, its leaf hash the hash of the byte 00 and the entry
-streams.ndjson * a line for each stream, in the order of their first events: its name,
+streams.ndjson   a line for each stream, in the order of their first events: its name,
                  how many events it has, the position of the last, and its state folded
                  from them. Streams are whole: revisions count from 0, and up to the
                  manifest's up_to there are no others
-rules.json *     the rules and the tables that decisions were judged by
-documents.ndjson * the documents that events refer to, by their digests, in the order of
+rules.json       the rules and the tables that decisions were judged by
+documents.ndjson the documents that events refer to, by their digests, in the order of
                  the first event that does, with the positions of those events
 documents/...    contents of documents, named by their digests in hex, where they were
                  asked for
 
 To check a pack: verify checkpoint and manifest.note with the log's key; compare
-the hashes in the manifest; compare each event's leaf hash with the tiles, and the
+the hashes of the manifest and of rules.json; compare each event's leaf hash with the tiles, and the
 tiles with the checkpoint's root; see that in each stream revisions count from 0;
 fold each stream and compare its state; judge each step of a lab's status again, on
 the state before it, under the policy of the programme's events recorded by then.`
@@ -106,7 +106,7 @@ type Manifest struct {
 	Documents int                 `json:"documents"`
 	Made      time.Time           `json:"made"`
 	By        string              `json:"by,omitempty"` // version of the program
-	Files     map[string]string   `json:"files"`        // SHA-256 in hex
+	Rules     string              `json:"rules"`        // SHA-256 of rules.json, in hex
 }
 
 // noteText is what the log's key signs about a manifest. It is no checkpoint's
