@@ -141,9 +141,10 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 		return nil, err
 	}
 	r = &register{settings: s, now: cfg.now, log: log, db: db, stop: func() {}}
+	opened := r // what is returned with an error is nil
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, r.close())
+			err = errors.Join(err, opened.close())
 		}
 	}()
 	key, err := api.LoadOrCreateKey(keyPath(s.data))
