@@ -258,7 +258,7 @@ func (m *Model) EachLabAt(ctx context.Context, at Moment, each func(*lab.Lab) er
 	}); err != nil {
 		return fmt.Errorf("projections: read labs: %w", err)
 	}
-	return inOrder(ctx, func(_ context.Context, give func(*pastLab) error) error {
+	return eventstore.InOrder(ctx, func(_ context.Context, give func(*pastLab) error) error {
 		for _, id := range ids {
 			if err := give(&pastLab{id: id}); err != nil {
 				return err
