@@ -35,6 +35,7 @@ type Claims struct {
 	Role    domain.Role // the capacity acted in
 	Entity  uuid.UUID   // the legal entity acted for; host and partner must have one
 	Name    string      // for people; never used to decide anything
+	Until   time.Time   // when the token ends; set by Verify
 }
 
 func (c Claims) actor() domain.Actor {
@@ -154,7 +155,7 @@ func (v *Verifier) own(signed string, now time.Time) (Claims, error) {
 	if err != nil {
 		return Claims{}, err
 	}
-	c := Claims{Subject: t.Subject, Role: t.Role, Name: t.Name}
+	c := Claims{Subject: t.Subject, Role: t.Role, Name: t.Name, Until: t.ExpiresAt.Time}
 	if t.Entity != "" {
 		if c.Entity, err = uuid.Parse(t.Entity); err != nil {
 			return Claims{}, errors.New("the token's ent is not a uuid")

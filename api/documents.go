@@ -308,7 +308,7 @@ func (s *Server) getDocument(ctx context.Context, in *documentInput) (*documentF
 		return out, nil
 	}
 	out.Body = func(c huma.Context) {
-		s.stream(c, func(w io.Writer) error { return s.cfg.Documents.Copy(ctx, digest, w) })
+		s.sendFile(c, func(w io.Writer) error { return s.cfg.Documents.Copy(ctx, digest, w) })
 	}
 	return out, nil
 }

@@ -131,16 +131,16 @@ func exports[In trailInput](s *Server, op huma.Operation) {
 				name = fmt.Sprintf("%s-%s-history-%d.%s", q.Stream.Kind, q.Stream.ID, at, f.ext)
 			}
 			return &export{f.media, `attachment; filename="` + name + `"`, uint64(at), func(c huma.Context) {
-				s.stream(c, func(w io.Writer) error { return f.write(s, ctx, w, q, at) })
+				s.sendFile(c, func(w io.Writer) error { return f.write(s, ctx, w, q, at) })
 			}}, nil
 		})
 	}
 }
 
-// stream sends what write gives. As long as nothing is sent, an error is
+// sendFile sends what write gives. As long as nothing is sent, an error is
 // answered as a problem; after that the answer is broken off, so that it cannot
 // pass for whole.
-func (s *Server) stream(c huma.Context, write func(io.Writer) error) {
+func (s *Server) sendFile(c huma.Context, write func(io.Writer) error) {
 	r, w := humago.Unwrap(c)
 	out := &steady{to: w, control: http.NewResponseController(w)}
 	err := write(out)

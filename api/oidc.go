@@ -130,7 +130,7 @@ func (p *Provider) verify(ctx context.Context, signed string) (Claims, error) {
 	if err := token.Claims(&all); err != nil {
 		return Claims{}, err
 	}
-	c := Claims{Subject: p.cfg.Issuer + "#" + token.Subject}
+	c := Claims{Subject: p.cfg.Issuer + "#" + token.Subject, Until: token.Expiry}
 	c.Name, _ = all["name"].(string)
 	if token.Subject == "" {
 		return Claims{}, errors.New("the token names no subject")

@@ -101,6 +101,8 @@ var problems = []kindOfProblem{
 		domain.T("类型依文件内容判定。请转换为 PDF 或 OFD 后提交；网页、程序和含宏的文件不予接受。", "The type is judged by the content. Convert it to PDF or OFD; pages, programs and files with macros are not taken.")},
 	{"unsupported-media-type", 415, domain.T("不支持的内容类型", "Unsupported media type"),
 		domain.T("请以 Content-Type: application/json 发送。", "Send it as Content-Type: application/json.")},
+	{"no-such-position", 416, domain.T("账本没有该位置", "The ledger has no such position"),
+		domain.T("要求从账本尚未到达的位置续传。请核对所连接的是否为同一登记簿，再从确认的位置续传；绝不会略过事件。", "The stream is to resume from a position the ledger has not reached. See that it is the same register, then resume from a position you are sure of; no event is ever passed over.")},
 	{"invalid-input", 422, domain.T("填写有误", "Values at fault"),
 		domain.T("errors 列出每一处有误的字段和改法。全部改正后重新提交。", "errors lists every value at fault and how to mend it. Mend them all and send it again.")},
 	{"digest-mismatch", 422, domain.T("文件与摘要不符", "Document does not have its digest"),

@@ -230,6 +230,7 @@ func (s *Server) registerQueries() {
 	s.registerParts()
 	s.registerProgrammes()
 	s.registerTrail()
+	s.registerStreams()
 	s.registerReadiness()
 	s.registerReports()
 	s.registerNotices()

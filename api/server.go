@@ -8,6 +8,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -18,6 +19,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -47,9 +49,12 @@ type Config struct {
 	// placeholders, and empty where there is none. nil: nobody is.
 	Observe func(method, route string, status int, took time.Duration)
 
-	Documents     *jetstream.Documents // where documents are kept; nil: nowhere, and there are no routes for them
-	DocumentLimit int64                // bytes a document may have; 0: DefaultDocumentLimit
-	Spool         string               // folder for documents on their way in; "": the system's
+	StreamsPerCaller int                  // how many streams one caller may have open; 0: 16
+	Heartbeat        time.Duration        // how often a quiet stream says that it is alive; 0: 15 seconds
+	StreamPatience   time.Duration        // how long a stream's client may leave what it was sent unread; 0: 10 seconds
+	Documents        *jetstream.Documents // where documents are kept; nil: nowhere, and there are no routes for them
+	DocumentLimit    int64                // bytes a document may have; 0: DefaultDocumentLimit
+	Spool            string               // folder for documents on their way in; "": the system's
 }
 
 // Server answers HTTP requests. It keeps nothing that cannot be read back.
@@ -66,6 +71,9 @@ type Server struct {
 	entities   *eventstore.Aggregates[*entity.Entity, entity.Event]
 	programmes *eventstore.Aggregates[*programme.Programme, programme.Event]
 	aggregates map[string]aggregate
+	tails      tails
+	streaming  context.Context // ends with EndStreams
+	endStreams context.CancelFunc
 
 	mux              *http.ServeMux
 	api              huma.API
@@ -88,6 +96,10 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	if s.cfg.DocumentLimit == 0 {
 		s.cfg.DocumentLimit = DefaultDocumentLimit
 	}
+	s.cfg.StreamsPerCaller = cmp.Or(cfg.StreamsPerCaller, 16)
+	s.cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 15*time.Second)
+	s.cfg.StreamPatience = cmp.Or(cfg.StreamPatience, 10*time.Second)
+	s.streaming, s.endStreams = context.WithCancel(context.Background())
 	if s.cfg.Problems == nil {
 		s.cfg.Problems = func() []string { return nil }
 	}
@@ -106,15 +118,21 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	return s, nil
 }
 
+// EndStreams tells the clients of all streams to come back later, and takes no
+// new ones. Requests of other kinds go on.
+func (s *Server) EndStreams() { s.endStreams() }
+
 // HTTPServer is the server that should carry s: it bounds how long a slow
-// client may take and how large headers may be. A stream clears its own write
-// deadline.
+// client may take and how large headers may be. A stream has a deadline for
+// each write instead; its Shutdown ends streams.
 func (s *Server) HTTPServer(addr string) *http.Server {
-	return &http.Server{
+	server := &http.Server{
 		Addr: addr, Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
 	}
+	server.RegisterOnShutdown(s.EndStreams)
+	return server
 }
 
 type requestIDKey struct{}
@@ -272,7 +290,9 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		refuse(p)
 		return
 	}
+	leave = sync.OnceFunc(leave)
 	defer leave()
+	ctx = huma.WithValue(ctx, leaveKey{}, leave)
 	if claims != (Claims{}) {
 		ctx = huma.WithValue(ctx, claimsKey{}, claims)
 	} else if !s.cfg.AnonymousRead || op.Method != http.MethodGet {
@@ -293,6 +313,9 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	}
 	next(ctx)
 }
+
+// leaveKey finds the function that ends a request's part in its caller's limits.
+type leaveKey struct{}
 
 // identify finds out whom a request speaks for, nobody where it has no token,
 // and admits it within that caller's limits; leave must be called when it is
@@ -337,7 +360,7 @@ func misused(op *huma.Operation, r *http.Request) []domain.FieldError {
 			say("query."+name, "repeated query parameter")
 		}
 	}
-	for _, name := range []string{"Authorization", "If-Match", "If-None-Match", "Idempotency-Key"} {
+	for _, name := range []string{"Authorization", "If-Match", "If-None-Match", "Idempotency-Key", "Last-Event-ID"} {
 		if values := r.Header.Values(name); len(values) > 1 || len(values) == 1 && values[0] == "" {
 			say("header."+name, "repeated or empty header")
 		}

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -162,17 +164,26 @@ type (
 		ProgrammeTrail
 		ByPage
 	}
-	eventsByPage struct {
+	EventsByPage struct {
 		WholeTrail
 		Changes bool `query:"changes" doc:"Say what each event changed, before and after; a page then has at most 100 events"`
 		ByPage
 	}
 )
 
+// eventsQuery is the whole trail by the page, or as a stream.
+type eventsQuery struct {
+	EventsByPage
+	Host  uuid.UUID `query:"host" doc:"Streams only: the lab's host university"`
+	Party uuid.UUID `query:"party" doc:"Streams only: the lab's host, party to an agreement, or named as a partner"`
+	Level string    `query:"level" enum:"ministry,province,university" doc:"Streams only: the lab's"`
+	Streaming
+}
+
 // foldedStreams is how many streams are folded for one page at most.
 const foldedStreams = 100
 
-func (in eventsByPage) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
+func (in EventsByPage) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
 	q, err := in.WholeTrail.query(ctx, s)
 	if q.Changes = in.Changes; q.Changes && in.Limit > foldedStreams {
 		return q, badParameter("query.limit", "要求列出变更时，每页最多 %d 条", "with changes a page has at most %d events", foldedStreams)
@@ -194,8 +205,15 @@ func (s *Server) registerTrail() {
 	trail[LabTrail, labHistory](s, query("lab-history", "/v1/labs/{lab}/history", "labs", "一个实验室的完整历史：何时、何人、因何、依据何文件做了什么。", "Read a lab's history"))
 	trail[EntityTrail, entityHistory](s, query("entity-history", "/v1/entities/{entity}/history", "entities", "一个法人的完整历史。", "Read a legal entity's history"))
 	trail[ProgrammeTrail, programmeHistory](s, query("programme-history", "/v1/programmes/{programme}/history", "programmes", "一个计划的完整历史。", "Read a programme's history"))
-	trail[WholeTrail, eventsByPage](s, query("list-events", "/v1/events", "events", "全部事件的审计线索，可筛选。", "Read the trail of all events"))
-	op := query("get-event", "/v1/events/{position}", "events", "按位置读取一个事件，与存储的字节完全一致。", "Read an event byte for byte")
+	op := query("list-events", "/v1/events", "events", "全部事件的审计线索，可筛选。", "Read the trail of all events")
+	exports[WholeTrail](s, op)
+	op = query("list-events", "/v1/events", "events", "全部事件的审计线索，可筛选；或以 SSE、NDJSON 推送。\n\n"+streamsZh, "Read the trail of all events, or stream them")
+	op.Description += "\n\n" + streamsEn + "\n\n" + pageOnlyText
+	op.Errors = []int{400, 401, 403, 416, 429, 500, 503}
+	op.Responses = map[string]*huma.Response{"200": {Description: "A page of the trail as JSON, or a stream of events", Content: streamContent()}}
+	op.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: s.registry.Schema(reflect.TypeFor[Page[entry]](), true, "")}
+	register(s, op, s.listEvents)
+	op = query("get-event", "/v1/events/{position}", "events", "按位置读取一个事件，与存储的字节完全一致。", "Read an event byte for byte")
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The CloudEvents object as it is kept",
 		Content:     map[string]*huma.MediaType{"application/cloudevents+json": {Schema: &huma.Schema{Type: "object", AdditionalProperties: true}}},
@@ -204,26 +222,60 @@ func (s *Server) registerTrail() {
 }
 
 // trail registers a trail: Page asks for a part of it, In for all as a file.
-func trail[In trailInput, Page interface {
+func trail[In trailInput, Page pageInput](s *Server, op huma.Operation) {
+	register(s, op, func(ctx context.Context, in *Page) (*list[entry], error) { return s.trailPage(ctx, *in) })
+	exports[In](s, op)
+}
+
+type pageInput interface {
 	trailInput
 	page() ByPage
-}](s *Server, op huma.Operation) {
-	register(s, op, func(ctx context.Context, in *Page) (*list[entry], error) {
-		q, err := (*in).query(ctx, s)
+}
+
+func (s *Server) trailPage(ctx context.Context, in pageInput) (*list[entry], error) {
+	q, err := in.query(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	by := in.page()
+	q.Paging, q.Desc = by.model(), by.Order != "oldest"
+	page, err := s.model.Trail(ctx, q)
+	names := s.entityNames(ctx)
+	l, err := listed(ctx, page, err, func(t projections.TrailEntry) entry { return entryOf(t, names) })
+	if err == nil {
+		s.sayHeld(ctx, l.Body.Items)
+	}
+	return l, err
+}
+
+// listEvents gives a page, or a stream where the client accepts one.
+func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*streamed, error) {
+	format := wanted(in.accept)
+	if err := misplaced(ctx, format != nil); err != nil {
+		return nil, err
+	}
+	if format == nil {
+		page, err := s.trailPage(ctx, in.EventsByPage)
 		if err != nil {
 			return nil, err
 		}
-		by := (*in).page()
-		q.Paging, q.Desc = by.model(), by.Order != "oldest"
-		page, err := s.model.Trail(ctx, q)
-		names := s.entityNames(ctx)
-		l, err := listed(ctx, page, err, func(t projections.TrailEntry) entry { return entryOf(t, names) })
-		if err == nil {
-			s.sayHeld(ctx, l.Body.Items)
-		}
-		return l, err
-	})
-	exports[In](s, op)
+		return &streamed{page.Link, func(ctx huma.Context) {
+			ctx.SetHeader("Content-Type", "application/json")
+			jsonFormat.Marshal(ctx.BodyWriter(), page.Body)
+		}}, nil
+	}
+	q, err := in.WholeTrail.query(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	f := eventstore.Filter{
+		Kind: q.Kind, Facet: q.Facet, Type: q.Type, Actor: q.Actor, Role: q.Role, OnBehalfOf: q.OnBehalfOf,
+		Host: in.Host, Party: in.Party, Level: lab.Level(in.Level),
+	}
+	if q.Stream.Kind != "" {
+		f.Streams = []eventstore.Stream{q.Stream}
+	}
+	return s.stream(ctx, format, in.Streaming, in.After, f)
 }
 
 // sayHeld says of each entry whether its basis is held, asking once for each

@@ -76,7 +76,7 @@ func TestAnAnswerThatFailsIsAProblemBeforeItBeginsAndBrokenOffAfter(t *testing.T
 	for path, sent := range map[string]int{"/nothing": 0, "/some": 200_000} {
 		register(s, query(path[1:], path, "events", "", ""), func(context.Context, *struct{}) (*export, error) {
 			return &export{"text/csv", "attachment", 7, func(c huma.Context) {
-				s.stream(c, func(w io.Writer) error {
+				s.sendFile(c, func(w io.Writer) error {
 					if sent > 0 {
 						w.Write(bytes.Repeat([]byte("x"), sent))
 					}

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -41,13 +42,33 @@ type world struct {
 	log      *jetstream.Log
 	model    *projections.Model
 	ahead    atomic.Int64 // nanoseconds since today, on the server's clock
-	logged   *bytes.Buffer
+	logged   *logged
 	spool    string // where documents wait
 	proof    *audit.Log
 }
 
 // clock is the server's, and the one tokens are issued by.
 func (w *world) clock() time.Time { return clock().Add(time.Duration(w.ahead.Load())) }
+
+// logged is what the server has logged so far.
+type logged struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logged) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+func (l *logged) bytes() []byte {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return bytes.Clone(l.text.Bytes())
+}
+
+func (l *logged) String() string { return string(l.bytes()) }
 
 func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	t.Helper()
@@ -81,7 +102,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &bytes.Buffer{}, spool: spool}
+	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &logged{}, spool: spool}
 	w.signer = api.NewSigner(private, w.clock)
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool, Log: proof}
 	for _, c := range change {

@@ -365,3 +365,27 @@ func listError(err error, what string) error {
 	}
 	return fmt.Errorf("projections: list %s: %w", what, err)
 }
+
+// LabFacts is what events of a lab may be chosen by, as the model holds it now.
+// It waits until the model holds that many events of the lab.
+func (m *Model) LabFacts(ctx context.Context, id uuid.UUID, events uint64) (facts eventstore.LabFacts, err error) {
+	stream := eventstore.Stream{Kind: "lab", ID: id}
+	if err := m.Wait(ctx, stream, events); err != nil {
+		return facts, err
+	}
+	err = m.reading(ctx, func(q querier) error {
+		var n int64
+		err := q.QueryRowContext(ctx, `SELECT n, events, host, level, programme FROM labs JOIN streams USING (n) WHERE id = ? AND kind = 'lab'`, id[:]).
+			Scan(&n, &facts.Events, &facts.Host, &facts.Level, &facts.Programme)
+		if err != nil {
+			return fmt.Errorf("projections: read facts of %s: %w", stream, err)
+		}
+		return each(ctx, q, func(rows *sql.Rows) error {
+			var party uuid.UUID
+			err := rows.Scan(&party)
+			facts.Parties = append(facts.Parties, party)
+			return err
+		}, `SELECT entity FROM parties WHERE lab = ? AND bound`, n)
+	})
+	return facts, err
+}

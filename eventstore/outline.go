@@ -1,0 +1,133 @@
+package eventstore
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+)
+
+// Outline is what subscribers choose events by. It is read from a body without
+// decoding what the event says, so a register passes on the events of a newer
+// one as well.
+type Outline struct {
+	Stream   Stream
+	Revision uint64
+	Type     string
+	Actor    domain.Actor
+
+	// From and To are the statuses of a status event, and empty otherwise. A
+	// status event is one of facet status, or the correction of one: whoever
+	// follows a lab's status must hear that what was said of it is no longer so.
+	From, To lab.Status
+}
+
+// IsStatus reports whether it is a status event's.
+func (o Outline) IsStatus() bool { return o.To != "" }
+
+// OutlineOf reads the outline from an event's body.
+func OutlineOf(body []byte) (Outline, error) {
+	var e struct {
+		Source     string         `json:"source"`
+		Revision   uint64         `json:"revision"`
+		Type       string         `json:"type"`
+		Actor      string         `json:"actor"`
+		Role       domain.Role    `json:"role"`
+		OnBehalfOf uuid.UUID      `json:"onbehalfof"`
+		Data       jsontext.Value `json:"data"`
+	}
+	err := json.Unmarshal(body, &e)
+	o := Outline{Revision: e.Revision, Type: e.Type, Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf}}
+	if err == nil {
+		o.Stream, err = parseSource(e.Source)
+	}
+	if err == nil {
+		o.From, o.To, err = transition(e.Type, e.Data)
+	}
+	if err != nil {
+		return Outline{}, fmt.Errorf("eventstore: read outline of event: %w", err)
+	}
+	return o, nil
+}
+
+// transition reads the statuses that an event of the named type goes between.
+func transition(name string, data jsontext.Value) (from, to lab.Status, err error) {
+	if Facet(name) == "status" {
+		var moved struct {
+			From lab.Status `json:"from"`
+			To   lab.Status `json:"to"`
+		}
+		err := json.Unmarshal(data, &moved)
+		if err == nil && moved.To == "" {
+			err = fmt.Errorf("%s says no status", name)
+		}
+		return moved.From, moved.To, err
+	}
+	if name == "lab.record.corrected.v1" {
+		var c struct {
+			With restated `json:"with"`
+		}
+		if err := json.Unmarshal(data, &c); err != nil || Facet(c.With.Type) != "status" {
+			return "", "", err
+		}
+		return transition(c.With.Type, c.With.Data)
+	}
+	return "", "", nil
+}
+
+// LabFacts is what a lab may be chosen by beside its events. They are the
+// register's latest when an event is delivered, not those of its day.
+type LabFacts struct {
+	Events    uint64 // of the lab, that they follow from
+	Host      uuid.UUID
+	Parties   []uuid.UUID // the host, parties to its agreements, and partners named
+	Programme string
+	Level     lab.Level
+}
+
+// Filter chooses events; every member that is set must be met, by any of its
+// values where it has several. The zero Filter lets all events through.
+type Filter struct {
+	Status   bool // status events only, corrections of them included
+	Kind     string
+	Streams  []Stream
+	Facet    []string
+	Type     []string
+	From, To []lab.Status
+
+	Actor      string
+	Role       domain.Role
+	OnBehalfOf uuid.UUID
+
+	Host, Party uuid.UUID
+	Programme   string
+	Level       lab.Level
+}
+
+// Lets reports whether the filter lets an event through. It asks for the facts
+// of the event's lab only where they decide.
+func (f Filter) Lets(o Outline, facts func() (LabFacts, error)) (bool, error) {
+	among := func(chosen []string, have string) bool { return len(chosen) == 0 || slices.Contains(chosen, have) }
+	status := func(chosen []lab.Status, have lab.Status) bool {
+		return len(chosen) == 0 || slices.Contains(chosen, have)
+	}
+	if f.Status && !o.IsStatus() || f.Kind != "" && f.Kind != o.Stream.Kind || len(f.Streams) > 0 && !slices.Contains(f.Streams, o.Stream) ||
+		!among(f.Type, o.Type) || !among(f.Facet, Facet(o.Type)) || !status(f.From, o.From) || !status(f.To, o.To) ||
+		f.Actor != "" && f.Actor != o.Actor.Subject || f.Role != "" && f.Role != o.Actor.Role || f.OnBehalfOf != uuid.Nil && f.OnBehalfOf != o.Actor.OnBehalfOf {
+		return false, nil
+	}
+	if f.Host == uuid.Nil && f.Party == uuid.Nil && f.Programme == "" && f.Level == "" {
+		return true, nil
+	}
+	if o.Stream.Kind != "lab" {
+		return false, nil
+	}
+	is, err := facts()
+	return err == nil && (f.Host == uuid.Nil || f.Host == is.Host) && (f.Party == uuid.Nil || slices.Contains(is.Parties, f.Party)) &&
+		(f.Programme == "" || f.Programme == is.Programme) && (f.Level == "" || f.Level == is.Level), err
+}
