@@ -17,13 +17,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"go.uber.org/goleak"
 
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
-	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // leakless checks, once all else is cleaned up, that a test leaves nothing running.
@@ -36,30 +35,16 @@ func leakless(t testing.TB) {
 }
 
 // transitions appends n status events to a new lab, so many at a time.
-func (w *world) transitions(n, atOnce int) eventstore.Stream {
-	w.Helper()
-	stream := eventstore.Stream{Kind: "lab", ID: uuid.Must(uuid.NewV7())}
+func (w *world) transitions(n, atOnce int) {
+	stream := storetest.NewStream()
 	var v eventstore.Version
-	var batch []eventstore.Pending
-	for i := range n {
-		statuses := []lab.Status{lab.StatusProposed, lab.StatusIncubating}
-		var event domain.Event = lab.IncubationStarted{Transition: lab.Transition{From: statuses[i%2], To: statuses[(i+1)%2], On: domain.DateOf(clock())}}
-		p, err := eventstore.Encode(stream, domain.Meta{
-			ID: uuid.New(), Revision: uint64(i), Time: clock(), Actor: domain.Actor{Subject: "test", Role: domain.Officer}, Command: uuid.New(),
-		}, event)
-		if err != nil {
+	for batch := range slices.Chunk(storetest.StatusEvents(stream, n), atOnce) {
+		var err error
+		if v, err = w.log.Append(w.Context(), stream, v, batch); err != nil {
 			w.Error(err)
-			return stream
-		}
-		if batch = append(batch, p); len(batch) == atOnce || i == n-1 {
-			if v, err = w.log.Append(w.Context(), stream, v, batch); err != nil {
-				w.Error(err)
-				return stream
-			}
-			batch = batch[:0]
+			return
 		}
 	}
-	return stream
 }
 
 // message is one of a stream, in whichever form it came.
@@ -217,7 +202,7 @@ func TestASubscriberKilledAThousandTimesSeesTheLedgersSequenceOverHTTP(t *testin
 			go func() {
 				defer close(writing)
 				for range events / 50 {
-					w.transitions(50, 10)
+					w.transitions(50, 25)
 				}
 			}()
 			defer func() { <-writing }()

@@ -47,7 +47,7 @@ func OutlineOf(body []byte) (Outline, error) {
 		o.Stream, err = parseSource(e.Source)
 	}
 	if err == nil {
-		o.From, o.To, err = transition(e.Type, e.Data)
+		o.From, o.To, err = statusesOf(e.Type, e.Data)
 	}
 	if err != nil {
 		return Outline{}, fmt.Errorf("eventstore: read outline of event: %w", err)
@@ -55,8 +55,8 @@ func OutlineOf(body []byte) (Outline, error) {
 	return o, nil
 }
 
-// transition reads the statuses that an event of the named type goes between.
-func transition(name string, data jsontext.Value) (from, to lab.Status, err error) {
+// statusesOf reads the statuses that an event of the named type goes between.
+func statusesOf(name string, data jsontext.Value) (from, to lab.Status, err error) {
 	if Facet(name) == "status" {
 		var moved struct {
 			From lab.Status `json:"from"`
@@ -75,7 +75,7 @@ func transition(name string, data jsontext.Value) (from, to lab.Status, err erro
 		if err := json.Unmarshal(data, &c); err != nil || Facet(c.With.Type) != "status" {
 			return "", "", err
 		}
-		return transition(c.With.Type, c.With.Data)
+		return statusesOf(c.With.Type, c.With.Data)
 	}
 	return "", "", nil
 }

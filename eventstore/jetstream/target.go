@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -32,6 +34,7 @@ type Target struct {
 	log     *Log
 	stream  string
 	subject func(eventstore.Recorded) (string, bool, error)
+	beside  func() nats.Header // headers that go with each message; nil: none
 }
 
 // Mark is how far a target has come. The zero Mark is that of an empty stream.
@@ -44,7 +47,7 @@ type Mark struct {
 // RelayTarget is the ledger itself, every event of the source on its
 // aggregate's subject. The log must have been opened as Relayed.
 func (l *Log) RelayTarget() *Target {
-	return &Target{l, streamName, func(e eventstore.Recorded) (string, bool, error) {
+	return &Target{log: l, stream: streamName, subject: func(e eventstore.Recorded) (string, bool, error) {
 		if !l.relayed {
 			return "", false, errors.New("jetstream: commands append to this ledger; a relay may not")
 		}
@@ -59,10 +62,17 @@ func (l *Log) RelayTarget() *Target {
 func (l *Log) Derive(ctx context.Context, name, description string, subjects []string, subject func(eventstore.Recorded) (string, bool, error)) (*Target, error) {
 	config := streamConfig(l.replicas)
 	config.Name, config.Description, config.Subjects = name, description, subjects
+	if had, err := l.js.Stream(ctx, name); err == nil {
+		for _, s := range had.CachedInfo().Config.Subjects {
+			if !slices.Contains(subjects, s) { // another node may be filling it so
+				return nil, fmt.Errorf("jetstream: make stream %s: it holds %s as well, which this node would leave out; start all nodes with the same settings", name, s)
+			}
+		}
+	}
 	if _, err := l.js.CreateOrUpdateStream(ctx, config); err != nil {
 		return nil, fmt.Errorf("jetstream: make stream %s: %w", name, err)
 	}
-	return &Target{l, name, subject}, nil
+	return &Target{log: l, stream: name, subject: subject}, nil
 }
 
 // Name is the stream's.
@@ -105,6 +115,10 @@ func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Rec
 	if err := t.log.refusal(); err != nil {
 		return mark, fmt.Errorf("jetstream: publish to %s: %w", t.stream, err)
 	}
+	var beside nats.Header
+	if t.beside != nil {
+		beside = t.beside()
+	}
 	for len(events) > 0 {
 		var batch []*nats.Msg
 		n, size := 0, 0
@@ -118,10 +132,12 @@ func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Rec
 				continue
 			}
 			size += len(e.Body)
-			batch = append(batch, &nats.Msg{Subject: subject, Data: e.Body, Header: nats.Header{
+			m := &nats.Msg{Subject: subject, Data: e.Body, Header: nats.Header{
 				relayedID:      {e.ID.String()},
 				sourcePosition: {strconv.FormatUint(uint64(e.Position), 10)},
-			}})
+			}}
+			maps.Copy(m.Header, beside)
+			batch = append(batch, m)
 		}
 		if len(batch) > 0 {
 			seq, err := t.publish(ctx, mark.Sequence, batch)

@@ -1,0 +1,68 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// The stream that subscribers read. A status event stands on
+// jointlab.status.<lab>.<to>, where to is the status reached; an agreement
+// event, where the stream is to have them, on jointlab.agreement.<lab>.<what
+// happened>, as in jointlab.agreement.<lab>.signed.
+const (
+	StatusStream     = "STATUS"
+	statusSubjects   = "jointlab.status."
+	agreementSubject = "jointlab.agreement."
+)
+
+// checkpointHeader holds the newest signed checkpoint when an event was
+// relayed, in base64 (RFC 4648, section 4), since a header has one line.
+const checkpointHeader = "Jointlab-Checkpoint"
+
+// StatusConfig says what the stream STATUS holds.
+type StatusConfig struct {
+	Agreements bool          // agreement events as well; the same on all nodes
+	Checkpoint func() []byte // the newest signed checkpoint, to go with the events; nil: none
+}
+
+// StatusTarget is the stream STATUS, for a relay from the ledger to fill. It
+// is made if it is missing. Messages are the events byte for byte, with the
+// position in the ledger in the header Jointlab-Source-Position.
+func (l *Log) StatusTarget(ctx context.Context, cfg StatusConfig) (*Target, error) {
+	subjects := []string{statusSubjects + ">"}
+	if cfg.Agreements {
+		subjects = append(subjects, agreementSubject+">")
+	}
+	t, err := l.Derive(ctx, StatusStream, "jointlab: status events for subscribers, derived from the ledger", subjects, func(e eventstore.Recorded) (string, bool, error) {
+		o, err := eventstore.OutlineOf(e.Body)
+		if err != nil {
+			return "", false, fmt.Errorf("jetstream: position %d: %w", e.Position, err)
+		}
+		subject, belongs := subscribedTo(o, cfg.Agreements)
+		return subject, belongs, nil
+	})
+	if err == nil && cfg.Checkpoint != nil {
+		t.beside = func() nats.Header {
+			return nats.Header{checkpointHeader: {base64.StdEncoding.EncodeToString(cfg.Checkpoint())}}
+		}
+	}
+	return t, err
+}
+
+// subscribedTo is the subject an event has on STATUS, if it has one.
+func subscribedTo(o eventstore.Outline, agreements bool) (string, bool) {
+	switch {
+	case o.IsStatus():
+		return statusSubjects + o.Stream.ID.String() + "." + string(o.To), true
+	case agreements && eventstore.Facet(o.Type) == "agreement":
+		what := strings.Split(o.Type, ".")[2]
+		return agreementSubject + o.Stream.ID.String() + "." + what, true
+	}
+	return "", false
+}
