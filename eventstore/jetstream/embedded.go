@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"sync/atomic"
 	"time"
 
@@ -18,12 +19,14 @@ import (
 // ErrInUse says that another process has the data folder open.
 var ErrInUse = errors.New("the data folder is in use by another process; stop that one first, or choose another folder")
 
-// embedded is a NATS server inside this process, without a port. It syncs each
-// event to disk before it acknowledges it.
+// embedded is a NATS server inside this process, with a port for subscribers
+// only where one is asked for. It syncs each event to disk before it
+// acknowledges it.
 type embedded struct {
 	dir    string
 	server *server.Server
 	log    *serverLog
+	door   *door // nil without a port
 }
 
 // lockFolder makes the folder if it is missing and keeps other processes out.
@@ -48,7 +51,7 @@ func startEmbedded(ctx context.Context, cfg Config) (_ *embedded, err error) {
 		return nil, errors.New("no data folder given")
 	}
 	e := &embedded{dir: cfg.Dir, log: newServerLog(cfg.Logger)}
-	e.server, err = server.NewServer(&server.Options{
+	options := &server.Options{
 		ServerName:        "jointlab",
 		DontListen:        true,
 		JetStream:         true,
@@ -57,8 +60,14 @@ func startEmbedded(ctx context.Context, cfg Config) (_ *embedded, err error) {
 		SyncAlways:        true,
 		NoSigs:            true,
 		NoLog:             true,
-	})
-	if err != nil {
+	}
+	if cfg.Listen.Addr != "" {
+		e.door = &door{}
+		if err := cfg.Listen.configure(options, e.door); err != nil {
+			return nil, err
+		}
+	}
+	if e.server, err = server.NewServer(options); err != nil {
 		return nil, fmt.Errorf("start server: %w", err)
 	}
 	e.server.SetLoggerV2(e.log, false, false, false)
@@ -106,9 +115,10 @@ func (e *embedded) stop() {
 	e.server.WaitForShutdown()
 }
 
-// serverLog hands the server's messages on and remembers the first error. The
-// embedded server logs errors for nothing less than a store it cannot write or
-// read, and it may leave the publisher without an answer then.
+// serverLog hands the server's messages on and remembers the first error. But
+// for what a single connection did, the embedded server logs errors for nothing
+// less than a store it cannot write or read, and it may leave the publisher
+// without an answer then.
 type serverLog struct {
 	to           *slog.Logger
 	first, fatal atomic.Pointer[error]
@@ -128,8 +138,17 @@ func (s *serverLog) failure() error {
 	return nil
 }
 
+// ofConnection begins what the server logs about one connection, such as a key
+// it does not know, and about all of them, when it cannot take more. It must
+// not be in anybody's power outside to stop the register from writing.
+var ofConnection = regexp.MustCompile(`^(\S+ - cid:\d+ - |Temporary \S+ Accept Error)`)
+
 func (s *serverLog) Errorf(format string, v ...any) {
 	err := fmt.Errorf(format, v...)
+	if ofConnection.MatchString(err.Error()) {
+		s.to.Info(err.Error())
+		return
+	}
 	s.first.CompareAndSwap(nil, &err)
 	s.to.Error(err.Error())
 }

@@ -57,25 +57,29 @@ func (h *highWater) read() (m mark, err error) {
 	return m, nil
 }
 
-// write replaces the file whole, so that a crash leaves the old one or the new one.
 func (h *highWater) write(m mark) error {
 	text, err := json.Marshal(m)
 	if err != nil {
 		return err
 	}
-	temp := h.file + ".new"
+	return replaceFile(h.file, append(text, '\n'))
+}
+
+// replaceFile replaces a file whole, so that a crash leaves the old one or the new one.
+func replaceFile(file string, text []byte) error {
+	temp := file + ".new"
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(append(text, '\n'))
+	_, err = f.Write(text)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(temp, h.file); err != nil {
+	if err := os.Rename(temp, file); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(h.file))
+	dir, err := os.Open(filepath.Dir(file))
 	if err != nil {
 		return err
 	}

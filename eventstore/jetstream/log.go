@@ -39,6 +39,7 @@ type Config struct {
 	MaxBytes int64         // how large the events may grow; 0: three quarters of the disk's free space
 	Patience time.Duration // how long Append tries before it gives up; 0: 15 seconds
 	Logger   *slog.Logger  // what the server and the log have to say; nil: nothing
+	Listen   Listen        // where subscribers reach the embedded server; zero: nowhere
 
 	NATS        string // URL of an outside server, or several of one cluster with commas between; "": embedded
 	Credentials string // file of credentials to connect there with; "": what the URL says
@@ -114,6 +115,9 @@ func (l *Log) open(ctx context.Context, cfg Config) (err error) {
 		}
 	}
 	if cfg.NATS != "" {
+		if cfg.Listen.Addr != "" {
+			return errors.New("subscribers reach an outside server by its own port; give it permissions for them, and do not listen here")
+		}
 		if err := l.connect(outside(cfg)); err != nil {
 			return err
 		}
