@@ -43,6 +43,7 @@ type Config struct {
 	Patience      time.Duration   // how long an answer waits for the read model; 0: 5 seconds
 	Problems      func() []string // why the store may not be written to; nil: it always may
 	Log           *audit.Log      // proves that the ledger was not changed; nil: nothing is proved
+	Behind        func() []string // why subscribers over NATS do not get what the ledger holds; nil: they do
 	Limits        Limits          // how much one caller may ask for
 
 	// Observe is told of every answer: the route is the table's, with its
@@ -95,6 +96,9 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	}
 	if s.cfg.DocumentLimit == 0 {
 		s.cfg.DocumentLimit = DefaultDocumentLimit
+	}
+	if s.cfg.Behind == nil {
+		s.cfg.Behind = func() []string { return nil }
 	}
 	s.cfg.StreamsPerCaller = cmp.Or(cfg.StreamsPerCaller, 16)
 	s.cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 15*time.Second)

@@ -350,6 +350,9 @@ func (s *Server) ready(w http.ResponseWriter, r *http.Request) {
 			add("log", "不再签署检查点：%s", "no checkpoint is signed: %s", problem)
 		}
 	}
+	for _, problem := range s.cfg.Behind() {
+		add("status", "状态事件流未跟上：%s", "the stream of status events does not keep up: %s", problem)
+	}
 	h := s.model.Health(ctx)
 	switch {
 	case h.Stopped != nil:

@@ -56,7 +56,8 @@ func (m *metrics) watch(r *register) {
 		}
 		return float64(head)
 	})
-	m.gauge("jointlab_problems", "Reasons why the register may not be written to or is behind; 0: none.", func() float64 { return float64(len(r.problems())) })
+	m.gauge("jointlab_problems", "Reasons why the register may not be written to or is behind; 0: none.", func() float64 { return float64(len(r.problems()) + len(r.status.problems())) })
+	m.gauge("jointlab_status_lag", "Positions of the ledger that the stream STATUS is behind; -1 while it is not filled.", r.status.lag)
 	if r.relay != nil {
 		m.gauge("jointlab_relay_lag", "Positions of EventStoreDB's log that the relay is behind.", func() float64 {
 			s := r.relay.Status()

@@ -40,6 +40,7 @@ type settings struct {
 	credentials string
 	replicas    int
 	origin      string
+	listen      jetstream.Listen // for subscribers over NATS; serve alone listens
 }
 
 // The stores a register can be kept in.
@@ -85,12 +86,13 @@ type register struct {
 	db      *esdb.Store    // nil unless EventStoreDB is the system of record
 	log     *jetstream.Log // the ledger, and the store unless db is
 	relay   *relay.Relay   // from db onto the ledger; nil without db
+	status  statusStream
 	model   *projections.Model
 	proof   *audit.Log // of log
 	signer  *api.Signer
 	handler *api.Server
 
-	stop      context.CancelFunc // ends the relay and the followers
+	stop      context.CancelFunc // ends the relays and the followers
 	following sync.WaitGroup
 }
 
@@ -104,6 +106,9 @@ type registerConfig struct {
 	documentLimit int64              // bytes; 0: the usual
 	logger        *slog.Logger
 	now           func() time.Time // nil: the machine's clock
+
+	status           *jetstream.StatusConfig // what the stream STATUS is filled with; nil: it is left as it is
+	streamsPerCaller int
 }
 
 // openLedger opens the ledger, and EventStoreDB where that is the system of
@@ -113,7 +118,7 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 		return nil, nil, err
 	}
 	log, err := jetstream.Open(ctx, jetstream.Config{
-		Dir: s.data, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB,
+		Dir: s.data, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen,
 	})
 	if errors.Is(err, jetstream.ErrInUse) {
 		return nil, nil, fmt.Errorf("%w\n(a server that runs on it can be asked over HTTP: see --server of jointlab import)", err)
@@ -194,12 +199,16 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 	answering := api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
 		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof,
+		Behind: r.status.problems, StreamsPerCaller: cfg.streamsPerCaller,
 	}
 	if cfg.metrics != nil {
 		cfg.metrics.watch(r)
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
 	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, answering)
+	if err == nil && cfg.status != nil {
+		r.following.Go(func() { r.status.run(following, log, *cfg.status, cfg.logger) })
+	}
 	return r, err
 }
 
@@ -261,7 +270,7 @@ func (r *register) relayed(ctx context.Context) error {
 	return err
 }
 
-// close stops the relay and the followers, then closes what they wrote and the stores.
+// close stops the relays and the followers, then closes what they wrote and the stores.
 func (r *register) close() error {
 	r.stop()
 	r.following.Wait()

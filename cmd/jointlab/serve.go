@@ -16,6 +16,7 @@ import (
 
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
 // drainTime is how long requests may take to finish once the server stops.
@@ -27,6 +28,7 @@ func serveCommand() *cobra.Command {
 	var demo bool
 	var cfg registerConfig
 	var mebibytes int64
+	status := jetstream.StatusConfig{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the register: store, read models and HTTP in one process · 运行登记簿",
@@ -41,6 +43,10 @@ EventStoreDB the system of record; a relay carries each event, byte for byte and
 in order, onto the JetStream ledger, embedded or outside. Any number of nodes may
 run on the same store, each with a data folder of its own.
 
+Every node fills the stream STATUS from the ledger for subscribers. With
+--nats-listen the embedded server lets those in that jointlab subscriber create
+made, over TLS where a certificate is given, and nobody else.
+
 --oidc-issuer and --oidc-audience accept the tokens of an OpenID Connect provider
 besides the register's own. The provider says in one claim which role the caller
 has, and in another which legal entity the caller acts for.
@@ -53,6 +59,7 @@ role, and lets anybody read.`,
 				return fmt.Errorf("--document-limit %d: give 1 to 4096 MiB", mebibytes)
 			}
 			cfg.documentLimit = mebibytes << 20
+			cfg.status = &status
 			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, metricsListen, demo, cfg)
 		},
 	}
@@ -72,6 +79,11 @@ role, and lets anybody read.`,
 	cmd.Flags().StringVar(&cfg.provider.RoleClaim, "oidc-role-claim", "role", "claim that says the role, as a text or a list")
 	cmd.Flags().StringVar(&cfg.provider.EntityClaim, "oidc-entity-claim", "ent", "claim that says the id of the legal entity acted for")
 	cmd.Flags().Int64Var(&mebibytes, "document-limit", api.DefaultDocumentLimit>>20, "how many MiB a document that is handed in may have")
+	cmd.Flags().StringVar(&where.listen.Addr, "nats-listen", "", "address on which subscribers reach the embedded NATS server, e.g. 0.0.0.0:4222; none unless given")
+	cmd.Flags().StringVar(&where.listen.Cert, "nats-tls-cert", "", "file in PEM with the certificate to show subscribers")
+	cmd.Flags().StringVar(&where.listen.Key, "nats-tls-key", "", "file in PEM with its key")
+	cmd.Flags().BoolVar(&status.Agreements, "status-agreements", false, "agreement events on the stream STATUS as well; the same on all nodes, and for good")
+	cmd.Flags().IntVar(&cfg.streamsPerCaller, "streams-per-caller", 16, "how many HTTP streams of events one caller may have open")
 	return cmd
 }
 
@@ -159,6 +171,9 @@ func serveMetrics(listen string, m *metrics, logger *slog.Logger) (stop func() e
 // welcome says where the register is and what to try.
 func welcome(out io.Writer, r *register, url, data string, demo bool) error {
 	fmt.Fprintf(out, "jointlab listens on %s · 监听地址\n  data · 数据: %s\n  docs · 文档: %s/docs\n", url, data, url)
+	if addr := r.log.SubscribersAddr(); addr != "" {
+		fmt.Fprintf(out, "  NATS · 订阅: %s\n", addr)
+	}
 	if !demo {
 		fmt.Fprintf(out, "\nTry · 试一试:\n  jointlab import --data %s organisations.csv labs.csv   (before serving)\n  jointlab token create --data %s --role officer --subject you\n  curl -H \"Authorization: Bearer $TOKEN\" %s/v1/labs\n", data, data, url)
 		return nil

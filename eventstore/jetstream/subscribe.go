@@ -37,7 +37,7 @@ type Delivery struct {
 }
 
 // Subscribe calls each with the subscriber's events, one at a time in the
-// ledger's order, until ctx ends or each fails, and returns that error. An
+// ledger's order, until ctx ends or each fails, and returns that error (nil for ErrEnough). An
 // event is acknowledged after each has returned, and is done with when the
 // server has confirmed that (a double acknowledgement); before, the server
 // sends no other. So a subscriber that is killed gets the event again that it
@@ -81,17 +81,25 @@ func Subscribe(ctx context.Context, s Subscription, each func(Delivery) error) e
 		if err != nil {
 			return wrap(err)
 		}
+		enough := false
 		if !ordered || d.Position > s.After {
-			if err := each(d); err != nil {
+			if err := each(d); errors.Is(err, ErrEnough) {
+				enough = true
+			} else if err != nil {
 				return err
 			}
 			s.After = d.Position
 		}
 		// If the confirmation is lost, so may be the acknowledgement; then the
 		// event comes again, and is passed over.
-		_ = acknowledge(ctx, m)
+		if err := acknowledge(ctx, m); enough {
+			return err
+		}
 	}
 }
+
+// ErrEnough ends Subscribe once the event it is returned for is acknowledged.
+var ErrEnough = errors.New("enough")
 
 func acknowledge(ctx context.Context, m natsjs.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
