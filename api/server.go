@@ -14,6 +14,7 @@ import (
 	"errors"
 	"log/slog"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -103,6 +104,7 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	s.cfg.StreamsPerCaller = cmp.Or(cfg.StreamsPerCaller, 16)
 	s.cfg.Heartbeat = cmp.Or(cfg.Heartbeat, 15*time.Second)
 	s.cfg.StreamPatience = cmp.Or(cfg.StreamPatience, 10*time.Second)
+	s.tails.reading = make(chan struct{}, readingAtOnce)
 	s.streaming, s.endStreams = context.WithCancel(context.Background())
 	if s.cfg.Problems == nil {
 		s.cfg.Problems = func() []string { return nil }
@@ -126,6 +128,10 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 // new ones. Requests of other kinds go on.
 func (s *Server) EndStreams() { s.endStreams() }
 
+// sendBuffer bounds what the kernel holds for a client that does not read, where
+// it would otherwise take megabytes.
+const sendBuffer = 128 << 10
+
 // HTTPServer is the server that should carry s: it bounds how long a slow
 // client may take and how large headers may be. A stream has a deadline for
 // each write instead; its Shutdown ends streams.
@@ -134,6 +140,12 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 		Addr: addr, Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
 		WriteTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 32 << 10,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if tcp, ok := c.(*net.TCPConn); ok {
+				_ = tcp.SetWriteBuffer(sendBuffer) // the kernel's own choice will do as well
+			}
+			return ctx
+		},
 	}
 	server.RegisterOnShutdown(s.EndStreams)
 	return server

@@ -354,31 +354,43 @@ func (st *stream) pump(ctx context.Context, tail *tail) error {
 	}
 }
 
-// behindBy is how many events a stream that is behind the tail reads at once.
-const behindBy = 1000
+// readAtOnce is how many events a stream that is behind the tail holds at once.
+const readAtOnce = 100
 
-// catchUp reads events from the ledger itself, some at a time. The facts of
-// each lab are asked for once, or again for an event they do not cover.
+// catchUp reads events from the ledger itself, some at a time, and has read them
+// before it writes: the connection to the ledger is everybody's, and waits for
+// no client. The facts of each lab are asked for once, or again for an event
+// they do not cover.
 func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
+	var notices []*notice
 	known := map[uuid.UUID]eventstore.LabFacts{}
-	err := st.ledger.Read(ctx, st.position, min(to, st.position+behindBy), func(events []eventstore.Recorded) error {
-		notices := make([]*notice, len(events))
-		for i, e := range events {
-			o, err := eventstore.OutlineOf(e.Body)
+	select {
+	case st.tails.reading <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	err := st.ledger.Read(ctx, st.position, min(to, st.position+readAtOnce), func(events []eventstore.Recorded) error {
+		for _, e := range events {
+			n, err := st.notice(e)
 			if err != nil {
-				return fmt.Errorf("position %d: %w", e.Position, err)
+				return err
 			}
-			notices[i] = &notice{Outline: o, position: e.Position, body: e.Body, facts: func() (eventstore.LabFacts, error) {
-				if facts := known[o.Stream.ID]; facts.Events > o.Revision {
-					return facts, nil
+			facts, o := n.facts, n.Outline
+			n.facts = func() (is eventstore.LabFacts, err error) {
+				if is = known[o.Stream.ID]; is.Events <= o.Revision {
+					is, err = facts()
+					known[o.Stream.ID] = is
 				}
-				facts, err := st.labFacts(o)
-				known[o.Stream.ID] = facts
-				return facts, err
-			}}
+				return is, err
+			}
+			notices = append(notices, n)
 		}
-		return st.send(notices)
+		return nil
 	})
+	<-st.tails.reading
+	if err == nil {
+		err = st.send(notices)
+	}
 	select {
 	case <-st.beat.C: // also where nothing is let through for long
 		st.chunk = st.format.beat(st.chunk, st.position)

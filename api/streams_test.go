@@ -462,7 +462,7 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 func TestAClientThatDoesNotReadIsCutOffAndMayResume(t *testing.T) {
 	leakless(t)
 	w := newWorld(t, func(c *api.Config) { c.StreamPatience = 50 * time.Millisecond })
-	for range 400 { // more than the sockets between take
+	for range 150 { // more than the sockets between take
 		w.transitions(50, 50)
 	}
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"runtime"
 	"sync"
 
 	"github.com/jointlab/jointlab/eventstore"
@@ -94,7 +95,13 @@ type tails struct {
 	tail    *tail
 	callers map[string]int // streams each has open
 	open    int
+
+	reading chan struct{} // a token for each stream that reads from the ledger
 }
+
+// readingAtOnce is how many streams may read from the ledger at a time. Others
+// wait their turn, so that those that catch up do not hold back those that have.
+var readingAtOnce = max(1, runtime.GOMAXPROCS(0)/2)
 
 // join counts a stream of caller, unless it has limit of them already.
 func (s *tails) join(caller string, limit int) bool {

@@ -111,7 +111,9 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	if w.server, err = api.New(log, log, model, w.verifier, w.clock, cfg); err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(w.server)
+	srv := httptest.NewUnstartedServer(nil)
+	srv.Config = w.server.HTTPServer("")
+	srv.Start()
 	w.url = srv.URL
 	t.Cleanup(func() {
 		srv.Close()
