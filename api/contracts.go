@@ -148,7 +148,7 @@ func asyncAPI(version string) object {
 	messages, channelMessages := object{}, object{}
 	for _, name := range slices.Sorted(maps.Keys(eventstore.Types())) {
 		event := eventstore.Types()[name]
-		if eventstore.Facet(name) != "status" {
+		if !eventstore.MayBeStatus(name) {
 			continue
 		}
 		var example object

@@ -55,6 +55,13 @@ func OutlineOf(body []byte) (Outline, error) {
 	return o, nil
 }
 
+// corrected is the type of the event that corrects another of a lab.
+const corrected = "lab.record.corrected.v1"
+
+// MayBeStatus reports whether events of the named type are status events, or
+// some of them are: corrections.
+func MayBeStatus(name string) bool { return Facet(name) == "status" || name == corrected }
+
 // statusesOf reads the statuses that an event of the named type goes between.
 func statusesOf(name string, data jsontext.Value) (from, to lab.Status, err error) {
 	if Facet(name) == "status" {
@@ -68,7 +75,7 @@ func statusesOf(name string, data jsontext.Value) (from, to lab.Status, err erro
 		}
 		return moved.From, moved.To, err
 	}
-	if name == "lab.record.corrected.v1" {
+	if name == corrected {
 		var c struct {
 			With restated `json:"with"`
 		}

@@ -248,6 +248,7 @@ It is an example as well: eventstore/jetstream/subscribe.go.`,
 	f.StringVar(&s.Name, "name", "", "of the subscriber")
 	f.StringVar(&seedFile, "seed-file", "", "file with what subscriber create printed")
 	f.StringVar(&s.CA, "nats-tls-ca", "", "file in PEM of who signed the server's certificate; the system's unless given")
+	f.StringVar(&s.Prefix, "nats-api-prefix", "", "prefix of the JetStream API, where an outside server gives the subscriber another; $JS.API unless given")
 	f.Uint64Var(&after, "after", 0, "pass over events up to this position")
 	f.IntVar(&count, "count", 0, "stop after so many events; 0: never")
 	_ = cmd.MarkFlagRequired("name")

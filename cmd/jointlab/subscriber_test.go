@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -9,10 +10,19 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 var reachable = regexp.MustCompile(`NATS · 订阅: (\S+)`)
@@ -32,17 +42,17 @@ func TestASubscriberMadeByTheOperatorReadsWhatTheHTTPStreamGives(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
-	server, nats := served{cmd: cmd}, ""
-	for lines := bufio.NewScanner(out); nats == "" && lines.Scan(); {
+	register, address := served{cmd: cmd}, ""
+	for lines := bufio.NewScanner(out); address == "" && lines.Scan(); {
 		if m := listens.FindStringSubmatch(lines.Text()); m != nil {
-			server.url = m[1]
+			register.url = m[1]
 		} else if m := reachable.FindStringSubmatch(lines.Text()); m != nil {
-			nats = "nats://" + m[1]
+			address = "nats://" + m[1]
 		}
 	}
 	go io.Copy(io.Discard, out)
 
-	res, err := http.Get(server.url + "/v1/status-events?follow=false")
+	res, err := http.Get(register.url + "/v1/status-events?follow=false")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +71,7 @@ func TestASubscriberMadeByTheOperatorReadsWhatTheHTTPStreamGives(t *testing.T) {
 		t.Fatalf("the demo has only %d status events", len(want))
 	}
 	eventually(within(t), t, "the subscriber is let in", func() bool {
-		probe := run(t, "subscribe", "--nats-url", nats, "--name", "ministry", "--seed-file", seed, "--count", "1")
+		probe := run(t, "subscribe", "--nats-url", address, "--name", "ministry", "--seed-file", seed, "--count", "1")
 		probe.Stderr = nil
 		first, err := probe.Output()
 		if err == nil && string(first) != want[0] {
@@ -69,7 +79,7 @@ func TestASubscriberMadeByTheOperatorReadsWhatTheHTTPStreamGives(t *testing.T) {
 		}
 		return err == nil
 	})
-	got := output(t, "subscribe", "--nats-url", nats, "--name", "ministry", "--seed-file", seed, "--count", fmt.Sprint(len(want)-1))
+	got := output(t, "subscribe", "--nats-url", address, "--name", "ministry", "--seed-file", seed, "--count", fmt.Sprint(len(want)-1))
 	if got != strings.Join(want[1:], "") {
 		t.Errorf("over NATS came\n%s\nover HTTP\n%s", got, strings.Join(want[1:], ""))
 	}
@@ -78,12 +88,12 @@ func TestASubscriberMadeByTheOperatorReadsWhatTheHTTPStreamGives(t *testing.T) {
 	}
 	output(t, "subscriber", "revoke", "--data", data, "--name", "ministry")
 	eventually(within(t), t, "the revoked subscriber is refused", func() bool {
-		late := run(t, "subscribe", "--nats-url", nats, "--name", "ministry", "--seed-file", seed, "--count", "1")
+		late := run(t, "subscribe", "--nats-url", address, "--name", "ministry", "--seed-file", seed, "--count", "1")
 		said := &strings.Builder{}
 		late.Stderr = said
 		return late.Run() != nil && strings.Contains(said.String(), "Authorization")
 	})
-	server.stop(t)
+	register.stop(t)
 }
 
 func must[T any](v T, err error) T {
@@ -122,5 +132,64 @@ func TestReadinessSaysThatSubscribersDoNotGetWhatTheLedgerHolds(t *testing.T) {
 	eventually(within(t), t, "the reason is said", func() bool { return strings.Contains(ask(r), "same settings") })
 	if said := ask(r); !strings.HasPrefix(said, "503") || !strings.Contains(said, `"path":"status"`) {
 		t.Error(said)
+	}
+}
+
+func TestTheExampleOfAnOutsideServerLetsASubscriberReadAndDoNothingElse(t *testing.T) {
+	elsewhere := t.TempDir() // where the seed is made; nothing serves from it
+	seed := strings.TrimSpace(output(t, "subscriber", "create", "--data", elsewhere, "--name", "ministry"))
+	pair := must(nkeys.FromSeed([]byte(seed)))
+	t.Setenv("STORE", t.TempDir())
+	t.Setenv("PASSWORD", "secret")
+	t.Setenv("MINISTRY_KEY", must(pair.PublicKey()))
+	options := must(server.ProcessConfigFile("testdata/nats-subscribers.conf"))
+	options.NoSigs, options.NoLog = true, true
+	outside := must(server.NewServer(options))
+	go outside.Start()
+	t.Cleanup(func() { outside.Shutdown(); outside.WaitForShutdown() })
+	if !outside.ReadyForConnections(10 * time.Second) {
+		t.Fatal("the server does not start")
+	}
+	addr := outside.Addr().String()
+	r, err := openRegister(within(t), settings{store: outsideNATS, data: t.TempDir(), natsURL: "nats://register:secret@" + addr}, registerConfig{status: &jetstream.StatusConfig{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.close()
+	eventually(within(t), t, "the stream is there", func() bool { return r.status.lag() == 0 })
+	operator := must(nats.Connect("nats://register:secret@" + addr))
+	defer operator.Close()
+	js := must(natsjs.New(operator))
+	must(js.CreateConsumer(t.Context(), jetstream.StatusStream, natsjs.ConsumerConfig{Durable: "ministry", AckPolicy: natsjs.AckExplicitPolicy, MaxAckPending: 1}))
+
+	lab := storetest.NewStream()
+	if _, err := r.log.Append(t.Context(), lab, eventstore.Version{}, storetest.StatusEvents(lab, 3)); err != nil {
+		t.Fatal(err)
+	}
+	var got []eventstore.Position
+	err = jetstream.Subscribe(t.Context(), jetstream.Subscription{URL: "nats://" + addr, Name: "ministry", Seed: seed, Prefix: "register"}, func(d jetstream.Delivery) error {
+		if got = append(got, d.Position); len(got) == 3 {
+			return jetstream.ErrEnough
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(got, []eventstore.Position{1, 2, 3}) {
+		t.Errorf("%v %v", got, err)
+	}
+	denied := make(chan error, 1)
+	ministry := must(nats.Connect("nats://"+addr, nats.Nkey(must(pair.PublicKey()), pair.Sign), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err })))
+	defer ministry.Close()
+	for _, subject := range []string{"$JS.API.INFO", "register.STREAM.DELETE.STATUS", "$JS.API.STREAM.MSG.GET.JOINTLAB", "$JS.API.CONSUMER.CREATE.STATUS.ministry", "jointlab.ledger.lab." + lab.ID.String(), "$SYS.REQ.SERVER.PING"} {
+		if err := ministry.Publish(subject, nil); err != nil {
+			t.Error(err)
+		}
+		select {
+		case err := <-denied:
+			if !errors.Is(err, nats.ErrPermissionViolation) {
+				t.Errorf("%s: %v", subject, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Errorf("%s is not refused", subject)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -21,6 +22,10 @@ type Subscription struct {
 	Name string // of the subscriber, and so of its consumer
 	Seed string // of its nkey; "": connect without
 	CA   string // file in PEM of who signed the server's certificate; "": the system's
+
+	// Prefix of the JetStream API, where an outside server has it elsewhere for
+	// this subscriber; "": $JS.API.
+	Prefix string
 
 	// After is the last position the subscriber has dealt with. What comes up to
 	// it once more is acknowledged and not handed over again.
@@ -58,7 +63,7 @@ func Subscribe(ctx context.Context, s Subscription, each func(Delivery) error) e
 		return wrap(err)
 	}
 	defer conn.Close()
-	js, err := natsjs.New(conn)
+	js, err := natsjs.NewWithAPIPrefix(conn, cmp.Or(s.Prefix, "$JS.API"))
 	if err != nil {
 		return wrap(err)
 	}
