@@ -72,7 +72,8 @@ func Subscribe(ctx context.Context, s Subscription, each func(Delivery) error) e
 		return wrap(whyNot(ctx, conn, denied, err))
 	}
 	ordered := consumer.CachedInfo().Config.MaxAckPending == 1
-	msgs, err := consumer.Messages(natsjs.PullMaxMessages(1))
+	// A request for the next event may be lost; two silent seconds are enough to ask again.
+	msgs, err := consumer.Messages(natsjs.PullMaxMessages(1), natsjs.PullExpiry(10*time.Second), natsjs.PullHeartbeat(time.Second), natsjs.WithMessagesErrOnMissingHeartbeat(false))
 	if err != nil {
 		return wrap(err)
 	}
