@@ -290,6 +290,8 @@ func fill(event string, v reflect.Value, field string) {
 		if v.Int() == 0 {
 			v.SetInt(2)
 		}
+	case reflect.Uint64:
+		v.SetUint(42)
 	case reflect.String:
 		v.SetString(word(event, v.Type(), field))
 	default:
@@ -299,6 +301,13 @@ func fill(event string, v reflect.Value, field string) {
 
 // word is a sample of a string, by its type or else by its field's name.
 func word(event string, t reflect.Type, field string) string {
+	if strings.HasPrefix(event, "webhook.") {
+		if w, ok := map[string]string{
+			"URL": "https://example.org/jointlab", "Facets": "status", "From": string(lab.StatusIncubating), "To": string(lab.StatusConstruction), "Level": string(lab.MinistryLevel),
+		}[field]; ok {
+			return w
+		}
+	}
 	if t == reflect.TypeFor[lab.Status]() {
 		return string(transition(event)[map[string]int{"To": 1}[field]])
 	}

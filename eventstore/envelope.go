@@ -41,10 +41,10 @@ type envelope struct {
 	Data            jsontext.Value `json:"data"`
 }
 
-var plurals = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes"}
+var plurals = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes", "webhook": "webhooks"}
 
 // Source is the CloudEvents source of a stream's events: /labs/<id>,
-// /entities/<id> or /programmes/<id>.
+// /entities/<id>, /programmes/<id> or /webhooks/<id>.
 func (s Stream) Source() string { return "/" + plurals[s.Kind] + "/" + s.ID.String() }
 
 func parseSource(source string) (Stream, error) {

@@ -5,6 +5,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/domain/webhook"
 )
 
 // names gives every event type the name it is stored under. A name once
@@ -28,6 +29,15 @@ var names = map[string]domain.Event{
 	"programme.indicator-system-published.v1": programme.IndicatorSystemPublished{},
 	"programme.notice-issued.v1":              programme.NoticeIssued{},
 	"programme.corrected.v1":                  programme.Corrected{},
+
+	"webhook.registered.v1":     webhook.Registered{},
+	"webhook.changed.v1":        webhook.Changed{},
+	"webhook.paused.v1":         webhook.PausedDelivery{},
+	"webhook.resumed.v1":        webhook.ResumedDelivery{},
+	"webhook.secret-rotated.v1": webhook.SecretRotated{},
+	"webhook.replayed.v1":       webhook.Replayed{},
+	"webhook.disabled.v1":       webhook.DisabledEndpoint{},
+	"webhook.removed.v1":        webhook.RemovedEndpoint{},
 
 	"lab.record.proposed.v1":                    lab.Proposed{},
 	"lab.record.renamed.v1":                     lab.Renamed{},

@@ -37,6 +37,7 @@ var states = map[string]func(uuid.UUID) state{
 	"entity": newEntityState,
 
 	"programme": newProgrammeState,
+	"webhook":   newWebhookState,
 }
 
 // rowsOf lists the tables that hold several rows of one aggregate of a kind.

@@ -42,6 +42,7 @@ CREATE TABLE commitments (lab INTEGER, no INTEGER, party BLOB NOT NULL, kind TEX
 
 CREATE TABLE entities (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL, kind TEXT NOT NULL, country TEXT NOT NULL, days TEXT NOT NULL);
 CREATE TABLE programmes (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL);
+CREATE TABLE webhooks (n INTEGER PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL);
 CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
 
 ` + versionsSchema() + `
@@ -79,6 +80,7 @@ var compared = append([]comparedTable{
 	{"entities", true},
 	{"identifiers", true},
 	{"programmes", true},
+	{"webhooks", true},
 	{"terms", false}, // how often and where search finds each word
 	{"types", false},
 	{"actors", false},

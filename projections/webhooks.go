@@ -1,0 +1,86 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/webhook"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// webhookState is an endpoint being folded.
+type webhookState struct{ *webhook.Webhook }
+
+func newWebhookState(id uuid.UUID) state { return &webhookState{webhook.New(id)} }
+
+func (s *webhookState) apply(d eventstore.Decoded) error {
+	e, ok := d.Event.(webhook.Event)
+	if !ok {
+		return &eventError{fmt.Errorf("%s is no event of a webhook", d.Type)}
+	}
+	s.Apply(domain.Happened[webhook.Event]{Meta: d.Meta, Event: e})
+	return nil
+}
+
+func (s *webhookState) fold(history []eventstore.Decoded) error {
+	all, err := happened[webhook.Event](history)
+	s.Webhook = webhook.New(s.ID)
+	domain.Fold(s.Webhook, all)
+	return err
+}
+
+func (s *webhookState) document() ([]byte, error) {
+	return json.Marshal(s.Webhook, json.Deterministic(true))
+}
+
+func (s *webhookState) words() []string {
+	return []string{s.URL, s.Description.Zh, s.Description.En}
+}
+
+func (s *webhookState) rows(n int64) (all rows) {
+	all.add("webhooks", n, s.Owner.Subject, string(s.Owner.Role), string(s.State))
+	return all
+}
+
+// Webhook returns an endpoint, how many events it has and when the last was recorded.
+func (m *Model) Webhook(ctx context.Context, id uuid.UUID) (*webhook.Webhook, uint64, time.Time, error) {
+	w := webhook.New(id)
+	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "webhook", ID: id}, w)
+	if err != nil {
+		return nil, 0, time.Time{}, err
+	}
+	return w, revision, updated, nil
+}
+
+// WebhooksQuery asks for endpoints. What is left empty does not restrict.
+type WebhooksQuery struct {
+	Paging
+	Owner domain.Actor    // registered by this subject in this role
+	State []webhook.State // any of these
+}
+
+// WebhookRow is an endpoint in a list.
+type WebhookRow struct {
+	Webhook  *webhook.Webhook
+	Revision uint64 // how many events it has
+	Created  time.Time
+	Updated  time.Time
+}
+
+// Webhooks lists endpoints in the order they were registered.
+func (m *Model) Webhooks(ctx context.Context, q WebhooksQuery) (Page[WebhookRow], error) {
+	var s selection
+	if q.Owner.Subject != "" {
+		s.and("owner = ? AND role = ?", q.Owner.Subject, string(q.Owner.Role))
+	}
+	oneOf(&s, "state", q.State)
+	return list(ctx, m, q.Paging, "webhooks", map[string]string{"": "created"}, "", nil, false, s, func(document []byte, revision uint64, created, updated time.Time) (WebhookRow, error) {
+		row := WebhookRow{&webhook.Webhook{}, revision, created, updated}
+		return row, json.Unmarshal(document, row.Webhook)
+	})
+}
