@@ -94,6 +94,39 @@ func (l *Log) Follow(ctx context.Context, after eventstore.Position, each func([
 	}
 }
 
+// FollowKind calls each with the events of all streams of a kind, then with new
+// ones as they arrive; more says that others are there already. Order is the
+// ledger's. Whoever needs every event of the ledger uses Follow.
+func (l *Log) FollowKind(ctx context.Context, kind string, each func(event eventstore.Recorded, more bool) error) error {
+	doing := "follow streams of kind " + kind
+	consumer, err := l.bulk.OrderedConsumer(ctx, streamName, natsjs.OrderedConsumerConfig{
+		FilterSubjects: []string{subjectPrefix + kind + ".*"}, DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: consumerTTL,
+	})
+	if err != nil {
+		return unavailable(ctx, doing, err)
+	}
+	defer l.forget(consumer)
+	messages, err := consumer.Messages()
+	if err != nil {
+		return unavailable(ctx, doing, err)
+	}
+	defer messages.Stop()
+	for {
+		m, err := messages.Next(natsjs.NextContext(ctx))
+		if err != nil {
+			return unavailable(ctx, doing, err)
+		}
+		event, err := received(m)
+		if err != nil {
+			return fmt.Errorf("jetstream: %s: %w", doing, err)
+		}
+		meta, _ := m.Metadata() // received read it
+		if err := each(event, meta.NumPending > 0); err != nil {
+			return err
+		}
+	}
+}
+
 // followTo follows as far as to, which the ledger has reached.
 func (l *Log) followTo(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
 	errReached := errors.New("reached")

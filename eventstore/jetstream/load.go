@@ -49,7 +49,7 @@ func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventsto
 	var events []eventstore.Recorded
 	at := after
 	for {
-		err = l.pages(ctx, doing, l.js, subject, at.Mark+1, pageEvents, func(m *natsjs.RawStreamMsg) (bool, error) {
+		err = l.pages(ctx, doing, l.js, streamName, subject, at.Mark+1, pageEvents, func(m *natsjs.RawStreamMsg) (bool, error) {
 			// An event says which one its writer saw last; in a batch only the first does.
 			if saw, ok := number(m.Header, natsjs.ExpectedLastSubjSeqHeader); ok && saw != at.Mark {
 				return false, fmt.Errorf("position %d was written after position %d, but follows %d: events are missing; stop writing and restore from a backup", m.Sequence, saw, at.Mark)
@@ -98,7 +98,7 @@ func (l *Log) Read(ctx context.Context, after, to eventstore.Position, each func
 	var batch []eventstore.Recorded
 	last := after
 	for {
-		err := l.pages(ctx, doing, l.bulk, "", uint64(last)+1, int(to-last), func(m *natsjs.RawStreamMsg) (bool, error) {
+		err := l.pages(ctx, doing, l.bulk, streamName, "", uint64(last)+1, int(to-last), func(m *natsjs.RawStreamMsg) (bool, error) {
 			event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
 			if err != nil {
 				return false, err
@@ -135,15 +135,15 @@ func (l *Log) within(ctx context.Context, doing string, p eventstore.Position) e
 	return err
 }
 
-// pages calls each with the messages from sequence on, of one subject or of
-// all, asking for size at a time, until there are no more or each returns
-// false. It asks again where an answer is lost, up to the log's patience.
+// pages calls each with the messages of a stream from sequence on, of one
+// subject or of all, asking for size at a time, until there are no more or each
+// returns false. It asks again where an answer is lost, up to the log's patience.
 // Errors of each are returned with what was being done; errors of the engine
 // as ErrUnavailable.
-func (l *Log) pages(ctx context.Context, doing string, js natsjs.JetStream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) error {
+func (l *Log) pages(ctx context.Context, doing string, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) error {
 	for more := true; more; {
 		err := l.persist(ctx, func(ctx context.Context) error {
-			next, left, err := l.page(ctx, js, subject, from, size, each)
+			next, left, err := l.page(ctx, js, stream, subject, from, size, each)
 			if err == nil && left && next == from {
 				err = nats.ErrTimeout
 			}
@@ -166,12 +166,12 @@ type eachError struct{ error }
 // page reads one page. The engine's client ends a page without an error when
 // it runs out of time, so only the engine's own count of what is left says
 // that nothing is.
-func (l *Log) page(ctx context.Context, js natsjs.JetStream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
+func (l *Log) page(ctx context.Context, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
 	options := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes)}
 	if subject != "" {
 		options = append(options, jetstreamext.GetBatchSubject(subject))
 	}
-	msgs, err := jetstreamext.GetBatch(ctx, js, streamName, size, options...)
+	msgs, err := jetstreamext.GetBatch(ctx, js, stream, size, options...)
 	if err != nil {
 		return from, false, err
 	}

@@ -1,0 +1,244 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+const (
+	outboxBucket = "WEBHOOKS"
+	outboxStream = "KV_" + outboxBucket
+	queuePrefix  = "webhook_"
+	markerTTL    = time.Hour // how long what was removed from the bucket leaves a trace
+)
+
+// Outbox is what all nodes that deliver events to endpoints share: a queue an
+// endpoint, which is a durable consumer of the ledger; a bucket of small
+// records that are changed only by whoever saw their last state; and the log
+// of deliveries. It knows nothing of what the records say.
+type Outbox struct {
+	log    *Log
+	bucket natsjs.KeyValue
+}
+
+// Outbox opens the outbox, or makes an empty one.
+func (l *Log) Outbox(ctx context.Context) (*Outbox, error) {
+	doing := "open the outbox"
+	bucket, err := l.js.CreateOrUpdateKeyValue(ctx, natsjs.KeyValueConfig{
+		Bucket: outboxBucket, Description: "jointlab: what is still to be delivered to webhooks.",
+		Replicas: l.replicas, LimitMarkerTTL: markerTTL,
+	})
+	if err != nil {
+		return nil, unavailable(ctx, doing, err)
+	}
+	if _, err := l.js.CreateOrUpdateStream(ctx, deliveriesConfig(l.replicas)); err != nil {
+		return nil, unavailable(ctx, doing, err)
+	}
+	return &Outbox{l, bucket}, nil
+}
+
+// Queue hands out the events of labs to whoever delivers them to one endpoint:
+// over all nodes one event at a time, each until it is done, in the order of
+// the ledger.
+type Queue struct {
+	after    eventstore.Position
+	consumer natsjs.Consumer
+	messages natsjs.MessagesContext
+}
+
+// queueName tells the queues of an endpoint apart: one begun anew from a
+// position has a name, and so a place, of its own.
+func queueName(endpoint uuid.UUID, round int) string {
+	return queuePrefix + endpoint.String() + "_" + strconv.Itoa(round)
+}
+
+// Queue opens the queue of an endpoint, or makes it so that it begins after a
+// position. An event that was handed out and not settled within patience is
+// handed out again.
+func (o *Outbox) Queue(ctx context.Context, endpoint uuid.UUID, round int, after eventstore.Position, patience time.Duration) (*Queue, error) {
+	doing := "open the queue of webhook " + endpoint.String()
+	consumer, err := o.log.js.CreateOrUpdateConsumer(ctx, streamName, natsjs.ConsumerConfig{
+		Durable: queueName(endpoint, round), AckPolicy: natsjs.AckExplicitPolicy, AckWait: patience, MaxAckPending: 1,
+		DeliverPolicy: natsjs.DeliverByStartSequencePolicy, OptStartSeq: uint64(after) + 1,
+		FilterSubject: subjectPrefix + "lab.>",
+	})
+	if err != nil {
+		return nil, unavailable(ctx, doing, err)
+	}
+	messages, err := consumer.Messages(natsjs.PullMaxMessages(1))
+	if err != nil {
+		return nil, unavailable(ctx, doing, err)
+	}
+	return &Queue{after, consumer, messages}, nil
+}
+
+// Taken is an event handed out. It must be settled: Done or Back.
+type Taken struct {
+	eventstore.Recorded
+	message natsjs.Msg
+}
+
+// Next waits for the next event.
+func (q *Queue) Next(ctx context.Context) (*Taken, error) {
+	m, err := q.messages.Next(natsjs.NextContext(ctx))
+	if err != nil {
+		return nil, unavailable(ctx, "take an event from a queue", err)
+	}
+	event, err := received(m)
+	if err != nil {
+		return nil, fmt.Errorf("jetstream: take an event from a queue: %w", err)
+	}
+	return &Taken{event, m}, nil
+}
+
+// Done says that the event need not be handed out again. When that is lost it
+// will be, all the same.
+func (t *Taken) Done() error { return t.message.Ack() }
+
+// Back says that the event is to be handed out again, after a while.
+func (t *Taken) Back(wait time.Duration) error { return t.message.NakWithDelay(wait) }
+
+// Close gives up the queue on this node; what it was handed and did not take
+// goes back.
+func (q *Queue) Close() {
+	q.messages.Drain()
+	for {
+		m, err := q.messages.Next()
+		if err != nil {
+			return
+		}
+		_ = m.Nak()
+	}
+}
+
+// Reached is the position up to which all is settled, and how many events
+// are still to come.
+func (o *Outbox) Reached(ctx context.Context, endpoint uuid.UUID, round int) (eventstore.Position, uint64, error) {
+	doing := "look at the queue of webhook " + endpoint.String()
+	consumer, err := o.log.js.Consumer(ctx, streamName, queueName(endpoint, round))
+	if errors.Is(err, natsjs.ErrConsumerNotFound) {
+		return 0, 0, nil
+	}
+	if err != nil {
+		return 0, 0, unavailable(ctx, doing, err)
+	}
+	info := consumer.CachedInfo()
+	reached := max(info.AckFloor.Stream, info.Config.OptStartSeq-1)
+	return eventstore.Position(reached), info.NumPending + uint64(info.NumAckPending), nil
+}
+
+// Forget drops the queues of an endpoint from rounds before the given one.
+func (o *Outbox) Forget(ctx context.Context, endpoint uuid.UUID, before int) error {
+	doing := "drop the queues of webhook " + endpoint.String()
+	names := o.log.stream.ConsumerNames(ctx)
+	var old []string
+	for name := range names.Name() {
+		rest, ours := strings.CutPrefix(name, queuePrefix+endpoint.String()+"_")
+		if round, err := strconv.Atoi(rest); ours && err == nil && round < before {
+			old = append(old, name)
+		}
+	}
+	if err := names.Err(); err != nil {
+		return unavailable(ctx, doing, err)
+	}
+	for _, name := range old {
+		if err := o.log.js.DeleteConsumer(ctx, streamName, name); err != nil && !errors.Is(err, natsjs.ErrConsumerNotFound) {
+			return unavailable(ctx, doing, err)
+		}
+	}
+	return nil
+}
+
+// Entry is a record of the bucket as it was last seen. Without a value there
+// is none.
+type Entry struct {
+	Key      string // <endpoint>.<lab>
+	Value    []byte
+	revision uint64
+}
+
+// Entry reads a record as the bucket's leader knows it: whoever acts on it
+// must not act on what a follower has not heard of yet.
+func (o *Outbox) Entry(ctx context.Context, key string) (Entry, error) {
+	var last stored
+	err := o.log.persist(ctx, func(ctx context.Context) (err error) {
+		last, err = o.log.lastOnLeader(ctx, outboxStream, "$KV."+outboxBucket+"."+key)
+		return err
+	})
+	if err != nil {
+		return Entry{}, unavailable(ctx, "read "+key+" of the outbox", err)
+	}
+	return Entry{key, last.Data, last.Seq}, nil
+}
+
+// Put writes a record in the place of the one that was seen, or removes it
+// where it has no value. It returns what is there now. ErrConflict says that
+// somebody else wrote first.
+func (o *Outbox) Put(ctx context.Context, e Entry) (Entry, error) {
+	doing := "write " + e.Key + " of the outbox"
+	ctx, cancel := context.WithTimeout(ctx, o.log.answer)
+	defer cancel()
+	var err error
+	if len(e.Value) == 0 {
+		if e.revision == 0 {
+			return e, nil
+		}
+		err = o.bucket.Purge(ctx, e.Key, natsjs.LastRevision(e.revision), natsjs.PurgeTTL(markerTTL))
+	} else {
+		e.revision, err = o.bucket.Update(ctx, e.Key, e.Value, e.revision)
+	}
+	switch {
+	case err == nil:
+		return e, nil
+	case errors.Is(err, natsjs.ErrKeyRevisionMismatch):
+		return Entry{}, fmt.Errorf("jetstream: %s: %w: %w", doing, eventstore.ErrConflict, err)
+	case errors.Is(err, nats.ErrMaxPayload):
+		return Entry{}, fmt.Errorf("jetstream: %s: %w", doing, err)
+	}
+	return Entry{}, unavailable(ctx, doing, err)
+}
+
+// Watch calls each with every record, then with every one that changes, until
+// ctx ends. What it says may lag behind Entry.
+func (o *Outbox) Watch(ctx context.Context, each func(Entry)) error {
+	watcher, err := o.bucket.WatchAll(ctx)
+	if err != nil {
+		return unavailable(ctx, "watch the outbox", err)
+	}
+	defer watcher.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case e, open := <-watcher.Updates():
+			if !open {
+				return unavailable(ctx, "watch the outbox", errClosed)
+			}
+			if e != nil { // nil: these were all
+				each(Entry{e.Key(), e.Value(), e.Revision()})
+			}
+		}
+	}
+}
+
+// Drop removes all records of an endpoint.
+func (o *Outbox) Drop(ctx context.Context, endpoint uuid.UUID) error {
+	stream, err := o.log.js.Stream(ctx, outboxStream)
+	if err == nil {
+		err = stream.Purge(ctx, natsjs.WithPurgeSubject("$KV."+outboxBucket+"."+endpoint.String()+".>"))
+	}
+	if err != nil {
+		return unavailable(ctx, "drop what was to be delivered to webhook "+endpoint.String(), err)
+	}
+	return nil
+}

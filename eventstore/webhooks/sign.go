@@ -1,0 +1,116 @@
+package webhooks
+
+import (
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// KeyFile is the key that secrets follow from, in the data folder.
+const KeyFile = "webhook.key"
+
+const keyBytes = 32
+
+// Key is what the secrets of all endpoints follow from. Nodes of one register
+// share it. Without it, or with another one, no secret that was handed out is
+// worth anything.
+type Key struct{ bytes []byte }
+
+// NewKey is a key of 32 random bytes.
+func NewKey(random []byte) (Key, error) {
+	if len(random) != keyBytes {
+		return Key{}, fmt.Errorf("webhooks: a key has %d bytes, not %d", keyBytes, len(random))
+	}
+	return Key{random}, nil
+}
+
+// LoadOrCreateKey reads the key kept at path, or makes one where there is none.
+// A file that others may read is refused. Of several processes that make it at
+// once, one does and all use that one.
+func LoadOrCreateKey(path string) (Key, error) {
+	k, err := loadKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := createKey(path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return Key{}, fmt.Errorf("webhooks: create key: %w", err)
+		}
+		k, err = loadKey(path)
+	}
+	if err != nil {
+		return Key{}, fmt.Errorf("webhooks: load key: %w", err)
+	}
+	return k, nil
+}
+
+func loadKey(path string) (Key, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Key{}, err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return Key{}, fmt.Errorf("%s may be read by others; run chmod 600 on it, and if they may have read it delete it: all secrets change then, and receivers need theirs anew", path)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Key{}, err
+	}
+	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(decoded) != keyBytes {
+		return Key{}, fmt.Errorf("%s does not hold %d bytes as base64; put the right one back from a backup", path, keyBytes)
+	}
+	return Key{decoded}, nil
+}
+
+func createKey(path string) error {
+	random := make([]byte, keyBytes)
+	rand.Read(random)
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	_, err = f.WriteString(base64.StdEncoding.EncodeToString(random) + "\n")
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path) // fails where another process was first
+}
+
+// secret is the signing key of an endpoint's generation (HKDF-SHA256, RFC 5869).
+func (k Key) secret(endpoint uuid.UUID, generation int) []byte {
+	secret, err := hkdf.Key(sha256.New, k.bytes, nil, fmt.Sprintf("jointlab webhook %s generation %d", endpoint, generation), 32)
+	if err != nil {
+		panic(err) // only for more than 8160 bytes
+	}
+	return secret
+}
+
+// Secret is how the secret of an endpoint's generation is handed to whoever
+// verifies deliveries: whsec_<base64>, as Standard Webhooks has it.
+func (k Key) Secret(endpoint uuid.UUID, generation int) string {
+	return "whsec_" + base64.StdEncoding.EncodeToString(k.secret(endpoint, generation))
+}
+
+// signature is the header webhook-signature of Standard Webhooks 1.0: for each
+// generation v1,<base64 of HMAC-SHA256 over id.timestamp.body>, with spaces between.
+func (k Key) signature(endpoint uuid.UUID, generations []int, id string, at time.Time, body []byte) string {
+	signed := make([]string, len(generations))
+	for i, g := range generations {
+		mac := hmac.New(sha256.New, k.secret(endpoint, g))
+		mac.Write([]byte(id + "." + strconv.FormatInt(at.Unix(), 10) + "."))
+		mac.Write(body)
+		signed[i] = "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil))
+	}
+	return strings.Join(signed, " ")
+}
