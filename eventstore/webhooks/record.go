@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -79,8 +80,12 @@ func (r *record) failed(now time.Time, why failed, wait, giveUp time.Duration) (
 		return r.Next, false
 	}
 	p := parked{r.Pending[0], r.Attempts, now, why}
-	i, _ := slices.BinarySearchFunc(r.Parked, p, func(a, b parked) int { return int(int64(a.Position) - int64(b.Position)) })
-	r.Parked = slices.Insert(r.Parked, i, p)
+	i, there := slices.BinarySearchFunc(r.Parked, p, func(a, b parked) int { return cmp.Compare(a.Position, b.Position) })
+	if there {
+		r.Parked[i] = p
+	} else {
+		r.Parked = slices.Insert(r.Parked, i, p)
+	}
 	r.delivered(p.Position)
 	return time.Time{}, true
 }
@@ -133,7 +138,7 @@ func (r *record) value() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// Texts say an outcome in both languages, for lists.
+// outcomes are said in both languages, for lists.
 var outcomes = map[Outcome]domain.Text{
 	Delivered: domain.T("已送达", "delivered"), Refused: domain.T("对方拒收", "refused"), Redirected: domain.T("对方要求转址", "redirected"),
 	Gone: domain.T("端点已不存在", "gone"), Late: domain.T("超时", "no answer in time"), Unreachable: domain.T("无法连接", "unreachable"),

@@ -1,0 +1,135 @@
+package webhooks_test
+
+import (
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain/webhook"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// A subscriber killed 1,000 times at random while 10,000 status events flow:
+// after dedupe by id exactly the sequence in the ledger, lab by lab. What is
+// killed is either of two nodes that deliver, or the receiver, which is cut off
+// before it takes an event, after it took one and before it said so, or stays
+// away for a while.
+func TestAReceiverHearsEachLabsSequenceThroughAThousandKills(t *testing.T) {
+	events, kills := 10_000, 1_000
+	if testing.Short() {
+		events, kills = 500, 50
+	}
+	r := newRegister(t)
+	var cut, away int // what is to befall the receiver; under its mutex
+	var c *receiver
+	c = newReceiver(t, nil)
+	c.answer = func(w http.ResponseWriter, req *http.Request, n int) bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.taken = c.taken[:0] // slow to search; the test looks at all that came
+		switch {
+		case away > 0:
+			away--
+			w.WriteHeader(http.StatusBadGateway)
+			c.got[n-1].body = ""
+			return false
+		case cut > 0:
+			if cut--; rand.N(2) == 0 {
+				c.got[n-1].body = "" // it was killed before it took the event
+			}
+			defer panic(http.ErrAbortHandler)
+		}
+		return true
+	}
+	cfg := usual()
+	nodes := [2]func(){}
+	begin := func(i int) { nodes[i] = r.run(r.dispatcher(cfg)) }
+	begin(0)
+	begin(1)
+	id := r.registered(c.URL)
+
+	labs := make([]uuid.UUID, 40)
+	for i := range labs {
+		labs[i] = uuid.New()
+	}
+	want := map[string][]string{}
+	recorded := make(chan struct{})
+	go func() {
+		defer close(recorded)
+		for range events {
+			lab := labs[rand.N(len(labs))]
+			e := r.moves(lab)
+			want["/labs/"+lab.String()] = append(want["/labs/"+lab.String()], e.ID.String())
+		}
+	}()
+	seen := 0
+	wait := func(n int) { // for more calls of the receiver
+		t.Helper()
+		for deadline := time.After(2 * soon); n > 0; n-- {
+			select {
+			case <-c.more:
+				seen++
+			case <-deadline:
+				p, _ := r.dispatcher(cfg).Progress(t.Context(), &webhook.Webhook{ID: id})
+				t.Fatalf("no delivery after %d; at %+v", seen, p)
+			}
+		}
+	}
+	for k := range kills {
+		wait(1 + rand.N(2*events/kills/3))
+		switch kind := rand.N(4); kind {
+		case 0, 1:
+			nodes[kind]()
+			begin(kind)
+		case 2:
+			c.mu.Lock()
+			cut++
+			c.mu.Unlock()
+		case 3:
+			c.mu.Lock()
+			away += 1 + rand.N(3)
+			c.mu.Unlock()
+		}
+		if k%100 == 0 {
+			t.Logf("%d kills, %d calls", k, seen)
+		}
+	}
+	<-recorded
+	d := r.dispatcher(cfg) // only to ask
+	stop := r.run(d)
+	defer stop()
+	until(t, "all is delivered", func() bool {
+		p, err := d.Progress(t.Context(), &webhook.Webhook{ID: id})
+		return err == nil && p.Lag == 0 && len(p.HeldUp) == 0
+	})
+	got, known, repeats := map[string][]string{}, map[string]bool{}, 0
+	for _, one := range c.deliveries() {
+		id := one.header.Get("Webhook-Id")
+		if one.body == "" {
+			continue
+		}
+		if known[id] {
+			repeats++
+			continue
+		}
+		known[id] = true
+		o, err := eventstore.OutlineOf([]byte(one.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[o.Stream.Source()] = append(got[o.Stream.Source()], id)
+	}
+	for lab, ids := range want {
+		if !slices.Equal(got[lab], ids) {
+			t.Errorf("%s: %d events in the ledger, %d delivered, or in another order", lab, len(ids), len(got[lab]))
+		}
+	}
+	t.Logf("%d events, %d calls, %d repeats", len(known), len(c.deliveries()), repeats)
+	if len(known) != events {
+		t.Errorf("%d events were delivered of %d", len(known), events)
+	}
+}
