@@ -8,13 +8,14 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/domain/webhook"
 )
 
 // Command is one row of the table of commands. Routes, the OpenAPI document,
 // role checks and the command line all come from it, so they cannot disagree.
 type Command struct {
 	Name      string        // as in the path: sign-agreement
-	Aggregate string        // lab, entity or programme
+	Aggregate string        // lab, entity, programme or webhook
 	Summary   domain.Text   // what it does
 	Roles     []domain.Role // who may send it
 	Creates   bool          // it begins a new aggregate
@@ -57,6 +58,10 @@ func onProgramme[C programme.Command](name, zh, en string, roles []domain.Role) 
 	return command[C]("programme", name, zh, en, roles)
 }
 
+func onWebhook[C webhook.Command](name, zh, en string, roles []domain.Role) Command {
+	return command[C]("webhook", name, zh, en, roles)
+}
+
 func creates(c Command) Command {
 	c.Creates = true
 	return c
@@ -76,6 +81,9 @@ var (
 	submitters = []domain.Role{domain.Authority, domain.Host}
 	reviewers  = []domain.Role{domain.Ministry, domain.Agency}
 	ministry   = []domain.Role{domain.Ministry}
+
+	// officers and the ministry any webhook, others those they registered
+	subscribers = []domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}
 )
 
 var commands = []Command{
@@ -95,6 +103,14 @@ var commands = []Command{
 	onProgramme[programme.OpenCall]("open-call", "登记申报通知和申报时间", "Open a call with its window", keepers),
 	onProgramme[programme.PublishIndicatorSystem]("publish-indicator-system", "登记指标体系或验收标准", "Publish an indicator system or acceptance standard", keepers),
 	onProgramme[programme.IssueNotice]("issue-notice", "登记载有多项决定的通知", "Record a notice that makes decisions known", keepers),
+
+	creates(onWebhook[webhook.Register]("register", "登记推送端点；答复中的 secret 用于验证签名，只显示一次", "Register a webhook; the answer holds the secret that verifies its deliveries", subscribers)),
+	onWebhook[webhook.Change]("change", "变更推送端点的网址、筛选条件和说明", "Change a webhook's URL, filter and description", subscribers),
+	onWebhook[webhook.Pause]("pause", "暂停推送", "Pause delivery", subscribers),
+	onWebhook[webhook.Resume]("resume", "恢复推送，从停止处继续", "Resume delivery where it stopped", subscribers),
+	onWebhook[webhook.RotateSecret]("rotate-secret", "更换签名密钥；此后 24 小时内新旧密钥同时有效", "Rotate the signing secret; the old one holds for another 24 hours", subscribers),
+	onWebhook[webhook.Replay]("replay", "重新推送已搁置的事件，或从账本某一位置起的全部事件", "Deliver parked events again, or all from a position on", subscribers),
+	onWebhook[webhook.Remove]("remove", "删除推送端点，待推送的事件一并放弃", "Remove a webhook, and what was still to be delivered to it", subscribers),
 
 	creates(onLab[lab.Propose]("propose", "登记联合实验室（筹备）", "Propose a joint laboratory", registrars)),
 	onLab[lab.Rename]("rename", "登记新名称", "Give the lab a further name", running),

@@ -48,6 +48,10 @@ type (
 		Programme uuid.UUID `path:"programme" doc:"The programme's id"`
 		Request
 	}
+	webhookRequest struct {
+		Webhook uuid.UUID `path:"webhook" doc:"The webhook's id"`
+		Request
+	}
 )
 
 // answer is what a command led to.
@@ -62,10 +66,11 @@ type answer struct {
 
 // Answer is the body that answers a command.
 type Answer struct {
-	ID       uuid.UUID     `json:"id" doc:"The lab or legal entity"`
+	ID       uuid.UUID     `json:"id" doc:"The lab, legal entity, programme or webhook"`
 	Revision uint64        `json:"revision" doc:"Of the last event recorded"`
 	Events   []AnswerEvent `json:"events" doc:"What was recorded, in order"`
 	Replayed bool          `json:"replayed" doc:"The command had been carried out before; this is its first outcome"`
+	Secret   string        `json:"secret,omitempty" doc:"Of a webhook that was registered, or whose secret was rotated: what its deliveries are verified with, whsec_ and base64. It is shown here only"`
 }
 
 // AnswerEvent is one event a command led to.
@@ -98,6 +103,10 @@ func (s *Server) registerCommands() {
 			register(s, op, func(ctx context.Context, in *programmeRequest) (*answer, error) {
 				return s.command(ctx, c, in.Programme, &in.Request)
 			})
+		case "webhook":
+			register(s, op, func(ctx context.Context, in *webhookRequest) (*answer, error) {
+				return s.command(ctx, c, in.Webhook, &in.Request)
+			})
 		}
 	}
 	register(s, s.correctOperation("lab"), func(ctx context.Context, in *labRequest) (*answer, error) {
@@ -111,7 +120,7 @@ func (s *Server) registerCommands() {
 	})
 }
 
-var plural = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes"}
+var plural = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes", "webhook": "webhooks"}
 
 func (s *Server) commandOperation(c Command, path string) huma.Operation {
 	op := huma.Operation{
@@ -199,6 +208,7 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 		return nil, err
 	}
 	a := s.answer(ctx, o, in.Prefer)
+	a.Body.Secret = s.secretOf(o)
 	if a.Status = http.StatusOK; c.Creates {
 		a.Status, a.Location = http.StatusCreated, o.Stream.Source()
 		a.Location = "/v1" + a.Location
@@ -386,6 +396,9 @@ func (s *Server) facts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]doma
 // belongs refuses what somebody who acts for one legal entity asks of another
 // one's affairs. Facts about the register itself are the domain's to judge.
 func (s *Server) belongs(ctx context.Context, c Claims, kind string, id uuid.UUID, cmd any) error {
+	if kind == "webhook" {
+		return s.mayCall(ctx, c, id, cmd)
+	}
 	if c.Role != domain.Host && c.Role != domain.Partner && c.Role != domain.Director {
 		return nil
 	}

@@ -89,7 +89,7 @@ func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if pkg := path.Base(t.PkgPath()); pkg == "lab" || pkg == "entity" || pkg == "programme" {
+	if pkg := path.Base(t.PkgPath()); pkg == "lab" || pkg == "entity" || pkg == "programme" || pkg == "webhook" {
 		if prefix := strings.ToUpper(pkg[:1]) + pkg[1:]; prefix != name {
 			return prefix + name
 		}

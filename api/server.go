@@ -31,9 +31,11 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/eventstore/webhooks"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -52,12 +54,15 @@ type Config struct {
 	// placeholders, and empty where there is none. nil: nobody is.
 	Observe func(method, route string, status int, took time.Duration)
 
-	StreamsPerCaller int                  // how many streams one caller may have open; 0: 16
-	Heartbeat        time.Duration        // how often a quiet stream says that it is alive; 0: 15 seconds
-	StreamPatience   time.Duration        // how long a stream's client may leave what it was sent unread; 0: 10 seconds
-	Documents        *jetstream.Documents // where documents are kept; nil: nowhere, and there are no routes for them
-	DocumentLimit    int64                // bytes a document may have; 0: DefaultDocumentLimit
-	Spool            string               // folder for documents on their way in; "": the system's
+	Webhooks *webhooks.Dispatcher // what delivers to webhooks; nil: there are none here
+
+	StreamsPerCaller int           // how many streams one caller may have open; 0: 16
+	Heartbeat        time.Duration // how often a quiet stream says that it is alive; 0: 15 seconds
+	StreamPatience   time.Duration // how long a stream's client may leave what it was sent unread; 0: 10 seconds
+
+	Documents     *jetstream.Documents // where documents are kept; nil: nowhere, and there are no routes for them
+	DocumentLimit int64                // bytes a document may have; 0: DefaultDocumentLimit
+	Spool         string               // folder for documents on their way in; "": the system's
 }
 
 // Server answers HTTP requests. It keeps nothing that cannot be read back.
@@ -73,6 +78,7 @@ type Server struct {
 	labs       *eventstore.Aggregates[*lab.Lab, lab.Event]
 	entities   *eventstore.Aggregates[*entity.Entity, entity.Event]
 	programmes *eventstore.Aggregates[*programme.Programme, programme.Event]
+	webhooks   *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
 	aggregates map[string]aggregate
 	tails      tails
 	streaming  context.Context // ends with EndStreams
@@ -113,10 +119,12 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	s.labs = eventstore.NewAggregates[*lab.Lab, lab.Event](store, "lab", lab.New)
 	s.entities = eventstore.NewAggregates[*entity.Entity, entity.Event](store, "entity", entity.New)
 	s.programmes = eventstore.NewAggregates[*programme.Programme, programme.Event](store, "programme", programme.New)
+	s.webhooks = eventstore.NewAggregates[*webhook.Webhook, webhook.Event](store, "webhook", webhook.New)
 	s.aggregates = map[string]aggregate{
 		"lab":       newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
 		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
 		"programme": newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} }),
+		"webhook":   newAggregate(s.webhooks, nil), // changed, never corrected
 	}
 	s.mux = http.NewServeMux()
 	if err := s.registerAll(); err != nil {

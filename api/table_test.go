@@ -67,7 +67,7 @@ func kebab(name string) string {
 }
 
 func TestEveryCommandHasARowUnderItsOwnName(t *testing.T) {
-	for aggregate, folder := range map[string]string{"lab": "../domain/lab", "entity": "../domain/entity", "programme": "../domain/programme"} {
+	for aggregate, folder := range map[string]string{"lab": "../domain/lab", "entity": "../domain/entity", "programme": "../domain/programme", "webhook": "../domain/webhook"} {
 		for _, name := range deciders(t, folder) {
 			c, ok := find(aggregate, kebab(name))
 			if !ok || c.input.Name() != name {
@@ -202,7 +202,7 @@ func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]bool{"/v1/labs": true, "/v1/entities": true, "/v1/programmes": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
+	want := map[string]bool{"/v1/labs": true, "/v1/entities": true, "/v1/programmes": true, "/v1/webhooks": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
 	for _, c := range Commands() {
 		want[c.Path()] = true
 	}

@@ -92,11 +92,12 @@ type (
 		TrailFilter
 	}
 	WholeTrail struct {
-		Kind      string    `query:"kind" enum:"lab,entity,programme" doc:"What the events are about"`
+		Kind      string    `query:"kind" enum:"lab,entity,programme,webhook" doc:"What the events are about"`
 		Lab       uuid.UUID `query:"lab" doc:"Only this lab's"`
 		Entity    uuid.UUID `query:"entity" doc:"Only those that are about this legal entity; see legal_entity"`
 		Programme uuid.UUID `query:"programme" doc:"Only this programme's"`
-		Facet     []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme" doc:"Any of these; give it once for each"`
+		Webhook   uuid.UUID `query:"webhook" doc:"Only this webhook's"`
+		Facet     []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme,webhook" doc:"Any of these; give it once for each"`
 		TrailFilter
 	}
 )
@@ -130,11 +131,11 @@ func (in ProgrammeTrail) query(ctx context.Context, s *Server) (projections.Trai
 func (in WholeTrail) query(context.Context, *Server) (projections.TrailQuery, error) {
 	q := in.asked()
 	q.Kind, q.Facet = in.Kind, in.Facet
-	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme} {
+	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme, "webhook": in.Webhook} {
 		switch {
 		case id == uuid.Nil:
 		case q.Stream.Kind != "":
-			return q, badParameter("query", "lab、entity 与 programme 只能填写一个", "give one of lab, entity and programme")
+			return q, badParameter("query", "lab、entity、programme 与 webhook 只能填写一个", "give one of lab, entity, programme and webhook")
 		default:
 			q.Stream = eventstore.Stream{Kind: kind, ID: id}
 		}

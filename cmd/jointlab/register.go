@@ -22,6 +22,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/esdb"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/eventstore/relay"
+	"github.com/jointlab/jointlab/eventstore/webhooks"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -108,6 +109,7 @@ type registerConfig struct {
 	now           func() time.Time // nil: the machine's clock
 
 	status           *jetstream.StatusConfig // what the stream STATUS is filled with; nil: it is left as it is
+	webhooks         *webhooks.Config        // how events are delivered to webhooks; nil: they are not
 	streamsPerCaller int
 }
 
@@ -205,11 +207,40 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 		cfg.metrics.watch(r)
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
+	if answering.Webhooks, err = deliverTo(s.data, log, store, r.model, cfg); err != nil {
+		return nil, err
+	}
 	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, answering)
 	if err == nil && cfg.status != nil {
 		r.following.Go(func() { r.status.run(following, log, *cfg.status, cfg.logger) })
 	}
+	if err == nil && answering.Webhooks != nil {
+		r.following.Go(func() { answering.Webhooks.Run(following) })
+	}
 	return r, err
+}
+
+// factsPatience is how long a delivery waits for the read model to have come
+// to an event, where it hangs on it whether the event is asked for.
+const factsPatience = 5 * time.Second
+
+// deliverTo is what delivers events to webhooks, or nil where nothing is to.
+func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *projections.Model, cfg registerConfig) (*webhooks.Dispatcher, error) {
+	if cfg.webhooks == nil {
+		return nil, nil
+	}
+	key, err := webhooks.LoadOrCreateKey(filepath.Join(dir, webhooks.KeyFile))
+	if err != nil {
+		return nil, err
+	}
+	facts := func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error) {
+		ctx, cancel := context.WithTimeout(ctx, factsPatience)
+		defer cancel()
+		return model.LabFacts(ctx, lab, events)
+	}
+	how := *cfg.webhooks
+	how.Logger, how.Now = cfg.logger, cfg.now
+	return webhooks.New(log, store, facts, key, how), nil
 }
 
 // problems says why the register may not be written to, or is behind.

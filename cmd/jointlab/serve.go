@@ -17,6 +17,7 @@ import (
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/eventstore/webhooks"
 )
 
 // drainTime is how long requests may take to finish once the server stops.
@@ -29,6 +30,7 @@ func serveCommand() *cobra.Command {
 	var cfg registerConfig
 	var mebibytes int64
 	status := jetstream.StatusConfig{}
+	deliver := webhooks.Config{}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the register: store, read models and HTTP in one process · 运行登记簿",
@@ -51,6 +53,9 @@ made, over TLS where a certificate is given, and nobody else.
 besides the register's own. The provider says in one claim which role the caller
 has, and in another which legal entity the caller acts for.
 
+Every node delivers events to the webhooks on record, and needs the same
+webhook.key, which their secrets follow from: copy it to each node's data folder.
+
 --demo fills an empty folder with an invented registry, prints a token for each
 role, and lets anybody read.`,
 		Args: cobra.NoArgs,
@@ -59,7 +64,7 @@ role, and lets anybody read.`,
 				return fmt.Errorf("--document-limit %d: give 1 to 4096 MiB", mebibytes)
 			}
 			cfg.documentLimit = mebibytes << 20
-			cfg.status = &status
+			cfg.status, cfg.webhooks = &status, &deliver
 			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, metricsListen, demo, cfg)
 		},
 	}
@@ -83,6 +88,8 @@ role, and lets anybody read.`,
 	cmd.Flags().StringVar(&where.listen.Cert, "nats-tls-cert", "", "file in PEM with the certificate to show subscribers")
 	cmd.Flags().StringVar(&where.listen.Key, "nats-tls-key", "", "file in PEM with its key")
 	cmd.Flags().BoolVar(&status.Agreements, "status-agreements", false, "agreement events on the stream STATUS as well; the same on all nodes, and for good")
+	cmd.Flags().BoolVar(&deliver.Policy.AllowPrivate, "webhook-allow-private", false, "deliver to webhooks on private, loopback and link-local addresses as well, on any port: whoever may register one can then have this machine call inside its network")
+	cmd.Flags().BoolVar(&deliver.Policy.AllowHTTP, "webhook-allow-http", false, "deliver to webhooks without TLS as well")
 	cmd.Flags().IntVar(&cfg.streamsPerCaller, "streams-per-caller", 16, "how many HTTP streams of events one caller may have open")
 	return cmd
 }

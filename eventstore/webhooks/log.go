@@ -3,6 +3,7 @@ package webhooks
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
 // Attempt is one attempt to deliver an event, as the log of deliveries has it.
@@ -66,12 +68,24 @@ func (c Chosen) lets(a Attempt) bool {
 // maxScan bounds how many attempts one page looks through.
 const maxScan = 20_000
 
+// opened is the outbox, once it is open.
+func (d *Dispatcher) opened() (*jetstream.Outbox, error) {
+	if outbox := d.outbox.Load(); outbox != nil {
+		return outbox, nil
+	}
+	return nil, fmt.Errorf("webhooks: the outbox is not open yet: %w", eventstore.ErrUnavailable)
+}
+
 // Deliveries lists attempts at an endpoint, the latest first, before the one of
 // a number; next is where the page after this one goes on, 0 at the end.
 func (d *Dispatcher) Deliveries(ctx context.Context, endpoint uuid.UUID, chosen Chosen, before uint64, limit int) (page []Attempt, next uint64, err error) {
 	seen := 0
 	var bad error
-	err = d.outbox.Logged(ctx, endpoint, before, func(number uint64, body []byte) bool {
+	outbox, err := d.opened()
+	if err != nil {
+		return nil, 0, err
+	}
+	err = outbox.Logged(ctx, endpoint, before, func(number uint64, body []byte) bool {
 		var a Attempt
 		if bad = json.Unmarshal(body, &a); bad != nil {
 			return false
@@ -123,7 +137,11 @@ type Parked struct {
 
 // Progress tells how far delivery to an endpoint has come.
 func (d *Dispatcher) Progress(ctx context.Context, w *webhook.Webhook) (p Progress, err error) {
-	if p.Position, p.Lag, err = d.outbox.Reached(ctx, w.ID, w.Replays); err != nil {
+	outbox, err := d.opened()
+	if err != nil {
+		return p, err
+	}
+	if p.Position, p.Lag, err = outbox.Reached(ctx, w.ID, w.Replays); err != nil {
 		return p, err
 	}
 	for lab, r := range d.holding(w.ID) {

@@ -20,6 +20,7 @@ import (
 // server serves one endpoint on this node, as it stood when it began.
 type server struct {
 	*Dispatcher
+	outbox  *jetstream.Outbox
 	hook    webhook.Webhook
 	after   eventstore.Position
 	changed chan struct{}

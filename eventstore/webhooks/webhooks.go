@@ -27,6 +27,7 @@ import (
 	"math"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -59,12 +60,12 @@ type Facts func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.L
 // Dispatcher delivers while Run runs. The rest of it may be used at any time.
 type Dispatcher struct {
 	ledger   *jetstream.Log
-	outbox   *jetstream.Outbox
 	webhooks *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
 	facts    Facts
 	key      Key
 	cfg      Config
 	client   *http.Client
+	outbox   atomic.Pointer[jetstream.Outbox] // nil until Run has opened it
 
 	mu      sync.Mutex
 	held    map[uuid.UUID]map[uuid.UUID]record // by endpoint and lab, as last heard
@@ -73,7 +74,7 @@ type Dispatcher struct {
 
 // New delivers the events of ledger. Endpoints that are gone are disabled by
 // an event in store.
-func New(ledger *jetstream.Log, store eventstore.Store, outbox *jetstream.Outbox, facts Facts, key Key, cfg Config) *Dispatcher {
+func New(ledger *jetstream.Log, store eventstore.Store, facts Facts, key Key, cfg Config) *Dispatcher {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 15*time.Second)
 	cfg.MinWait = cmp.Or(cfg.MinWait, 5*time.Second)
 	cfg.MaxWait = cmp.Or(cfg.MaxWait, 6*time.Hour)
@@ -89,7 +90,7 @@ func New(ledger *jetstream.Log, store eventstore.Store, outbox *jetstream.Outbox
 		cfg.Checkpoint = func() []byte { return nil }
 	}
 	return &Dispatcher{
-		ledger: ledger, outbox: outbox, webhooks: eventstore.NewAggregates[*webhook.Webhook, webhook.Event](store, "webhook", webhook.New),
+		ledger: ledger, webhooks: eventstore.NewAggregates[*webhook.Webhook, webhook.Event](store, "webhook", webhook.New),
 		facts: facts, key: key, cfg: cfg, client: client(cfg.Policy),
 		held: map[uuid.UUID]map[uuid.UUID]record{}, changed: map[uuid.UUID]chan struct{}{},
 	}
@@ -116,14 +117,21 @@ type endpoint struct {
 // Run delivers until ctx ends, whatever may be away meanwhile.
 func (d *Dispatcher) Run(ctx context.Context) error {
 	defer d.client.CloseIdleConnections()
+	var outbox *jetstream.Outbox
+	d.persist(ctx, "open the outbox", func() (err error) {
+		outbox, err = d.ledger.Outbox(ctx)
+		return err
+	})
+	if outbox == nil {
+		return ctx.Err()
+	}
+	d.outbox.Store(outbox)
 	var running sync.WaitGroup
 	running.Go(func() {
-		d.persist(ctx, "watch the outbox", func() error {
-			return d.outbox.Watch(ctx, d.hear)
-		})
+		d.persist(ctx, "watch the outbox", func() error { return outbox.Watch(ctx, d.hear) })
 	})
 	endpoints := map[uuid.UUID]*endpoint{}
-	d.persist(ctx, "follow the webhooks", func() error { return d.follow(ctx, endpoints) })
+	d.persist(ctx, "follow the webhooks", func() error { return d.follow(ctx, outbox, endpoints) })
 	for _, e := range endpoints {
 		if e.stop != nil {
 			e.stop()
@@ -133,12 +141,12 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// persist does something again and again until ctx ends.
+// persist does something again and again until it succeeds, or ctx ends.
 func (d *Dispatcher) persist(ctx context.Context, what string, do func() error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		begun := time.Now()
 		err := do()
-		if ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil {
 			return
 		}
 		if time.Since(begun) > time.Minute {
@@ -159,7 +167,7 @@ func pause(ctx context.Context, wait time.Duration) {
 }
 
 // follow folds the events of endpoints, and serves each as it then is.
-func (d *Dispatcher) follow(ctx context.Context, endpoints map[uuid.UUID]*endpoint) error {
+func (d *Dispatcher) follow(ctx context.Context, outbox *jetstream.Outbox, endpoints map[uuid.UUID]*endpoint) error {
 	return d.ledger.FollowKind(ctx, "webhook", func(r eventstore.Recorded, more bool) error {
 		decoded, err := eventstore.Decode(r.Body)
 		if err != nil {
@@ -183,7 +191,7 @@ func (d *Dispatcher) follow(ctx context.Context, endpoints map[uuid.UUID]*endpoi
 		}
 		for _, e := range endpoints {
 			if e.dirty {
-				if err := d.serve(ctx, e); err != nil {
+				if err := d.serve(ctx, outbox, e); err != nil {
 					return err
 				}
 				e.dirty = false
@@ -194,29 +202,29 @@ func (d *Dispatcher) follow(ctx context.Context, endpoints map[uuid.UUID]*endpoi
 }
 
 // serve ends what serves an endpoint as it was, and begins to serve it as it is.
-func (d *Dispatcher) serve(ctx context.Context, e *endpoint) error {
+func (d *Dispatcher) serve(ctx context.Context, outbox *jetstream.Outbox, e *endpoint) error {
 	if e.stop != nil {
 		e.stop()
 		e.stop = nil
 	}
 	switch e.State {
 	case webhook.Removed:
-		if err := d.outbox.Forget(ctx, e.ID, math.MaxInt); err != nil {
+		if err := outbox.Forget(ctx, e.ID, math.MaxInt); err != nil {
 			return err
 		}
 		d.mu.Lock()
 		delete(d.held, e.ID)
 		d.mu.Unlock()
-		return d.outbox.Drop(ctx, e.ID)
+		return outbox.Drop(ctx, e.ID)
 	case webhook.Active:
-		if err := d.outbox.Forget(ctx, e.ID, e.Replays); err != nil {
+		if err := outbox.Forget(ctx, e.ID, e.Replays); err != nil {
 			return err
 		}
 		after := e.registered
 		if e.Replays > 0 {
 			after = eventstore.Position(e.ReplayFrom - 1)
 		}
-		s := &server{Dispatcher: d, hook: e.Webhook, after: after, busy: map[uuid.UUID]bool{}, changed: d.listen(e.ID)}
+		s := &server{Dispatcher: d, outbox: outbox, hook: e.Webhook, after: after, busy: map[uuid.UUID]bool{}, changed: d.listen(e.ID)}
 		serving, cancel := context.WithCancel(ctx)
 		var running sync.WaitGroup
 		running.Go(func() { d.persist(serving, "deliver to "+e.ID.String(), func() error { return s.walk(serving) }) })

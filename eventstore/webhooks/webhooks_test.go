@@ -76,7 +76,7 @@ func usual() webhooks.Config {
 }
 
 func (r *register) dispatcher(cfg webhooks.Config) *webhooks.Dispatcher {
-	return webhooks.New(r.log, r.log, r.outbox, func(_ context.Context, id uuid.UUID, events uint64) (eventstore.LabFacts, error) {
+	return webhooks.New(r.log, r.log, func(_ context.Context, id uuid.UUID, events uint64) (eventstore.LabFacts, error) {
 		var facts eventstore.LabFacts
 		if r.facts != nil {
 			facts = r.facts(id)

@@ -1,0 +1,237 @@
+package api
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/webhook"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/webhooks"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// webhookRow is an endpoint in a list.
+type webhookRow struct {
+	ID          uuid.UUID      `json:"id"`
+	URL         string         `json:"url"`
+	State       webhook.State  `json:"state" enum:"active,paused,disabled,removed" doc:"disabled: the endpoint answered 410 Gone; resume it once it is there again"`
+	Filter      webhook.Filter `json:"filter,omitzero"`
+	Description domain.Text    `json:"description,omitzero"`
+	Owner       domain.Actor   `json:"owner" doc:"Who registered it"`
+	Revision    uint64         `json:"revision"`
+	Created     time.Time      `json:"created"`
+	Updated     time.Time      `json:"updated"`
+}
+
+// webhookView is one endpoint, and how far delivery to it has come.
+type webhookView struct {
+	ID         uuid.UUID         `json:"id"`
+	State      webhook.State     `json:"state" enum:"active,paused,disabled,removed"`
+	Position   uint64            `json:"position" doc:"All events up to here were delivered, or are held up or parked, or were not asked for"`
+	Lag        uint64            `json:"lag" doc:"How many events of labs come after that"`
+	HeldUp     []webhooks.HeldUp `json:"held_up" doc:"Labs whose events wait for the first of them to be taken; other labs go on"`
+	Parked     int               `json:"parked" doc:"Events that were given up, until they are replayed"`
+	Generation int               `json:"generation" doc:"Of the secret that deliveries are signed with"`
+	Revision   uint64            `json:"revision"`
+	Updated    time.Time         `json:"updated"`
+	Document   *webhook.Webhook  `json:"document" doc:"Everything the webhook's events say"`
+}
+
+type webhooksInput struct {
+	State []string `query:"state,explode" enum:"active,paused,disabled,removed" doc:"Any of these; give it once for each"`
+	Paging
+}
+
+type webhookInput struct {
+	Webhook uuid.UUID `path:"webhook" doc:"The webhook's id"`
+	Conditional
+}
+
+type parkedInput struct {
+	Webhook uuid.UUID `path:"webhook" doc:"The webhook's id"`
+}
+
+type deliveriesInput struct {
+	Webhook  uuid.UUID `path:"webhook" doc:"The webhook's id"`
+	Lab      uuid.UUID `query:"lab"`
+	Event    uuid.UUID `query:"event" doc:"The event's id"`
+	Position uint64    `query:"position" maximum:"9007199254740991" doc:"The event's, in the ledger"`
+	Outcome  []string  `query:"outcome,explode" enum:"delivered,refused,redirected,gone,late,unreachable,insecure,forbidden" doc:"Any of these; give it once for each"`
+	Failed   bool      `query:"failed" doc:"Only attempts that failed"`
+	Limit    int       `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many a page has"`
+	Before   uint64    `query:"before" maximum:"9007199254740991" doc:"What the page before gave as next, with the same filters"`
+}
+
+// deliveryLog is part of the log of deliveries.
+type deliveryLog struct {
+	Items []webhooks.Attempt `json:"items" doc:"The latest first"`
+	Next  string             `json:"next,omitempty" doc:"Give it as before for the next page, which may be empty where there is much to look through; absent: this is the last"`
+}
+
+const (
+	webhooksZh = "事件以 POST 推送到登记的网址，正文为事件原始字节（application/cloudevents+json），按 Standard Webhooks 1.0 签名：webhook-id（即事件 id，用于去重）、webhook-timestamp、webhook-signature。" +
+		"每个事件至少推送一次，同一实验室的事件按账本顺序推送；只有 2xx 表示收到，不跟随转址。失败后以越来越长的间隔重试三天，之后搁置，可查看并重新推送。登记的答复中的 secret 只显示一次。"
+	webhooksEn = "Events are posted to the URL byte for byte (application/cloudevents+json), signed as Standard Webhooks 1.0 has it: webhook-id is the event's id, by which repeats are told. " +
+		"Every event is delivered at least once, and those of one lab in the order of the ledger. Only 2xx says that an event was taken; redirects are not followed. What is not taken is tried again for three days, ever more rarely, then parked, where it can be seen and replayed. The secret stands in the answer to register and to rotate-secret, and nowhere else."
+)
+
+func (s *Server) registerWebhooks() {
+	register(s, query("list-webhooks", "/v1/webhooks", "webhooks", "列出推送端点：officer、ministry 与 auditor 可见全部，其他角色只见自己登记的。\n\n"+webhooksZh+"\n\n"+webhooksEn, "List webhooks"), s.listWebhooks)
+	register(s, query("get-webhook", "/v1/webhooks/{webhook}", "webhooks", "读取一个推送端点：登记内容、推送到的位置、受阻的实验室和搁置的事件数。", "Read a webhook, and how far delivery has come"), s.getWebhook)
+	register(s, query("webhook-deliveries", "/v1/webhooks/{webhook}/deliveries", "webhooks", "一个推送端点的推送日志，保留 30 天：每次尝试的时间、结果、状态码、用时和下次尝试。", "Read the log of deliveries to a webhook"), s.webhookDeliveries)
+	register(s, query("webhook-parked", "/v1/webhooks/{webhook}/parked", "webhooks", "一个推送端点已搁置的事件；可用 replay 命令重新推送。", "List the events that were given up at a webhook"), s.webhookParked)
+}
+
+// delivering is what delivers events to webhooks here.
+func (s *Server) delivering() (*webhooks.Dispatcher, error) {
+	if s.cfg.Webhooks == nil {
+		return nil, newProblem("not-ready", "本服务器没有启用事件推送", "this server does not deliver to webhooks").with("Retry-After", "60")
+	}
+	return s.cfg.Webhooks, nil
+}
+
+// seesAll says whether somebody may look at the webhooks of others.
+func seesAll(r domain.Role) bool {
+	return r == domain.Ministry || r == domain.Officer || r == domain.Auditor
+}
+
+// reader is whom a request for webhooks speaks for. Unlike the register's
+// records they are not for everybody.
+func reader(ctx context.Context) (Claims, error) {
+	c, known := claimsOf(ctx)
+	if !known {
+		return c, newProblem("unauthenticated", "请提供令牌：Authorization: Bearer <令牌>", "send a token as Authorization: Bearer <token>").
+			with("WWW-Authenticate", `Bearer realm="jointlab"`)
+	}
+	return c, nil
+}
+
+func (s *Server) listWebhooks(ctx context.Context, in *webhooksInput) (*list[webhookRow], error) {
+	claims, err := reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	q := projections.WebhooksQuery{Paging: in.model(), State: words[webhook.State](in.State)}
+	if !seesAll(claims.Role) {
+		q.Owner = claims.actor()
+	}
+	p, err := s.model.Webhooks(ctx, q)
+	return listed(ctx, p, err, func(r projections.WebhookRow) webhookRow {
+		w := r.Webhook
+		return webhookRow{w.ID, w.URL, w.State, w.Filter, w.Description, w.Owner, r.Revision - 1, r.Created, r.Updated}
+	})
+}
+
+// webhook reads an endpoint that the caller may look at.
+func (s *Server) webhook(ctx context.Context, id uuid.UUID) (w *webhook.Webhook, events uint64, updated time.Time, err error) {
+	claims, err := reader(ctx)
+	if err == nil {
+		w, events, updated, err = s.model.Webhook(ctx, id)
+	}
+	if err == nil && !seesAll(claims.Role) && claims.actor() != w.Owner {
+		err = notYours
+	}
+	return w, events, updated, err
+}
+
+var notYours = newProblem("forbidden", "该推送端点由他人登记；请由登记者、项目官员或部里办理", "somebody else registered this webhook; have it done by whoever did, an officer or the ministry")
+
+func (s *Server) getWebhook(ctx context.Context, in *webhookInput) (*single[webhookView], error) {
+	w, events, updated, err := s.webhook(ctx, in.Webhook)
+	if err != nil {
+		return nil, err
+	}
+	d, err := s.delivering()
+	if err != nil {
+		return nil, err
+	}
+	p, err := d.Progress(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	return one(in.Conditional, events, false, &webhookView{w.ID, w.State, uint64(p.Position), p.Lag, p.HeldUp, p.Parked, w.Generation, events - 1, updated, w}), nil
+}
+
+func (s *Server) webhookDeliveries(ctx context.Context, in *deliveriesInput) (*struct{ Body deliveryLog }, error) {
+	if _, _, _, err := s.webhook(ctx, in.Webhook); err != nil {
+		return nil, err
+	}
+	d, err := s.delivering()
+	if err != nil {
+		return nil, err
+	}
+	items, next, err := d.Deliveries(ctx, in.Webhook, webhooks.Chosen{
+		Lab: in.Lab, Event: in.Event, Position: eventstore.Position(in.Position), Outcome: words[webhooks.Outcome](in.Outcome), Failed: in.Failed,
+	}, in.Before, in.Limit)
+	out := &struct{ Body deliveryLog }{deliveryLog{Items: items}}
+	if next > 0 {
+		out.Body.Next = strconv.FormatUint(next, 10)
+	}
+	return out, err
+}
+
+func (s *Server) webhookParked(ctx context.Context, in *parkedInput) (*list[webhooks.Parked], error) {
+	if _, _, _, err := s.webhook(ctx, in.Webhook); err != nil {
+		return nil, err
+	}
+	d, err := s.delivering()
+	if err != nil {
+		return nil, err
+	}
+	return whole(d.Parked(in.Webhook)), nil
+}
+
+// mayCall refuses commands on webhooks of others, addresses that this server
+// does not call, and positions the ledger does not have.
+func (s *Server) mayCall(ctx context.Context, c Claims, id uuid.UUID, cmd any) error {
+	d, err := s.delivering()
+	if err != nil {
+		return err
+	}
+	address := ""
+	switch cmd := cmd.(type) {
+	case webhook.Register:
+		address = cmd.URL
+	case webhook.Change:
+		address = cmd.URL
+	case webhook.Replay:
+		head, err := s.ledger.Head(ctx)
+		if err != nil {
+			return err
+		}
+		if cmd.From > uint64(head) {
+			return invalid(domain.FieldError{Path: "from", Message: domain.Textf("账本只到位置 %d", "the ledger ends at position %d", uint64(head))})
+		}
+	}
+	var owner domain.Actor
+	if err := s.webhooks.State(ctx, id, func(w *webhook.Webhook, _ eventstore.Version) { owner = w.Owner }); err != nil {
+		return err
+	}
+	if owner.Subject != "" && owner != c.actor() && !slices.Contains(keepers, c.Role) {
+		return notYours
+	}
+	if address != "" {
+		if why, ok := d.Check(address); !ok {
+			return invalid(domain.FieldError{Path: "url", Message: why})
+		}
+	}
+	return nil
+}
+
+// secretOf is what an event on a webhook hands out to whoever sent the command.
+func (s *Server) secretOf(o eventstore.Outcome) (secret string) {
+	for _, h := range o.Events {
+		switch e := h.Event.(type) {
+		case webhook.Registered:
+			secret = s.cfg.Webhooks.Secret(o.Stream.ID, 1)
+		case webhook.SecretRotated:
+			secret = s.cfg.Webhooks.Secret(o.Stream.ID, e.Generation)
+		}
+	}
+	return secret
+}
