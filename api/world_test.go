@@ -23,6 +23,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/eventstore/webhooks"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -45,6 +46,8 @@ type world struct {
 	logged   *logged
 	spool    string // where documents wait
 	proof    *audit.Log
+
+	deliverer *webhooks.Dispatcher // to webhooks; deliver runs it
 }
 
 // clock is the server's, and the one tokens are issued by.
@@ -105,6 +108,12 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &logged{}, spool: spool}
 	w.signer = api.NewSigner(private, w.clock)
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool, Log: proof}
+	begun := time.Now()
+	w.deliverer = webhooks.New(log, log, model.LabFacts, webhookKey, webhooks.Config{
+		Policy: webhooks.Policy{AllowHTTP: true, AllowPrivate: true}, MinWait: 10 * time.Millisecond, MaxWait: time.Second, Logger: cfg.Logger,
+		Now: func() time.Time { return today.Add(time.Since(begun)) },
+	})
+	cfg.Webhooks = w.deliverer
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -18,20 +18,13 @@ type webhookState struct{ *webhook.Webhook }
 
 func newWebhookState(id uuid.UUID) state { return &webhookState{webhook.New(id)} }
 
-func (s *webhookState) apply(d eventstore.Decoded) error {
-	e, ok := d.Event.(webhook.Event)
+func (s *webhookState) apply(h domain.Happened[domain.Event]) error {
+	e, ok := h.Event.(webhook.Event)
 	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a webhook", d.Type)}
+		return &eventError{fmt.Errorf("%s is no event of a webhook", eventstore.Name(h.Event))}
 	}
-	s.Apply(domain.Happened[webhook.Event]{Meta: d.Meta, Event: e})
+	s.Apply(domain.Happened[webhook.Event]{Meta: h.Meta, Event: e})
 	return nil
-}
-
-func (s *webhookState) fold(history []eventstore.Decoded) error {
-	all, err := happened[webhook.Event](history)
-	s.Webhook = webhook.New(s.ID)
-	domain.Fold(s.Webhook, all)
-	return err
 }
 
 func (s *webhookState) document() ([]byte, error) {
@@ -46,6 +39,9 @@ func (s *webhookState) rows(n int64) (all rows) {
 	all.add("webhooks", n, s.Owner.Subject, string(s.Owner.Role), string(s.State))
 	return all
 }
+
+// past is nothing: lists of endpoints are of now.
+func (s *webhookState) past(int64, domain.Event) (rows, []string) { return nil, nil }
 
 // Webhook returns an endpoint, how many events it has and when the last was recorded.
 func (m *Model) Webhook(ctx context.Context, id uuid.UUID) (*webhook.Webhook, uint64, time.Time, error) {
