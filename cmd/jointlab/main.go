@@ -43,7 +43,11 @@ jointlab 是国际合作联合实验室的登记簿：协议、责权利、投�
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return applySettings(cmd) },
 	}
 	cmd.PersistentFlags().String("config", "", "file of settings, a line each: name = value")
-	cmd.AddCommand(serveCommand(), importCommand(), tokenCommand(), verifyCommand(), replayCommand(), rebuildCommand(), auditCommand(), compareCommand(), migrateCommand(), subscriberCommand(), subscribeCommand(), healthCommand(), contractsCommand(), versionCommand(), settingsTopic(), packTopic())
+	cmd.AddCommand(
+		serveCommand(), importCommand(), tokenCommand(), subscriberCommand(), subscribeCommand(), webhookCommand(),
+		verifyCommand(), replayCommand(), rebuildCommand(), auditCommand(), compareCommand(), migrateCommand(),
+		healthCommand(), contractsCommand(), versionCommand(), settingsTopic(), packTopic(),
+	)
 	return cmd
 }
 
