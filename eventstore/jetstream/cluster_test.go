@@ -1,9 +1,6 @@
 package jetstream
 
 import (
-	"fmt"
-	"net"
-	"net/url"
 	"testing"
 	"time"
 
@@ -13,32 +10,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// cluster starts three servers that replicate to each other.
-func cluster(t *testing.T) (nodes [3]*server.Server) {
+func cluster(t *testing.T) [3]*server.Server {
 	t.Helper()
-	var ports [3]int
-	var routes []*url.URL
-	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-		routes = append(routes, &url.URL{Scheme: "nats", Host: listener.Addr().String()})
-		listener.Close()
-	}
-	for i := range nodes {
-		nodes[i] = serve(t, &server.Options{
-			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true,
-			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
-			Cluster: server.ClusterOpts{Name: "jointlab", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
-		})
-	}
-	for _, node := range nodes {
-		for !node.ReadyForConnections(time.Second) {
-			t.Log("starting")
-		}
-	}
+	nodes, _ := storetest.Cluster(t)
 	return nodes
 }
 

@@ -1,13 +1,8 @@
 package relay
 
 import (
-	"fmt"
-	"net"
-	"net/url"
 	"testing"
 	"time"
-
-	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/esdb/esdbtest"
@@ -21,7 +16,7 @@ func TestRelaysOnAClusterCopyEachEventOnce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers")
 	}
-	nodes, urls := startCluster(t)
+	nodes, urls := storetest.Cluster(t)
 	store := openESDB(t, esdbtest.Start(t))
 	ledgers := [2]*jetstream.Log{}
 	for i := range ledgers {
@@ -53,42 +48,4 @@ func TestRelaysOnAClusterCopyEachEventOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	reaches(t, ledgers[0], n+1)
-}
-
-func startCluster(t *testing.T) (nodes [3]*server.Server, urls string) {
-	t.Helper()
-	var ports [3]int
-	var routes []*url.URL
-	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-		routes = append(routes, &url.URL{Scheme: "nats", Host: listener.Addr().String()})
-		listener.Close()
-	}
-	for i := range nodes {
-		s, err := server.NewServer(&server.Options{
-			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true,
-			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
-			Cluster: server.ClusterOpts{Name: "jointlab", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		go s.Start()
-		t.Cleanup(func() {
-			s.Shutdown()
-			s.WaitForShutdown()
-		})
-		nodes[i] = s
-	}
-	for _, s := range nodes {
-		for !s.ReadyForConnections(time.Second) {
-			t.Log("starting")
-		}
-		urls += "," + s.ClientURL()
-	}
-	return nodes, urls[1:]
 }

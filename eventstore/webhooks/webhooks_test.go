@@ -53,6 +53,11 @@ func newRegister(t testing.TB) *register {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
+	return onLedger(t, log)
+}
+
+func onLedger(t testing.TB, log *jetstream.Log) *register {
+	t.Helper()
 	outbox, err := log.Outbox(t.Context())
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,53 @@
+package storetest
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// Cluster starts three NATS servers that replicate to each other, until the
+// test ends. The URL names all of them.
+func Cluster(t *testing.T) (nodes [3]*server.Server, all string) {
+	t.Helper()
+	var ports [3]int
+	var routes []*url.URL
+	for i := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
+		routes = append(routes, &url.URL{Scheme: "nats", Host: listener.Addr().String()})
+		listener.Close()
+	}
+	var urls []string
+	for i := range nodes {
+		s, err := server.NewServer(&server.Options{
+			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true,
+			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
+			Cluster: server.ClusterOpts{Name: "jointlab", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		go s.Start()
+		t.Cleanup(func() {
+			s.Shutdown()
+			s.WaitForShutdown()
+		})
+		nodes[i] = s
+	}
+	for _, s := range nodes {
+		for !s.ReadyForConnections(time.Second) {
+			t.Log("starting")
+		}
+		urls = append(urls, s.ClientURL())
+	}
+	return nodes, strings.Join(urls, ",")
+}
