@@ -202,7 +202,7 @@ func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]bool{"/v1/labs": true, "/v1/entities": true, "/v1/programmes": true, "/v1/webhooks": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
+	want := map[string]bool{"/v1/labs": true, "/v1/entities": true, "/v1/programmes": true, "/v1/webhooks": true, "/v1/webhooks/{webhook}/test": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
 	for _, c := range Commands() {
 		want[c.Path()] = true
 	}

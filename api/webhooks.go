@@ -2,10 +2,13 @@ package api
 
 import (
 	"context"
+	"net/http"
+	"reflect"
 	"slices"
 	"strconv"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
@@ -84,8 +87,49 @@ func (s *Server) registerWebhooks() {
 	register(s, query("list-webhooks", "/v1/webhooks", "webhooks", "列出推送端点：officer、ministry 与 auditor 可见全部，其他角色只见自己登记的。\n\n"+webhooksZh+"\n\n"+webhooksEn, "List webhooks"), s.listWebhooks)
 	register(s, query("get-webhook", "/v1/webhooks/{webhook}", "webhooks", "读取一个推送端点：登记内容、推送到的位置、受阻的实验室和搁置的事件数。", "Read a webhook, and how far delivery has come"), s.getWebhook)
 	register(s, query("webhook-deliveries", "/v1/webhooks/{webhook}/deliveries", "webhooks", "一个推送端点的推送日志，保留 30 天：每次尝试的时间、结果、状态码、用时和下次尝试。", "Read the log of deliveries to a webhook"), s.webhookDeliveries)
+	test := s.withBody(huma.Operation{
+		OperationID: "webhook-test", Method: http.MethodPost, Path: "/v1/webhooks/{webhook}/test", Tags: []string{"webhooks"}, DefaultStatus: http.StatusOK,
+		Summary: "Send a webhook a test event, and say what came of it", Metadata: map[string]any{"roles": subscribers},
+		Description: "立即推送一个测试事件（webhook.test.v1，带签名，不进入账本，不重试），答复即为推送结果。\n\nThe event is signed like any other; it has no place in the ledger and is not tried again.\n\n可执行的角色 / Allowed to: " + join(subscribers) + ".",
+	}, s.registry.Schema(reflect.TypeFor[webhookTest](), true, ""))
+	test.Errors = []int{400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503}
+	register(s, test, s.testWebhook)
 	register(s, query("webhook-parked", "/v1/webhooks/{webhook}/parked", "webhooks", "一个推送端点已搁置的事件；可用 replay 命令重新推送。", "List the events that were given up at a webhook"), s.webhookParked)
 }
+
+// webhookTest asks for a test event; there is nothing to say.
+type webhookTest struct{}
+
+type testInput struct {
+	Webhook uuid.UUID `path:"webhook" doc:"The webhook's id"`
+	RawBody []byte    `contentType:"application/json"`
+}
+
+func (s *Server) testWebhook(ctx context.Context, in *testInput) (*struct{ Body webhooks.Attempt }, error) {
+	value, problem := parse(in.RawBody)
+	if problem != nil {
+		return nil, problem
+	}
+	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[webhookTest](), true, ""), "", value); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	w, _, _, err := s.webhook(ctx, in.Webhook)
+	if err != nil {
+		return nil, err
+	}
+	if w.State == webhook.Removed {
+		return nil, newProblem("wrong-state", "该推送端点已删除；请另行登记", "this webhook was removed; register it anew")
+	}
+	d, err := s.delivering()
+	if err != nil {
+		return nil, err
+	}
+	a, err := d.Test(ctx, w)
+	return &struct{ Body webhooks.Attempt }{a}, err
+}
+
+// maxWebhooks is how many webhooks one caller may have.
+const maxWebhooks = 50
 
 // delivering is what delivers events to webhooks here.
 func (s *Server) delivering() (*webhooks.Dispatcher, error) {
@@ -206,6 +250,15 @@ func (s *Server) mayCall(ctx context.Context, c Claims, id uuid.UUID, cmd any) e
 		}
 		if cmd.From > uint64(head) {
 			return invalid(domain.FieldError{Path: "from", Message: domain.Textf("账本只到位置 %d", "the ledger ends at position %d", uint64(head))})
+		}
+	}
+	if _, begins := cmd.(webhook.Register); begins {
+		p, err := s.model.Webhooks(ctx, projections.WebhooksQuery{Owner: c.actor(), State: []webhook.State{webhook.Active, webhook.Paused, webhook.Disabled}})
+		if err != nil {
+			return err
+		}
+		if p.Total >= maxWebhooks {
+			return newProblem("wrong-state", "您已登记 %d 个推送端点；请先删除不用的", "you have %d webhooks; remove those you do not need first", p.Total)
 		}
 	}
 	var owner domain.Actor

@@ -87,6 +87,14 @@ func TestAWebhookIsRegisteredAndHearsOfStatuses(t *testing.T) {
 	if again := w.done("/v1/webhooks", h, `{"url":"`+s.URL+`","filter":{"to":["INCUBATING"],"host":"`+host+`"},"description":{"zh":"校内系统"}}`, "Idempotency-Key: mine"); again.str("secret") != secret || again.at("replayed") != true {
 		t.Errorf("sent again: %s", again.text)
 	}
+	var tried response
+	waitFor(t, func() bool {
+		tried = w.post(at+"/test", h, `{}`)
+		return tried.StatusCode != http.StatusServiceUnavailable
+	})
+	if r := s.next(t); tried.str("outcome") != "delivered" || tried.at("position") != nil || !signedWith(secret, r) || !strings.Contains(r.Form.Get("body"), `"type":"webhook.test.v1"`) {
+		t.Errorf("a test: %s %s", tried.text, r.Form.Get("body"))
+	}
 	lab := w.incubating(host, partner, "2023-06-01")
 	r := s.next(t)
 	if !signedWith(secret, r) || !strings.Contains(r.Form.Get("body"), `"source":"/labs/`+lab+`"`) || !strings.Contains(r.Form.Get("body"), "lab.status.incubation-started.v1") {
@@ -103,12 +111,12 @@ func TestAWebhookIsRegisteredAndHearsOfStatuses(t *testing.T) {
 	}
 
 	var log response
-	waitFor(t, func() bool { log = w.get(at+"/deliveries?limit=1", h); return log.at("next") != nil })
-	if log.str("items.0.outcome") != "delivered" || log.at("items.0.status") != 204.0 || log.str("items.0.event") != r.Header.Get("Webhook-Id") || log.str("items.0.detail.zh") == "" || log.at("items.1") != nil {
+	waitFor(t, func() bool { log = w.get(at+"/deliveries?limit=1", h); return log.str("items.0.event") == r.Header.Get("Webhook-Id") })
+	if log.str("items.0.outcome") != "delivered" || log.at("items.0.status") != 204.0 || log.at("next") == nil || log.str("items.0.detail.zh") == "" || log.at("items.1") != nil {
 		t.Errorf("the log: %s", log.text)
 	}
-	if second := w.get(at+"/deliveries?limit=1&before="+log.str("next"), h); second.str("items.0.lab") != lab || second.at("next") != nil {
-		t.Errorf("the next page: %s", second.text)
+	if rest := w.get(at+"/deliveries?limit=2&before="+log.str("next"), h); rest.str("items.0.lab") != lab || rest.str("items.1.event") != tried.str("event") || rest.at("next") != nil {
+		t.Errorf("the next page: %s", rest.text)
 	}
 	if none := w.get(at+"/deliveries?failed=true", h); none.StatusCode != http.StatusOK || len(none.at("items").([]any)) != 0 {
 		t.Errorf("failed: %s", none.text)
@@ -181,7 +189,7 @@ func TestAWebhookIsItsOwnersAndTheOfficersToSeeAndSteer(t *testing.T) {
 	if mine, theirs := w.get("/v1/webhooks", h), w.get("/v1/webhooks", p); mine.at("total") != 1.0 || theirs.at("total") != 0.0 {
 		t.Errorf("%s\n%s", mine.text, theirs.text)
 	}
-	for _, command := range []string{"change", "pause", "rotate-secret", "replay", "remove"} {
+	for _, command := range []string{"change", "test", "pause", "rotate-secret", "replay", "remove"} {
 		body := map[string]string{"change": `{"url":"http://127.0.0.1:9/y"}`, "replay": `{"parked":true}`}[command]
 		if body == "" {
 			body = `{}`
@@ -208,6 +216,21 @@ func TestAnAddressInsideIsRefusedBeforeItIsOnRecord(t *testing.T) {
 	if w.head() != 0 {
 		t.Error("something was recorded")
 	}
+}
+
+func TestOneCallerMayHaveOnlySoManyWebhooks(t *testing.T) {
+	w := newWorld(t)
+	agency := w.as(domain.Agency)
+	var last string
+	for i := range 50 {
+		last = w.done("/v1/webhooks", agency, fmt.Sprintf(`{"url":"http://127.0.0.1:9/%d"}`, i)).str("id")
+	}
+	if r := w.post("/v1/webhooks", agency, `{"url":"http://127.0.0.1:9/more"}`); r.str("code") != "wrong-state" {
+		t.Errorf("%s %s", r.Status, r.text)
+	}
+	w.done("/v1/webhooks", w.as(domain.Authority), `{"url":"http://127.0.0.1:9/another"}`)
+	w.done("/v1/webhooks/"+last+"/remove", agency, `{}`)
+	w.done("/v1/webhooks", agency, `{"url":"http://127.0.0.1:9/more"}`)
 }
 
 func TestReceiversThatFailAreSeenAndChangeNothingElse(t *testing.T) {

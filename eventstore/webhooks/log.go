@@ -20,8 +20,8 @@ import (
 type Attempt struct {
 	Number   uint64              `json:"number,omitzero" doc:"Of the attempt, among those at all webhooks"`
 	Event    uuid.UUID           `json:"event" doc:"The event's id, sent as webhook-id"`
-	Position eventstore.Position `json:"position" doc:"Of the event in the ledger"`
-	Lab      uuid.UUID           `json:"lab"`
+	Position eventstore.Position `json:"position,omitzero" doc:"Of the event in the ledger; absent: it was a test"`
+	Lab      uuid.UUID           `json:"lab,omitzero"`
 	Attempt  int                 `json:"attempt" doc:"1: the first at this event"`
 	At       time.Time           `json:"at" doc:"When it began"`
 	Took     int64               `json:"took_ms" doc:"How long it took, in milliseconds"`
@@ -67,6 +67,33 @@ func (c Chosen) lets(a Attempt) bool {
 
 // maxScan bounds how many attempts one page looks through.
 const maxScan = 20_000
+
+// Test sends an endpoint an event that says nothing: signed like any other,
+// with a type of its own and no place in the ledger. It is logged, not tried
+// again, and holds up nothing.
+func (d *Dispatcher) Test(ctx context.Context, w *webhook.Webhook) (Attempt, error) {
+	outbox, err := d.opened()
+	if err != nil {
+		return Attempt{}, err
+	}
+	id, now := uuid.New(), d.cfg.Now().UTC()
+	body, err := json.Marshal(map[string]any{
+		"specversion": "1.0", "id": id, "source": "/webhooks/" + w.ID.String(), "type": "webhook.test.v1", "time": now.Format(time.RFC3339Nano),
+		"datacontenttype": "application/json", "data": map[string]any{},
+	}, json.Deterministic(true))
+	if err != nil {
+		return Attempt{}, err
+	}
+	s := &server{Dispatcher: d, outbox: outbox, hook: *w}
+	event := eventstore.Recorded{ID: id, Body: body}
+	result, begun, took, err := s.try(ctx, event)
+	if err != nil {
+		return Attempt{}, err
+	}
+	a := s.attempt(event, 1, result, begun, took)
+	s.note(ctx, a)
+	return a, nil
+}
 
 // opened is the outbox, once it is open.
 func (d *Dispatcher) opened() (*jetstream.Outbox, error) {

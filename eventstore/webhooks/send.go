@@ -134,12 +134,14 @@ func (d *Dispatcher) failure(err error) Result {
 	var certificate *tls.CertificateVerificationError
 	var record tls.RecordHeaderError
 	var alert tls.AlertError
+	var dial *net.OpError
 	var timeout net.Error
 	switch {
 	case errors.As(err, &forbidden):
 		return Result{Outcome: Forbidden, Detail: notPublic}
 	case errors.As(err, &certificate), errors.As(err, &record), errors.As(err, &alert):
 		return Result{Outcome: Insecure, Detail: domain.T("TLS 握手失败：证书无效、过期或与主机名不符", "TLS failed: the certificate is not valid, has expired, or is for another host")}
+	case errors.As(err, &dial) && dial.Op == "dial": // nothing was sent, however long it took
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return Result{Outcome: Late, Detail: domain.Textf("%s 内没有完整答复；对方可能已收到，将再次推送（请按 webhook-id 去重）", "no whole answer within %s; the event may have been taken, and is sent again (tell repeats by webhook-id)", d.cfg.Timeout)}
 	}
