@@ -35,13 +35,17 @@ const draft = "http://json-schema.org/draft-07/schema#"
 func envelopeSchema(name string) object {
 	text := func(doc string) object { return object{"type": "string", "description": doc} }
 	id := func(doc string) object { return object{"type": "string", "format": "uuid", "description": doc} }
+	sources := "(labs|entities|programmes)" // as the first schemas were released
+	if eventstore.Facet(name) == "webhook" {
+		sources = "webhooks"
+	}
 	return object{
 		"type":     "object",
 		"required": []string{"specversion", "id", "source", "type", "time", "datacontenttype", "revision", "actor", "role", "commandid", "data"},
 		"properties": object{
 			"specversion":     object{"const": "1.0", "description": "CloudEvents"},
 			"id":              id("Of this event; the same however often it is delivered"),
-			"source":          object{"type": "string", "pattern": `^/(labs|entities|programmes)/[0-9a-f-]{36}$`, "description": "What it happened to"},
+			"source":          object{"type": "string", "pattern": `^/` + sources + `/[0-9a-f-]{36}$`, "description": "What it happened to"},
 			"subject":         text("The part of it, as agreements/A1; absent: the whole"),
 			"type":            object{"const": name},
 			"time":            object{"type": "string", "format": "date-time", "description": "When the register recorded it, UTC"},

@@ -111,7 +111,10 @@ func TestAWebhookIsRegisteredAndHearsOfStatuses(t *testing.T) {
 	}
 
 	var log response
-	waitFor(t, func() bool { log = w.get(at+"/deliveries?limit=1", h); return log.str("items.0.event") == r.Header.Get("Webhook-Id") })
+	waitFor(t, func() bool {
+		log = w.get(at+"/deliveries?limit=1", h)
+		return log.str("items.0.event") == r.Header.Get("Webhook-Id")
+	})
 	if log.str("items.0.outcome") != "delivered" || log.at("items.0.status") != 204.0 || log.at("next") == nil || log.str("items.0.detail.zh") == "" || log.at("items.1") != nil {
 		t.Errorf("the log: %s", log.text)
 	}

@@ -3,7 +3,9 @@ package eventstore
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +44,9 @@ type envelope struct {
 }
 
 var plurals = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes", "webhook": "webhooks"}
+
+// Kinds are the kinds of streams there are.
+func Kinds() []string { return slices.Sorted(maps.Keys(plurals)) }
 
 // Source is the CloudEvents source of a stream's events: /labs/<id>,
 // /entities/<id>, /programmes/<id> or /webhooks/<id>.

@@ -100,7 +100,7 @@ func unavailable(ctx context.Context, doing string, err error) error {
 
 // kinds are the streams that are the register's own. Others in the same
 // database are nobody's business here.
-var kinds = []string{"lab", "entity", "programme"}
+var kinds = eventstore.Kinds()
 
 // own is the stream of that name, if it is one of the register's.
 func own(name string) (eventstore.Stream, bool) {
