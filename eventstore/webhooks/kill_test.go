@@ -64,8 +64,7 @@ func TestAReceiverHearsEachLabsSequenceWhenNodesOfAClusterVanish(t *testing.T) {
 
 func kill(t *testing.T, r *register, events, kills int, node func() (stop func())) {
 	var cut, away int // what is to befall the receiver; under its mutex
-	var c *receiver
-	c = newReceiver(t, nil)
+	c := newReceiver(t, nil)
 	c.answer = func(w http.ResponseWriter, req *http.Request, n int) bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -141,10 +140,20 @@ func kill(t *testing.T, r *register, events, kills int, node func() (stop func()
 	d := r.dispatcher(usual()) // only to ask
 	stop := r.run(d)
 	defer stop()
-	until(t, "all is delivered", func() bool {
+	for quiet := time.Now(); ; {
 		p, err := d.Progress(t.Context(), &webhook.Webhook{ID: id})
-		return err == nil && p.Lag == 0 && len(p.HeldUp) == 0
-	})
+		if err == nil && p.Lag == 0 && len(p.HeldUp) == 0 {
+			break
+		}
+		select {
+		case <-c.more:
+			quiet = time.Now()
+		case <-time.After(50 * time.Millisecond):
+			if time.Since(quiet) > 2*soon {
+				t.Fatalf("nothing more is delivered; it stands at %+v, %v", p, err)
+			}
+		}
+	}
 	got, known, repeats := map[string][]string{}, map[string]bool{}, 0
 	for _, one := range c.deliveries() {
 		id := one.header.Get("Webhook-Id")
