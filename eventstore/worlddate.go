@@ -26,6 +26,15 @@ var dated = map[string]string{
 	"programme.indicator-system-published.v1": "effective.from",
 	"programme.corrected.v1":                  "",
 
+	"webhook.registered.v1":     recorded, // what is done to an endpoint is done by recording it
+	"webhook.changed.v1":        recorded,
+	"webhook.paused.v1":         recorded,
+	"webhook.resumed.v1":        recorded,
+	"webhook.secret-rotated.v1": recorded,
+	"webhook.replayed.v1":       recorded,
+	"webhook.disabled.v1":       recorded,
+	"webhook.removed.v1":        recorded,
+
 	"lab.record.proposed.v1":                  recorded, // to be proposed is to be on record
 	"lab.record.renamed.v1":                   "name.valid.from",
 	"lab.record.corrected.v1":                 "",

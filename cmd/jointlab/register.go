@@ -207,12 +207,14 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 		cfg.metrics.watch(r)
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
-	if answering.Webhooks, err = deliverTo(s.data, log, store, r.model, cfg); err != nil {
+	if answering.Webhooks, err = deliverTo(s.data, log, store, r.model, r.checkpoint, cfg); err != nil {
 		return nil, err
 	}
 	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, answering)
 	if err == nil && cfg.status != nil {
-		r.following.Go(func() { r.status.run(following, log, *cfg.status, cfg.logger) })
+		status := *cfg.status
+		status.Checkpoint = r.checkpoint
+		r.following.Go(func() { r.status.run(following, log, status, cfg.logger) })
 	}
 	if err == nil && answering.Webhooks != nil {
 		r.following.Go(func() { answering.Webhooks.Run(following) })
@@ -225,7 +227,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 const factsPatience = 5 * time.Second
 
 // deliverTo is what delivers events to webhooks, or nil where nothing is to.
-func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *projections.Model, cfg registerConfig) (*webhooks.Dispatcher, error) {
+func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *projections.Model, checkpoint func() []byte, cfg registerConfig) (*webhooks.Dispatcher, error) {
 	if cfg.webhooks == nil {
 		return nil, nil
 	}
@@ -239,8 +241,16 @@ func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *pr
 		return model.LabFacts(ctx, lab, events)
 	}
 	how := *cfg.webhooks
-	how.Logger, how.Now = cfg.logger, cfg.now
+	how.Logger, how.Now, how.Checkpoint = cfg.logger, cfg.now, checkpoint
 	return webhooks.New(log, store, facts, key, how), nil
+}
+
+// checkpoint is the newest signed checkpoint, for those that events are pushed
+// to: with the positions they get, two of them can tell whether they see one
+// history. It is empty while there is none.
+func (r *register) checkpoint() []byte {
+	c, _ := r.proof.Published()
+	return c.Note
 }
 
 // problems says why the register may not be written to, or is behind.

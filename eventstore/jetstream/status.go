@@ -49,7 +49,10 @@ func (l *Log) StatusTarget(ctx context.Context, cfg StatusConfig) (*Target, erro
 	})
 	if err == nil && cfg.Checkpoint != nil {
 		t.beside = func() nats.Header {
-			return nats.Header{checkpointHeader: {base64.StdEncoding.EncodeToString(cfg.Checkpoint())}}
+			if note := cfg.Checkpoint(); len(note) > 0 {
+				return nats.Header{checkpointHeader: {base64.StdEncoding.EncodeToString(note)}}
+			}
+			return nil
 		}
 	}
 	return t, err
