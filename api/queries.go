@@ -235,6 +235,7 @@ func (s *Server) registerQueries() {
 	s.registerReadiness()
 	s.registerReports()
 	s.registerNotices()
+	s.registerSnapshots()
 	s.registerClauses()
 	s.registerDiff()
 	s.registerAudit()
