@@ -51,6 +51,7 @@ func (s Status) Final() bool {
 // rules must be met on its day.
 type Step struct {
 	Command string // as sent over HTTP
+	Event   Event  // of the type that records it
 	From    []Status
 	To      Status
 	Rules   []string
@@ -58,29 +59,29 @@ type Step struct {
 
 // Steps is the status machine (programme.md 1.5).
 var Steps = []Step{
-	{"start-incubation", []Status{StatusProposed}, StatusIncubating, []string{"C57"}},
-	{"submit-application", []Status{StatusIncubating}, StatusRecommended, applicationRules},
-	{"pass-formal-check", []Status{StatusRecommended}, StatusInReview, []string{"1.6"}},
-	{"return-application", []Status{StatusRecommended, StatusInReview}, StatusReturned, []string{"1.6"}},
-	{"resubmit-application", []Status{StatusReturned}, StatusRecommended, append(slices.Clone(applicationRules), "C66")},
-	{"shortlist", []Status{StatusInReview}, StatusSiteVisit, []string{"1.6"}},
-	{"pass-over", []Status{StatusInReview}, StatusNotEstablished, []string{"1.6"}},
-	{"decline-establishment", []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, []string{"C68", "1.6"}},
-	{"resume-incubation", []Status{StatusNotEstablished}, StatusIncubating, []string{"C57"}},
-	{"approve-establishment", []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "1.6"}},
-	{"extend-construction", []Status{StatusConstruction}, StatusConstruction, nil},
-	{"apply-for-acceptance", []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, StatusAcceptance, []string{"C71", "C73"}},
-	{"commission-peer-evaluation", []Status{StatusAcceptance}, StatusPeerEval, []string{"C74", "1.6"}},
-	{"pass-acceptance", []Status{StatusPeerEval}, StatusPeerEval, []string{"C28", "C31", "C74", "C75", "1.6"}},
-	{"recognise", []Status{StatusPeerEval}, StatusOperating, []string{"C76", "1.6"}},
-	{"open-lab", []Status{StatusOperating}, StatusOperating, []string{"C76"}},
-	{"require-rectification", []Status{StatusPeerEval}, StatusRectifying, []string{"C31", "1.6"}},
-	{"decide-not-passed", []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, []string{"C31", "1.6"}},
-	{"suspend", []Status{StatusOperating}, StatusSuspended, nil},
-	{"resume", []Status{StatusSuspended}, StatusOperating, []string{"C15"}},
-	{"revoke", []Status{StatusNotPassed, StatusSuspended}, StatusRevoked, nil},
-	{"withdraw", slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s.Final() || s == StatusDue }), StatusWithdrawn, nil},
-	{"close", []Status{StatusOperating}, StatusClosed, nil},
+	{"start-incubation", IncubationStarted{}, []Status{StatusProposed}, StatusIncubating, []string{"C57"}},
+	{"submit-application", ApplicationSubmitted{}, []Status{StatusIncubating}, StatusRecommended, applicationRules},
+	{"pass-formal-check", FormalCheckPassed{}, []Status{StatusRecommended}, StatusInReview, []string{"1.6"}},
+	{"return-application", ApplicationReturned{}, []Status{StatusRecommended, StatusInReview}, StatusReturned, []string{"1.6"}},
+	{"resubmit-application", ApplicationResubmitted{}, []Status{StatusReturned}, StatusRecommended, append(slices.Clone(applicationRules), "C66")},
+	{"shortlist", Shortlisted{}, []Status{StatusInReview}, StatusSiteVisit, []string{"1.6"}},
+	{"pass-over", NotShortlisted{}, []Status{StatusInReview}, StatusNotEstablished, []string{"1.6"}},
+	{"decline-establishment", EstablishmentDeclined{}, []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, []string{"C68", "1.6"}},
+	{"resume-incubation", IncubationResumed{}, []Status{StatusNotEstablished}, StatusIncubating, []string{"C57"}},
+	{"approve-establishment", EstablishmentApproved{}, []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "1.6"}},
+	{"extend-construction", ConstructionExtended{}, []Status{StatusConstruction}, StatusConstruction, nil},
+	{"apply-for-acceptance", AcceptanceApplied{}, []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, StatusAcceptance, []string{"C71", "C73"}},
+	{"commission-peer-evaluation", PeerEvaluationCommissioned{}, []Status{StatusAcceptance}, StatusPeerEval, []string{"C74", "1.6"}},
+	{"pass-acceptance", AcceptancePassed{}, []Status{StatusPeerEval}, StatusPeerEval, []string{"C28", "C31", "C74", "C75", "1.6"}},
+	{"recognise", Recognised{}, []Status{StatusPeerEval}, StatusOperating, []string{"C76", "1.6"}},
+	{"open-lab", LabOpened{}, []Status{StatusOperating}, StatusOperating, []string{"C76"}},
+	{"require-rectification", RectificationRequired{}, []Status{StatusPeerEval}, StatusRectifying, []string{"C31", "1.6"}},
+	{"decide-not-passed", AcceptanceNotPassed{}, []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, []string{"C31", "1.6"}},
+	{"suspend", Suspended{}, []Status{StatusOperating}, StatusSuspended, nil},
+	{"resume", Resumed{}, []Status{StatusSuspended}, StatusOperating, []string{"C15"}},
+	{"revoke", Revoked{}, []Status{StatusNotPassed, StatusSuspended}, StatusRevoked, nil},
+	{"withdraw", Withdrawn{}, slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s.Final() || s == StatusDue }), StatusWithdrawn, nil},
+	{"close", Closed{}, []Status{StatusOperating}, StatusClosed, nil},
 }
 
 // applicationRules is what an application must meet, in the order of the document.

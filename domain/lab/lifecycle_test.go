@@ -40,7 +40,11 @@ func TestC53EveryTransitionOfTheMachineAndNoOther(t *testing.T) {
 					t.Errorf("%s: %d events, %v", st.Command, len(events), err)
 					continue
 				}
-				state.Apply(domain.Happened[lab.Event]{Meta: domain.Meta{ID: domaintest.ID(999)}, Event: events[0]})
+				h := domain.Happened[lab.Event]{Meta: domain.Meta{ID: domaintest.ID(999), Time: on(day.String()).Now, Actor: by(moves[st.Command](day))}, Event: events[0]}
+				if d, is, err := state.Rejudge(h, domain.Programme{}); !is || err != nil || d.Step.Command != st.Command {
+					t.Errorf("%s is judged again as %s: %v, %v", st.Command, d.Step.Command, is, err)
+				}
+				state.Apply(h)
 				m := state.Moves[len(state.Moves)-1]
 				if state.Status != st.To || m.From != status || m.To != st.To || m.On != day.Partial() || m.Event != domaintest.ID(999) {
 					t.Errorf("%s led to %s: %+v", st.Command, state.Status, m)

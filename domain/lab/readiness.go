@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/jointlab/jointlab/domain"
@@ -64,7 +65,9 @@ func (l *Lab) Rejudge(h domain.Happened[Event], p domain.Programme) (d Decision,
 	}
 	took := t.transition()
 	d.On = took.On
-	i := slices.IndexFunc(Steps, func(s Step) bool { return s.To == took.To && slices.Contains(s.From, took.From) })
+	i := slices.IndexFunc(Steps, func(s Step) bool {
+		return reflect.TypeOf(s.Event) == reflect.TypeOf(h.Event) && s.To == took.To && slices.Contains(s.From, took.From)
+	})
 	if i < 0 || took.From != l.Status {
 		return d, true, domain.Reject(domain.State, "实验室当时为“%s”，不能由“%s”转为“%s”", "the lab was “%s”, and cannot have gone from “%s” to “%s”", l.Status, took.From, took.To)
 	}
