@@ -61,8 +61,9 @@ type aggregate struct {
 	written   uint64 // how many of the events are
 
 	// history is all of the events where they are few and all were taken in
-	// here, or while a file is built; else they are read from the store.
+	// here; else they are read from the store.
 	history []eventstore.Decoded
+	bodies  [][]byte // of all events, while a file is built: decoded they take ten times as much
 }
 
 // shortHistory is how many events of an aggregate are kept in memory.
@@ -176,7 +177,9 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) err
 	if d.Meta.ID != r.ID || d.Meta.Revision != a.events {
 		return &eventError{fmt.Errorf("it says it is event %s, revision %d; it stands as event %s where revision %d belongs", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
 	}
-	if f.building || a.events < shortHistory && uint64(len(a.history)) == a.events {
+	if f.building {
+		a.bodies = append(a.bodies, r.Body)
+	} else if a.events < shortHistory && uint64(len(a.history)) == a.events {
 		plain := d.Decoded
 		plain.Data = nil // what is found by it is in the trail; the body need not be kept
 		a.history = append(a.history, plain)

@@ -375,11 +375,18 @@ func (f *folder) writeAll(ctx context.Context, w *writer) error {
 	}, func(a *written) error {
 		past := newPast(a.stream, a.n)
 		positions := parsePositions(a.positions)
-		s, failed, err := past.extend(a.history, positions, 0)
-		if err != nil {
-			return stopped(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, a.history[failed].Type, err)
+		history := make([]eventstore.Decoded, len(a.bodies))
+		for i, body := range a.bodies {
+			var err error
+			if history[i], err = eventstore.Decode(body); err != nil {
+				return stopped(eventstore.Recorded{Position: positions[i], Stream: a.stream, Body: body}, "", err)
+			}
 		}
-		a.state, a.history = s, nil
+		s, failed, err := past.extend(history, positions, 0)
+		if err != nil {
+			return stopped(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, history[failed].Type, err)
+		}
+		a.state, a.bodies = s, nil
 		now, err := a.aggregate.rows()
 		a.rows, a.state = slices.Concat(past.added(), now), nil
 		return err
