@@ -54,6 +54,7 @@ func TestChangesRefuseWhatIsNoObject(t *testing.T) {
 // TestNoChangeIsMissed makes every change in the old document and gets the new
 // one; and backwards the changes are the same, before and after exchanged.
 func TestNoChangeIsMissed(t *testing.T) {
+	t.Parallel()
 	var value func(depth int) *rapid.Generator[any]
 	value = func(depth int) *rapid.Generator[any] {
 		return rapid.Custom(func(t *rapid.T) any {

@@ -56,6 +56,7 @@ func found(t rapidT, m *Model, q TrailQuery) (all []eventstore.Position) {
 // TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind asks random questions of
 // random histories and compares with a reading of every event's whole body.
 func TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind(t *testing.T) {
+	t.Parallel()
 	questions := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRegister(t)
@@ -199,6 +200,7 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 // TestEachEntrySaysWhatItsEventChangedThen folds every prefix of every history
 // from nothing, corrections included.
 func TestEachEntrySaysWhatItsEventChangedThen(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRegister(t)
 		defer r.log.Close()

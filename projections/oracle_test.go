@@ -502,6 +502,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 // rows of the tables, and of the part, that past names for an event change. It
 // asks of histories, and of every type of event there is on top of them.
 func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
+	t.Parallel()
 	var samples []domain.Happened[domain.Event]
 	files, err := filepath.Glob("../eventstore/testdata/events/lab.*.json")
 	if err != nil || len(files) < 100 {
@@ -589,6 +590,7 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 // come, with late entries and corrections, and of models that followed and
 // that were built at once.
 func TestOracle(t *testing.T) {
+	t.Parallel()
 	asked, rows := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRegister(t)

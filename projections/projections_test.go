@@ -343,6 +343,7 @@ func (r *register) goesOn(t *rapid.T, labs []eventstore.Stream, known []domain.E
 }
 
 func TestTheModelIsTheFoldOfTheLedgerWhereverItStopsAndGoesOn(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRegister(t)
 		defer r.log.Close()

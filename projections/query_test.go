@@ -16,6 +16,7 @@ import (
 )
 
 func TestSearchFindsChineseAndEnglishByEveryName(t *testing.T) {
+	t.Parallel()
 	r := newRegister(t)
 	tsinghua, oxford, cnrs := ref("CN", "清华大学", "Tsinghua University"), ref("GB", "牛津大学", "University of Oxford"), ref("FR", "法国国家科学研究中心", "Centre national de la recherche scientifique")
 	air, light := labStream(), labStream()
@@ -321,6 +322,7 @@ func TestEntitiesAreFoundByWhatIsKnownOfThem(t *testing.T) {
 }
 
 func TestListsAcrossLabsSayForEachDayWhatTheDomainSays(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newRegister(t)
 		defer r.log.Close()
