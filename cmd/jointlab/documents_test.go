@@ -19,6 +19,8 @@ import (
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
@@ -149,5 +151,32 @@ func TestKillingTheServerWhileADocumentComesInLeavesItWholeOrNotAtAll(t *testing
 	}
 	if info, err := os.Stat(filepath.Join(data, "documents-kept")); err != nil || info.Mode().Perm()&0o077 != 0 {
 		t.Errorf("%v %v", info, err)
+	}
+}
+
+func TestAPackHoldsTheContentsOfDocumentsWhereTheyAreHeld(t *testing.T) {
+	data := t.TempDir()
+	s := startServer(t, data, "--demo")
+	officer := s.client(t, data, "officer", "")
+	text := paper(300_000)
+	digest := eventstore.Digest(sha256.Sum256(text)).String()
+	if err := officer.handIn(t, bytes.NewReader(text)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := officer.send(within(t), "/v1/labs/"+demoLab(5).String()+"/set-discipline", "", lab.SetDiscipline{
+		Because: domain.Because{Reason: "as signed", Basis: domain.Basis{Document: "1号", Digest: digest}}, Discipline: domain.T("地震工程", "Earthquake engineering"),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	s.stop(t)
+	for _, c := range []struct {
+		flags []string
+		want  string
+	}{{nil, "the contents of 0 are here"}, {[]string{"--documents"}, "the contents of 1 are here"}} {
+		pack := filepath.Join(t.TempDir(), "lab.zip")
+		output(t, append([]string{"audit", "export", "--data", data, "--lab", demoLab(5).String(), pack}, c.flags...)...)
+		if said := output(t, "audit", "verify", pack); !strings.Contains(said, c.want) {
+			t.Errorf("%v: %s", c.flags, said)
+		}
 	}
 }

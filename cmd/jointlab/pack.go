@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -11,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
 func packTopic() *cobra.Command {
@@ -25,14 +29,16 @@ func packTopic() *cobra.Command {
 func auditExportCommand() *cobra.Command {
 	var where settings
 	var labID, entityID, since, until string
+	var documents bool
 	cmd := &cobra.Command{
 		Use:   "export FILE",
 		Short: "Write a pack that anybody can verify without this register · 导出审计包",
 		Long: `export writes one file with the events of a lab (--lab), of a legal entity
 (--entity), of everything recorded in a period (--since and --until), or of the
 whole registry, with the proofs that they are in the signed log, the policies and
-rules that decisions were taken by, and the states that follow. jointlab audit
-verify checks it anywhere. See jointlab help pack.
+rules that decisions were taken by, and the states that follow; with --documents,
+the contents of the documents that events refer to as well. jointlab audit verify
+checks it anywhere. See jointlab help pack.
 
 A lab's pack holds its programme's events too. A period's holds each stream in
 which something was recorded, whole, up to the period's end. No server may have
@@ -69,8 +75,12 @@ the folder open.`,
 			}
 			defer os.Remove(file + ".new")
 			p := newProgress(cmd.ErrOrStderr())
+			var contents func(string) (io.ReadCloser, error)
+			if documents {
+				contents = contentsOf(cmd.Context(), ledger.Documents())
+			}
 			m, err := log.Export(cmd.Context(), out, audit.Export{
-				Scope: scope, Store: ledger, Now: time.Now(), By: version(),
+				Document: contents, Scope: scope, Store: ledger, Now: time.Now(), By: version(),
 				Progress: func(done, total int64) { p.show("events", int(done), int(total)) },
 			})
 			p.done()
@@ -89,7 +99,25 @@ the folder open.`,
 	cmd.Flags().StringVar(&entityID, "entity", "", "id of the legal entity to export")
 	cmd.Flags().StringVar(&since, "since", "", "first day, in China, on which something was recorded")
 	cmd.Flags().StringVar(&until, "until", "", "last day; with --since")
+	cmd.Flags().BoolVar(&documents, "documents", false, "put the contents of the documents that events refer to in as well, where they are held")
 	return cmd
+}
+
+// contentsOf gives the contents of documents that are held. One that was
+// changed ends the reading with an error.
+func contentsOf(ctx context.Context, held *jetstream.Documents) func(string) (io.ReadCloser, error) {
+	return func(s string) (io.ReadCloser, error) {
+		digest, err := eventstore.ParseDigest(s)
+		if err == nil {
+			_, err = held.Stat(ctx, digest)
+		}
+		if err != nil {
+			return nil, err
+		}
+		r, w := io.Pipe()
+		go func() { w.CloseWithError(held.Copy(ctx, digest, w)) }()
+		return r, nil
+	}
 }
 
 // scopeOf reads what a pack is to be of; only one thing may be given.
