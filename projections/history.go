@@ -211,37 +211,16 @@ func (m *Model) sayChanges(ctx context.Context, entries []TrailEntry) error {
 		if err != nil {
 			return err
 		}
-		state, last := states[stream.Kind](stream.ID), slices.Max(slices.Collect(maps.Keys(revisions)))
+		last := slices.Max(slices.Collect(maps.Keys(revisions)))
 		if last >= uint64(len(recorded)) {
 			return fmt.Errorf("the store holds %d events of %s, the ledger more; restore the store", len(recorded), stream)
 		}
-		var history []eventstore.Decoded
-		for i, r := range recorded[:last+1] {
-			d, err := eventstore.Decode(r.Body)
-			if err != nil {
-				return fmt.Errorf("%s, revision %d: %w", stream, i, err)
-			}
-			history = append(history, d)
-			e := revisions[uint64(i)]
-			var before, after []byte
-			if e != nil && i > 0 {
-				if before, err = state.document(); err != nil {
-					return err
-				}
-			}
-			if _, corrects := domain.AsCorrection(d.Event); corrects {
-				state, err = fold(stream, history, domain.Date{})
-			} else {
-				err = apply(state, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
-			}
-			if err == nil && e != nil {
-				if after, err = state.document(); err == nil {
-					e.Changes, err = Changes(before, after)
-				}
-			}
-			if err != nil {
-				return fmt.Errorf("%s, revision %d: %w", stream, i, err)
-			}
+		err = replay(recorded[:last+1], func(r uint64) bool { return revisions[r] != nil }, func(step ReplayStep) error {
+			revisions[step.Meta.Revision].Changes = step.Changes
+			return nil
+		})
+		if err != nil {
+			return err
 		}
 	}
 	return nil

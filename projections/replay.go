@@ -18,9 +18,15 @@ type ReplayStep struct {
 // Replay folds a stream from its first event on, step by step. The events are
 // all there are of it up to some point, in order.
 func Replay(events []eventstore.Recorded, each func(ReplayStep) error) error {
+	return replay(events, func(uint64) bool { return true }, each)
+}
+
+// replay calls each with the steps whose revisions are wanted: it is the
+// documents that cost, not the fold.
+func replay(events []eventstore.Recorded, wanted func(revision uint64) bool, each func(ReplayStep) error) error {
 	var s state
 	var history []eventstore.Decoded
-	var before []byte
+	var before []byte // the document so far; nil: there is none, or nobody has wanted it
 	for i, r := range events {
 		d, err := eventstore.Decode(r.Body)
 		if err == nil && (r.Stream != events[0].Stream || d.Meta.Revision != uint64(i)) {
@@ -30,8 +36,13 @@ func Replay(events []eventstore.Recorded, each func(ReplayStep) error) error {
 			return fmt.Errorf("projections: replay event %s: %w", r.ID, err)
 		}
 		history = append(history, d)
+		wants := wanted(uint64(i))
+		if wants && s != nil && before == nil {
+			before, err = s.document()
+		}
 		_, corrects := domain.AsCorrection(d.Event)
 		switch {
+		case err != nil:
 		case corrects:
 			s, err = fold(r.Stream, history, domain.Date{})
 		default:
@@ -39,6 +50,10 @@ func Replay(events []eventstore.Recorded, each func(ReplayStep) error) error {
 				s = states[r.Stream.Kind](r.Stream.ID)
 			}
 			err = apply(s, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
+		}
+		if err == nil && !wants {
+			before = nil
+			continue
 		}
 		step := ReplayStep{Recorded: r, Decoded: d}
 		if err == nil {
