@@ -108,6 +108,12 @@ func serve(ctx context.Context, out, errout io.Writer, where settings, listen, m
 			return err
 		}
 	}
+	if secured == nil && exposed(listen) {
+		logger.Warn("tokens and answers can be read on the way: serve HTTPS with --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that does", "listen", listen)
+	}
+	if where.listen.Addr != "" && where.listen.Cert == "" && exposed(where.listen.Addr) {
+		logger.Warn("what subscribers read can be read on the way: give --nats-tls-cert and --nats-tls-key", "nats-listen", where.listen.Addr)
+	}
 	if metricsListen != "" {
 		cfg.metrics = newMetrics()
 		stop, err := serveMetrics(metricsListen, cfg.metrics, logger)
@@ -158,6 +164,13 @@ func serve(ctx context.Context, out, errout io.Writer, where settings, listen, m
 		return fmt.Errorf("some requests did not finish within %s: %w", drainTime, err)
 	}
 	return nil
+}
+
+// exposed reports whether an address can be reached from other machines.
+func exposed(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
 // serveMetrics answers at an address of its own, which need not be open to those

@@ -187,3 +187,14 @@ func TestARunningServersLabIsReplayedToWhatTheServerServes(t *testing.T) {
 		t.Errorf("from the folder it reads otherwise:\n%s", again)
 	}
 }
+
+func TestWhatIsReachableFromElsewhereWithoutTLSIsSaid(t *testing.T) {
+	for address, want := range map[string]bool{
+		"127.0.0.1:8080": false, "[::1]:8080": false, "localhost:0": false, "127.8.9.1:1": false,
+		":8080": true, "0.0.0.0:8080": true, "[::]:8080": true, "10.0.0.5:4222": true, "register.example:443": true,
+	} {
+		if got := exposed(address); got != want {
+			t.Errorf("%s: %v", address, got)
+		}
+	}
+}
