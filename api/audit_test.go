@@ -310,3 +310,30 @@ func TestReadinessSaysWhyNothingIsSigned(t *testing.T) {
 		t.Error("reading has stopped too: ", r.Status)
 	}
 }
+
+func TestAPackIsTakenWhileTheRegisterRunsAndVerifiedWithoutIt(t *testing.T) {
+	w := newWorld(t)
+	w.tables()
+	s := incubated(w)
+	s.submit("2017-06-01")
+	auditor := w.as(domain.Auditor)
+	id := strings.TrimPrefix(s.at, "/v1/labs/")
+	for _, path := range []string{"/v1/audit/pack", "/v1/audit/pack?lab=" + id, "/v1/audit/pack?from=2024-06-01&to=2024-06-30&documents=true"} {
+		r := w.get(path, auditor)
+		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/zip" {
+			t.Fatalf("%s: %s %s", path, r.Status, r.text)
+		}
+		v, err := audit.Verify(strings.NewReader(r.text), int64(len(r.text)), audit.Trust{Key: w.proof.Key()})
+		if err != nil || v.Manifest.Events == 0 {
+			t.Errorf("%s: %v, %+v", path, err, v)
+		}
+	}
+	for _, path := range []string{"/v1/audit/pack?lab=" + id + "&from=2024-06-01&to=2024-06-30", "/v1/audit/pack?from=2024-06-01", "/v1/audit/pack?from=2024-06-02&to=2024-06-01"} {
+		if r := w.get(path, auditor); r.StatusCode != 400 || r.str("detail_zh") == "" {
+			t.Errorf("%s: %s %s", path, r.Status, r.text)
+		}
+	}
+	if r := w.get("/v1/audit/pack?lab="+uuid.NewString(), auditor); r.StatusCode != 404 {
+		t.Errorf("a lab nobody knows: %s", r.Status)
+	}
+}

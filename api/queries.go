@@ -239,6 +239,7 @@ func (s *Server) registerQueries() {
 	s.registerClauses()
 	s.registerDiff()
 	s.registerAudit()
+	s.registerPack()
 }
 
 func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {

@@ -41,14 +41,15 @@ import (
 
 // Config is what may be left as it is.
 type Config struct {
-	Version       string          // of the program, for the OpenAPI document
-	Logger        *slog.Logger    // nil: the default logger
-	AnonymousRead bool            // queries need no token; a bad token is refused all the same
-	Patience      time.Duration   // how long an answer waits for the read model; 0: 5 seconds
-	Problems      func() []string // why the store may not be written to; nil: it always may
-	Log           *audit.Log      // proves that the ledger was not changed; nil: nothing is proved
-	Behind        func() []string // why subscribers over NATS do not get what the ledger holds; nil: they do
-	Limits        Limits          // how much one caller may ask for
+	Version       string           // of the program, for the OpenAPI document
+	Logger        *slog.Logger     // nil: the default logger
+	AnonymousRead bool             // queries need no token; a bad token is refused all the same
+	Patience      time.Duration    // how long an answer waits for the read model; 0: 5 seconds
+	Problems      func() []string  // why the store may not be written to; nil: it always may
+	Streams       eventstore.Store // the ledger's own, with positions, for packs; nil: there are none
+	Log           *audit.Log       // proves that the ledger was not changed; nil: nothing is proved
+	Behind        func() []string  // why subscribers over NATS do not get what the ledger holds; nil: they do
+	Limits        Limits           // how much one caller may ask for
 
 	// Observe is told of every answer: the route is the table's, with its
 	// placeholders, and empty where there is none. nil: nobody is.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,7 +14,6 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
-	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
 func packTopic() *cobra.Command {
@@ -77,7 +75,13 @@ the folder open.`,
 			p := newProgress(cmd.ErrOrStderr())
 			var contents func(string) (io.ReadCloser, error)
 			if documents {
-				contents = contentsOf(cmd.Context(), ledger.Documents())
+				contents = func(digest string) (io.ReadCloser, error) {
+					d, err := eventstore.ParseDigest(digest)
+					if err != nil {
+						return nil, err
+					}
+					return ledger.Documents().Open(cmd.Context(), d)
+				}
 			}
 			m, err := log.Export(cmd.Context(), out, audit.Export{
 				Document: contents, Scope: scope, Store: ledger, Now: time.Now(), By: version(),
@@ -101,23 +105,6 @@ the folder open.`,
 	cmd.Flags().StringVar(&until, "until", "", "last day; with --since")
 	cmd.Flags().BoolVar(&documents, "documents", false, "put the contents of the documents that events refer to in as well, where they are held")
 	return cmd
-}
-
-// contentsOf gives the contents of documents that are held. One that was
-// changed ends the reading with an error.
-func contentsOf(ctx context.Context, held *jetstream.Documents) func(string) (io.ReadCloser, error) {
-	return func(s string) (io.ReadCloser, error) {
-		digest, err := eventstore.ParseDigest(s)
-		if err == nil {
-			_, err = held.Stat(ctx, digest)
-		}
-		if err != nil {
-			return nil, err
-		}
-		r, w := io.Pipe()
-		go func() { w.CloseWithError(held.Copy(ctx, digest, w)) }()
-		return r, nil
-	}
 }
 
 // scopeOf reads what a pack is to be of; only one thing may be given.

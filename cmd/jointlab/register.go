@@ -200,7 +200,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 	}
 	answering := api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
-		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof,
+		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof, Streams: log,
 		Behind: r.status.problems, StreamsPerCaller: cfg.streamsPerCaller,
 	}
 	if cfg.metrics != nil {

@@ -197,6 +197,17 @@ func (d *Documents) Copy(ctx context.Context, digest eventstore.Digest, w io.Wri
 	return nil
 }
 
+// Open gives a document to be read. A change of it shows as an error before the
+// end, never as an end.
+func (d *Documents) Open(ctx context.Context, digest eventstore.Digest) (io.ReadCloser, error) {
+	if _, err := d.Stat(ctx, digest); err != nil {
+		return nil, err
+	}
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(d.Copy(ctx, digest, w)) }()
+	return r, nil
+}
+
 // chunk is the first part under a subject from a sequence on.
 func (d *Documents) chunk(ctx context.Context, stream natsjs.Stream, subject string, from uint64) (*natsjs.RawStreamMsg, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.log.answer)
