@@ -136,7 +136,7 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 }
 
 // openRegister opens a register, or makes an empty one where there is none.
-func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *register, err error) {
+func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *register, err error) {
 	if cfg.logger == nil {
 		cfg.logger = slog.New(slog.DiscardHandler)
 	}
@@ -147,11 +147,10 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (r *regis
 	if err != nil {
 		return nil, err
 	}
-	r = &register{settings: s, now: cfg.now, log: log, db: db, stop: func() {}}
-	opened := r // what is returned with an error is nil
+	r := &register{settings: s, now: cfg.now, log: log, db: db, stop: func() {}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, opened.close())
+			err = errors.Join(err, r.close())
 		}
 	}()
 	key, err := api.LoadOrCreateKey(keyPath(s.data))
