@@ -606,7 +606,7 @@ func TestOracle(t *testing.T) {
 			}
 			r.goesOn(rt, []eventstore.Stream{labStream(), labStream(), labStream()}, known, rapid.IntRange(5, 25).Draw(rt, "events"))
 		} else {
-			obeys(rt, r, known, rapid.IntRange(10, 80).Draw(rt, "commands"))
+			obeys(rt, r, known, rapid.IntRange(10, 60).Draw(rt, "commands"))
 		}
 		o := newOracle(rt, r)
 		if f == nil {
@@ -617,7 +617,7 @@ func TestOracle(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		for range 6 {
+		for range 4 {
 			o.singles(f.Model)
 			o.instants(f.Model)
 			for range 3 {
