@@ -617,7 +617,7 @@ func TestOracle(t *testing.T) {
 				rt.Fatal(err)
 			}
 		}
-		for range 4 {
+		for range 5 {
 			o.singles(f.Model)
 			o.instants(f.Model)
 			for range 3 {
