@@ -75,7 +75,10 @@ func (o *Outbox) Queue(ctx context.Context, endpoint uuid.UUID, round int, after
 	if err != nil {
 		return nil, unavailable(ctx, doing, err)
 	}
-	messages, err := consumer.Messages(natsjs.PullMaxMessages(1))
+	// While an event is with another node, or with one that has died, the server
+	// keeps silent. That is no error: to open the queue anew for it would give
+	// back, again and again, the event that is handed out when its time is over.
+	messages, err := consumer.Messages(natsjs.PullMaxMessages(1), natsjs.WithMessagesErrOnMissingHeartbeat(false))
 	if err != nil {
 		return nil, unavailable(ctx, doing, err)
 	}
