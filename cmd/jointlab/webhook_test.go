@@ -112,7 +112,7 @@ func TestAWebhookHearsEveryStatusThoughTheServerIsKilled(t *testing.T) {
 			events++
 		}
 	}
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		mu.Lock()
 		n := len(known)
 		mu.Unlock()
