@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -27,6 +28,25 @@ type client struct {
 // inProcess is a client of a handler in this process.
 func inProcess(h http.Handler, token string) client {
 	return client{"http://jointlab", &http.Client{Transport: direct{h}}, token}
+}
+
+// clientOf is a client of the server at an address or, where none is given, of
+// the register in a folder, opened for as long as done is not called.
+func clientOf(ctx context.Context, where settings, server, token string, role domain.Role, subject string) (c client, done func() error, err error) {
+	if server != "" {
+		return client{strings.TrimSuffix(server, "/"), httpClient(), token}, func() error { return nil }, nil
+	}
+	r, err := openRegister(ctx, where, registerConfig{})
+	if err != nil {
+		return c, nil, err
+	}
+	if err = r.caughtUp(ctx); err == nil {
+		c, err = r.actingAs(role, subject, uuid.Nil)
+	}
+	if err != nil {
+		return c, nil, errors.Join(err, r.close())
+	}
+	return c, r.close, nil
 }
 
 // direct answers requests by calling a handler.

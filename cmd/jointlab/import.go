@@ -69,20 +69,11 @@ func importCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, files []string) error {
 			ctx := cmd.Context()
-			to := client{strings.TrimSuffix(server, "/"), httpClient(), token}
-			if server == "" {
-				r, err := openRegister(ctx, where, registerConfig{})
-				if err != nil {
-					return err
-				}
-				defer r.close()
-				if err := r.caughtUp(ctx); err != nil {
-					return err
-				}
-				if to, err = r.actingAs(domain.Officer, "import", uuid.Nil); err != nil {
-					return err
-				}
+			to, done, err := clientOf(ctx, where, server, token, domain.Officer, "import")
+			if err != nil {
+				return err
 			}
+			defer done()
 			im := importer{to: to, out: cmd.OutOrStdout(), progress: newProgress(cmd.ErrOrStderr()), quiet: quiet}
 			return im.run(ctx, files)
 		},

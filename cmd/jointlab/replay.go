@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -50,20 +49,11 @@ func replayCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			from := client{strings.TrimSuffix(server, "/"), httpClient(), token}
-			if server == "" {
-				r, err := openRegister(ctx, where, registerConfig{})
-				if err != nil {
-					return err
-				}
-				defer r.close()
-				if err := r.caughtUp(ctx); err != nil {
-					return err
-				}
-				if from, err = r.actingAs(domain.Auditor, "replay", uuid.Nil); err != nil {
-					return err
-				}
+			from, done, err := clientOf(ctx, where, server, token, domain.Auditor, "replay")
+			if err != nil {
+				return err
 			}
+			defer done()
 			events, err := from.events(ctx, eventstore.Stream{Kind: "lab", ID: of}, until)
 			if err != nil {
 				return err
