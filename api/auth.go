@@ -9,9 +9,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // Issuer and Audience are what a token must name, so that a token made for
@@ -186,25 +184,7 @@ func (s *Server) authenticate(ctx context.Context, header string) (Claims, error
 // is refused, since they could issue tokens. Of several processes that make it
 // at once, one does and all use that one.
 func LoadOrCreateKey(path string) (ed25519.PrivateKey, error) {
-	key, err := loadKey(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
-	}
-	if err := createKey(path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return nil, fmt.Errorf("api: create signing key: %w", err)
-	}
-	return loadKey(path)
-}
-
-func loadKey(path string) (ed25519.PrivateKey, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, fmt.Errorf("api: load signing key: %w", err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("api: load signing key: %s may be read by others; run chmod 600 on it, and make a new key if they may have", path)
-	}
-	text, err := os.ReadFile(path)
+	text, err := eventstore.SecretFile(path, newKey)
 	if err != nil {
 		return nil, fmt.Errorf("api: load signing key: %w", err)
 	}
@@ -223,25 +203,15 @@ func loadKey(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// createKey writes a whole file beside path and then gives it that name, which
-// fails where the name is taken.
-func createKey(path string) error {
+// newKey makes a key, as PEM.
+func newKey() ([]byte, error) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	err = pem.Encode(f, &pem.Block{Type: "PRIVATE KEY", Bytes: der})
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path)
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
 }

@@ -7,12 +7,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // KeyFile is the log's signing key, in the data folder.
@@ -42,13 +42,11 @@ func (k *Key) Public() string { return k.public }
 // register. Nodes that share a ledger share the key.
 func LoadOrCreateKey(dir, origin string) (*Key, error) {
 	path := filepath.Join(dir, KeyFile)
-	k, err := loadKey(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := createKey(path, origin); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("audit: create the log's key: %w", err)
-		}
-		k, err = loadKey(path)
+	text, err := eventstore.SecretFile(path, func() ([]byte, error) { return newKey(origin) })
+	if err != nil {
+		return nil, fmt.Errorf("audit: load the log's key: %w", err)
 	}
+	k, err := parseKey(strings.TrimSpace(string(text)))
 	if err != nil {
 		return nil, fmt.Errorf("audit: load the log's key: %w", err)
 	}
@@ -56,21 +54,6 @@ func LoadOrCreateKey(dir, origin string) (*Key, error) {
 		return nil, fmt.Errorf("audit: %s signs for the log %q, not %q: an origin stands for one log for ever; leave --log-origin away", path, k.Origin(), origin)
 	}
 	return k, nil
-}
-
-func loadKey(path string) (*Key, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%s may be read by others; run chmod 600 on it, and tell those who check this log if they may have", path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	return parseKey(strings.TrimSpace(string(text)))
 }
 
 func parseKey(text string) (*Key, error) {
@@ -92,7 +75,8 @@ func parseKey(text string) (*Key, error) {
 	return k, err
 }
 
-func createKey(path, origin string) error {
+// newKey makes a key for origin, or for one that nobody else has.
+func newKey(origin string) ([]byte, error) {
 	if origin == "" {
 		var own [8]byte
 		rand.Read(own[:])
@@ -100,19 +84,10 @@ func createKey(path, origin string) error {
 	}
 	private, _, err := note.GenerateKey(rand.Reader, origin)
 	if err != nil {
-		return fmt.Errorf("origin %q: %w", origin, err)
+		return nil, fmt.Errorf("origin %q: %w", origin, err)
 	}
 	if _, err := note.NewSigner(private); err != nil {
-		return fmt.Errorf("origin %q may have no spaces and no plus sign, e.g. register.example.org/log", origin)
+		return nil, fmt.Errorf("origin %q may have no spaces and no plus sign, e.g. register.example.org/log", origin)
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(private + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path) // fails where another process was first
+	return []byte(private + "\n"), nil
 }

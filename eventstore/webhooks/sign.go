@@ -6,16 +6,14 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // KeyFile is the key that secrets follow from, in the data folder.
@@ -40,51 +38,19 @@ func NewKey(random []byte) (Key, error) {
 // A file that others may read is refused. Of several processes that make it at
 // once, one does and all use that one.
 func LoadOrCreateKey(path string) (Key, error) {
-	k, err := loadKey(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := createKey(path); err != nil && !errors.Is(err, fs.ErrExist) {
-			return Key{}, fmt.Errorf("webhooks: create key: %w", err)
-		}
-		k, err = loadKey(path)
-	}
+	text, err := eventstore.SecretFile(path, func() ([]byte, error) {
+		random := make([]byte, keyBytes)
+		rand.Read(random)
+		return []byte(base64.StdEncoding.EncodeToString(random) + "\n"), nil
+	})
 	if err != nil {
 		return Key{}, fmt.Errorf("webhooks: load key: %w", err)
 	}
-	return k, nil
-}
-
-func loadKey(path string) (Key, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return Key{}, err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return Key{}, fmt.Errorf("%s may be read by others; run chmod 600 on it, and if they may have read it delete it: all secrets change then, and receivers need theirs anew", path)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return Key{}, err
-	}
 	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
 	if err != nil || len(decoded) != keyBytes {
-		return Key{}, fmt.Errorf("%s does not hold %d bytes as base64; put the right one back from a backup", path, keyBytes)
+		return Key{}, fmt.Errorf("webhooks: load key: %s does not hold %d bytes as base64; put the right one back from a backup", path, keyBytes)
 	}
 	return Key{decoded}, nil
-}
-
-func createKey(path string) error {
-	random := make([]byte, keyBytes)
-	rand.Read(random)
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(random) + "\n")
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Link(f.Name(), path) // fails where another process was first
 }
 
 // secret is the signing key of an endpoint's generation (HKDF-SHA256, RFC 5869).
