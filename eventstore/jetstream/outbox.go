@@ -53,7 +53,6 @@ func (l *Log) Outbox(ctx context.Context) (*Outbox, error) {
 type Queue struct {
 	after    eventstore.Position
 	consumer natsjs.Consumer
-	messages natsjs.MessagesContext
 }
 
 // queueName tells the queues of an endpoint apart: one begun anew from a
@@ -75,14 +74,7 @@ func (o *Outbox) Queue(ctx context.Context, endpoint uuid.UUID, round int, after
 	if err != nil {
 		return nil, unavailable(ctx, doing, err)
 	}
-	// While an event is with another node, or with one that has died, the server
-	// keeps silent. That is no error: to open the queue anew for it would give
-	// back, again and again, the event that is handed out when its time is over.
-	messages, err := consumer.Messages(natsjs.PullMaxMessages(1), natsjs.WithMessagesErrOnMissingHeartbeat(false))
-	if err != nil {
-		return nil, unavailable(ctx, doing, err)
-	}
-	return &Queue{after, consumer, messages}, nil
+	return &Queue{after, consumer}, nil
 }
 
 // Taken is an event handed out. It must be settled: Done or Back.
@@ -91,17 +83,36 @@ type Taken struct {
 	message natsjs.Msg
 }
 
-// Next waits for the next event.
+// pullTime is how long one question for an event stands: the server hands an
+// event to it even when nobody waits for the answer any more.
+const pullTime = time.Second
+
+// Next waits for the next event. Each question stands by itself. The client's
+// own iterator counts what it asked for, and where an answer overtakes the
+// question's end it asks no more until half a minute of silence has passed.
 func (q *Queue) Next(ctx context.Context) (*Taken, error) {
-	m, err := q.messages.Next(natsjs.NextContext(ctx))
-	if err != nil {
-		return nil, unavailable(ctx, "take an event from a queue", err)
+	doing := "take an event from a queue"
+	for ctx.Err() == nil {
+		batch, err := q.consumer.Fetch(1, natsjs.FetchMaxWait(pullTime))
+		if err != nil {
+			return nil, unavailable(ctx, doing, err)
+		}
+		for m := range batch.Messages() {
+			if ctx.Err() != nil {
+				_ = m.Nak()
+				continue
+			}
+			event, err := received(m)
+			if err != nil {
+				return nil, fmt.Errorf("jetstream: %s: %w", doing, err)
+			}
+			return &Taken{event, m}, nil
+		}
+		if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
+			return nil, unavailable(ctx, doing, err)
+		}
 	}
-	event, err := received(m)
-	if err != nil {
-		return nil, fmt.Errorf("jetstream: take an event from a queue: %w", err)
-	}
-	return &Taken{event, m}, nil
+	return nil, unavailable(ctx, doing, ctx.Err())
 }
 
 // Done says that the event need not be handed out again. When that is lost it
@@ -110,19 +121,6 @@ func (t *Taken) Done() error { return t.message.Ack() }
 
 // Back says that the event is to be handed out again, after a while.
 func (t *Taken) Back(wait time.Duration) error { return t.message.NakWithDelay(wait) }
-
-// Close gives up the queue on this node; what it was handed and did not take
-// goes back.
-func (q *Queue) Close() {
-	q.messages.Drain()
-	for {
-		m, err := q.messages.Next()
-		if err != nil {
-			return
-		}
-		_ = m.Nak()
-	}
-}
 
 // Reached is the position up to which all is settled, and how many events
 // are still to come.

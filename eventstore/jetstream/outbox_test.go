@@ -62,7 +62,6 @@ func outbox(t *testing.T, l, other *Log) {
 				t.Fatal(err)
 			}
 			running.Go(func() {
-				defer q.Close()
 				for {
 					e, err := q.Next(ctx)
 					if err != nil {
@@ -254,6 +253,38 @@ func within(t *testing.T, is func() bool) {
 	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not come about")
+		}
+	}
+}
+
+// TestAQueueHandsOutOneEventAfterTheOther needs less than a second. A question
+// that is lost shows as half a minute of silence.
+func TestAQueueHandsOutOneEventAfterTheOther(t *testing.T) {
+	l := open(t, t.TempDir())
+	s, v := storetest.NewStream(), eventstore.Version{}
+	for range 4 {
+		v = mustAppend(t, l, s, v, storetest.Events(250))
+	}
+	outbox, err := l.Outbox(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue, err := outbox.Queue(t.Context(), uuid.New(), 0, 0, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 25*time.Second)
+	defer cancel()
+	for i := range 1000 {
+		e, err := queue.Next(ctx)
+		if err != nil {
+			t.Fatalf("after %d events: %v", i, err)
+		}
+		if int(e.Position) != i+1 {
+			t.Fatalf("position %d came after %d", e.Position, i)
+		}
+		if err := e.Done(); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

@@ -42,7 +42,6 @@ func (s *server) walk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer queue.Close()
 	for {
 		pause(ctx, s.resting())
 		event, err := queue.Next(ctx)
