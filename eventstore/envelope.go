@@ -3,9 +3,7 @@ package eventstore
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -43,20 +41,15 @@ type envelope struct {
 	Data            jsontext.Value `json:"data"`
 }
 
-var plurals = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes", "webhook": "webhooks"}
-
-// Kinds are the kinds of streams there are.
-func Kinds() []string { return slices.Sorted(maps.Keys(plurals)) }
-
 // Source is the CloudEvents source of a stream's events: /labs/<id>,
-// /entities/<id>, /programmes/<id> or /webhooks/<id>.
-func (s Stream) Source() string { return "/" + plurals[s.Kind] + "/" + s.ID.String() }
+// /entities/<id> and so on.
+func (s Stream) Source() string { return "/" + Plural(s.Kind) + "/" + s.ID.String() }
 
 func parseSource(source string) (Stream, error) {
-	for kind, plural := range plurals {
-		if rest, ok := strings.CutPrefix(source, "/"+plural+"/"); ok {
+	for name, kind := range kinds {
+		if rest, ok := strings.CutPrefix(source, "/"+kind.plural+"/"); ok {
 			id, err := uuid.Parse(rest)
-			return Stream{kind, id}, err
+			return Stream{name, id}, err
 		}
 	}
 	return Stream{}, fmt.Errorf("source %q is no aggregate's", source)

@@ -17,7 +17,7 @@ import (
 
 // Stream names the events of one aggregate.
 type Stream struct {
-	Kind string // lab, entity, programme or webhook
+	Kind string // one of Kinds: lab, entity, …
 	ID   uuid.UUID
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
-	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
@@ -30,85 +29,22 @@ type folded struct {
 	stream    eventstore.Stream
 	events    uint64
 	last      eventstore.Position
-	state     state
+	state     eventstore.State
 	corrected bool
-}
-
-// state is an aggregate of whichever kind.
-type state interface {
-	apply(eventstore.Decoded) error
-	refold([]eventstore.Decoded) error
-	value() any
-}
-
-type aggregate[S domain.Aggregate[E], E domain.Event] struct {
-	id    uuid.UUID
-	empty func(uuid.UUID) S
-	state S
-}
-
-var kinds = map[string]func(uuid.UUID) state{
-	"lab":       kindOf[*lab.Lab, lab.Event](lab.New),
-	"entity":    kindOf[*entity.Entity, entity.Event](entity.New),
-	"programme": kindOf[*programme.Programme, programme.Event](programme.New),
-}
-
-func kindOf[S domain.Aggregate[E], E domain.Event](empty func(uuid.UUID) S) func(uuid.UUID) state {
-	return func(id uuid.UUID) state { return &aggregate[S, E]{id, empty, empty(id)} }
-}
-
-func (a *aggregate[S, E]) value() any { return a.state }
-
-func (a *aggregate[S, E]) apply(d eventstore.Decoded) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("it cannot be folded: %v", p)
-		}
-	}()
-	h, err := happened[E](d)
-	if err == nil {
-		a.state.Apply(h)
-	}
-	return err
-}
-
-func (a *aggregate[S, E]) refold(history []eventstore.Decoded) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("it cannot be folded: %v", p)
-		}
-	}()
-	all := make([]domain.Happened[E], len(history))
-	for i, d := range history {
-		if all[i], err = happened[E](d); err != nil {
-			return err
-		}
-	}
-	a.state = a.empty(a.id)
-	domain.Fold(a.state, all)
-	return nil
-}
-
-func happened[E domain.Event](d eventstore.Decoded) (domain.Happened[E], error) {
-	e, ok := d.Event.(E)
-	if !ok {
-		return domain.Happened[E]{}, fmt.Errorf("an event of type %s does not belong into %s", d.Type, d.Stream)
-	}
-	return domain.Happened[E]{Meta: d.Meta, Event: e}, nil
 }
 
 // take folds in the event at a position. Errors name it.
 func (f *fold) take(at eventstore.Position, d eventstore.Decoded) error {
 	s := f.streams[d.Stream]
 	if s == nil {
-		empty, ok := kinds[d.Stream.Kind]
+		state, ok := eventstore.NewState(d.Stream)
 		if !ok {
 			return contradicts(at, "streams of kind %q are unknown; it was written by a newer version of jointlab: upgrade this one", d.Stream.Kind)
 		}
 		if f.streams == nil {
 			f.streams, f.programmes = map[eventstore.Stream]*folded{}, map[uuid.UUID][]domain.Happened[programme.Event]{}
 		}
-		s = &folded{stream: d.Stream, state: empty(d.Stream.ID)}
+		s = &folded{stream: d.Stream, state: state}
 		f.streams[d.Stream], f.order = s, append(f.order, s)
 	}
 	if d.Meta.Revision != s.events {
@@ -124,16 +60,16 @@ func (f *fold) take(at eventstore.Position, d eventstore.Decoded) error {
 	if s.corrected {
 		return nil // until all of the stream is known
 	}
-	if a, ok := s.state.(*aggregate[*lab.Lab, lab.Event]); ok {
-		h, err := happened[lab.Event](d)
+	if before, ok := s.state.Value().(*lab.Lab); ok {
+		h, err := eventstore.HappenedIn[lab.Event](d)
 		if err == nil {
-			err = f.judge(a.state, h)
+			err = f.judge(before, h)
 		}
 		if err != nil {
 			return contradicts(at, "%v", err)
 		}
 	}
-	if err := s.state.apply(d); err != nil {
+	if err := s.state.Apply(d); err != nil {
 		return contradicts(at, "%v", err)
 	}
 	return nil
@@ -175,7 +111,7 @@ func (f *fold) settle(stream eventstore.Stream, at []eventstore.Position, histor
 	if uint64(len(history)) != s.events {
 		return contradicts(s.last, "%s has %d events at a second reading, and had %d", stream, len(history), s.events)
 	}
-	if err := s.state.refold(history); err != nil {
+	if err := s.state.Refold(history...); err != nil {
 		return contradicts(s.last, "%v", err)
 	}
 	if stream.Kind != "lab" {
@@ -184,7 +120,7 @@ func (f *fold) settle(stream eventstore.Stream, at []eventstore.Position, histor
 	all := make([]domain.Happened[lab.Event], len(history))
 	began := false
 	for i, d := range history {
-		h, err := happened[lab.Event](d)
+		h, err := eventstore.HappenedIn[lab.Event](d)
 		if err != nil {
 			return contradicts(at[i], "%v", err)
 		}

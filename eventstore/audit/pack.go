@@ -126,7 +126,7 @@ type claimed struct {
 // line is the stream's line in streams.ndjson. The same state always gives the
 // same bytes.
 func (f *folded) line() ([]byte, error) {
-	text, err := json.Marshal(claimed{f.stream.String(), f.events, f.last, f.state.value()}, json.Deterministic(true))
+	text, err := json.Marshal(claimed{f.stream.String(), f.events, f.last, f.state.Value()}, json.Deterministic(true))
 	return append(text, '\n'), err
 }
 

@@ -22,6 +22,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
 )
@@ -172,6 +173,18 @@ func TestAPackOfEachScopeIsVerifiedWithoutTheRegister(t *testing.T) {
 				t.Error("two logs with keys of their own made one pack")
 			}
 		})
+	}
+}
+
+func TestAPackHoldsStreamsOfEveryKind(t *testing.T) {
+	r := newRegistry(t, 1)
+	hooks := eventstore.NewAggregates[*webhook.Webhook, webhook.Event](r.ledger, "webhook", webhook.New)
+	if _, err := hooks.Do(t.Context(), uuid.New(), webhook.Register{URL: "https://example.org/jointlab"}, r.request()); err != nil {
+		t.Fatal(err)
+	}
+	pack, log := export(t, t.TempDir(), r.ledger, audit.Export{})
+	if v, err := verifyPack(pack, log.Key()); err != nil || v.Manifest.Events != len(r.events) || v.Manifest.Streams != 4 {
+		t.Errorf("%+v, %v", v.Manifest, err)
 	}
 }
 
