@@ -9,13 +9,14 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // Command is one row of the table of commands. Routes, the OpenAPI document,
 // role checks and the command line all come from it, so they cannot disagree.
 type Command struct {
 	Name      string        // as in the path: sign-agreement
-	Aggregate string        // lab, entity, programme or webhook
+	Aggregate string        // one of eventstore.Kinds
 	Summary   domain.Text   // what it does
 	Roles     []domain.Role // who may send it
 	Creates   bool          // it begins a new aggregate
@@ -26,7 +27,7 @@ type Command struct {
 
 // Path is the command's route.
 func (c Command) Path() string {
-	return "/v1/" + plural[c.Aggregate] + "/{" + c.Aggregate + "}/" + c.Name
+	return "/v1/" + eventstore.Plural(c.Aggregate) + "/{" + c.Aggregate + "}/" + c.Name
 }
 
 // ID names the command among all commands: lab-rename, entity-rename.

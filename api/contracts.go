@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -35,9 +36,10 @@ const draft = "http://json-schema.org/draft-07/schema#"
 func envelopeSchema(name string) object {
 	text := func(doc string) object { return object{"type": "string", "description": doc} }
 	id := func(doc string) object { return object{"type": "string", "format": "uuid", "description": doc} }
-	sources := "(labs|entities|programmes)" // as the first schemas were released
-	if eventstore.Facet(name) == "webhook" {
-		sources = "webhooks"
+	kind, _, _ := strings.Cut(name, ".")
+	sources := eventstore.Plural(kind)
+	if slices.Contains([]string{"lab", "entity", "programme"}, kind) {
+		sources = "(labs|entities|programmes)" // as the first schemas were released
 	}
 	return object{
 		"type":     "object",

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -34,25 +35,29 @@ type Request struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
-type (
-	newRequest struct{ Request }
-	labRequest struct {
-		Lab uuid.UUID `path:"lab" doc:"The lab's id"`
-		Request
+// aggregateRequest is a command on an aggregate whose id stands in the path,
+// under the name of its kind.
+type aggregateRequest struct {
+	Request
+	id uuid.UUID
+}
+
+// Resolve reads the id, which is documented by withID.
+func (r *aggregateRequest) Resolve(ctx huma.Context) (errs []error) {
+	kind := ctx.Operation().Metadata["kind"].(string)
+	if err := r.id.UnmarshalText([]byte(ctx.Param(kind))); err != nil {
+		errs = append(errs, &huma.ErrorDetail{Location: "path." + kind, Message: err.Error()})
 	}
-	entityRequest struct {
-		Entity uuid.UUID `path:"entity" doc:"The legal entity's id"`
-		Request
-	}
-	programmeRequest struct {
-		Programme uuid.UUID `path:"programme" doc:"The programme's id"`
-		Request
-	}
-	webhookRequest struct {
-		Webhook uuid.UUID `path:"webhook" doc:"The webhook's id"`
-		Request
-	}
-)
+	return errs
+}
+
+// withID gives an operation the id of an aggregate in its path.
+func (s *Server) withID(op huma.Operation, kind string) huma.Operation {
+	schema := s.registry.Schema(reflect.TypeFor[uuid.UUID](), true, "")
+	op.Metadata["kind"] = kind
+	op.Parameters = append(op.Parameters, &huma.Param{Name: kind, In: "path", Required: true, Schema: schema, Description: "Its id"})
+	return op
+}
 
 // answer is what a command led to.
 type answer struct {
@@ -85,48 +90,29 @@ type AnswerEvent struct {
 func (s *Server) registerCommands() {
 	for _, c := range commands {
 		if c.Creates {
-			register(s, s.commandOperation(c, "/v1/"+plural[c.Aggregate]), func(ctx context.Context, in *newRequest) (*answer, error) {
-				return s.command(ctx, c, uuid.Nil, &in.Request)
+			register(s, s.commandOperation(c, "/v1/"+eventstore.Plural(c.Aggregate)), func(ctx context.Context, in *Request) (*answer, error) {
+				return s.command(ctx, c, uuid.Nil, in)
 			})
 		}
-		op := s.commandOperation(c, c.Path())
-		switch c.Aggregate {
-		case "lab":
-			register(s, op, func(ctx context.Context, in *labRequest) (*answer, error) {
-				return s.command(ctx, c, in.Lab, &in.Request)
-			})
-		case "entity":
-			register(s, op, func(ctx context.Context, in *entityRequest) (*answer, error) {
-				return s.command(ctx, c, in.Entity, &in.Request)
-			})
-		case "programme":
-			register(s, op, func(ctx context.Context, in *programmeRequest) (*answer, error) {
-				return s.command(ctx, c, in.Programme, &in.Request)
-			})
-		case "webhook":
-			register(s, op, func(ctx context.Context, in *webhookRequest) (*answer, error) {
-				return s.command(ctx, c, in.Webhook, &in.Request)
-			})
-		}
+		register(s, s.withID(s.commandOperation(c, c.Path()), c.Aggregate), func(ctx context.Context, in *aggregateRequest) (*answer, error) {
+			return s.command(ctx, c, in.id, &in.Request)
+		})
 	}
-	register(s, s.correctOperation("lab"), func(ctx context.Context, in *labRequest) (*answer, error) {
-		return s.correct(ctx, "lab", in.Lab, &in.Request)
-	})
-	register(s, s.correctOperation("entity"), func(ctx context.Context, in *entityRequest) (*answer, error) {
-		return s.correct(ctx, "entity", in.Entity, &in.Request)
-	})
-	register(s, s.correctOperation("programme"), func(ctx context.Context, in *programmeRequest) (*answer, error) {
-		return s.correct(ctx, "programme", in.Programme, &in.Request)
-	})
+	for _, kind := range eventstore.Kinds() {
+		if s.aggregates[kind].correct == nil {
+			continue
+		}
+		register(s, s.withID(s.correctOperation(kind), kind), func(ctx context.Context, in *aggregateRequest) (*answer, error) {
+			return s.correct(ctx, kind, in.id, &in.Request)
+		})
+	}
 }
-
-var plural = map[string]string{"lab": "labs", "entity": "entities", "programme": "programmes", "webhook": "webhooks"}
 
 func (s *Server) commandOperation(c Command, path string) huma.Operation {
 	op := huma.Operation{
 		OperationID: c.ID(), Method: http.MethodPost, Path: path, Summary: c.Summary.En,
 		Description: fmt.Sprintf("%s。\n\n可执行的角色 / Allowed to: %s.", c.Summary.Zh, join(c.Roles)),
-		Tags:        []string{plural[c.Aggregate]}, DefaultStatus: http.StatusOK,
+		Tags:        []string{eventstore.Plural(c.Aggregate)}, DefaultStatus: http.StatusOK,
 		Metadata: map[string]any{"roles": c.Roles},
 	}
 	if c.Creates {
@@ -141,7 +127,7 @@ func (s *Server) commandOperation(c Command, path string) huma.Operation {
 func (s *Server) correctOperation(aggregate string) huma.Operation {
 	return s.withBody(huma.Operation{
 		OperationID: aggregate + "-correct", Method: http.MethodPost, Summary: "Correct a clerical mistake",
-		Path: Command{Aggregate: aggregate, Name: "correct"}.Path(), Tags: []string{plural[aggregate]}, DefaultStatus: http.StatusOK,
+		Path: Command{Aggregate: aggregate, Name: "correct"}.Path(), Tags: []string{eventstore.Plural(aggregate)}, DefaultStatus: http.StatusOK,
 		Description: "更正笔误：event 是有误的事件，command 与 input 是当时应当提交的命令。原记录永久保留。须说明理由。\n\n" +
 			"The command as it should have been is decided, with every rule, on the state just before the wrong event, which stays in the history for ever.\n\n" +
 			"可执行的角色 / Allowed to: 该命令的角色和 officer / those of the command, and officer.",
@@ -194,7 +180,7 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 	}
 	path := strings.Replace(c.Path(), "{"+c.Aggregate+"}", id.String(), 1)
 	if id == uuid.Nil {
-		path = "/v1/" + plural[c.Aggregate]
+		path = "/v1/" + eventstore.Plural(c.Aggregate)
 		if p, ok := cmd.(programme.RegisterProgramme); ok {
 			id = domain.ProgrammeID(p.Name.Trimmed().Chinese()) // labs name their programme
 		}
@@ -254,7 +240,7 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 	if err != nil {
 		return nil, err
 	}
-	path := "/v1/" + plural[aggregate] + "/" + id.String() + "/correct"
+	path := "/v1/" + eventstore.Plural(aggregate) + "/" + id.String() + "/correct"
 	id, r, err := s.prepare(ctx, aggregate, id, path, in, cmd)
 	if err != nil {
 		return nil, err

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // huma keeps these settings in variables of its package. Problems are written
@@ -89,7 +90,7 @@ func schemaName(t reflect.Type, hint string) string {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
-	if pkg := path.Base(t.PkgPath()); pkg == "lab" || pkg == "entity" || pkg == "programme" || pkg == "webhook" {
+	if pkg := path.Base(t.PkgPath()); slices.Contains(eventstore.Kinds(), pkg) {
 		if prefix := strings.ToUpper(pkg[:1]) + pkg[1:]; prefix != name {
 			return prefix + name
 		}

@@ -125,7 +125,7 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 		"lab":       newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
 		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
 		"programme": newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} }),
-		"webhook":   newAggregate(s.webhooks, nil), // changed, never corrected
+		"webhook":   newAggregate(s.webhooks, nil),
 	}
 	s.mux = http.NewServeMux()
 	if err := s.registerAll(); err != nil {

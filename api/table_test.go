@@ -21,6 +21,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -67,8 +68,8 @@ func kebab(name string) string {
 }
 
 func TestEveryCommandHasARowUnderItsOwnName(t *testing.T) {
-	for aggregate, folder := range map[string]string{"lab": "../domain/lab", "entity": "../domain/entity", "programme": "../domain/programme", "webhook": "../domain/webhook"} {
-		for _, name := range deciders(t, folder) {
+	for _, aggregate := range eventstore.Kinds() {
+		for _, name := range deciders(t, "../domain/"+aggregate) {
 			c, ok := find(aggregate, kebab(name))
 			if !ok || c.input.Name() != name {
 				t.Errorf("%s.%s has no row %q", aggregate, name, kebab(name))
@@ -202,9 +203,12 @@ func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]bool{"/v1/labs": true, "/v1/entities": true, "/v1/programmes": true, "/v1/webhooks": true, "/v1/webhooks/{webhook}/test": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
+	want := map[string]bool{"/v1/webhooks/{webhook}/test": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
 	for _, c := range Commands() {
 		want[c.Path()] = true
+		if c.Creates {
+			want["/v1/"+eventstore.Plural(c.Aggregate)] = true
+		}
 	}
 	for path := range want {
 		if !posts[path] {
