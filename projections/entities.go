@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,21 +14,14 @@ import (
 )
 
 // entityState is a legal entity being folded.
-type entityState struct{ *entity.Entity }
-
-func newEntityState(id uuid.UUID) state { return &entityState{entity.New(id)} }
-
-func (s *entityState) apply(h domain.Happened[domain.Event]) error {
-	e, ok := h.Event.(entity.Event)
-	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a legal entity", eventstore.Name(h.Event))}
-	}
-	s.Apply(domain.Happened[entity.Event]{Meta: h.Meta, Event: e})
-	return nil
+type entityState struct {
+	*entity.Entity
+	base[entity.Event] `json:"-"`
 }
 
-func (s *entityState) document() ([]byte, error) {
-	return json.Marshal(s.Entity, json.Deterministic(true))
+func newEntityState(id uuid.UUID) state {
+	e := entity.New(id)
+	return &entityState{e, base[entity.Event]{e}}
 }
 
 // words is every name the entity has or had, and its identifiers.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
@@ -31,11 +32,29 @@ type state interface {
 	past(n int64, changed domain.Event) (all rows, whole []string)
 }
 
+// base is what the states of all kinds have in common; E are the kind's events.
+type base[E domain.Event] struct{ aggregate domain.Aggregate[E] }
+
+func (b base[E]) apply(h domain.Happened[domain.Event]) error {
+	e, ok := h.Event.(E)
+	if !ok {
+		return &eventError{fmt.Errorf("%s is no event of %T", eventstore.Name(h.Event), b.aggregate)}
+	}
+	b.aggregate.Apply(domain.Happened[E]{Meta: h.Meta, Event: e})
+	return nil
+}
+
+func (b base[E]) document() ([]byte, error) {
+	return json.Marshal(b.aggregate, json.Deterministic(true))
+}
+
+// past is nothing where lists are of now.
+func (base[E]) past(int64, domain.Event) (rows, []string) { return nil, nil }
+
 // states makes the empty state of each kind of stream.
 var states = map[string]func(uuid.UUID) state{
-	"lab":    newLabState,
-	"entity": newEntityState,
-
+	"lab":       newLabState,
+	"entity":    newEntityState,
 	"programme": newProgrammeState,
 	"webhook":   newWebhookState,
 }

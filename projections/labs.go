@@ -19,20 +19,15 @@ import (
 )
 
 // labState is a lab being folded.
-type labState struct{ *lab.Lab }
-
-func newLabState(id uuid.UUID) state { return &labState{lab.New(id)} }
-
-func (s *labState) apply(h domain.Happened[domain.Event]) error {
-	e, ok := h.Event.(lab.Event)
-	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a lab", eventstore.Name(h.Event))}
-	}
-	s.Apply(domain.Happened[lab.Event]{Meta: h.Meta, Event: e})
-	return nil
+type labState struct {
+	*lab.Lab
+	base[lab.Event] `json:"-"`
 }
 
-func (s *labState) document() ([]byte, error) { return json.Marshal(s.Lab, json.Deterministic(true)) }
+func newLabState(id uuid.UUID) state {
+	l := lab.New(id)
+	return &labState{l, base[lab.Event]{l}}
+}
 
 // words is every name the lab has or had, and those of its host, partners and
 // parties, and its discipline.

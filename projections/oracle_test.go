@@ -352,7 +352,7 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 		for _, a := range l.Agreements {
 			bound = bound || slices.ContainsFunc(a.Parties, func(b lab.Party) bool { return b.Entity.ID == q.Party })
 		}
-		return !finds(q.Text, (&labState{l}).words()) || len(q.Status) > 0 && !slices.Contains(q.Status, l.StatusOn(q.Today)) ||
+		return !finds(q.Text, (&labState{Lab: l}).words()) || len(q.Status) > 0 && !slices.Contains(q.Status, l.StatusOn(q.Today)) ||
 			q.Host != uuid.Nil && l.Host.ID != q.Host || q.Party != uuid.Nil && !bound || q.Level != "" && l.Level != q.Level ||
 			!strings.Contains(strings.ToLower(l.Discipline.Zh+"\n"+l.Discipline.En), strings.ToLower(q.Discipline))
 	})
@@ -392,7 +392,7 @@ func (o *oracle) entities(m *Model) {
 	}
 	found := slices.DeleteFunc(each1(o, "entity", at, foldEntity), func(p pastOf[*entity.Entity]) bool {
 		e := p.state
-		return !finds(q.Text, (&entityState{e}).words()) || q.Kind != "" && e.Kind != q.Kind || q.Country != "" && e.Country != q.Country ||
+		return !finds(q.Text, (&entityState{Entity: e}).words()) || q.Kind != "" && e.Kind != q.Kind || q.Country != "" && e.Country != q.Country ||
 			len(q.Status) > 0 && !slices.Contains(q.Status, e.StatusOn(q.Today)) ||
 			q.Scheme != "" && !slices.ContainsFunc(e.Ref().Identifiers, func(i domain.Identifier) bool { return i.Scheme == q.Scheme })
 	})

@@ -2,33 +2,24 @@ package projections
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 
-	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
 // programmeState is a programme being folded.
-type programmeState struct{ *programme.Programme }
-
-func newProgrammeState(id uuid.UUID) state { return &programmeState{programme.New(id)} }
-
-func (s *programmeState) apply(h domain.Happened[domain.Event]) error {
-	e, ok := h.Event.(programme.Event)
-	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a programme", eventstore.Name(h.Event))}
-	}
-	s.Apply(domain.Happened[programme.Event]{Meta: h.Meta, Event: e})
-	return nil
+type programmeState struct {
+	*programme.Programme
+	base[programme.Event] `json:"-"`
 }
 
-func (s *programmeState) document() ([]byte, error) {
-	return json.Marshal(s.Programme, json.Deterministic(true))
+func newProgrammeState(id uuid.UUID) state {
+	p := programme.New(id)
+	return &programmeState{p, base[programme.Event]{p}}
 }
 
 func (s *programmeState) words() []string { return []string{s.Name.Zh, s.Name.En} }
@@ -37,9 +28,6 @@ func (s *programmeState) rows(n int64) (all rows) {
 	all.add("programmes", n, sortKey("zh", s.Name.Chinese()), sortKey("en", s.Name.English()))
 	return all
 }
-
-// past is nothing: lists of programmes are of now.
-func (s *programmeState) past(int64, domain.Event) (rows, []string) { return nil, nil }
 
 // Programme returns a programme, how many events it has and when the last was recorded.
 func (m *Model) Programme(ctx context.Context, id uuid.UUID) (*programme.Programme, uint64, time.Time, error) {

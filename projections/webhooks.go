@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -14,21 +13,14 @@ import (
 )
 
 // webhookState is an endpoint being folded.
-type webhookState struct{ *webhook.Webhook }
-
-func newWebhookState(id uuid.UUID) state { return &webhookState{webhook.New(id)} }
-
-func (s *webhookState) apply(h domain.Happened[domain.Event]) error {
-	e, ok := h.Event.(webhook.Event)
-	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of a webhook", eventstore.Name(h.Event))}
-	}
-	s.Apply(domain.Happened[webhook.Event]{Meta: h.Meta, Event: e})
-	return nil
+type webhookState struct {
+	*webhook.Webhook
+	base[webhook.Event] `json:"-"`
 }
 
-func (s *webhookState) document() ([]byte, error) {
-	return json.Marshal(s.Webhook, json.Deterministic(true))
+func newWebhookState(id uuid.UUID) state {
+	w := webhook.New(id)
+	return &webhookState{w, base[webhook.Event]{w}}
 }
 
 func (s *webhookState) words() []string {
@@ -39,9 +31,6 @@ func (s *webhookState) rows(n int64) (all rows) {
 	all.add("webhooks", n, s.Owner.Subject, string(s.Owner.Role), string(s.State))
 	return all
 }
-
-// past is nothing: lists of endpoints are of now.
-func (s *webhookState) past(int64, domain.Event) (rows, []string) { return nil, nil }
 
 // Webhook returns an endpoint, how many events it has and when the last was recorded.
 func (m *Model) Webhook(ctx context.Context, id uuid.UUID) (*webhook.Webhook, uint64, time.Time, error) {
