@@ -18,7 +18,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
-	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -131,17 +130,10 @@ func (s *Server) registerDocuments() {
 	if s.cfg.Documents == nil {
 		return
 	}
-	var writers []domain.Role
-	for _, r := range domain.Roles {
-		if slices.ContainsFunc(commands, func(c Command) bool { return slices.Contains(c.Roles, r) }) {
-			writers = append(writers, r)
-		}
-	}
 	put := huma.Operation{
 		OperationID: "put-document", Method: http.MethodPut, Path: "/v1/documents", Tags: []string{"documents"}, Summary: "Hand in a document", DefaultStatus: http.StatusCreated,
-		Description: fmt.Sprintf("提交文件原件；以其 SHA-256 摘要保存，命令与事件以摘要引用。已有同一文件时不重复保存；已损坏的，以此恢复。正文即文件本身，最大 %d MiB，类型依内容判定：%s。\n\nThe body is the document itself, at most %[1]d MiB; its type is judged by its content. It is kept under its SHA-256, by which commands and events refer to it. A document that is held is not kept twice; one that was damaged is made whole.\n\n可执行的角色 / Allowed to: %s.",
-			s.cfg.DocumentLimit>>20, strings.Join(accepted, ", "), join(writers)),
-		Metadata: map[string]any{"roles": writers},
+		Description: fmt.Sprintf("提交文件原件；以其 SHA-256 摘要保存，命令与事件以摘要引用。已有同一文件时不重复保存；已损坏的，以此恢复。正文即文件本身，最大 %d MiB，类型依内容判定：%s。\n\nThe body is the document itself, at most %[1]d MiB; its type is judged by its content. It is kept under its SHA-256, by which commands and events refer to it. A document that is held is not kept twice; one that was damaged is made whole.",
+			s.cfg.DocumentLimit>>20, strings.Join(accepted, ", ")),
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
 		}},

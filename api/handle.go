@@ -54,7 +54,7 @@ func (r *aggregateRequest) Resolve(ctx huma.Context) (errs []error) {
 // withID gives an operation the id of an aggregate in its path.
 func (s *Server) withID(op huma.Operation, kind string) huma.Operation {
 	schema := s.registry.Schema(reflect.TypeFor[uuid.UUID](), true, "")
-	op.Metadata["kind"] = kind
+	op.Metadata = map[string]any{"kind": kind}
 	op.Parameters = append(op.Parameters, &huma.Param{Name: kind, In: "path", Required: true, Schema: schema, Description: "Its id"})
 	return op
 }
@@ -111,9 +111,7 @@ func (s *Server) registerCommands() {
 func (s *Server) commandOperation(c Command, path string) huma.Operation {
 	op := huma.Operation{
 		OperationID: c.ID(), Method: http.MethodPost, Path: path, Summary: c.Summary.En,
-		Description: fmt.Sprintf("%s。\n\n可执行的角色 / Allowed to: %s.", c.Summary.Zh, join(c.Roles)),
-		Tags:        []string{eventstore.Plural(c.Aggregate)}, DefaultStatus: http.StatusOK,
-		Metadata: map[string]any{"roles": c.Roles},
+		Description: c.Summary.Zh + "。", Tags: []string{eventstore.Plural(c.Aggregate)}, DefaultStatus: http.StatusOK,
 	}
 	if c.Creates {
 		op.DefaultStatus = http.StatusCreated
@@ -130,8 +128,7 @@ func (s *Server) correctOperation(aggregate string) huma.Operation {
 		Path: Command{Aggregate: aggregate, Name: "correct"}.Path(), Tags: []string{eventstore.Plural(aggregate)}, DefaultStatus: http.StatusOK,
 		Description: "更正笔误：event 是有误的事件，command 与 input 是当时应当提交的命令。原记录永久保留。须说明理由。\n\n" +
 			"The command as it should have been is decided, with every rule, on the state just before the wrong event, which stays in the history for ever.\n\n" +
-			"可执行的角色 / Allowed to: 该命令的角色和 officer / those of the command, and officer.",
-		Metadata: map[string]any{"roles": slices.DeleteFunc(slices.Clone(domain.Roles), func(r domain.Role) bool { return r == domain.Auditor || r == domain.Expert })},
+			"须为该命令的角色或 officer / Only the roles of that command, and officer.",
 	}, s.correctionSchema)
 }
 
@@ -185,7 +182,7 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 			id = domain.ProgrammeID(p.Name.Trimmed().Chinese()) // labs name their programme
 		}
 	}
-	id, r, err := s.prepare(ctx, c.Aggregate, id, path, in, cmd)
+	id, r, err := s.prepare(ctx, c.ID(), c.Aggregate, id, path, in, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -241,7 +238,7 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 		return nil, err
 	}
 	path := "/v1/" + eventstore.Plural(aggregate) + "/" + id.String() + "/correct"
-	id, r, err := s.prepare(ctx, aggregate, id, path, in, cmd)
+	id, r, err := s.prepare(ctx, aggregate+"-correct", aggregate, id, path, in, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +257,7 @@ var keys = uuid.MustParse("6f1c3a0e-52a4-5d0b-9a53-0d2b8f1f7c11")
 var printable = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 
 // prepare makes a command's envelope from the request and the caller's token.
-func (s *Server) prepare(ctx context.Context, aggregate string, id uuid.UUID, path string, in *Request, cmd any) (uuid.UUID, eventstore.Request, error) {
+func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uuid.UUID, path string, in *Request, cmd any) (uuid.UUID, eventstore.Request, error) {
 	claims, _ := claimsOf(ctx)
 	r := eventstore.Request{Actor: claims.actor(), Now: s.now(), Correlation: requestIDOf(ctx)}
 	var err error
@@ -290,8 +287,13 @@ func (s *Server) prepare(ctx context.Context, aggregate string, id uuid.UUID, pa
 		sum := sha256.Sum256([]byte(http.MethodPost + " " + path + "\n" + string(body)))
 		r.Digest = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	if err := s.belongs(ctx, claims, aggregate, id, cmd); err != nil {
+	if err := s.belongs(ctx, claims, aggregate, id, operation, cmd); err != nil {
 		return id, r, err
+	}
+	if aggregate == "webhook" {
+		if err := s.mayCall(ctx, claims, cmd); err != nil {
+			return id, r, err
+		}
 	}
 	if aggregate == "lab" {
 		if r.Programme, err = s.programmeOf(ctx, id, cmd); err != nil {
@@ -377,57 +379,6 @@ func (s *Server) facts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]doma
 		}
 	}
 	return facts, nil
-}
-
-// belongs refuses what somebody who acts for one legal entity asks of another
-// one's affairs. Facts about the register itself are the domain's to judge.
-func (s *Server) belongs(ctx context.Context, c Claims, kind string, id uuid.UUID, cmd any) error {
-	if kind == "webhook" {
-		return s.mayCall(ctx, c, id, cmd)
-	}
-	if c.Role != domain.Host && c.Role != domain.Partner && c.Role != domain.Director {
-		return nil
-	}
-	refuse := func(zh, en string) error {
-		return newProblem("forbidden", zh+"；请由该法人或项目官员办理", en+"; have that legal entity or an officer do it")
-	}
-	switch cmd := cmd.(type) {
-	case entity.Register:
-		return nil
-	case lab.Propose:
-		if cmd.Host != c.Entity {
-			return refuse("您所代表的法人不是该实验室的依托单位", "you do not act for the host this lab is to have")
-		}
-		return nil
-	case lab.SignAgreement:
-		if cmd.Party != c.Entity {
-			return refuse("您不能代表其他法人签署", "you cannot sign for another legal entity")
-		}
-	}
-	if kind == "entity" {
-		if id != c.Entity {
-			return refuse("您不代表该法人", "you do not act for this legal entity")
-		}
-		return nil
-	}
-	var known, own bool
-	err := s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
-		known = l.Status != ""
-		own = l.Host.ID == c.Entity || c.Role == domain.Partner && slices.ContainsFunc(l.Agreements, func(a lab.Agreement) bool {
-			return slices.ContainsFunc(a.Parties, func(p lab.Party) bool { return p.Entity.ID == c.Entity }) ||
-				slices.ContainsFunc(a.Amendments, func(m lab.Amendment) bool {
-					return slices.ContainsFunc(m.Accede, func(p lab.Party) bool { return p.Entity.ID == c.Entity })
-				})
-		})
-	})
-	if err == nil && known && !own {
-		return refuse("您所代表的法人不是该实验室的一方", "you do not act for a party to this lab")
-	}
-	return err
-}
-
-func forbidden(role domain.Role, allowed []domain.Role) *Problem {
-	return newProblem("forbidden", "角色 %s 不能执行此命令；请由以下角色之一办理：%s", "the role %s may not do this; have it done by one of: %s", role, join(allowed))
 }
 
 // answer says what a command led to, once the read model holds it. A model

@@ -63,10 +63,8 @@ func (s *Server) registerAll() error {
 		return err
 	}
 	for _, item := range s.api.OpenAPI().Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post, item.Put} {
-			if op != nil {
-				explainErrors(op)
-			}
+		for _, op := range operationsOf(item) {
+			explainErrors(op)
 		}
 	}
 	var err error

@@ -237,6 +237,7 @@ func (s *Server) registerQueries() {
 	s.registerNotices()
 	s.registerSnapshots()
 	s.registerClauses()
+	s.registerAccess()
 	s.registerDiff()
 	s.registerAudit()
 	s.registerPack()

@@ -275,8 +275,9 @@ func (r *refusal) WriteHeader(status int)      { r.status = status }
 
 // register gives an operation its handler, with every error said as a problem.
 func register[I, O any](s *Server, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
+	govern(&op)
 	op.Security = []map[string][]string{{"bearer": {}}}
-	if op.Method == http.MethodGet && s.cfg.AnonymousRead {
+	if s.cfg.AnonymousRead && slices.Contains(op.Metadata["roles"].([]domain.Role), Anonymous) {
 		op.Security = append(op.Security, map[string][]string{})
 	}
 	var body *huma.Schema
@@ -324,13 +325,9 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	ctx = huma.WithValue(ctx, leaveKey{}, leave)
 	if claims != (Claims{}) {
 		ctx = huma.WithValue(ctx, claimsKey{}, claims)
-	} else if !s.cfg.AnonymousRead || op.Method != http.MethodGet {
-		refuse(newProblem("unauthenticated", "请提供令牌：Authorization: Bearer <令牌>", "send a token as Authorization: Bearer <token>").
-			with("WWW-Authenticate", `Bearer realm="jointlab"`))
-		return
 	}
-	if roles, ok := op.Metadata["roles"].([]domain.Role); ok && !slices.Contains(roles, claims.Role) {
-		refuse(forbidden(claims.Role, roles))
+	if p := s.mayRole(op, claims); p != nil {
+		refuse(p)
 		return
 	}
 	if takesJSON(op) {

@@ -8,6 +8,7 @@ import (
 	"go/ast"
 	"go/parser"
 	gotoken "go/token"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -111,6 +112,26 @@ func TestWhoMayDoWhat(t *testing.T) {
 		lines[i] = strings.TrimRight(lines[i], " ")
 	}
 	golden(t, "testdata/roles.txt", strings.Join(lines, "\n")+"\n")
+}
+
+func TestTheTableOfAccessHasARowForEachOperationAndNoOther(t *testing.T) {
+	s := documented(t)
+	left := maps.Clone(rolesByOperation)
+	for path, item := range s.api.OpenAPI().Paths {
+		for _, op := range operationsOf(item) {
+			id := ruled(op.OperationID)
+			if len(rolesByOperation[id]) == 0 || !strings.Contains(op.Description, "Allowed to: ") {
+				t.Errorf("%s %s: who may is not said", op.Method, path)
+			}
+			delete(left, id)
+		}
+	}
+	for _, id := range []string{"put-document", "put-document-as", "get-document", "list-documents", "audit-pack"} {
+		delete(left, id) // where documents are kept, and packs made
+	}
+	for id := range left {
+		t.Errorf("%s is in the table and is no operation", id)
+	}
 }
 
 func golden(t *testing.T, file, got string) {

@@ -120,4 +120,5 @@ var roleNames = map[domain.Role]domain.Text{
 	domain.Authority: domain.T("主管部门", "supervising authority"), domain.Host: domain.T("依托单位", "host"),
 	domain.Partner: domain.T("合作单位", "partner"), domain.Director: domain.T("实验室主任", "director"),
 	domain.Expert: domain.T("专家", "expert"), domain.Officer: domain.T("项目官员", "programme officer"), domain.Auditor: domain.T("审计员", "auditor"),
+	Anonymous: domain.T("未经身份验证者", "anybody without a token"),
 }

@@ -176,9 +176,9 @@ func TestAWebhookIsItsOwnersAndTheOfficersToSeeAndSteer(t *testing.T) {
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
 	at := "/v1/webhooks/" + w.done("/v1/webhooks", h, `{"url":"http://127.0.0.1:9/x"}`).str("id")
 	for path, want := range map[string][4]int{ // host, partner, auditor, nobody
-		at:                 {200, 403, 200, 401},
-		at + "/deliveries": {200, 403, 200, 401},
-		at + "/parked":     {200, 403, 200, 401},
+		at:                 {200, 404, 200, 401},
+		at + "/deliveries": {200, 404, 200, 401},
+		at + "/parked":     {200, 404, 200, 401},
 		"/v1/webhooks":     {200, 200, 200, 401},
 		"/v1/webhooks/00000000-0000-0000-0000-000000000001": {404, 404, 404, 401},
 	} {

@@ -1,0 +1,279 @@
+package api
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/webhook"
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+// Relation is what somebody must be to the record an operation is about.
+type Relation string
+
+// The relations. A host or director acts for the legal entity in the token.
+const (
+	Any   Relation = "any"   // nothing in particular
+	Own   Relation = "own"   // the lab's host, the legal entity itself, or who registered the webhook
+	Party Relation = "party" // a party to an agreement of the lab, or one that is to accede to it
+)
+
+var relationWords = map[Relation]domain.Text{
+	Any:   domain.T("任何记录", "any record"),
+	Own:   domain.T("自己的：所代表的法人是该实验室的依托单位或该法人本身，或推送端点由自己登记", "their own: a lab whose host they act for, the legal entity they act for, a webhook they registered"),
+	Party: domain.T("所代表的法人是该实验室协议的一方，或拟加入协议", "a lab to which the legal entity they act for is a party, or is to accede"),
+}
+
+// Text says the relation in both languages.
+func (r Relation) Text() domain.Text { return relationWords[r] }
+
+// Anonymous stands in the table for whoever sends no token. What it may do it
+// may only where the server lets queries pass without one.
+const Anonymous domain.Role = "anonymous"
+
+// everybody may read what the register shows of itself; which events and parts
+// of a lab that is, see lab.Secrecy.
+var everybody = append(slices.Clone(domain.Roles), Anonymous)
+
+// access is who may do what (programme.md 1.6), for every command and every
+// query by the id of its operation; files of a query go with it. Duties are
+// separate: nobody who may hand in a submission may also record the decision on
+// it. In which relation follows from the role, see relationOf.
+var access = []struct {
+	roles      []domain.Role
+	operations string
+}{
+	// Commands.
+	{[]domain.Role{domain.Ministry, domain.Authority, domain.Host, domain.Officer}, `entity-register lab-propose lab-promise-support lab-deliver-support`},
+	{[]domain.Role{domain.Authority, domain.Host, domain.Partner, domain.Officer}, `
+		entity-add-name entity-rename entity-assert-identifier entity-corroborate-identifier entity-withdraw-identifier`},
+	{keepers, `
+		entity-succeed-entity entity-merge-entity entity-close-entity
+		programme-register-programme programme-adopt-policy programme-supersede-policy programme-open-call
+		programme-publish-indicator-system programme-issue-notice
+		lab-name-partner lab-assert-fact lab-record-history lab-consider-ministry-support lab-succeed-host lab-record-affiliation`},
+	{[]domain.Role{domain.Host, domain.Director, domain.Officer}, `
+		lab-rename lab-set-discipline lab-link-platform lab-unlink-platform lab-adopt-plan lab-assign-task lab-establish-management-body
+		lab-constitute-body lab-minute-meeting lab-appoint-member lab-move-member lab-end-member lab-adopt-instrument lab-repeal-instrument
+		lab-declare-reform lab-report-reform lab-evidence-discipline lab-open-training-programme lab-award-joint-degrees
+		lab-pair-supervisors lab-award-from-fund lab-set-objective lab-report-indicator lab-set-direction lab-change-direction
+		lab-link-project lab-report-headcount lab-record-output lab-file-annual-report`},
+	{[]domain.Role{domain.Host, domain.Partner, domain.Officer}, `
+		lab-draft-agreement lab-sign-agreement lab-amend-agreement lab-renew-agreement lab-terminate-agreement lab-supersede-agreement
+		lab-withdraw-party lab-succeed-party lab-add-right lab-amend-right lab-discharge-right lab-waive-right lab-record-breach
+		lab-cure-breach lab-pledge-commitment lab-firm-up-commitment lab-amend-commitment lab-schedule-instalments
+		lab-cancel-commitment lab-designate-foreign-unit lab-record-visit lab-establish-fund`},
+	{[]domain.Role{domain.Host, domain.Officer}, `
+		lab-receive-contribution lab-return-contribution lab-fulfil-commitment lab-contribute-to-fund lab-record-rate`},
+	{[]domain.Role{domain.Host}, `
+		lab-attest-independence lab-grant-autonomy lab-withdraw-autonomy lab-complete-self-assessment lab-freeze-package
+		lab-set-stage-goal lab-hold-stage-assessment lab-apply-for-acceptance lab-withdraw`},
+	{[]domain.Role{domain.Authority, domain.Host}, `
+		lab-start-incubation lab-issue-recommendation lab-withdraw-recommendation lab-submit-application lab-resubmit-application
+		lab-resume-incubation`},
+	{[]domain.Role{domain.Ministry, domain.Agency, domain.Officer}, `lab-classify-agreement lab-assess-partner`},
+	{[]domain.Role{domain.Ministry, domain.Agency}, `
+		lab-pass-formal-check lab-return-application lab-shortlist lab-pass-over lab-invite-expert lab-assess-dimension
+		lab-hold-site-argumentation lab-record-opinion lab-commission-peer-evaluation lab-assess-cell lab-record-evaluation`},
+	{[]domain.Role{domain.Ministry}, `
+		lab-grant-ministry-support lab-decline-ministry-support lab-decline-establishment lab-approve-establishment
+		lab-extend-construction lab-pass-acceptance lab-recognise lab-issue-certificate lab-open-lab lab-require-rectification
+		lab-decide-not-passed lab-suspend lab-resume lab-revoke lab-close`},
+	{[]domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}, `
+		webhook-register webhook-change webhook-pause webhook-resume webhook-rotate-secret webhook-replay webhook-remove webhook-test`},
+	// a correction needs the roles of the command it restates besides, or officer
+	{[]domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}, `
+		lab-correct entity-correct programme-correct put-document put-document-as`},
+
+	// Queries.
+	{everybody, `
+		list-labs get-lab lab-agreements lab-agreement lab-rights lab-commitments lab-reviews lab-readiness lab-impact lab-decision
+		lab-watches lab-matrix lab-funding-structure lab-history lab-diff
+		list-agreements list-rights list-commitments list-watches
+		list-entities get-entity entity-history list-programmes get-programme programme-history
+		list-events get-event stream-status-events get-snapshot get-delta
+		list-clauses list-access report-labs-by-status report-funding report-funding-shares report-decisions report-notices
+		get-document list-documents audit-checkpoint audit-key audit-proof audit-consistency`},
+	{domain.Roles, `list-webhooks get-webhook webhook-deliveries webhook-parked`},
+	{[]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, `audit-pack`},
+}
+
+// keepers keep the register: they may call on any webhook, too.
+var keepers = []domain.Role{domain.Ministry, domain.Officer}
+
+// relationOf is in which relation a role may do an operation on a sort of
+// record.
+func relationOf(role domain.Role, aggregate, operation string) Relation {
+	switch {
+	case operation == "entity-register": // it is nobody's yet
+		return Any
+	case aggregate == "webhook" && !slices.Contains(keepers, role) && (role != domain.Auditor || operation == "webhook-test"):
+		return Own
+	case aggregate == "lab" && role == domain.Partner:
+		return Party
+	case (aggregate == "lab" || aggregate == "entity") && (role == domain.Host || role == domain.Director || role == domain.Partner):
+		return Own
+	}
+	return Any
+}
+
+var rolesByOperation = func() map[string][]domain.Role {
+	m := map[string][]domain.Role{}
+	for _, row := range access {
+		for _, operation := range strings.Fields(row.operations) {
+			m[operation] = row.roles
+		}
+	}
+	return m
+}()
+
+// ruled is the id an operation has in the table: that of the command, or of the
+// query that a file is of.
+func ruled(operation string) string {
+	for _, form := range []string{"-new", "-csv", "-ndjson", "-xlsx"} {
+		operation = strings.TrimSuffix(operation, form)
+	}
+	return operation
+}
+
+// aggregateOf is the sort of record that a command is about; of queries, only
+// webhooks are somebody's as a whole.
+func aggregateOf(op *huma.Operation) string {
+	switch kind, _, _ := strings.Cut(ruled(op.OperationID), "-"); {
+	case strings.HasPrefix(op.Path, "/v1/webhooks"):
+		return "webhook"
+	case op.Method == http.MethodGet || eventstore.Plural(kind) == "":
+		return ""
+	default:
+		return kind
+	}
+}
+
+// govern puts the table's row of an operation into its documentation.
+func govern(op *huma.Operation) {
+	roles := rolesByOperation[ruled(op.OperationID)]
+	if roles == nil {
+		panic("api: " + op.OperationID + " has no row in the table of access")
+	}
+	op.Metadata = maps.Clone(op.Metadata)
+	if op.Metadata == nil {
+		op.Metadata = map[string]any{}
+	}
+	op.Metadata["roles"] = roles
+	words := make([]string, len(roles))
+	for i, r := range roles {
+		words[i] = string(r)
+		if relation := relationOf(r, aggregateOf(op), ruled(op.OperationID)); relation != Any {
+			words[i] += " (" + string(relation) + ")"
+		}
+	}
+	op.Description += "\n\n可执行的角色 / Allowed to: " + strings.Join(words, ", ") + "."
+}
+
+// accessRow is one role's part in one operation.
+type accessRow struct {
+	Operation    string      `json:"operation"`
+	Method       string      `json:"method"`
+	Path         string      `json:"path"`
+	Summary      string      `json:"summary"`
+	Role         domain.Role `json:"role" doc:"anonymous: without a token, where the server lets queries pass so"`
+	RoleText     domain.Text `json:"role_text"`
+	Relation     Relation    `json:"relation" enum:"any,own,party" doc:"What they must be to the record"`
+	RelationText domain.Text `json:"relation_text"`
+}
+
+func (s *Server) registerAccess() {
+	table(s, report("list-access", "/v1/access", "谁可以做什么：每个命令和查询，哪些角色、对哪些记录可以执行。查询中尚未公开的内容另按事件类别筛除。", "Who may do what: each command and query, by role and relation to the record"), s.listAccess)
+}
+
+func (s *Server) listAccess(context.Context, *struct{}) (rows []accessRow, err error) {
+	paths := s.api.OpenAPI().Paths
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		for _, op := range operationsOf(paths[path]) {
+			for _, role := range op.Metadata["roles"].([]domain.Role) {
+				relation := relationOf(role, aggregateOf(op), ruled(op.OperationID))
+				rows = append(rows, accessRow{op.OperationID, op.Method, path, op.Summary, role, roleNames[role], relation, relation.Text()})
+			}
+		}
+	}
+	return rows, nil
+}
+
+// operationsOf lists what a path gives.
+func operationsOf(item *huma.PathItem) []*huma.Operation {
+	return slices.DeleteFunc([]*huma.Operation{item.Get, item.Post, item.Put}, func(op *huma.Operation) bool { return op == nil })
+}
+
+// mayRole refuses roles that the table does not give an operation to. Without a
+// token there is only what anonymous may do.
+func (s *Server) mayRole(op *huma.Operation, claims Claims) *Problem {
+	roles := op.Metadata["roles"].([]domain.Role)
+	switch {
+	case claims != (Claims{}):
+		if !slices.Contains(roles, claims.Role) {
+			return forbidden(claims.Role, roles)
+		}
+	case !s.cfg.AnonymousRead || !slices.Contains(roles, Anonymous):
+		return newProblem("unauthenticated", "请提供令牌：Authorization: Bearer <令牌>", "send a token as Authorization: Bearer <token>").
+			with("WWW-Authenticate", `Bearer realm="jointlab"`)
+	}
+	return nil
+}
+
+func forbidden(role domain.Role, allowed []domain.Role) *Problem {
+	return newProblem("forbidden", "角色 %s 不能执行此操作；请由以下角色之一办理：%s", "the role %s may not do this; have it done by one of: %s", role, join(allowed))
+}
+
+// belongs refuses a command on a record to which the caller is not what the
+// table asks. It says the same whether there is such a record or not.
+func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uuid.UUID, operation string, cmd any) error {
+	relation := relationOf(c.Role, aggregate, operation)
+	if relation == Any {
+		return nil
+	}
+	refuse := newProblem("forbidden", "角色 %s 只能对以下记录这样做：%s；请换用相应的令牌，或由项目官员办理",
+		"the role %s may do this only to: %s; use a token for it, or have an officer do it", c.Role, relation.Text())
+	if sign, ok := cmd.(lab.SignAgreement); ok && sign.Party != c.Entity {
+		return newProblem("forbidden", "您不能代表其他法人签署；请由该法人或项目官员办理", "you cannot sign for another legal entity; have that legal entity or an officer do it")
+	}
+	own := false
+	var err error
+	switch {
+	case operation == "lab-propose": // of the lab that is to be: its host is named
+		own = cmd.(lab.Propose).Host == c.Entity
+	case aggregate == "lab":
+		own, err = s.isOfLab(ctx, c, id)
+	case aggregate == "webhook":
+		var owner domain.Actor
+		owner, err = s.ownerOf(ctx, id)
+		own = owner == c.actor() || operation == "webhook-register" && owner.Subject == ""
+	default:
+		own = id == c.Entity
+	}
+	if err == nil && !own {
+		err = refuse
+	}
+	return err
+}
+
+// isOfLab says whether somebody acts for the lab's host or, as a partner, for
+// a party to one of its agreements.
+func (s *Server) isOfLab(ctx context.Context, c Claims, id uuid.UUID) (is bool, err error) {
+	err = s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
+		is = c.Entity != uuid.Nil && (c.Entity == l.Host.ID || c.Role == domain.Partner && l.HasParty(c.Entity))
+	})
+	return is, err
+}
+
+func (s *Server) ownerOf(ctx context.Context, id uuid.UUID) (owner domain.Actor, err error) {
+	err = s.webhooks.State(ctx, id, func(w *webhook.Webhook, _ eventstore.Version) { owner = w.Owner })
+	return owner, err
+}
