@@ -32,6 +32,44 @@ func (s *Server) registerPack() {
 	op.Description += "\n\nEvents with the proofs that they are in the signed log, the policies and rules that decisions were taken by, and the states that follow; jointlab audit verify checks it without this server. An answer that is broken off is not whole, and is not verified."
 	op.Responses = map[string]*huma.Response{"200": {Description: "A ZIP file", Content: map[string]*huma.MediaType{"application/zip": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
 	register(s, op, s.auditPack)
+	if s.cfg.Backup == nil {
+		return
+	}
+	op = query("backup", "/v1/backup", "audit",
+		"备份整个登记簿：某一签名检查点之前的全部事件、文件、检查点与推送进度；以 jointlab restore 恢复。密钥不在其中，须在服务器上以 jointlab backup secrets 另行保存。",
+		"Take a backup of the whole register, while it runs")
+	op.Description += "\n\nA pack of the whole registry with the documents, all checkpoints and how far deliveries have come, at one signed checkpoint; jointlab audit verify checks it, jointlab restore makes the register again from it. Keys are never in it: jointlab backup secrets, run on the server's machine, keeps those.\n\n可调用的角色 / Allowed to: " + join(auditors) + "."
+	op.Metadata = map[string]any{"roles": auditors}
+	op.Responses = map[string]*huma.Response{"200": {Description: "A ZIP file", Content: map[string]*huma.MediaType{"application/zip": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
+	register(s, op, s.backup)
+}
+
+// auditors may have all that the register holds.
+var auditors = []domain.Role{domain.Ministry, domain.Officer, domain.Auditor}
+
+func (s *Server) backup(ctx context.Context, _ *struct{}) (*export, error) {
+	c, err := s.checkpoint(ctx, int64(s.model.Position()))
+	if err != nil {
+		return nil, err
+	}
+	how := audit.Export{Store: s.cfg.Streams, Now: s.now(), By: s.cfg.Version, Backup: s.cfg.Backup}
+	if s.cfg.Documents != nil {
+		how.Document = func(digest string) (io.ReadCloser, error) { return s.cfg.Documents.Packed(ctx, digest) }
+	}
+	return s.pack(ctx, c, "backup", how), nil
+}
+
+// pack is a pack as an answer.
+func (s *Server) pack(ctx context.Context, c audit.Checkpoint, name string, how audit.Export) *export {
+	return &export{"application/zip", fmt.Sprintf(`attachment; filename="%s-%d.zip"`, name, c.Size), uint64(c.Size), func(hc huma.Context) {
+		if hc.Method() == http.MethodHead {
+			return
+		}
+		s.sendFile(hc, func(w io.Writer) error {
+			_, err := s.cfg.Log.Export(ctx, w, how)
+			return err
+		})
+	}}
 }
 
 func (s *Server) auditPack(ctx context.Context, in *packInput) (*export, error) {
@@ -68,13 +106,5 @@ func (s *Server) auditPack(ctx context.Context, in *packInput) (*export, error) 
 			return s.cfg.Documents.Open(ctx, d)
 		}
 	}
-	return &export{"application/zip", fmt.Sprintf(`attachment; filename="%s-%d.zip"`, name, c.Size), uint64(c.Size), func(hc huma.Context) {
-		if hc.Method() == http.MethodHead {
-			return
-		}
-		s.sendFile(hc, func(w io.Writer) error {
-			_, err := s.cfg.Log.Export(ctx, w, how)
-			return err
-		})
-	}}, nil
+	return s.pack(ctx, c, name, how), nil
 }

@@ -47,6 +47,7 @@ type Config struct {
 	Patience      time.Duration    // how long an answer waits for the read model; 0: 5 seconds
 	Problems      func() []string  // why the store may not be written to; nil: it always may
 	Streams       eventstore.Store // the ledger's own, with positions, for packs; nil: there are none
+	Backup        *audit.Backup    // what a backup holds beside the events; nil: none is given
 	Log           *audit.Log       // proves that the ledger was not changed; nil: nothing is proved
 	Behind        func() []string  // why subscribers over NATS do not get what the ledger holds; nil: they do
 	Limits        Limits           // how much one caller may ask for

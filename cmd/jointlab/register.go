@@ -199,7 +199,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 	}
 	answering := api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
-		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof, Streams: log,
+		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof, Streams: log, Backup: log.Backup(),
 		Behind: r.status.problems, StreamsPerCaller: cfg.streamsPerCaller,
 	}
 	if cfg.metrics != nil {

@@ -11,7 +11,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -36,7 +40,22 @@ type Export struct {
 	By       string                                     // version of the program, for the manifest
 	Document func(digest string) (io.ReadCloser, error) // gives a document's contents, or eventstore.ErrDocumentMissing; nil: digests only
 	Progress func(done, total int64)                    // nil: nobody is told
+	Backup   *Backup                                    // nil: the pack is none
 }
+
+// Backup is what makes a pack of the whole registry one from which the register
+// can be made again. Its functions put files beside the events.
+type Backup struct {
+	// State puts in what must be no younger than the checkpoint that the pack is
+	// under: it is called before that is taken.
+	State func(ctx context.Context, put Put) error
+	// Documents puts in what is known of the documents held, and the contents of
+	// those whose contents are not packed already.
+	Documents func(ctx context.Context, put Put, packed func(digest string) bool) error
+}
+
+// Put begins a file beside the events; the one before is whole then.
+type Put func(name string) (io.Writer, error)
 
 // Advance brings the tree to the ledger's end and signs a checkpoint of it, for
 // when the log does not run.
@@ -52,7 +71,7 @@ func (l *Log) Advance(ctx context.Context) error {
 // Export writes a pack, as PackFormat has it, of what is under the last
 // checkpoint. Memory grows with the streams in the pack, not with its events.
 func (l *Log) Export(ctx context.Context, to io.Writer, e Export) (Manifest, error) {
-	x := &exporter{Export: e, log: l, fold: fold{unjudged: true}}
+	x := &exporter{Export: e, log: l, fold: fold{unjudged: true}, contents: map[string]bool{}}
 	if err := x.write(ctx, to); err != nil {
 		return Manifest{}, fmt.Errorf("audit: export %s: %w", e.Scope, err)
 	}
@@ -68,9 +87,16 @@ type exporter struct {
 	fold     fold
 	at       ranges
 	refs     references
+	contents map[string]bool      // of documents that are in the pack, by digest
+	beside   map[string]hash.Hash // by name
 }
 
 func (x *exporter) write(ctx context.Context, to io.Writer) error {
+	x.zip = zip.NewWriter(to)
+	x.zip.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
+	if err := x.state(ctx); err != nil {
+		return err
+	}
 	c, ok := x.log.Published()
 	if !ok {
 		return errors.New("there is no checkpoint to export under; run jointlab serve for a moment, or see jointlab audit check")
@@ -85,8 +111,6 @@ func (x *exporter) write(ctx context.Context, to io.Writer) error {
 	if err := x.choose(ctx); err != nil {
 		return err
 	}
-	x.zip = zip.NewWriter(to)
-	x.zip.RegisterCompressor(zip.Deflate, func(w io.Writer) (io.WriteCloser, error) { return flate.NewWriter(w, flate.BestSpeed) })
 	rules, err := rulesDocument()
 	if err != nil {
 		return err
@@ -103,6 +127,7 @@ func (x *exporter) write(ctx context.Context, to io.Writer) error {
 		func() error { return x.put(rulesName, rules) },
 		x.references,
 		x.documents,
+		func() error { return x.held(ctx) },
 		x.seal,
 		x.zip.Close,
 	} {
@@ -120,6 +145,55 @@ func (x *exporter) put(name string, content []byte) error {
 		_, err = w.Write(content)
 	}
 	return err
+}
+
+// underPatience is how long a backup waits for a checkpoint of what it has seen.
+const underPatience = 15 * time.Second
+
+// state puts the first files of a backup in, and waits until the last
+// checkpoint covers whatever they speak of.
+func (x *exporter) state(ctx context.Context) error {
+	if x.Backup == nil {
+		return nil
+	}
+	if x.Scope != (Scope{}) {
+		return errors.New("a backup is of the whole registry")
+	}
+	x.beside = map[string]hash.Hash{}
+	cosigned, err := os.ReadFile(filepath.Join(x.log.dir, cosignedFile)) // whichever witnesses are configured
+	if err == nil {
+		var w io.Writer
+		if w, err = x.putBeside(cosignedFile); err == nil {
+			_, err = w.Write(cosigned)
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := x.Backup.State(ctx, x.putBeside); err != nil {
+		return err
+	}
+	head, err := x.log.cfg.Ledger.Head(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, underPatience)
+	defer cancel()
+	_, err = x.log.Wait(ctx, int64(head))
+	return err
+}
+
+func (x *exporter) held(ctx context.Context) error {
+	if x.Backup == nil {
+		return nil
+	}
+	return x.Backup.Documents(ctx, x.putBeside, func(digest string) bool { return x.contents[digest] })
+}
+
+func (x *exporter) putBeside(name string) (io.Writer, error) {
+	w, err := x.zip.Create(besideDir + name)
+	x.beside[name] = sha256.New()
+	return io.MultiWriter(w, x.beside[name]), err
 }
 
 // choose finds the streams that belong into the pack.
@@ -365,6 +439,7 @@ func (x *exporter) documents() error {
 		if err := errors.Join(err, content.Close()); err != nil {
 			return fmt.Errorf("document %s: %w", digest, err)
 		}
+		x.contents[digest] = true
 	}
 	return nil
 }
@@ -372,6 +447,12 @@ func (x *exporter) documents() error {
 // seal writes the manifest and signs it.
 func (x *exporter) seal() error {
 	x.manifest.Streams, x.manifest.Documents, x.manifest.Positions = len(x.fold.order), len(x.refs.order), x.at.strings()
+	if x.Backup != nil {
+		x.manifest.Beside = map[string]string{}
+		for name, sum := range x.beside {
+			x.manifest.Beside[name] = hex.EncodeToString(sum.Sum(nil))
+		}
+	}
 	text, err := json.Marshal(x.manifest, json.Deterministic(true), jsontext.Multiline(true))
 	if err != nil {
 		return err

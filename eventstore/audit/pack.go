@@ -48,9 +48,11 @@ documents.ndjson the documents that events refer to, by their digests, in the or
                  the first event that does, with the positions of those events
 documents/...    contents of documents, named by their digests in hex, where they were
                  asked for
+beside/...       in a backup only: what the register holds beside its events, such as
+                 all checkpoints signed before; each with its hash in the manifest
 
 To check a pack: verify checkpoint and manifest.note with the log's key; compare
-the hashes of the manifest and of rules.json; compare each event's leaf hash with the tiles, and the
+the hashes of the manifest, of rules.json and of what is in beside/; compare each event's leaf hash with the tiles, and the
 tiles with the checkpoint's root; see that in each stream revisions count from 0;
 fold each stream and compare its state; judge each step of a lab's status again, on
 the state before it, under the policy of the programme's events recorded by then.`
@@ -66,6 +68,7 @@ const (
 	rulesName      = "rules.json"
 	documentsName  = "documents.ndjson"
 	documentsDir   = "documents/"
+	besideDir      = "beside/"
 
 	packVersion = "jointlab pack v1"
 )
@@ -105,9 +108,13 @@ type Manifest struct {
 	Streams   int                 `json:"streams"`
 	Documents int                 `json:"documents"`
 	Made      time.Time           `json:"made"`
-	By        string              `json:"by,omitempty"` // version of the program
-	Rules     string              `json:"rules"`        // SHA-256 of rules.json, in hex
+	By        string              `json:"by,omitempty"`     // version of the program
+	Rules     string              `json:"rules"`            // SHA-256 of rules.json, in hex
+	Beside    map[string]string   `json:"beside,omitempty"` // of a backup: SHA-256, in hex, of what is in beside/, by name
 }
+
+// IsBackup says that a register can be made again from the pack.
+func (m Manifest) IsBackup() bool { return m.Beside != nil && m.Scope == (Scope{}) }
 
 // noteText is what the log's key signs about a manifest. It is no checkpoint's
 // text: an origin has no spaces.

@@ -36,6 +36,8 @@ type Verified struct {
 	Decisions  int        // steps that were judged again
 	OtherRules bool       // the pack was made by a version with other rules or tables than this one
 	Contents   int        // documents whose contents are in the pack
+
+	pack opened
 }
 
 // Verify checks a pack, without any server: what is in it must be signed with
@@ -47,6 +49,7 @@ func Verify(pack io.ReaderAt, size int64, trust Trust) (v Verified, err error) {
 	if err != nil {
 		return v, err
 	}
+	v.pack = p
 	key, err := p.small(keyName)
 	if err != nil {
 		return v, err
@@ -75,6 +78,7 @@ func Verify(pack io.ReaderAt, size int64, trust Trust) (v Verified, err error) {
 		func(*Verified) error { return sealed },
 		c.counts,
 		c.rules,
+		c.beside,
 	} {
 		if err := check(&v); err != nil {
 			return v, err
@@ -454,6 +458,34 @@ func (c *verification) rules(v *Verified) error {
 	ours, err := rulesDocument()
 	v.OtherRules = !slices.Equal(theirs, ours)
 	return err
+}
+
+// beside compares what a backup holds beside its events with the manifest.
+func (c *verification) beside(v *Verified) error {
+	there := 0
+	for name := range c.pack {
+		if strings.HasPrefix(name, besideDir) {
+			there++
+		}
+	}
+	for name, want := range v.Manifest.Beside {
+		r, err := c.pack.open(besideDir + name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.New()
+		_, err = io.Copy(sum, r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return fmt.Errorf("audit: read %s%s: %w", besideDir, name, err)
+		}
+		if hex.EncodeToString(sum.Sum(nil)) != want {
+			return contradicts(0, "%s%s is not what was signed", besideDir, name)
+		}
+	}
+	if there != len(v.Manifest.Beside) {
+		return contradicts(0, "%s holds %d files, and %d were signed", besideDir, there, len(v.Manifest.Beside))
+	}
+	return nil
 }
 
 // lines reads a file line by line.

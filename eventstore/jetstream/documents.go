@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -12,7 +13,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -151,6 +154,34 @@ func (d *Documents) Stat(ctx context.Context, digest eventstore.Digest) (eventst
 		err = fmt.Errorf("jetstream: find %s: %w", digest, eventstore.ErrDocumentMissing)
 	}
 	return eventstore.Document{Digest: digest, Size: int64(e.info.Size), Type: e.info.Metadata["type"], Stored: e.info.ModTime}, err
+}
+
+// all is what is known of the documents that are held.
+func (d *Documents) all(ctx context.Context) (held []eventstore.Document, err error) {
+	stream, err := d.bucket(ctx, false)
+	if stream == nil || err != nil {
+		return nil, err
+	}
+	info, err := stream.Info(ctx, natsjs.WithSubjectFilter(documentMeta+"*"))
+	if err != nil {
+		return nil, unavailable(ctx, "list the documents", err)
+	}
+	for subject := range info.State.Subjects {
+		name, err := base64.URLEncoding.DecodeString(strings.TrimPrefix(subject, documentMeta))
+		digest, err2 := eventstore.ParseDigest("sha256:" + string(name))
+		if errors.Join(err, err2) != nil {
+			continue // another client put it in, under a name of its own
+		}
+		known, err := d.Stat(ctx, digest)
+		switch {
+		case err == nil:
+			held = append(held, known)
+		case !errors.Is(err, eventstore.ErrDocumentMissing) && !errors.Is(err, eventstore.ErrDocumentChanged):
+			return nil, err
+		}
+	}
+	slices.SortFunc(held, func(a, b eventstore.Document) int { return bytes.Compare(a.Digest[:], b.Digest[:]) })
+	return held, nil
 }
 
 // Check reads a document whole and hashes it: nil says that it is held as it

@@ -79,7 +79,12 @@ func replaceFile(file string, text []byte) error {
 	if err := os.Rename(temp, file); err != nil {
 		return err
 	}
-	dir, err := os.Open(filepath.Dir(file))
+	return syncFolder(filepath.Dir(file))
+}
+
+// syncFolder makes the names in a folder durable.
+func syncFolder(name string) error {
+	dir, err := os.Open(name)
 	if err != nil {
 		return err
 	}

@@ -45,6 +45,7 @@ type Config struct {
 	Credentials string // file of credentials to connect there with; "": what the URL says
 	Replicas    int    // on how many servers of a cluster each event is kept; 0: as it was made, at first on one
 
+	Restore bool // begin to restore into Dir, which must be empty or hold a restore that was broken off
 	Relayed bool // a relay fills the ledger from another store, and Append refuses
 }
 
@@ -56,6 +57,7 @@ type Log struct {
 	replicas  int           // of the stream
 	relayed   bool
 	logger    *slog.Logger
+	dir       string       // "": none
 	lock      *flock.Flock // nil without a folder
 	server    *embedded    // nil where an outside server is used
 	conns     [2]*nats.Conn
@@ -95,7 +97,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 func newLog(cfg Config) *Log {
 	l := &Log{
 		patience: cfg.Patience, answer: 2 * time.Second, wanted: cfg.Replicas, relayed: cfg.Relayed,
-		logger: cfg.Logger, mark: newHighWater(cfg.Dir),
+		logger: cfg.Logger, dir: cfg.Dir, mark: newHighWater(cfg.Dir),
 	}
 	if l.patience == 0 {
 		l.patience = 15 * time.Second
@@ -111,6 +113,9 @@ func newLog(cfg Config) *Log {
 func (l *Log) open(ctx context.Context, cfg Config) (err error) {
 	if cfg.Dir != "" {
 		if l.lock, err = lockFolder(cfg.Dir); err != nil {
+			return err
+		}
+		if err := whole(cfg.Dir, cfg.Restore); err != nil {
 			return err
 		}
 	}

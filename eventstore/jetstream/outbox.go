@@ -66,15 +66,23 @@ func queueName(endpoint uuid.UUID, round int) string {
 // handed out again.
 func (o *Outbox) Queue(ctx context.Context, endpoint uuid.UUID, round int, after eventstore.Position, patience time.Duration) (*Queue, error) {
 	doing := "open the queue of webhook " + endpoint.String()
-	consumer, err := o.log.js.CreateOrUpdateConsumer(ctx, streamName, natsjs.ConsumerConfig{
-		Durable: queueName(endpoint, round), AckPolicy: natsjs.AckExplicitPolicy, AckWait: patience, MaxAckPending: 1,
-		DeliverPolicy: natsjs.DeliverByStartSequencePolicy, OptStartSeq: uint64(after) + 1,
-		FilterSubject: subjectPrefix + "lab.>",
-	})
+	name := queueName(endpoint, round)
+	if had, err := o.log.js.Consumer(ctx, streamName, name); err == nil { // it may have been restored from where it was
+		after = max(after, eventstore.Position(had.CachedInfo().Config.OptStartSeq)-1)
+	}
+	consumer, err := o.log.js.CreateOrUpdateConsumer(ctx, streamName, queueConfig(name, after, patience))
 	if err != nil {
 		return nil, unavailable(ctx, doing, err)
 	}
 	return &Queue{after, consumer}, nil
+}
+
+func queueConfig(name string, after eventstore.Position, patience time.Duration) natsjs.ConsumerConfig {
+	return natsjs.ConsumerConfig{
+		Durable: name, AckPolicy: natsjs.AckExplicitPolicy, AckWait: patience, MaxAckPending: 1,
+		DeliverPolicy: natsjs.DeliverByStartSequencePolicy, OptStartSeq: uint64(after) + 1,
+		FilterSubject: subjectPrefix + "lab.>",
+	}
 }
 
 // Taken is an event handed out. It must be settled: Done or Back.

@@ -151,11 +151,16 @@ func changeSubscribers(dir string, change func([]Subscriber) ([]Subscriber, erro
 	if all, err = change(all); err != nil {
 		return err
 	}
-	text, err := json.Marshal(all, jsontext.WithIndent("  "))
+	text, err := subscribersText(all)
 	if err != nil {
 		return err
 	}
-	return replaceFile(subscribersFile(dir), append(text, '\n'))
+	return replaceFile(subscribersFile(dir), text)
+}
+
+func subscribersText(all []Subscriber) ([]byte, error) {
+	text, err := json.Marshal(all, jsontext.WithIndent("  "))
+	return append(text, '\n'), err
 }
 
 // firstAfter is the sequence in STATUS of the first event that comes after a

@@ -1,0 +1,65 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// restoring is a file in a data folder into which a backup is being restored.
+// Until it is gone, the folder is no register.
+const restoring = "restoring"
+
+var (
+	// ErrRestoring says that a restore into the folder did not come to its end.
+	ErrRestoring = errors.New("a restore into the data folder was broken off, so it is no register yet; run jointlab restore again, with the same backup")
+	// ErrFolderNotEmpty says that a backup cannot be restored there.
+	ErrFolderNotEmpty = errors.New("the data folder holds something already; restore into one that is empty")
+)
+
+// whole says that a locked folder may be opened. One to restore into is emptied
+// of what a restore that was broken off left behind, and of nothing else.
+func whole(dir string, restore bool) error {
+	_, err := os.Stat(filepath.Join(dir, restoring))
+	begun := err == nil
+	switch {
+	case ignoreMissing(err) != nil:
+		return err
+	case begun && !restore:
+		return ErrRestoring
+	case !restore:
+		return nil
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		switch {
+		case slices.Contains([]string{"lock", "lost+found", restoring}, e.Name()):
+		case begun:
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+		default:
+			err = ErrFolderNotEmpty
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return replaceFile(filepath.Join(dir, restoring), []byte("run jointlab restore again\n"))
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Restored makes a folder that was restored into a register.
+func (l *Log) Restored() error {
+	if err := os.Remove(filepath.Join(l.dir, restoring)); err != nil {
+		return fmt.Errorf("jetstream: end the restore: %w", err)
+	}
+	return syncFolder(l.dir)
+}
