@@ -104,6 +104,7 @@ var access = []struct {
 		get-document list-documents audit-checkpoint audit-key audit-proof audit-consistency`},
 	{domain.Roles, `list-webhooks get-webhook webhook-deliveries webhook-parked`},
 	{[]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, `audit-pack`},
+	{[]domain.Role{domain.Ministry, domain.Officer, domain.Auditor}, `backup`},
 }
 
 // keepers keep the register: they may call on any webhook, too.

@@ -107,7 +107,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	}
 	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &logged{}, spool: spool}
 	w.signer = api.NewSigner(private, w.clock)
-	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool, Log: proof, Streams: log}
+	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool, Log: proof, Streams: log, Backup: log.Backup()}
 	begun := time.Now()
 	w.deliverer = webhooks.New(log, log, model.LabFacts, webhookKey, webhooks.Config{
 		Policy: webhooks.Policy{AllowHTTP: true, AllowPrivate: true}, MinWait: 10 * time.Millisecond, MaxWait: time.Second, Logger: cfg.Logger,
