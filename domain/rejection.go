@@ -17,6 +17,8 @@ const (
 	Refused  Kind = "refused"   // a rule of the programme is not met
 	State    Kind = "state"     // the thing is not in a state that allows it
 	Exists   Kind = "exists"    // it is already there
+
+	Forbidden Kind = "forbidden" // it is not the sender's to ask for
 )
 
 // Rejection is a command refused, with everything that stands against it.

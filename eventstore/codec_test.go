@@ -227,6 +227,9 @@ func fill(event string, v reflect.Value, field string) {
 		}
 		set(p)
 		return
+	case time.Time:
+		set(time.Date(2025, 3, 31, 16, 0, 0, 0, time.UTC))
+		return
 	case domain.Decimal:
 		set(domain.MustDecimal("1200000.00"))
 		return
@@ -304,6 +307,13 @@ func word(event string, t reflect.Type, field string) string {
 	if strings.HasPrefix(event, "webhook.") {
 		if w, ok := map[string]string{
 			"URL": "https://example.org/jointlab", "Facets": "status", "From": string(lab.StatusIncubating), "To": string(lab.StatusConstruction), "Level": string(lab.MinistryLevel),
+		}[field]; ok {
+			return w
+		}
+	}
+	if strings.HasPrefix(event, "key.") {
+		if w, ok := map[string]string{
+			"Subject": "service:grants@" + sampleHost.ID.String(), "Role": string(domain.Host), "Hash": strings.TrimPrefix(sampleDigest("a key"), "sha256:"),
 		}[field]; ok {
 			return w
 		}

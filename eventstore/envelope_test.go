@@ -66,7 +66,7 @@ func TestEveryBodyIsACloudEvent(t *testing.T) {
 }
 
 func TestASourceNamesItsAggregate(t *testing.T) {
-	for kind, want := range map[string]string{"lab": "/labs/", "entity": "/entities/", "programme": "/programmes/", "webhook": "/webhooks/"} {
+	for kind, want := range map[string]string{"lab": "/labs/", "entity": "/entities/", "programme": "/programmes/", "webhook": "/webhooks/", "key": "/keys/"} {
 		if got := (Stream{kind, sampleID(1)}).Source(); got != want+sampleID(1).String() {
 			t.Errorf("%s: %s", kind, got)
 		}

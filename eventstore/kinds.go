@@ -9,6 +9,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
@@ -20,6 +21,7 @@ var kinds = map[string]kind{
 	"lab":       kindOf[*lab.Lab, lab.Event]("labs", lab.New),
 	"entity":    kindOf[*entity.Entity, entity.Event]("entities", entity.New),
 	"programme": kindOf[*programme.Programme, programme.Event]("programmes", programme.New),
+	"key":       kindOf[*key.Key, key.Event]("keys", key.New),
 	"webhook":   kindOf[*webhook.Webhook, webhook.Event]("webhooks", webhook.New),
 }
 

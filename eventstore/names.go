@@ -3,6 +3,7 @@ package eventstore
 import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
@@ -29,6 +30,9 @@ var names = map[string]domain.Event{
 	"programme.indicator-system-published.v1": programme.IndicatorSystemPublished{},
 	"programme.notice-issued.v1":              programme.NoticeIssued{},
 	"programme.corrected.v1":                  programme.Corrected{},
+
+	"key.issued.v1":  key.Issued{},
+	"key.revoked.v1": key.RevokedKey{},
 
 	"webhook.registered.v1":     webhook.Registered{},
 	"webhook.changed.v1":        webhook.Changed{},

@@ -56,6 +56,7 @@ var states = map[string]func(uuid.UUID) state{
 	"lab":       newLabState,
 	"entity":    newEntityState,
 	"programme": newProgrammeState,
+	"key":       newKeyState,
 	"webhook":   newWebhookState,
 }
 

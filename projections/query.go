@@ -173,7 +173,7 @@ type CommitmentRow struct {
 type TrailQuery struct {
 	Paging
 	Stream      eventstore.Stream
-	Kind        string   // of the stream: lab, entity, programme or webhook
+	Kind        string   // of the stream: one of eventstore.Kinds
 	Facet       []string // any of these
 	Type        []string // any of these
 	Actor       string

@@ -15,7 +15,7 @@ import (
 // version is what a file must have been written with to be gone on with; any
 // other file is built anew. Raise it with every change of the schema, and with
 // every change of what the domain's events fold to.
-const version = 5
+const version = 6
 
 // schema keys everything by numbers that grow with the ledger, never by random
 // ids: n numbers the streams in the order of their first events, so a model
@@ -42,6 +42,7 @@ CREATE TABLE commitments (lab INTEGER, no INTEGER, party BLOB NOT NULL, kind TEX
 
 CREATE TABLE entities (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL, kind TEXT NOT NULL, country TEXT NOT NULL, days TEXT NOT NULL);
 CREATE TABLE programmes (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL);
+CREATE TABLE keys (n INTEGER PRIMARY KEY, entity BLOB NOT NULL, role TEXT NOT NULL, expires INTEGER NOT NULL, revoked INTEGER NOT NULL);
 CREATE TABLE webhooks (n INTEGER PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL);
 CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
 
@@ -80,6 +81,7 @@ var compared = append([]comparedTable{
 	{"entities", true},
 	{"identifiers", true},
 	{"programmes", true},
+	{"keys", true},
 	{"webhooks", true},
 	{"terms", false}, // how often and where search finds each word
 	{"types", false},
