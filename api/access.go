@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
@@ -22,13 +23,13 @@ type Relation string
 // The relations. A host or director acts for the legal entity in the token.
 const (
 	Any   Relation = "any"   // nothing in particular
-	Own   Relation = "own"   // the lab's host, the legal entity itself, or who registered the webhook
+	Own   Relation = "own"   // the lab's host, the legal entity itself or the one a key acts for, or who registered the webhook
 	Party Relation = "party" // a party to an agreement of the lab, or one that is to accede to it
 )
 
 var relationWords = map[Relation]domain.Text{
 	Any:   domain.T("任何记录", "any record"),
-	Own:   domain.T("自己的：所代表的法人是该实验室的依托单位或该法人本身，或推送端点由自己登记", "their own: a lab whose host they act for, the legal entity they act for, a webhook they registered"),
+	Own:   domain.T("自己的：所代表的法人是该实验室的依托单位、该法人本身或服务密钥所代表的法人，或推送端点由自己登记", "their own: a lab whose host they act for, the legal entity they act for, a key that acts for it, a webhook they registered"),
 	Party: domain.T("所代表的法人是该实验室协议的一方，或拟加入协议", "a lab to which the legal entity they act for is a party, or is to accede"),
 }
 
@@ -89,6 +90,7 @@ var access = []struct {
 		lab-decide-not-passed lab-suspend lab-resume lab-revoke lab-close`},
 	{[]domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}, `
 		webhook-register webhook-change webhook-pause webhook-resume webhook-rotate-secret webhook-replay webhook-remove webhook-test`},
+	{key.Issuers, `key-issue key-revoke`}, // for which roles: see key.Issue
 	// a correction needs the roles of the command it restates besides, or officer
 	{[]domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}, `
 		lab-correct entity-correct programme-correct put-document put-document-as`},
@@ -102,12 +104,12 @@ var access = []struct {
 		list-events get-event stream-status-events get-snapshot get-delta
 		list-clauses list-access report-labs-by-status report-funding report-funding-shares report-decisions report-notices
 		get-document list-documents audit-checkpoint audit-key audit-proof audit-consistency`},
-	{domain.Roles, `list-webhooks get-webhook webhook-deliveries webhook-parked`},
+	{domain.Roles, `list-webhooks get-webhook webhook-deliveries webhook-parked list-keys get-key`},
 	{[]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, `audit-pack`},
 	{[]domain.Role{domain.Ministry, domain.Officer, domain.Auditor}, `backup`},
 }
 
-// keepers keep the register: they may call on any webhook, too.
+// keepers keep the register: they may call on any webhook and key, too.
 var keepers = []domain.Role{domain.Ministry, domain.Officer}
 
 // relationOf is in which relation a role may do an operation on a sort of
@@ -117,6 +119,8 @@ func relationOf(role domain.Role, aggregate, operation string) Relation {
 	case operation == "entity-register": // it is nobody's yet
 		return Any
 	case aggregate == "webhook" && !slices.Contains(keepers, role) && (role != domain.Auditor || operation == "webhook-test"):
+		return Own
+	case aggregate == "key" && !slices.Contains(keepers, role) && role != domain.Auditor:
 		return Own
 	case aggregate == "lab" && role == domain.Partner:
 		return Party
@@ -146,11 +150,13 @@ func ruled(operation string) string {
 }
 
 // aggregateOf is the sort of record that a command is about; of queries, only
-// webhooks are somebody's as a whole.
+// webhooks and keys are somebody's as a whole.
 func aggregateOf(op *huma.Operation) string {
 	switch kind, _, _ := strings.Cut(ruled(op.OperationID), "-"); {
 	case strings.HasPrefix(op.Path, "/v1/webhooks"):
 		return "webhook"
+	case strings.HasPrefix(op.Path, "/v1/keys"):
+		return "key"
 	case op.Method == http.MethodGet || eventstore.Plural(kind) == "":
 		return ""
 	default:
@@ -256,6 +262,13 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 		var owner domain.Actor
 		owner, err = s.ownerOf(ctx, id)
 		own = owner == c.actor() || operation == "webhook-register" && owner.Subject == ""
+	case operation == "key-issue": // of the key that is to be: whom it acts for is named
+		own = cmd.(key.Issue).Entity == c.Entity
+	case aggregate == "key":
+		var k *key.Key
+		if k, err = s.keyAt(ctx, id); err == nil {
+			own = k.OnBehalfOf.ID == c.Entity
+		}
 	default:
 		own = id == c.Entity
 	}

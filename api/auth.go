@@ -34,6 +34,7 @@ type Claims struct {
 	Entity  uuid.UUID   // the legal entity acted for; host and partner must have one
 	Name    string      // for people; never used to decide anything
 	Until   time.Time   // when the token ends; set by Verify
+	Key     uuid.UUID   // the service key it is, where it is no token
 }
 
 func (c Claims) actor() domain.Actor {
@@ -176,7 +177,10 @@ func (s *Server) authenticate(ctx context.Context, header string) (Claims, error
 	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(signed) == "" {
 		return Claims{}, errors.New("the Authorization header is not of the form: Bearer <token>")
 	}
-	return s.verifier.Verify(ctx, strings.TrimSpace(signed), s.now())
+	if signed = strings.TrimSpace(signed); strings.HasPrefix(signed, keyPrefix) {
+		return s.keyHolder(ctx, signed)
+	}
+	return s.verifier.Verify(ctx, signed, s.now())
 }
 
 // LoadOrCreateKey reads the signing key kept at path, or makes one where there

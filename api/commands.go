@@ -6,6 +6,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
@@ -63,6 +64,10 @@ func onWebhook[C webhook.Command](name, zh, en string) Command {
 	return command[C]("webhook", name, zh, en)
 }
 
+func onKey[C key.Command](name, zh, en string) Command {
+	return command[C]("key", name, zh, en)
+}
+
 func creates(c Command) Command {
 	c.Creates = true
 	return c
@@ -85,6 +90,9 @@ var commands = []Command{
 	onProgramme[programme.OpenCall]("open-call", "登记申报通知和申报时间", "Open a call with its window"),
 	onProgramme[programme.PublishIndicatorSystem]("publish-indicator-system", "登记指标体系或验收标准", "Publish an indicator system or acceptance standard"),
 	onProgramme[programme.IssueNotice]("issue-notice", "登记载有多项决定的通知", "Record a notice that makes decisions known"),
+
+	creates(onKey[key.Issue]("issue", "签发服务密钥；答复中的 secret 即密钥，只在首次答复中显示", "Issue a service key; the first answer holds it as secret, and no other does")),
+	onKey[key.Revoke]("revoke", "撤销服务密钥，立即生效", "Revoke a service key, at once"),
 
 	creates(onWebhook[webhook.Register]("register", "登记推送端点；答复中的 secret 用于验证签名，只显示一次", "Register a webhook; the answer holds the secret that verifies its deliveries")),
 	onWebhook[webhook.Change]("change", "变更推送端点的网址、筛选条件和说明", "Change a webhook's URL, filter and description"),

@@ -19,6 +19,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
@@ -71,11 +72,12 @@ type answer struct {
 
 // Answer is the body that answers a command.
 type Answer struct {
-	ID       uuid.UUID     `json:"id" doc:"The lab, legal entity, programme or webhook"`
+	ID       uuid.UUID     `json:"id" doc:"The lab, legal entity, programme, webhook or key"`
 	Revision uint64        `json:"revision" doc:"Of the last event recorded"`
 	Events   []AnswerEvent `json:"events" doc:"What was recorded, in order"`
 	Replayed bool          `json:"replayed" doc:"The command had been carried out before; this is its first outcome"`
-	Secret   string        `json:"secret,omitempty" doc:"Of a webhook that was registered, or whose secret was rotated: what its deliveries are verified with, whsec_ and base64. It is shown here only"`
+	Secret   string        `json:"secret,omitempty" doc:"A service key that was issued, jlk_…. Of a webhook that was registered, or whose secret was rotated: what its deliveries are verified with, whsec_ and base64. It is shown here only"`
+	Notice   domain.Text   `json:"notice,omitzero" doc:"Where a secret is not shown again: what to do without it"`
 }
 
 // AnswerEvent is one event a command led to.
@@ -186,12 +188,24 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 	if err != nil {
 		return nil, err
 	}
+	var secret string
+	if issue, ok := cmd.(key.Issue); ok {
+		secret, issue.Hash = newSecret(id)
+		cmd = issue
+	}
 	o, err := s.aggregates[c.Aggregate].do(ctx, id, cmd, r)
 	if err != nil {
 		return nil, err
 	}
 	a := s.answer(ctx, o, in.Prefer)
-	a.Body.Secret = s.secretOf(o)
+	switch {
+	case secret == "":
+		a.Body.Secret = s.secretOf(o)
+	case o.Replay:
+		a.Body.Notice = shownOnce
+	default:
+		a.Body.Secret = secret
+	}
 	if a.Status = http.StatusOK; c.Creates {
 		a.Status, a.Location = http.StatusCreated, o.Stream.Source()
 		a.Location = "/v1" + a.Location
@@ -290,10 +304,14 @@ func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uu
 	if err := s.belongs(ctx, claims, aggregate, id, operation, cmd); err != nil {
 		return id, r, err
 	}
-	if aggregate == "webhook" {
-		if err := s.mayCall(ctx, claims, cmd); err != nil {
-			return id, r, err
-		}
+	switch aggregate {
+	case "webhook":
+		err = s.mayCall(ctx, claims, cmd)
+	case "key":
+		err = s.mayIssue(ctx, id, cmd)
+	}
+	if err != nil {
+		return id, r, err
 	}
 	if aggregate == "lab" {
 		if r.Programme, err = s.programmeOf(ctx, id, cmd); err != nil {

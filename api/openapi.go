@@ -42,7 +42,7 @@ func (s *Server) registerAll() error {
 				Schemas: s.registry,
 				SecuritySchemes: map[string]*huma.SecurityScheme{"bearer": {
 					Type: "http", Scheme: "bearer", BearerFormat: "JWT",
-					Description: "Ed25519 (EdDSA) 签名的令牌 / a token signed with Ed25519: iss, aud, exp, sub, role and, for host and partner, ent",
+					Description: "Ed25519 (EdDSA) 签名的令牌 / a token signed with Ed25519: iss, aud, exp, sub, role and, for host and partner, ent; 或服务密钥 / or a service key, jlk_…",
 				}},
 			},
 		},

@@ -147,7 +147,7 @@ func badParameter(at, zh, en string, args ...any) *Problem {
 
 var codeOf = map[domain.Kind]string{
 	domain.Invalid: "invalid-input", domain.NotFound: "not-found", domain.Refused: "rule-not-met",
-	domain.State: "wrong-state", domain.Exists: "already-exists",
+	domain.State: "wrong-state", domain.Exists: "already-exists", domain.Forbidden: "forbidden",
 }
 
 // problemOf says an error of the layers below as a problem.

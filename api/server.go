@@ -29,6 +29,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
@@ -81,6 +82,7 @@ type Server struct {
 	entities   *eventstore.Aggregates[*entity.Entity, entity.Event]
 	programmes *eventstore.Aggregates[*programme.Programme, programme.Event]
 	webhooks   *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
+	keys       *eventstore.Aggregates[*key.Key, key.Event]
 	aggregates map[string]aggregate
 	tails      tails
 	streaming  context.Context // ends with EndStreams
@@ -122,11 +124,13 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	s.entities = eventstore.NewAggregates[*entity.Entity, entity.Event](store, "entity", entity.New)
 	s.programmes = eventstore.NewAggregates[*programme.Programme, programme.Event](store, "programme", programme.New)
 	s.webhooks = eventstore.NewAggregates[*webhook.Webhook, webhook.Event](store, "webhook", webhook.New)
+	s.keys = eventstore.NewAggregates[*key.Key, key.Event](store, "key", key.New)
 	s.aggregates = map[string]aggregate{
 		"lab":       newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
 		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
 		"programme": newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} }),
 		"webhook":   newAggregate(s.webhooks, nil),
+		"key":       newAggregate(s.keys, nil),
 	}
 	s.mux = http.NewServeMux()
 	if err := s.registerAll(); err != nil {
@@ -364,6 +368,9 @@ func (s *Server) identify(r *http.Request) (claims Claims, leave func(), p *Prob
 	}
 	leave()
 	s.log.Info("token refused", "request_id", requestIDOf(r.Context()), "error", invalid)
+	if errors.Is(invalid, errStoreAway) {
+		return claims, nil, newProblem("store-unavailable", "存储暂不可用，无法核验密钥；请稍后重试", "the store does not answer, so the key cannot be checked; try again shortly").with("Retry-After", "5")
+	}
 	if errors.Is(invalid, errProviderAway) {
 		return claims, nil, newProblem("provider-unavailable", "身份提供方没有应答，无法核验令牌", "the identity provider does not answer, so the token cannot be checked").with("Retry-After", "5")
 	}

@@ -192,7 +192,7 @@ type ending struct {
 
 var (
 	stopping = ending{"server-stopping", domain.T("服务器即将停止；请从最后的位置续传", "the server is stopping; reconnect and resume after your last position")}
-	expired  = ending{"token-expired", domain.T("令牌已到期；请换用新令牌，从最后的位置续传", "the token has expired; get a new one and resume after your last position")}
+	expired  = ending{"token-expired", domain.T("令牌已到期，或密钥已撤销；请换用新的，从最后的位置续传", "the token has expired, or the key was revoked; get a new one and resume after your last position")}
 	complete = ending{"complete", domain.T("已到达请求时账本的末尾", "this is all the ledger held when you asked")}
 	broken   = ending{"interrupted", domain.T("账本或读模型暂不可用；请稍后从最后的位置续传", "the ledger or the read model does not answer; reconnect shortly and resume after your last position")}
 )
@@ -247,7 +247,7 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 		life := ctx.Context()
 		if known {
 			var cancel context.CancelFunc
-			life, cancel = context.WithTimeoutCause(life, claims.Until.Sub(s.now()), errExpired)
+			life, cancel = s.whileValid(life, claims)
 			defer cancel()
 		}
 		st.run(life)

@@ -92,12 +92,13 @@ type (
 		TrailFilter
 	}
 	WholeTrail struct {
-		Kind      string    `query:"kind" enum:"lab,entity,programme,webhook" doc:"What the events are about"`
+		Kind      string    `query:"kind" enum:"lab,entity,programme,webhook,key" doc:"What the events are about"`
 		Lab       uuid.UUID `query:"lab" doc:"Only this lab's"`
 		Entity    uuid.UUID `query:"entity" doc:"Only those that are about this legal entity; see legal_entity"`
 		Programme uuid.UUID `query:"programme" doc:"Only this programme's"`
 		Webhook   uuid.UUID `query:"webhook" doc:"Only this webhook's"`
-		Facet     []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme,webhook" doc:"Any of these; give it once for each"`
+		Key       uuid.UUID `query:"key" doc:"Only this service key's"`
+		Facet     []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme,webhook,key" doc:"Any of these; give it once for each"`
 		TrailFilter
 	}
 )
@@ -131,11 +132,11 @@ func (in ProgrammeTrail) query(ctx context.Context, s *Server) (projections.Trai
 func (in WholeTrail) query(context.Context, *Server) (projections.TrailQuery, error) {
 	q := in.asked()
 	q.Kind, q.Facet = in.Kind, in.Facet
-	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme, "webhook": in.Webhook} {
+	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme, "webhook": in.Webhook, "key": in.Key} {
 		switch {
 		case id == uuid.Nil:
 		case q.Stream.Kind != "":
-			return q, badParameter("query", "lab、entity、programme 与 webhook 只能填写一个", "give one of lab, entity, programme and webhook")
+			return q, badParameter("query", "lab、entity、programme、webhook 与 key 只能填写一个", "give one of lab, entity, programme, webhook and key")
 		default:
 			q.Stream = eventstore.Stream{Kind: kind, ID: id}
 		}

@@ -1,0 +1,198 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/key"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// keyPrefix begins every service key, so that those who look for secrets where
+// none should be know one: jlk_[0-9a-f]{32}_[0-9a-f]{64}. The first number is the
+// key's id, the second 32 bytes of chance.
+const keyPrefix = "jlk_"
+
+// newSecret draws a service key and returns it with its hash.
+func newSecret(id uuid.UUID) (secret, hash string) {
+	var b [32]byte
+	rand.Read(b[:]) // never fails
+	secret = keyPrefix + hex.EncodeToString(id[:]) + "_" + hex.EncodeToString(b[:])
+	return secret, hashOf(secret)
+}
+
+func hashOf(secret string) string {
+	sum := sha256.Sum256([]byte(secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// keyHolder returns the claims of a service key that holds now. It reads the
+// key's own stream from the store, on every request and up to its end: once a key
+// is revoked no node accepts it. The error says for the operator what is wrong;
+// errStoreAway, that it could not be found out.
+func (s *Server) keyHolder(ctx context.Context, secret string) (Claims, error) {
+	digits, _, _ := strings.Cut(strings.TrimPrefix(secret, keyPrefix), "_")
+	id, err := uuid.Parse(digits)
+	if err != nil || len(digits) != 32 {
+		return Claims{}, errors.New("it begins as a service key does and is none")
+	}
+	k, err := s.keyAt(ctx, id)
+	if err != nil {
+		return Claims{}, err
+	}
+	switch state := k.StateAt(s.now()); {
+	case k.Subject == "":
+		return Claims{}, fmt.Errorf("there is no service key %s", id)
+	case subtle.ConstantTimeCompare([]byte(hashOf(secret)), []byte(k.Hash)) != 1:
+		return Claims{}, fmt.Errorf("it is not the service key %s, only its id", id)
+	case state != key.Active:
+		return Claims{}, fmt.Errorf("the service key %s is %s", id, state)
+	}
+	c := Claims{Subject: k.Subject, Role: k.Role, Entity: k.OnBehalfOf.ID, Name: k.Name.Chinese(), Until: k.Expires, Key: id}
+	return c, c.check()
+}
+
+// errStoreAway says that a key could be neither accepted nor refused.
+var errStoreAway = errors.New("the store does not answer")
+
+// keyAt is a key as its stream has it now. It holds no lock while it waits, since
+// all requests of a system show the same key.
+func (s *Server) keyAt(ctx context.Context, id uuid.UUID) (*key.Key, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	history, err := s.keys.History(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errStoreAway, err)
+	}
+	k := key.New(id)
+	domain.Fold(k, history)
+	return k, nil
+}
+
+// whileValid is ctx until what the request was let in by ends: a token at its
+// expiry, a service key also when it is revoked, which is looked up at every
+// heartbeat.
+func (s *Server) whileValid(ctx context.Context, c Claims) (context.Context, context.CancelFunc) {
+	ctx, expire := context.WithTimeoutCause(ctx, c.Until.Sub(s.now()), errExpired)
+	if c.Key == uuid.Nil {
+		return ctx, expire
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	go func() {
+		for beat := time.NewTicker(s.cfg.Heartbeat); ; {
+			select {
+			case <-ctx.Done():
+				beat.Stop()
+				return
+			case <-beat.C:
+			}
+			if k, err := s.keyAt(ctx, c.Key); err == nil && k.StateAt(s.now()) != key.Active {
+				end(errExpired)
+			}
+		}
+	}()
+	return ctx, func() { end(context.Canceled); expire() }
+}
+
+// serviceKey is a service key as it is shown: all of it but the hash.
+type serviceKey struct {
+	ID         uuid.UUID         `json:"id"`
+	Name       domain.Text       `json:"name"`
+	Subject    string            `json:"subject" doc:"What its acts are recorded under"`
+	Role       domain.Role       `json:"role" doc:"The capacity it acts in"`
+	OnBehalfOf *domain.EntityRef `json:"on_behalf_of,omitempty" doc:"The legal entity it acts for, as it was when the key was issued"`
+	State      key.State         `json:"state" enum:"active,expired,revoked" doc:"As of now"`
+	Expires    time.Time         `json:"expires"`
+	Revoked    time.Time         `json:"revoked,omitzero" doc:"When it was revoked"`
+	Issuer     domain.Actor      `json:"issuer" doc:"Who issued it"`
+	Created    time.Time         `json:"created,omitzero"`
+	Revision   uint64            `json:"revision"`
+	Updated    time.Time         `json:"updated"`
+}
+
+func (s *Server) shownKey(k *key.Key, events uint64, created, updated time.Time) serviceKey {
+	v := serviceKey{k.ID, k.Name, k.Subject, k.Role, nil, k.StateAt(s.now()), k.Expires, k.Revoked, k.Issuer, created, events - 1, updated}
+	if k.OnBehalfOf.ID != uuid.Nil {
+		v.OnBehalfOf = &k.OnBehalfOf
+	}
+	return v
+}
+
+type keysInput struct {
+	State []string `query:"state,explode" enum:"active,expired,revoked" doc:"Any of these; give it once for each"`
+	Role  string   `query:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor"`
+	Paging
+}
+
+type keyInput struct {
+	Key uuid.UUID `path:"key" doc:"The key's id"`
+	Conditional
+}
+
+const (
+	keysZh = "服务密钥供系统（而非个人）访问：以 Authorization: Bearer jlk_… 提交，代表签发时确定的角色与法人，到期或撤销后立即失效。密钥只在首次签发的答复中显示一次，登记簿只保存其 SHA-256。"
+	keysEn = "A service key is for systems rather than people: sent as Authorization: Bearer jlk_…, it acts in one role and for one legal entity until it expires or is revoked. It stands in the first answer to issue and nowhere else; the register keeps its SHA-256."
+)
+
+func (s *Server) registerKeys() {
+	register(s, query("list-keys", "/v1/keys", "keys", "列出服务密钥：ministry、officer 与 auditor 可见全部，其他角色只见代表本法人的密钥。\n\n"+keysZh+"\n\n"+keysEn, "List service keys"), s.listKeys)
+	register(s, query("get-key", "/v1/keys/{key}", "keys", "读取一个服务密钥的登记内容和状态；密钥本身不会再显示。", "Read what is on record of a service key, and whether it is accepted"), s.getKey)
+}
+
+func (s *Server) listKeys(ctx context.Context, in *keysInput) (*list[serviceKey], error) {
+	claims, _ := claimsOf(ctx)
+	q := projections.KeysQuery{Paging: in.model(), Role: domain.Role(in.Role), State: words[key.State](in.State), Now: s.now()}
+	if relationOf(claims.Role, "key", "list-keys") == Own {
+		if q.Entity = claims.Entity; q.Entity == uuid.Nil {
+			return whole([]serviceKey{}), nil
+		}
+	}
+	p, err := s.model.Keys(ctx, q)
+	return listed(ctx, p, err, func(r projections.KeyRow) serviceKey { return s.shownKey(r.Key, r.Revision, r.Created, r.Updated) })
+}
+
+func (s *Server) getKey(ctx context.Context, in *keyInput) (*single[serviceKey], error) {
+	claims, _ := claimsOf(ctx)
+	k, events, updated, err := s.model.Key(ctx, in.Key)
+	if err == nil && relationOf(claims.Role, "key", "get-key") == Own && (claims.Entity == uuid.Nil || claims.Entity != k.OnBehalfOf.ID) {
+		err = projections.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	v := s.shownKey(k, events, time.Time{}, updated)
+	return one(in.Conditional, events, false, &v), nil
+}
+
+// maxKeys is how many keys may be accepted for one legal entity at a time.
+const maxKeys = 50
+
+// mayIssue refuses more keys for a legal entity than anybody can keep an eye on.
+func (s *Server) mayIssue(ctx context.Context, id uuid.UUID, cmd any) error {
+	issue, begins := cmd.(key.Issue)
+	if !begins || issue.Entity == uuid.Nil {
+		return nil
+	}
+	p, err := s.model.Keys(ctx, projections.KeysQuery{Entity: issue.Entity, State: []key.State{key.Active}, Now: s.now()})
+	if err != nil || p.Total < maxKeys {
+		return err
+	}
+	k, err := s.keyAt(ctx, id)
+	if err == nil && k.Subject == "" { // else it is the last of them, asked for again
+		err = newProblem("wrong-state", "该法人已有 %d 个有效密钥；请先撤销不用的", "%d keys are accepted for this legal entity; revoke those you do not need first", p.Total)
+	}
+	return err
+}
+
+// shownOnce is what to say in the place of a secret that was in an earlier answer.
+var shownOnce = domain.T("密钥只在首次答复中显示；如未收到，请撤销此密钥并另行签发", "the key stood in the first answer only; if that did not reach you, revoke this key and issue another")
