@@ -105,6 +105,7 @@ type answer struct {
 	ID       string `json:"id"`
 	Revision uint64 `json:"revision"`
 	Replayed bool   `json:"replayed"`
+	Secret   string `json:"secret"`
 	Events   []struct {
 		ID uuid.UUID `json:"id"`
 	} `json:"events"`

@@ -44,7 +44,7 @@ jointlab 是国际合作联合实验室的登记簿：协议、责权利、投�
 	}
 	cmd.PersistentFlags().String("config", "", "file of settings, a line each: name = value")
 	cmd.AddCommand(
-		serveCommand(), importCommand(), tokenCommand(), subscriberCommand(), subscribeCommand(), webhookCommand(),
+		serveCommand(), importCommand(), tokenCommand(), keyCommand(), subscriberCommand(), subscribeCommand(), webhookCommand(),
 		verifyCommand(), replayCommand(), rebuildCommand(), auditCommand(), compareCommand(), migrateCommand(), backupCommand(), restoreCommand(),
 		healthCommand(), contractsCommand(), versionCommand(), settingsTopic(), packTopic(),
 	)
