@@ -141,6 +141,8 @@ func TestTokensOfATrustedProviderAreAcceptedAndNoOthers(t *testing.T) {
 		{"the role in a claim nobody named", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"groups": nil, "role": "ministry"}), 401},
 		{"another audience", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"aud": "other"}), 401},
 		{"expired", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"exp": today.Add(-time.Hour).Unix()}), 401},
+		{"no expiry", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"exp": nil}), 401},
+		{"no audience", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"aud": nil}), 401},
 		{"not yet valid", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"nbf": today.Add(time.Hour).Unix()}), 401},
 		{"no subject", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"sub": ""}), 401},
 		{"a key of somebody else", p.token(t, jwt.SigningMethodRS256, "one", rsaKey(t), nil), 401},
@@ -157,6 +159,37 @@ func TestTokensOfATrustedProviderAreAcceptedAndNoOthers(t *testing.T) {
 	}
 	if w.head() != head {
 		t.Error("something was written")
+	}
+}
+
+func TestAKeyThatTheProviderShowsNoMoreIsNotTrustedOnceItSignsWithAnother(t *testing.T) {
+	p := newOIDC(t)
+	first := p.key(t, "one", rsaKey(t))
+	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.verifier.Trust(trusted)
+	old := p.token(t, jwt.SigningMethodRS256, "one", first, nil)
+	if r := w.get("/v1/labs", old); r.StatusCode != 200 {
+		t.Fatalf("%s %s", r.Status, r.text)
+	}
+	p.mu.Lock()
+	p.keys.Keys = nil
+	p.mu.Unlock()
+	second := p.key(t, "two", ecKey(t))
+	for _, c := range []struct {
+		name, token string
+		status      int
+	}{
+		{"the new key", p.token(t, jwt.SigningMethodES256, "two", second, nil), 200},
+		{"the old key", old, 401},
+		{"the old key under the new one's name", p.token(t, jwt.SigningMethodRS256, "two", first, nil), 401},
+	} {
+		if r := w.get("/v1/labs", c.token); r.StatusCode != c.status {
+			t.Errorf("%s: %s %s", c.name, r.Status, r.text)
+		}
 	}
 }
 
