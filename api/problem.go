@@ -115,6 +115,8 @@ var problems = []kindOfProblem{
 		domain.T("这是服务器的问题。请将 request_id 告知管理员。", "This is the server's fault. Tell its operator the request_id.")},
 	{"store-unavailable", 503, domain.T("存储暂不可用", "The store is unavailable"),
 		domain.T("写入结果可能未知。请在 Retry-After 之后以相同的 Idempotency-Key 重发同一请求：已写入则返回原结果，未写入则写入一次。", "Whether it was written may be unknown. After Retry-After send the same request with the same Idempotency-Key: it is written once, now or then, and you get that result.")},
+	{"writing-refused", 503, domain.T("暂不接受写入", "Writing is refused for now"),
+		domain.T("没有写入任何内容，读取照常。detail 说明原因和管理员应做的事；处理后请以相同的 Idempotency-Key 重发。", "Nothing was written, and reading goes on. detail says why and what the operator is to do; send the same request again after that.")},
 	{"provider-unavailable", 503, domain.T("身份提供方无应答", "The identity provider does not answer"),
 		domain.T("未作任何处理。请在 Retry-After 之后重试。", "Nothing was done. Try again after Retry-After.")},
 	{"not-ready", 503, domain.T("尚未就绪", "Not ready"),
@@ -159,6 +161,7 @@ func problemOf(err error) *Problem {
 		reused   *eventstore.ReusedError
 		query    *projections.QueryError
 		beyond   *audit.BeyondError
+		refused  *eventstore.RefusedError
 	)
 	switch {
 	case errors.As(err, &problem):
@@ -190,6 +193,8 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, eventstore.ErrConflict):
 		return newProblem("write-conflict", "其他人正在同时写入该记录，未写入任何内容；请稍后重试",
 			"others kept writing to this record, and nothing was written; try again shortly").with("Retry-After", "1")
+	case errors.As(err, &refused):
+		return newProblem("writing-refused", "没有写入：%s", "nothing was written: %s", refused.Why).with("Retry-After", "30")
 	case errors.Is(err, eventstore.ErrUnavailable):
 		return newProblem("store-unavailable",
 			"存储暂不可用，写入结果可能未知；请稍后以相同的 Idempotency-Key 重发同一请求，即可确定结果且不会重复写入",

@@ -105,6 +105,24 @@ func (m *Model) PositionAt(ctx context.Context, t time.Time) (at eventstore.Posi
 	return at, err
 }
 
+// Recorded is the latest time at which any of the events that the model holds
+// was recorded; zero where it holds none.
+func (m *Model) Recorded(ctx context.Context) (t time.Time, err error) {
+	err = m.reading(ctx, func(db querier) error {
+		var latest int64
+		err := db.QueryRowContext(ctx, `SELECT latest FROM clocks ORDER BY block DESC LIMIT 1`).Scan(&latest)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		t = time.UnixMicro(latest).UTC()
+		return err
+	})
+	if err != nil {
+		err = fmt.Errorf("projections: find when an event was last recorded: %w", err)
+	}
+	return t, err
+}
+
 // RecordedAt is when the event at a position the model holds was recorded.
 func (m *Model) RecordedAt(ctx context.Context, at eventstore.Position) (time.Time, error) {
 	var b []byte

@@ -77,7 +77,8 @@ func (e *StoppedError) Unwrap() error { return e.Err }
 
 // Run follows the ledger until ctx ends, with its error, or until an event
 // cannot be taken in, with a *StoppedError. While the ledger or the store does
-// not answer it keeps trying. Only one Run goes at a time.
+// not answer, or the file cannot be written, as on a full disk, it keeps trying,
+// and Health says why. Only one Run goes at a time.
 func (m *Model) Run(ctx context.Context) error {
 	m.running.Lock()
 	defer m.running.Unlock()
@@ -88,7 +89,8 @@ func (m *Model) Run(ctx context.Context) error {
 			return ctx.Err()
 		}
 		m.note(err)
-		if !errors.Is(err, eventstore.ErrUnavailable) {
+		var stopped *StoppedError
+		if errors.As(err, &stopped) {
 			return err
 		}
 		select {

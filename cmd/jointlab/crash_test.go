@@ -4,9 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -118,12 +121,21 @@ func write(ctx context.Context, c client, n, round int, to *acknowledged) {
 	}
 }
 
+// TestKillingTheServerLosesNothingItAcknowledged kills it as often as
+// JOINTLAB_TEST_ROUNDS says.
 func TestKillingTheServerLosesNothingItAcknowledged(t *testing.T) {
 	rounds := 20
-	if testing.Short() {
+	if s := os.Getenv("JOINTLAB_TEST_ROUNDS"); s != "" {
+		var err error
+		if rounds, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	} else if testing.Short() {
 		rounds = 3
 	}
-	ctx, data := within(t), t.TempDir()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute+time.Duration(rounds)*10*time.Second)
+	defer cancel()
+	data := t.TempDir()
 	acked := newAcknowledged()
 	server := startServer(t, data)
 	officer := server.client(t, data, "officer", "")

@@ -42,6 +42,7 @@ type settings struct {
 	replicas    int
 	origin      string
 	listen      jetstream.Listen // for subscribers over NATS; serve alone listens
+	reserve     int64            // MiB of the disk that embedded events leave free; 0: the usual
 }
 
 // The stores a register can be kept in.
@@ -87,6 +88,7 @@ type register struct {
 	db      *esdb.Store    // nil unless EventStoreDB is the system of record
 	log     *jetstream.Log // the ledger, and the store unless db is
 	relay   *relay.Relay   // from db onto the ledger; nil without db
+	timely  *eventstore.Timely
 	status  statusStream
 	model   *projections.Model
 	proof   *audit.Log // of log
@@ -107,6 +109,7 @@ type registerConfig struct {
 	documentLimit int64              // bytes; 0: the usual
 	logger        *slog.Logger
 	now           func() time.Time // nil: the machine's clock
+	tolerance     time.Duration    // how far the clock may stand behind what was recorded; 0: eventstore.ClockTolerance
 
 	status           *jetstream.StatusConfig // what the stream STATUS is filled with; nil: it is left as it is
 	webhooks         *webhooks.Config        // how events are delivered to webhooks; nil: they are not
@@ -120,7 +123,7 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 		return nil, nil, err
 	}
 	log, err := jetstream.Open(ctx, jetstream.Config{
-		Dir: s.data, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen,
+		Dir: s.data, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
 	})
 	if errors.Is(err, jetstream.ErrInUse) {
 		return nil, nil, fmt.Errorf("%w\n(a server that runs on it can be asked over HTTP: see --server of jointlab import)", err)
@@ -206,6 +209,8 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 		cfg.metrics.watch(r)
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
+	r.timely = eventstore.NewTimely(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
+	store = r.timely
 	if answering.Webhooks, err = deliverTo(s.data, log, store, r.model, r.checkpoint, cfg); err != nil {
 		return nil, err
 	}
@@ -254,7 +259,15 @@ func (r *register) checkpoint() []byte {
 
 // problems says why the register may not be written to, or is behind.
 func (r *register) problems() []string {
-	problems := r.log.Problems()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	var problems []string
+	var refused *eventstore.RefusedError
+	for _, refusal := range []func(context.Context) error{func(context.Context) error { return r.log.Refusal() }, r.timely.Behind} {
+		if errors.As(refusal(ctx), &refused) {
+			problems = append(problems, refused.Why.Chinese()+" · "+refused.Why.English())
+		}
+	}
 	if r.relay != nil {
 		if s := r.relay.Status(); s.Err != nil {
 			problems = append(problems, "relay from EventStoreDB: "+s.Err.Error())

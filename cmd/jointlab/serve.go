@@ -16,6 +16,7 @@ import (
 
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/eventstore/webhooks"
 )
@@ -79,6 +80,8 @@ role, and lets anybody read.`,
 	cmd.Flags().Float64Var(&cfg.limits.Rate, "rate", 300, "requests a second that one caller may send in the long run; 0: any number")
 	cmd.Flags().IntVar(&cfg.limits.Burst, "burst", 1000, "requests that one caller may send at once, after a rest")
 	cmd.Flags().IntVar(&cfg.limits.Concurrent, "concurrent", 128, "requests of one caller that are answered at one time; 0: any number")
+	cmd.Flags().Int64Var(&where.reserve, "disk-reserve", jetstream.DefaultReserve>>20, "MiB of the disk that must stay free; below that the embedded store refuses to write, and goes on by itself once there is room")
+	cmd.Flags().DurationVar(&cfg.tolerance, "clock-tolerance", eventstore.ClockTolerance, "how far the clock may stand behind the last recorded time before writing is refused; more only where it was wrong then")
 	cmd.Flags().StringVar(&cfg.provider.Issuer, "oidc-issuer", "", "OpenID Connect provider whose tokens are accepted as well: https://…")
 	cmd.Flags().StringVar(&cfg.provider.Audience, "oidc-audience", "", "what the provider's tokens must name: the register, as the provider knows it")
 	cmd.Flags().StringVar(&cfg.provider.RoleClaim, "oidc-role-claim", "role", "claim that says the role, as a text or a list")

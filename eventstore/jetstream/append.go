@@ -14,6 +14,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
 
+	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -67,10 +68,15 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 	}
 	ctx, cancel := l.patiently(ctx)
 	defer cancel()
+	sent := false
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		if err := l.refusal(); err != nil {
+		if err := l.Refusal(); err != nil {
+			if sent { // it may have been written
+				err = unsettled(err)
+			}
 			return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 		}
+		sent = true
 		seq, err := l.publish(ctx, subject, at.Mark, events)
 		if err == nil {
 			l.acknowledged(seq)
@@ -128,18 +134,31 @@ func (l *Log) acceptable(events []eventstore.Pending) error {
 	return nil
 }
 
-// refusal says why nothing may be written, or nil.
-func (l *Log) refusal() error {
+// Refusal is the *eventstore.RefusedError with which Append refuses now: for
+// Problems, for a store that failed, which takes a restart, or for a disk without
+// room, which does not; nil: it does not refuse.
+func (l *Log) Refusal() error {
+	refuse := func(zh, en string, args ...any) error {
+		return &eventstore.RefusedError{Why: domain.Textf(zh, en, args...)}
+	}
 	if len(l.problems) > 0 {
-		return fmt.Errorf("%w: writing is refused since opening: %s", eventstore.ErrUnavailable, strings.Join(l.problems, "; "))
+		return refuse("账本打开时发现问题：%s", "the ledger was opened with problems: %s", strings.Join(l.problems, "; "))
 	}
 	if l.server == nil {
 		return nil
 	}
 	if err := l.server.log.failure(); err != nil {
-		return fmt.Errorf("%w: writing is refused since the server failed; free or mend the disk and restart: %w", eventstore.ErrUnavailable, err)
+		return refuse("存储写入失败；请管理员腾出空间或修复磁盘，然后重启：%s", "the store failed to write; have the operator free or mend the disk, and restart: %s", err)
+	}
+	if free, ok := freeBytes(l.dir); ok && free < l.reserve {
+		return refuse("磁盘将满，仅余 %d MiB；请管理员腾出空间，达到 %d MiB 后自动恢复写入", "the disk is nearly full, with %d MiB left; have the operator free some, and writing goes on by itself from %d MiB", free>>20, l.reserve>>20)
 	}
 	return nil
+}
+
+// unsettled is a refusal that came when the events had been sent.
+func unsettled(refusal error) error {
+	return fmt.Errorf("%w, and whether it was written is not known: %s", eventstore.ErrUnavailable, strings.TrimPrefix(refusal.Error(), eventstore.ErrUnavailable.Error()+": "))
 }
 
 // publish sends the events once and returns the sequence of the last of them.
@@ -178,8 +197,8 @@ func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstor
 	if err != nil {
 		return eventstore.Version{}, err
 	}
-	if err := l.refusal(); err != nil { // what was just read may not be on disk
-		return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, err)
+	if err := l.Refusal(); err != nil { // what was just read may not be on disk
+		return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, unsettled(err))
 	}
 	same := func(p eventstore.Pending, r eventstore.Recorded) bool { return p.ID == r.ID }
 	if n := len(events); len(there) >= n && slices.EqualFunc(events, there[:n], same) {

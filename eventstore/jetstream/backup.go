@@ -250,7 +250,7 @@ func (l *Log) Restore(ctx context.Context, v audit.Verified, newLog bool, progre
 	if l.relayed {
 		return doing(errors.New("a relay fills this ledger; restore into the store it relays from"))
 	}
-	if err := l.refusal(); err != nil {
+	if err := l.Refusal(); err != nil {
 		return doing(err)
 	}
 	head, err := l.Head(ctx)

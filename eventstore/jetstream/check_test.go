@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -255,6 +257,15 @@ func TestATornWriteIsSeenForWhatItIs(t *testing.T) {
 			}
 			if err := errors.Join(errs...); err != nil {
 				t.Fatal(err)
+			}
+			var said bytes.Buffer
+			l, err := Open(t.Context(), Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			closeLog(t, l)
+			if got := said.String(); !strings.Contains(got, "ended in the middle of a write") || !strings.Contains(got, fmt.Sprintf("events=%d ", tear.left)) {
+				t.Errorf("%s: at start-up it says %s", tear.what, got)
 			}
 			if acknowledged && tear.left < 30 {
 				l = readOnly(t, dir, "ends at position 29, but held 30 events")

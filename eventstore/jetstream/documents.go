@@ -252,7 +252,7 @@ func (d *Documents) chunk(ctx context.Context, stream natsjs.Stream, subject str
 // fails otherwise, nothing is listed.
 func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media string, r io.Reader) (before bool, err error) {
 	doing := "put " + digest.String()
-	if err := d.log.refusal(); err != nil {
+	if err := d.log.Refusal(); err != nil {
 		return false, fmt.Errorf("jetstream: %s: %w", doing, err)
 	}
 	stream, old, err := d.find(ctx, digest, true)

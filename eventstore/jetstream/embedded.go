@@ -91,8 +91,11 @@ func (e *embedded) connect(name string) (*nats.Conn, error) {
 		nats.ReconnectBufSize(-1)) // an event is not to be sent behind the back of an Append that gave up
 }
 
-func (e *embedded) streamDir(stream string) string {
-	return filepath.Join(e.dir, server.JetStreamStoreDir, "$G", "streams", stream)
+func (e *embedded) streamDir(stream string) string { return streamFolder(e.dir, stream) }
+
+// streamFolder is where the embedded server keeps a stream.
+func streamFolder(dir, stream string) string {
+	return filepath.Join(dir, server.JetStreamStoreDir, "$G", "streams", stream)
 }
 
 // checkEmpty refuses when the stream's folder holds messages that the server did

@@ -9,10 +9,13 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,9 +36,14 @@ var (
 	_ eventstore.Ledger = (*Log)(nil)
 )
 
+// DefaultReserve is how many bytes of the disk stay free: enough for all that is
+// under way to be written, and for the read model and the Merkle tree to follow.
+const DefaultReserve = 64 << 20
+
 // Config says where the log is kept. Dir must be set, unless NATS is.
 type Config struct {
 	Dir      string        // the data folder; it is made if it is missing
+	Reserve  int64         // how many bytes of the disk embedded events leave free; 0: DefaultReserve, less than 0: none
 	MaxBytes int64         // how large the events may grow; 0: three quarters of the disk's free space
 	Patience time.Duration // how long Append tries before it gives up; 0: 15 seconds
 	Logger   *slog.Logger  // what the server and the log have to say; nil: nothing
@@ -58,6 +66,7 @@ type Log struct {
 	relayed   bool
 	logger    *slog.Logger
 	dir       string       // "": none
+	reserve   uint64       // bytes
 	lock      *flock.Flock // nil without a folder
 	server    *embedded    // nil where an outside server is used
 	conns     [2]*nats.Conn
@@ -105,6 +114,7 @@ func newLog(cfg Config) *Log {
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
+	l.reserve = uint64(max(0, cmp.Or(cfg.Reserve, DefaultReserve)))
 	l.documents = newDocuments(l, cfg.Dir)
 	l.closing, l.close = context.WithCancelCause(context.Background())
 	return l
@@ -128,13 +138,34 @@ func (l *Log) open(ctx context.Context, cfg Config) (err error) {
 		}
 		return l.beginPatiently(ctx)
 	}
+	before := blockBytes(cfg.Dir)
 	if l.server, err = startEmbedded(ctx, cfg); err != nil {
 		return err
 	}
 	if err := l.connect(l.server.connect); err != nil {
 		return err
 	}
-	return l.persist(ctx, l.begin)
+	if err := l.persist(ctx, l.begin); err != nil {
+		return err
+	}
+	// The engine does not say what it leaves behind when it opens its files.
+	if torn := before - blockBytes(cfg.Dir); torn > 0 {
+		l.logger.Warn("the store ended in the middle of a write, as after a crash; that was dropped, and nobody had been told of it unless problems are named", "bytes", torn)
+	}
+	info := l.stream.CachedInfo()
+	l.logger.Info("ledger opened", "events", info.State.Msgs, "position", info.State.LastSeq, "problems", len(l.problems))
+	return nil
+}
+
+// blockBytes is how many bytes the ledger's messages take up in a data folder.
+func blockBytes(dir string) (bytes int64) {
+	blocks, _ := filepath.Glob(filepath.Join(streamFolder(dir, streamName), "msgs", "*.blk")) // the pattern is well formed
+	for _, block := range blocks {
+		if info, err := os.Stat(block); err == nil {
+			bytes += info.Size()
+		}
+	}
+	return bytes
 }
 
 // connect does not care whose server answers.

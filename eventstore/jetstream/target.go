@@ -112,7 +112,7 @@ func (t *Target) Last(ctx context.Context) (Mark, error) {
 // or this one did without hearing of it. After ErrUnavailable either may be so.
 // Last tells.
 func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Recorded) (Mark, error) {
-	if err := t.log.refusal(); err != nil {
+	if err := t.log.Refusal(); err != nil {
 		return mark, fmt.Errorf("jetstream: publish to %s: %w", t.stream, err)
 	}
 	var beside nats.Header
