@@ -40,7 +40,31 @@ type Terms struct {
 	Modes             []Mode   `json:"modes,omitempty" maxItems:"10" enum:"platform,overseas-team" doc:"Ways to apply, where there are several"`
 	ExcludesBases     bool     `json:"excludes_bases,omitzero" doc:"A platform that already holds a 国家国际科技合作基地 does not count (C19), as since 2022"`
 	ByCall            bool     `json:"by_call,omitzero" doc:"Applications are taken inside the window of a call only; absent: at any time (C30)"`
+	OpinionsTo        Opinions `json:"opinions_to,omitempty" enum:"host,parties,public" doc:"Who may read experts' opinions once a decision is made, beside the ministry, its agency, officers and auditors: the lab's host, its host and parties, or everybody; absent: nobody. Who the experts are is not shown to any of them"`
 	LegalBasis        []string `json:"legal_basis,omitempty" maxItems:"20" doc:"Documents it rests on"`
+}
+
+// Opinions says to whom experts' opinions are open after a decision.
+type Opinions string
+
+// To whom they can be open; to nobody else where nothing is said.
+const (
+	OpinionsToHost    Opinions = "host"
+	OpinionsToParties Opinions = "parties" // and the host
+	OpinionsToAll     Opinions = "public"
+)
+
+// Readers are those besides whoever conducts reviews.
+func (o Opinions) Readers() Readers {
+	switch o {
+	case OpinionsToHost:
+		return Owner
+	case OpinionsToParties:
+		return Owner | Parties
+	case OpinionsToAll:
+		return Everybody
+	}
+	return 0
 }
 
 // Mode is a way to apply that a policy knows.

@@ -94,9 +94,9 @@ func (l *Lab) accepting() *Acceptance {
 	return l.acceptance()
 }
 
-func (l *Lab) acceptanceDecided(o Outcome, on domain.Date) {
+func (l *Lab) acceptanceDecided(o Outcome, t Transition) {
 	a := l.accepting()
-	a.Outcome, a.Decided = o, on
+	a.Outcome, a.Decided, a.OpinionsTo = o, t.On, t.OpinionsTo
 }
 
 // SetStageGoal says what construction is to reach by a day (C71).
@@ -341,7 +341,7 @@ func (e RectificationRequired) Sentence() domain.Text {
 func (e RectificationRequired) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
 	l.RectifyBy = e.By
-	l.acceptanceDecided(ToRectify, e.On)
+	l.acceptanceDecided(ToRectify, e.Transition)
 }
 
 // DecideNotPassed records that a lab did not pass acceptance (C29).
@@ -373,7 +373,7 @@ func (e AcceptanceNotPassed) Sentence() domain.Text {
 func (e AcceptanceNotPassed) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
 	l.MayReapply = e.MayReapply
-	l.acceptanceDecided(NotPassed, e.On)
+	l.acceptanceDecided(NotPassed, e.Transition)
 }
 
 // AssessCell records what peers found in one dimension on one axis (C75).
@@ -414,7 +414,7 @@ func (s AssessCell) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if missing := l.outsideConstruction(s.Facts); len(missing) > 0 {
 		return nil, domain.Unmet([]domain.Finding{Rules["C75"].unmet(missing...)})
 	}
-	return []Event{CellAssessed{Dated{s.On}, l.reviewed().Acceptance, s.Dimension, s.Axis, s.Text, s.Facts}}, nil
+	return []Event{CellAssessed{Dated{s.On}, l.Reviewed().Acceptance, s.Dimension, s.Axis, s.Text, s.Facts}}, nil
 }
 
 // outsideConstruction names the facts that cannot count.
@@ -483,7 +483,7 @@ func (e AcceptancePassed) apply(l *Lab, m domain.Meta) {
 	since := l.StatusSince
 	e.moveOn(l, m, domain.Text{})
 	l.StatusSince = since
-	l.acceptanceDecided(Passed, e.On)
+	l.acceptanceDecided(Passed, e.Transition)
 }
 
 // OpenLab records the formal opening (C76).

@@ -104,6 +104,7 @@ type Amendment struct {
 	Documents  []Document    `json:"documents,omitempty"`
 	Signatures []Signature   `json:"signatures,omitempty"`
 	InForce    domain.Date   `json:"in_force,omitzero"` // once every party has signed
+	Evidence   []uuid.UUID   `json:"events,omitempty"`  // the signatures, until it binds
 }
 
 // StatusOn is where the agreement stands on a day.
@@ -511,7 +512,7 @@ func (e AmendmentProposed) Sentence() domain.Text {
 func (e AmendmentProposed) apply(l *Lab, _ domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
 		m := e.Amendment
-		m.Accede, m.Signatures = slices.Clone(m.Accede), slices.Clone(m.Signatures) // the state changes them, the event must not
+		m.Accede, m.Signatures, m.Evidence = slices.Clone(m.Accede), slices.Clone(m.Signatures), nil // the state changes them, the event must not
 		a.Amendments = append(a.Amendments, m)
 	}
 }
@@ -545,8 +546,7 @@ func (e AmendmentSigned) apply(l *Lab, m domain.Meta) {
 			am.Accede[i].Entity = e.Party
 		}
 	}
-	am.Signatures = append(am.Signatures, e.Signature)
-	a.Evidence = append(a.Evidence, m.ID)
+	am.Signatures, am.Evidence = append(am.Signatures, e.Signature), append(am.Evidence, m.ID)
 	a.bind(am, domain.Date{})
 }
 
@@ -560,6 +560,7 @@ func (a *Agreement) bind(m *Amendment, earliest domain.Date) {
 	if m.InForce.IsZero() {
 		return
 	}
+	a.Evidence, m.Evidence = append(a.Evidence, m.Evidence...), nil // its standing rests on them from now on
 	if term := m.Term; term != (domain.Period{}) {
 		if term.From.IsZero() {
 			term.From = a.Term.From

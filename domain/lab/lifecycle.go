@@ -128,6 +128,10 @@ type Transition struct {
 	From Status      `json:"from"`
 	To   Status      `json:"to"`
 	On   domain.Date `json:"on"`
+
+	// OpinionsTo is, of a decision on a review, who may read the opinions of its
+	// experts from then on, as the policy said under which it was taken.
+	OpinionsTo domain.Opinions `json:"opinions_to,omitempty"`
 }
 
 // ActedOn is the day of the transition.
@@ -155,11 +159,19 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 	if err := c.Err(); err != nil {
 		return Transition{}, err
 	}
-	if err := domain.Unmet(JudgeUnder(Under{x.Programme.PolicyOn(on), x.Actor}, l, on, s.Rules...)); err != nil {
+	policy := x.Programme.PolicyOn(on)
+	if err := domain.Unmet(JudgeUnder(Under{policy, x.Actor}, l, on, s.Rules...)); err != nil {
 		return Transition{}, err
 	}
-	return Transition{l.Status, s.To, on}, nil
+	t := Transition{From: l.Status, To: s.To, On: on}
+	if slices.Contains(decisions, command) {
+		t.OpinionsTo = policy.OpinionsTo
+	}
+	return t, nil
 }
+
+// decisions are the steps that decide a review.
+var decisions = []string{"pass-over", "decline-establishment", "approve-establishment", "pass-acceptance", "require-rectification", "decide-not-passed"}
 
 // next lists what a status can become.
 func next(from Status) domain.Text {
@@ -428,7 +440,7 @@ func (e EstablishmentDeclined) Sentence() domain.Text {
 
 func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
-	l.decide(Declined, e.On)
+	l.decide(Declined, e.Transition)
 }
 
 // ResumeIncubation takes a declined lab back into incubation.
@@ -491,7 +503,7 @@ func (e EstablishmentApproved) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
 	l.Construction = domain.PartialPeriod{From: e.Construction.From.Partial(), To: e.Construction.To.Partial()}
 	l.EarlyAllowed = e.EarlyAllowed
-	l.decide(Established, e.On)
+	l.decide(Established, e.Transition)
 }
 
 // ExtendConstruction moves the end of the construction period.

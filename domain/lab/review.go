@@ -157,8 +157,9 @@ type Returned struct {
 
 // Panel is the experts of a review and what they say.
 type Panel struct {
-	Experts  []Expert  `json:"experts,omitempty"`
-	Opinions []Opinion `json:"opinions,omitempty"`
+	Experts    []Expert        `json:"experts,omitempty"`
+	Opinions   []Opinion       `json:"opinions,omitempty"`
+	OpinionsTo domain.Opinions `json:"opinions_to,omitempty"` // who else may read them, once it is decided
 }
 
 // Expert is invited to a review. Whom an expert works for, first of the
@@ -264,9 +265,9 @@ func (l *Lab) opened() *Application {
 }
 
 // decide closes the open application.
-func (l *Lab) decide(o Outcome, on domain.Date) {
+func (l *Lab) decide(o Outcome, t Transition) {
 	a := l.opened()
-	a.Outcome, a.Decided = o, on
+	a.Outcome, a.Decided, a.OpinionsTo = o, t.On, t.OpinionsTo
 }
 
 // recommendation is the one that stands, or nil.
@@ -318,8 +319,8 @@ type Of struct {
 	Acceptance  int `json:"acceptance,omitzero"`
 }
 
-// reviewed is the review that the lab is in, going by its status.
-func (l *Lab) reviewed() Of {
+// Reviewed is the review that the lab is in, going by its status.
+func (l *Lab) Reviewed() Of {
 	if l.Status == StatusAcceptance || l.Status == StatusPeerEval {
 		return Of{Acceptance: max(1, len(l.Reviews.Acceptances))}
 	}
@@ -347,7 +348,7 @@ func (l *Lab) panel(of Of) *Panel {
 
 // seated is the panel of the review the lab is in, without beginning one.
 func (l *Lab) seated() Panel {
-	if of := l.reviewed(); of.Acceptance > 0 {
+	if of := l.Reviewed(); of.Acceptance > 0 {
 		if a := l.acceptance(); a != nil {
 			return a.Panel
 		}
@@ -728,7 +729,7 @@ func (e NotShortlisted) Sentence() domain.Text {
 
 func (e NotShortlisted) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
-	l.decide(NotOnShortlist, e.On)
+	l.decide(NotOnShortlist, e.Transition)
 }
 
 // InviteExpert names an expert for the review the lab is in (C32, C74).
@@ -767,7 +768,7 @@ func (i InviteExpert) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	for _, a := range l.Reviews.Acceptances {
 		n += len(a.Experts)
 	}
-	e := ExpertInvited{Dated{i.On}, l.reviewed(), fmt.Sprintf("Z%d", n), i.Person, affiliations, i.Declaration}
+	e := ExpertInvited{Dated{i.On}, l.Reviewed(), fmt.Sprintf("Z%d", n), i.Person, affiliations, i.Declaration}
 	if missing := l.conflict(Expert{ID: e.Expert, Person: e.Person, Affiliations: affiliations}); !missing.IsZero() {
 		return nil, domain.Unmet([]domain.Finding{Rules["1.6"].unmet(missing)})
 	}
@@ -892,7 +893,7 @@ func (o RecordOpinion) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if missing := l.conflict(expert); !missing.IsZero() {
 		findings = append(findings, Rules["1.6"].unmet(missing))
 	}
-	return one(OpinionRecorded{Dated{o.On}, l.reviewed(), o.Expert, o.Findings, o.Supports, o.Document}, domain.Unmet(findings))
+	return one(OpinionRecorded{Dated{o.On}, l.Reviewed(), o.Expert, o.Findings, o.Supports, o.Document}, domain.Unmet(findings))
 }
 
 // OpinionRecorded records what an expert finds.

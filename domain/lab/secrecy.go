@@ -4,14 +4,437 @@ import (
 	"slices"
 
 	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
 )
+
+// What is confidential about a lab follows from the procedure of the programme:
+// what is negotiated is its parties' until it binds, what is reviewed is not
+// public before it is decided, and who the experts are is never. All of it is
+// said here, for events and for the state they fold to alike.
+
+// Confidence is how confidential what an event says is.
+type Confidence string
+
+// The classes of events.
+const (
+	Public     Confidence = "public"
+	Negotiated Confidence = "draft"      // of an agreement or amendment: public once it was in force
+	Submitted  Confidence = "submission" // what the host hands in: public once the review is decided
+	Found      Confidence = "finding"    // what a review finds: public once it is decided
+	Advised    Confidence = "opinion"    // what an expert finds: once it is decided, open as the policy says
+	Seated     Confidence = "expert"     // who the experts are
+)
+
+// Classes lists them, from the least confidential to the most.
+var Classes = []Confidence{Public, Negotiated, Submitted, Found, Advised, Seated}
+
+var classWords = map[Confidence][2]domain.Text{
+	Public:     {domain.T("公开", "public"), domain.T("所有可读者", "everybody who may read")},
+	Negotiated: {domain.T("协议草案和未经各方签署的修正案", "drafts of agreements, and amendments not signed by all"), domain.T("生效前：教育部、评审机构、主管部门、项目官员、审计员，以及该实验室的依托单位、负责人和协议各方；曾经生效者公开", "before it is in force: ministry, agency, authority, officer, auditor, and the lab's host, director and parties; public once it was in force")},
+	Submitted:  {domain.T("申请材料", "what is handed in for a review"), domain.T("决定前：教育部、评审机构、主管部门、项目官员、审计员和依托单位；决定后公开", "before the decision: ministry, agency, authority, officer, auditor and the host; public after it")},
+	Found:      {domain.T("评审所见", "what a review finds"), domain.T("决定前：教育部、评审机构、项目官员、审计员；决定后公开", "before the decision: ministry, agency, officer, auditor; public after it")},
+	Advised:    {domain.T("专家意见", "experts' opinions"), domain.T("教育部、评审机构、项目官员、审计员；决定后另按当时施行的政策（opinions_to）", "ministry, agency, officer, auditor; after the decision also those whom the policy it was taken under names (opinions_to)")},
+	Seated:     {domain.T("专家身份", "who the experts are"), domain.T("教育部、评审机构、项目官员、审计员", "ministry, agency, officer, auditor")},
+}
+
+// Text says the class in both languages.
+func (c Confidence) Text() domain.Text { return classWords[c][0] }
+
+// ReadBy says in both languages who reads what is of the class.
+func (c Confidence) ReadBy() domain.Text { return classWords[c][1] }
+
+// readers are those who may read what is of the class while it is confidential.
+func (c Confidence) readers() domain.Readers {
+	switch c {
+	case Public:
+		return domain.Everybody
+	case Negotiated:
+		return domain.Reviewers | domain.Authorities | domain.Owner | domain.Parties
+	case Submitted:
+		return domain.Reviewers | domain.Authorities | domain.Owner
+	}
+	return domain.Reviewers
+}
+
+// Drafts are those who may read what is negotiated.
+const Drafts = domain.Reviewers | domain.Authorities | domain.Owner | domain.Parties
+
+// about is what an event's class hangs on: an agreement, perhaps one of its
+// amendments, an item, a commitment, or a review.
+type about struct {
+	class      Confidence
+	documents  Confidence // of what it names as evidence, where that is more confidential
+	agreement  string
+	amendment  int
+	item       string
+	commitment string
+	review     Of
+}
+
+// aboutOf says what an event is about; false where the event is of a type that
+// nobody has thought of, which then is for those who conduct reviews.
+func aboutOf(e domain.Event) (about, bool) {
+	switch e := e.(type) {
+	case AgreementDrafted:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+	case AgreementClassified:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+	case AgreementSigned:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+	case AmendmentProposed:
+		return about{class: Negotiated, agreement: e.Agreement, amendment: e.Amendment.No}, true
+	case AmendmentSigned:
+		return about{class: Negotiated, agreement: e.Agreement, amendment: e.Amendment}, true
+	case AgreementRenewed:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+	case AgreementTerminated:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+	case AgreementSuperseded:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+	case PartyWithdrew:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+	case PartySucceeded:
+		return about{class: Negotiated, agreement: e.Agreement}, true
+
+	case RightAdded:
+		return about{class: Negotiated, item: e.Item}, true
+	case RightAmended:
+		return about{class: Negotiated, item: e.Item}, true
+	case RightDischarged:
+		return about{class: Negotiated, item: e.Item}, true
+	case RightWaived:
+		return about{class: Negotiated, item: e.Item}, true
+	case RightBreached:
+		return about{class: Negotiated, item: e.Item}, true
+	case BreachCured:
+		return about{class: Negotiated, item: e.Item}, true
+
+	case CommitmentPledged:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+	case CommitmentFirmed:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+	case CommitmentAmended:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+	case InstalmentsScheduled:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+	case ContributionReceived:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+	case ContributionReturned:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+	case CommitmentFulfilled:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+	case CommitmentCancelled:
+		return about{class: Negotiated, commitment: e.Commitment}, true
+
+	case SelfAssessmentCompleted:
+		return about{class: Submitted, review: Of{Application: e.Application}}, true
+	case PackageFrozen:
+		return about{class: Submitted, review: Of{Application: e.Application}}, true
+	case RecommendationIssued:
+		return about{class: Submitted, review: Of{Application: e.Application}}, true
+	case RecommendationWithdrawn:
+		return about{class: Submitted, review: Of{Application: e.Application}}, true
+	case SiteArgumentationHeld: // its minutes say who argued
+		return about{class: Found, documents: Seated, review: Of{Application: e.Application}}, true
+	case DimensionAssessed:
+		return about{class: Found, review: Of{Application: e.Application}}, true
+	case CellAssessed:
+		return about{class: Found, review: Of{Acceptance: e.Acceptance}}, true
+	case OpinionRecorded: // signed by the expert
+		return about{class: Advised, documents: Seated, review: e.Of}, true
+	case ExpertInvited:
+		return about{class: Seated, review: e.Of}, true
+
+	// That a lab goes from one status to another is public; what was handed in
+	// with it is not.
+	case ApplicationSubmitted:
+		return about{class: Public, documents: Submitted, review: Of{Application: e.Application}}, true
+	case ApplicationResubmitted:
+		return about{class: Public, documents: Submitted, review: Of{Application: e.Application}}, true
+	case AcceptanceApplied:
+		return about{class: Public, documents: Submitted, review: Of{Acceptance: e.Acceptance}}, true
+
+	case NotShortlisted, AcceptancePassed, LabOpened, IncubationStarted, FormalCheckPassed, ApplicationReturned, Shortlisted,
+		EstablishmentDeclined, IncubationResumed, EstablishmentApproved, ConstructionExtended, PeerEvaluationCommissioned, Recognised,
+		RectificationRequired, AcceptanceNotPassed, Suspended, Resumed, Revoked, Withdrawn, Closed, HistoryRecorded,
+		AffiliationRecorded, StageGoalSet, StageAssessmentHeld, CertificateIssued, EvaluationRecorded,
+		Proposed, Renamed, DisciplineSet, PlatformLinked, PlatformUnlinked, PartnerNamed, FactAsserted, IndependenceAttested,
+		PlanAdopted, TaskAssigned, ManagementBodyEstablished, BodyConstituted, MeetingMinuted, MemberAppointed, MemberMoved,
+		MemberEnded, InstrumentAdopted, InstrumentRepealed, ReformDeclared, ReformReported, DisciplineEvidenced, PartnerAssessed,
+		ForeignUnitDesignated, TrainingProgrammeOpened, JointDegreesAwarded, VisitRecorded, SupervisorsPaired, FundEstablished,
+		FundContributed, FundAwarded, RateRecorded, ObjectiveSet, IndicatorReported, DirectionSet, ProjectLinked,
+		HeadcountReported, OutputRecorded, AnnualReportFiled, SupportPromised, SupportDelivered, MinistrySupportConsidered,
+		MinistrySupportDecided, HostSucceeded:
+		return about{class: Public}, true
+	}
+	return about{class: Seated}, false
+}
+
+// ConfidenceOf is the class of an event, and of the documents it names; false where
+// none is given to its type. A correction has the class of what it restates.
+func ConfidenceOf(e domain.Event) (class, documents Confidence, ok bool) {
+	if c, is := domain.AsCorrection(e); is {
+		return ConfidenceOf(c.With.Event)
+	}
+	a, ok := aboutOf(e)
+	if a.documents == "" {
+		a.documents = a.class
+	}
+	return a.class, a.documents, ok
+}
+
+// Secrecy says what of a lab's record is confidential, as the record stands. It
+// holds for what the lab was before as well.
+type Secrecy struct {
+	bound       map[string]bool   // agreements that were ever in force
+	amended     map[string][]bool // and which of their amendments bind
+	items       map[string]string // the agreement each hangs on
+	commitments map[string]string // likewise; empty: none
+	decided     map[Of]domain.Opinions
+}
+
+// Secrecy is that of the lab as it stands.
+func (l *Lab) Secrecy() Secrecy {
+	s := Secrecy{map[string]bool{}, map[string][]bool{}, map[string]string{}, map[string]string{}, map[Of]domain.Opinions{}}
+	for _, a := range l.Agreements {
+		s.bound[a.ID] = !a.InForceFrom.IsZero()
+		for _, m := range a.Amendments {
+			s.amended[a.ID] = append(s.amended[a.ID], !m.InForce.IsZero())
+		}
+	}
+	for _, it := range l.Rights {
+		s.items[it.ID] = it.Agreement
+	}
+	for _, f := range l.Commitments {
+		s.commitments[f.ID] = f.Agreement
+	}
+	for _, a := range l.Reviews.Applications {
+		if a.Outcome != "" {
+			s.decided[Of{Application: a.No}] = a.OpinionsTo
+		}
+	}
+	for _, a := range l.Reviews.Acceptances {
+		if a.Outcome != "" {
+			s.decided[Of{Acceptance: a.No}] = a.OpinionsTo
+		}
+	}
+	return s
+}
+
+// AgreementReaders are those who may read an agreement.
+func (s Secrecy) AgreementReaders(id string) domain.Readers { return s.agreement(id) }
+
+// ItemReaders are those who may read an item of the matrix.
+func (s Secrecy) ItemReaders(id string) domain.Readers { return s.resting(s.items, id) }
+
+// CommitmentReaders are those who may read a commitment.
+func (s Secrecy) CommitmentReaders(id string) domain.Readers { return s.resting(s.commitments, id) }
+
+func (s Secrecy) agreement(id string) domain.Readers {
+	if s.bound[id] {
+		return domain.Everybody
+	}
+	return Drafts
+}
+
+func (s Secrecy) amendment(id string, no int) domain.Readers {
+	if no < 1 || no > len(s.amended[id]) || !s.amended[id][no-1] {
+		return Drafts
+	}
+	return s.agreement(id)
+}
+
+// resting are the readers of what rests on an agreement, or on none.
+func (s Secrecy) resting(on map[string]string, id string) domain.Readers {
+	if agreement, ok := on[id]; ok && agreement == "" {
+		return domain.Everybody
+	} else if ok {
+		return s.agreement(agreement)
+	}
+	return Drafts
+}
+
+// review are the readers of what is of a class in a review.
+func (s Secrecy) review(c Confidence, of Of) domain.Readers {
+	opinions, decided := s.decided[of]
+	switch {
+	case c == Public || decided && (c == Submitted || c == Found):
+		return domain.Everybody
+	case c == Advised && decided:
+		return c.readers() | opinions.Readers()
+	}
+	return c.readers()
+}
+
+// Of says who may read an event of the lab, and the documents it names.
+func (s Secrecy) Of(e domain.Event) (readers, documents domain.Readers) {
+	a, _ := aboutOf(e)
+	switch {
+	case a.amendment > 0:
+		readers = s.amendment(a.agreement, a.amendment)
+	case a.agreement != "":
+		readers = s.agreement(a.agreement)
+	case a.item != "":
+		readers = s.resting(s.items, a.item)
+	case a.commitment != "":
+		readers = s.resting(s.commitments, a.commitment)
+	default:
+		readers = s.review(a.class, a.review)
+	}
+	documents = readers
+	if a.documents != "" {
+		documents &= s.review(a.documents, a.review)
+	}
+	return readers, documents
+}
+
+// Sight says who may read an event that not everybody may.
+type Sight struct {
+	Revision  uint64
+	Readers   domain.Readers
+	Documents domain.Readers // that it names
+}
+
+// Closed lists the events of the lab's history that not everybody may read, or
+// whose documents not everybody may. An event that was corrected, and what
+// corrects it, are for whoever may read all that was said in its place.
+func (s Secrecy) Closed(history []domain.Happened[Event]) (closed []Sight) {
+	said := make([]Sight, len(history))
+	at := map[uuid.UUID]int{}
+	for i, h := range history {
+		e := domain.Event(h.Event)
+		c, corrects := domain.AsCorrection(e)
+		if corrects {
+			e = c.With.Event
+		}
+		said[i].Readers, said[i].Documents = s.Of(e)
+		if wrong, ok := at[c.Corrects]; corrects && ok {
+			at[h.Meta.ID] = wrong
+			said[wrong].Readers &= said[i].Readers
+			said[wrong].Documents &= said[i].Documents
+		} else {
+			at[h.Meta.ID] = i
+		}
+	}
+	for i, h := range history {
+		c := said[at[h.Meta.ID]]
+		if c.Revision = uint64(i); c.Readers != domain.Everybody || c.Documents != domain.Everybody {
+			closed = append(closed, c)
+		}
+	}
+	return closed
+}
 
 // HasParty reports whether a legal entity is or was a party to one of the lab's
 // agreements, or is to accede to one.
 func (l *Lab) HasParty(id uuid.UUID) bool {
+	return slices.ContainsFunc(l.Agreements, func(a Agreement) bool { return a.names(id) })
+}
+
+func (a *Agreement) names(id uuid.UUID) bool {
 	is := func(p Party) bool { return p.Entity.ID == id }
-	return slices.ContainsFunc(l.Agreements, func(a Agreement) bool {
-		return slices.ContainsFunc(a.Parties, is) ||
-			slices.ContainsFunc(a.Amendments, func(m Amendment) bool { return slices.ContainsFunc(m.Accede, is) })
-	})
+	return slices.ContainsFunc(a.Parties, is) ||
+		slices.ContainsFunc(a.Amendments, func(m Amendment) bool { return slices.ContainsFunc(m.Accede, is) })
+}
+
+// Readers are what an actor is to this lab.
+func (l *Lab) Readers(a domain.Actor) domain.Readers {
+	who := a.Readers()
+	switch {
+	case a.OnBehalfOf == uuid.Nil:
+	case (a.Role == domain.Host || a.Role == domain.Director) && a.OnBehalfOf == l.Host.ID:
+		who |= domain.Owner
+	case a.Role == domain.Partner && l.HasParty(a.OnBehalfOf):
+		who |= domain.Parties
+	}
+	return who
+}
+
+// View is what of the lab, as it is now or was at some time, may be shown to
+// some readers. Nothing of the lab itself is changed.
+func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
+	if domain.Reviewers.Include(who) {
+		return l
+	}
+	v := *l
+	v.Agreements = nil
+	for _, a := range l.Agreements {
+		if s.agreement(a.ID).Include(who) {
+			v.Agreements = append(v.Agreements, s.Agreement(a, who))
+		}
+	}
+	v.Rights = slices.DeleteFunc(slices.Clone(l.Rights), func(it Item) bool { return !s.resting(s.items, it.ID).Include(who) })
+	v.Commitments = slices.DeleteFunc(slices.Clone(l.Commitments), func(f Commitment) bool { return !s.resting(s.commitments, f.ID).Include(who) })
+	v.Reviews.Applications = nil
+	for _, a := range l.Reviews.Applications {
+		of := Of{Application: a.No}
+		if !s.review(Submitted, of).Include(who) {
+			continue
+		}
+		if !s.review(Found, of).Include(who) {
+			a.Site, a.Dimensions = nil, nil
+		}
+		a.Panel = s.panel(a.Panel, of, who)
+		v.Reviews.Applications = append(v.Reviews.Applications, a)
+	}
+	v.Reviews.Acceptances = nil
+	for _, a := range l.Reviews.Acceptances {
+		of := Of{Acceptance: a.No}
+		if !s.review(Submitted, of).Include(who) {
+			continue
+		}
+		if !s.review(Found, of).Include(who) {
+			a.Cells = nil
+		}
+		a.Panel = s.panel(a.Panel, of, who)
+		v.Reviews.Acceptances = append(v.Reviews.Acceptances, a)
+	}
+	return &v
+}
+
+// Agreement is what of an agreement may be shown: its amendments, as they bind.
+func (s Secrecy) Agreement(a Agreement, who domain.Readers) Agreement {
+	a.Amendments = slices.DeleteFunc(slices.Clone(a.Amendments), func(m Amendment) bool { return !s.amendment(a.ID, m.No).Include(who) })
+	return a
+}
+
+func (s Secrecy) panel(p Panel, of Of, who domain.Readers) Panel {
+	if !s.review(Advised, of).Include(who) {
+		p.Opinions = nil
+	}
+	if !s.review(Seated, of).Include(who) {
+		p.Experts = nil
+	}
+	return p
+}
+
+// judgedFrom lists the rules that judge what was handed in for a review, and
+// those that judge what came of it.
+var judgedFrom = map[string]Confidence{
+	"C63": Submitted, "C64": Submitted, "C65": Submitted, "C66": Submitted,
+	"C28": Advised, "C32": Seated, "C68": Found, "C69": Found, "C74": Seated, "C75": Found,
+}
+
+// Findings withholds from some readers what rules found in a review that is
+// not open to them, and who and what it rests on where experts do; judged says
+// whether all findings say whether they are met.
+func (s Secrecy) Findings(findings []domain.Finding, of Of, who domain.Readers) (shown []domain.Finding, judged bool) {
+	shown, judged = slices.Clone(findings), true
+	if domain.Reviewers.Include(who) {
+		return shown, judged
+	}
+	_, decided := s.decided[of]
+	for i, f := range shown {
+		switch c, ok := judgedFrom[f.Rule]; {
+		case !ok || s.review(c, of).Include(who):
+		case decided:
+			shown[i].Missing, shown[i].Proof = nil, nil
+		default:
+			judged = false
+			shown[i].Met, shown[i].Proof, shown[i].Earliest = false, nil, domain.Date{}
+			shown[i].Missing = []domain.Text{domain.T("是否符合取决于尚未公开的评审情况，暂不显示", "whether it is met hangs on a review that is not open to you, and is not shown")}
+		}
+	}
+	return shown, judged
 }

@@ -194,6 +194,7 @@ func (a AdoptPolicy) Decide(p *Programme, _ domain.Context) ([]Event, error) {
 	c.Require(a.Rules == "2014", "rules", "本版本登记簿只有 2014 版规则", "this version of the register has the rules of 2014 only")
 	c.Require(a.IncubationYears >= 0 && a.IncubationYears <= 20, "incubation_years", "应为 0 至 20", "give 0 to 20 years")
 	c.Require(a.ConstructionYears >= 1 && a.ConstructionYears <= 20, "construction_years", "应为 1 至 20", "give 1 to 20 years")
+	c.Require(a.OpinionsTo == "" || a.OpinionsTo.Readers() != 0, "opinions_to", "应为 host、parties 或 public", "give host, parties or public")
 	c.Require(a.EvaluationYears >= 0 && a.EvaluationYears <= 20, "evaluation_years", "应为 0 至 20", "give 0 to 20 years")
 	for _, m := range a.Modes {
 		c.Require(!m.Text().IsZero(), "modes", "申报方式应为 platform 或 overseas-team", "a mode must be platform or overseas-team")
