@@ -26,7 +26,8 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// logServer serves a ledger of that many events, each of which says nothing.
+// logServer serves a ledger of that many events, each of which says nothing but
+// that it is public.
 func logServer(t *testing.T, events int) (url string, log *audit.Log) {
 	t.Helper()
 	dir := t.TempDir()
@@ -37,7 +38,7 @@ func logServer(t *testing.T, events int) (url string, log *audit.Log) {
 	for left := events; left > 0; left -= 1000 {
 		var some []eventstore.Pending
 		for i := range min(left, 1000) {
-			some = append(some, eventstore.Pending{ID: uuid.New(), Type: "t", Body: fmt.Appendf(nil, `{"n":%d}`, left-i)})
+			some = append(some, eventstore.Pending{ID: uuid.New(), Type: "t", Body: fmt.Appendf(nil, `{"n":%d,"source":"/entities/00000000-0000-0000-0000-000000000000","type":"entity.registered.v1"}`, left-i)})
 		}
 		if _, err := ledger.Append(t.Context(), storetest.NewStream(), eventstore.Version{}, some); err != nil {
 			t.Fatal(err)

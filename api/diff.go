@@ -54,7 +54,11 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView],
 	if err != nil {
 		return nil, err
 	}
-	after, err := json.Marshal(l, json.Deterministic(true))
+	seen, err := s.sightOf(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
+	after, err := json.Marshal(seen.view(l), json.Deterministic(true))
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +68,7 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView],
 	case err != nil:
 		return nil, err
 	default:
-		if before, err = json.Marshal(then, json.Deterministic(true)); err != nil {
+		if before, err = json.Marshal(seen.view(then), json.Deterministic(true)); err != nil {
 			return nil, err
 		}
 	}
@@ -73,7 +77,7 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView],
 		return nil, err
 	}
 	view := &diffView{ID: l.ID, Name: l.Name(), From: from.asked(), To: to.asked(), Changes: changes}
-	q := projections.TrailQuery{Stream: eventstore.Stream{Kind: "lab", ID: in.Lab}, After: from.at.Position, UpTo: to.at.Position}
+	q := projections.TrailQuery{For: readerOf(ctx), Stream: eventstore.Stream{Kind: "lab", ID: in.Lab}, After: from.at.Position, UpTo: to.at.Position}
 	names := s.entityNames(ctx)
 	for q.Limit = 500; ; {
 		page, err := s.model.Trail(ctx, q)

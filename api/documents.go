@@ -279,6 +279,13 @@ func (s *Server) getDocument(ctx context.Context, in *documentInput) (*documentF
 	if err != nil {
 		return nil, badParameter("path.digest", "请填写 sha256: 加 64 位小写十六进制数字", "give sha256: and 64 hex digits in lower case")
 	}
+	may, err := s.model.MayRead(ctx, readerOf(ctx), digest)
+	if err == nil && !may {
+		err = eventstore.ErrDocumentMissing
+	}
+	if err != nil {
+		return nil, err
+	}
 	about, err := s.cfg.Documents.Stat(ctx, digest)
 	if err != nil {
 		return nil, err
@@ -320,7 +327,7 @@ func (s *Server) listReferences(ctx context.Context, in *referencesInput) (*refe
 	}
 	const atOnce = 200
 	for {
-		found, err := s.model.References(ctx, from, atOnce)
+		found, err := s.model.References(ctx, readerOf(ctx), from, atOnce)
 		if err != nil {
 			return nil, err
 		}

@@ -125,6 +125,7 @@ func exports[In trailInput](s *Server, op huma.Operation) {
 			if err != nil {
 				return nil, err
 			}
+			q.For = readerOf(ctx)
 			at := s.model.Position()
 			name := fmt.Sprintf("%s-%d.%s", strings.TrimPrefix(id, "list-"), at, f.ext)
 			if q.Stream.ID != uuid.Nil {

@@ -284,7 +284,7 @@ func (s *Server) listAgreements(ctx context.Context, in *agreementsQuery) (*list
 		return nil, err
 	}
 	p, err := s.model.Agreements(ctx, projections.AgreementsQuery{
-		Paging: in.model(), At: w.at, Lab: in.Lab, Party: in.Party, Class: lab.Class(in.Class),
+		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Party: in.Party, Class: lab.Class(in.Class),
 		Status: words[lab.AgreementStatus](in.Status), Today: w.on, EndsBy: in.EndsBy,
 	})
 	return listed(ctx, p, err, func(r projections.AgreementRow) agreementOfLab {
@@ -298,7 +298,7 @@ func (s *Server) listRights(ctx context.Context, in *rightsQuery) (*list[rightOf
 		return nil, err
 	}
 	p, err := s.model.Rights(ctx, projections.RightsQuery{
-		Paging: in.model(), At: w.at, Lab: in.Lab, Agreement: in.Agreement, Party: in.Party, Counterparty: in.Counterparty,
+		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Agreement: in.Agreement, Party: in.Party, Counterparty: in.Counterparty,
 		Kind: lab.ItemKind(in.Kind), State: words[lab.ItemState](in.State), OverdueOn: in.OverdueOn,
 	})
 	day := in.day(w)
@@ -313,7 +313,7 @@ func (s *Server) listCommitments(ctx context.Context, in *commitmentsQuery) (*li
 		return nil, err
 	}
 	p, err := s.model.Commitments(ctx, projections.CommitmentsQuery{
-		Paging: in.model(), At: w.at, Lab: in.Lab, Party: in.Party, Kind: in.Kind, Currency: in.Currency, Source: lab.FundingSource(in.Source),
+		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Party: in.Party, Kind: in.Kind, Currency: in.Currency, Source: lab.FundingSource(in.Source),
 		Status: words[lab.CommitmentStatus](in.Status), Today: w.on, LateOn: in.LateOn,
 	})
 	return listed(ctx, p, err, func(r projections.CommitmentRow) commitmentOfLab {

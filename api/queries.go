@@ -251,7 +251,7 @@ func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], er
 	}
 	sort, desc := strings.CutPrefix(in.Sort, "-")
 	p, err := s.model.Labs(ctx, projections.LabsQuery{
-		Paging: in.model(), At: w.at, Text: in.Q, Status: words[lab.Status](in.Status), Today: w.on, Host: in.Host, Party: in.Party,
+		Paging: in.model(), For: readerOf(ctx), At: w.at, Text: in.Q, Status: words[lab.Status](in.Status), Today: w.on, Host: in.Host, Party: in.Party,
 		Level: lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.LabRow) labRow {
@@ -268,10 +268,14 @@ func (s *Server) getLab(ctx context.Context, in *LabInput) (*single[labView], er
 	return oneAt(in.Conditional, w, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), w.on, status, status.Text(), events - 1, updated, l, w.asked()}), nil
 }
 
-// labWhen reads a lab as it was at the moment asked for.
+// labWhen reads a lab as it was at the moment asked for, as far as the caller may
+// see it.
 func (s *Server) labWhen(ctx context.Context, id uuid.UUID, asked When) (l *lab.Lab, events uint64, updated time.Time, w moment, err error) {
 	if w, err = s.when(ctx, asked); err == nil {
 		l, events, updated, err = s.model.LabAt(ctx, id, w.at)
+	}
+	if err == nil {
+		l, err = s.shown(ctx, l, w.at)
 	}
 	return l, events, updated, w, err
 }

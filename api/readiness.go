@@ -116,9 +116,17 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	if err != nil {
 		return nil, err
 	}
+	seen, err := s.sightOf(ctx, in.Lab)
+	if err != nil {
+		return nil, err
+	}
 	claims, _ := claimsOf(ctx) // who asks may be who recorded the submission
+	steps := l.Readiness(judged, claims.actor(), w.on)
+	for i := range steps {
+		seen.withhold(l, &steps[i])
+	}
 	return oneAt(Conditional{}, w, events, false, &readinessView{
-		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), l.Readiness(judged, claims.actor(), w.on), events - 1, w.asked(),
+		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), steps, events - 1, w.asked(),
 		lab.JudgeUnder(lab.Under{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
 	}), nil
 }
@@ -164,7 +172,7 @@ func (s *Server) listWatches(ctx context.Context, in *WatchesInput) (rows []watc
 		return nil, err
 	}
 	policies := map[string]domain.Policy{}
-	err = s.model.EachLabAt(ctx, w.at, func(l *lab.Lab) error {
+	err = s.eachLab(ctx, w.at, func(l *lab.Lab) error {
 		if _, ok := policies[l.Programme]; !ok {
 			judged, err := s.programmeWhen(ctx, l.Programme, w)
 			if err != nil {
@@ -216,8 +224,9 @@ func (s *Server) labImpact(ctx context.Context, in *impactInput) (*single[impact
 			return nil, badParameter("query."+name, "没有这个修订号；请对照实验室的历史", "the lab has no such revision; see its history")
 		}
 	}
-	before, ok := at(in.Lab, history, in.From).VersionOf(in.Agreement)
-	after, also := at(in.Lab, history, in.To).VersionOf(in.Agreement)
+	seen := sightFrom(ctx, at(in.Lab, history, uint64(len(history))))
+	before, ok := seen.view(at(in.Lab, history, in.From)).VersionOf(in.Agreement)
+	after, also := seen.view(at(in.Lab, history, in.To)).VersionOf(in.Agreement)
 	if !also || !ok {
 		return nil, domain.Reject(domain.NotFound, "在这两个修订号中，实验室不都有协议 %s", "the lab does not have agreement %s at both of these revisions", in.Agreement)
 	}
@@ -230,7 +239,8 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[de
 		return nil, err
 	}
 	i := slices.IndexFunc(history, func(h domain.Happened[lab.Event]) bool { return h.Meta.ID == in.Event })
-	if i < 0 {
+	seen := sightFrom(ctx, at(in.Lab, history, uint64(len(history))))
+	if i < 0 || !seen.event(history, i) {
 		return nil, domain.Reject(domain.NotFound, "该实验室的历史中没有这个事件", "the lab's history has no such event")
 	}
 	h := history[i]
@@ -244,7 +254,8 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[de
 	if !is {
 		return nil, domain.Reject(domain.State, "该事件不是按规则判断的状态变更", "this event is no step of the status machine that rules are judged for")
 	}
+	findings, judged := seen.Findings(d.Findings, before.Reviewed(), seen.who)
 	return one(Conditional{}, uint64(len(history)), false, &decisionFile{
-		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, d.On, d.Findings, err == nil, before,
+		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, d.On, findings, judged && err == nil, seen.view(before),
 	}), nil
 }

@@ -109,7 +109,7 @@ func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []stat
 		level  lab.Level
 	}
 	counts := map[key]int{}
-	err = s.model.EachLabAt(ctx, w.at, func(l *lab.Lab) error {
+	err = s.eachLab(ctx, w.at, func(l *lab.Lab) error {
 		for i, d := range list {
 			if st := l.StatusThen(d); st != "" {
 				counts[key{i, st, l.Level}]++
@@ -133,9 +133,9 @@ func (s *Server) labsOf(ctx context.Context, in *fundingInput, each func(*lab.La
 		return err
 	}
 	if in.Lab == uuid.Nil {
-		return s.model.EachLabAt(ctx, w.at, each)
+		return s.eachLab(ctx, w.at, each)
 	}
-	l, _, _, err := s.model.LabAt(ctx, in.Lab, w.at)
+	l, _, _, _, err := s.labWhen(ctx, in.Lab, When{Past: in.Past})
 	if err != nil {
 		return err
 	}
@@ -228,7 +228,7 @@ func (s *Server) decisionsReport(ctx context.Context, in *decisionsInput) (rows 
 		return nil, err
 	}
 	years := map[int]*decisionRow{}
-	err = s.model.EachLabAt(ctx, w.at, func(l *lab.Lab) error {
+	err = s.eachLab(ctx, w.at, func(l *lab.Lab) error {
 		for _, m := range l.Moves {
 			if m.On.IsZero() {
 				continue

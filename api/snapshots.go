@@ -80,8 +80,11 @@ func (s *Server) states(ctx context.Context, name string, after, upTo eventstore
 	return &export{"application/x-ndjson", `attachment; filename="` + name + `.ndjson"`, uint64(upTo), func(c huma.Context) {
 		s.sendFile(c, func(w io.Writer) error {
 			out := bufio.NewWriterSize(w, 64<<10)
-			err := s.model.States(ctx, after, upTo, func(a projections.State) error {
-				_, err := fmt.Fprintf(out, "{\"source\":%q,\"revision\":%d,\"document\":%s}\n", a.Stream.Source(), a.Revision, a.Document)
+			err := s.model.States(ctx, after, upTo, func(a projections.State) (err error) {
+				if a.Document, err = document(ctx, a); err != nil {
+					return err
+				}
+				_, err = fmt.Fprintf(out, "{\"source\":%q,\"revision\":%d,\"document\":%s}\n", a.Stream.Source(), a.Revision, a.Document)
 				return err
 			})
 			if err != nil {

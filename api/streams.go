@@ -19,6 +19,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
 )
 
 // Streaming is how a stream of events is asked for.
@@ -226,7 +227,7 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 	}
 	return &streamed{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		st := &stream{Server: s, format: format, filter: filter, position: eventstore.Position(after), head: head, follow: in.Follow, w: w, control: http.NewResponseController(w), beat: time.NewTicker(s.cfg.Heartbeat)}
+		st := &stream{Server: s, reader: readerOf(ctx.Context()), format: format, filter: filter, position: eventstore.Position(after), head: head, follow: in.Follow, w: w, control: http.NewResponseController(w), beat: time.NewTicker(s.cfg.Heartbeat)}
 		defer st.beat.Stop()
 		claims, known := claimsOf(ctx.Context())
 		caller := callerOf(r, claims)
@@ -264,6 +265,7 @@ func (s *Server) notice(e eventstore.Recorded) (*notice, error) {
 	}
 	n := &notice{Outline: o, position: e.Position, body: append([]byte(nil), e.Body...)}
 	n.facts = sync.OnceValues(func() (eventstore.LabFacts, error) { return s.labFacts(o) })
+	n.readers = sync.OnceValues(func() (domain.Readers, error) { return s.readers(o, e.Position) })
 	return n, nil
 }
 
@@ -281,6 +283,7 @@ const chunkBytes = 32 << 10
 // stream is one client's.
 type stream struct {
 	*Server
+	reader   domain.Actor
 	format   streamFormat
 	filter   eventstore.Filter
 	position eventstore.Position // all events up to here were sent, or are not asked for
@@ -363,13 +366,18 @@ const readAtOnce = 100
 // they do not cover.
 func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 	var notices []*notice
+	var last eventstore.Outline
+	after := st.position
+	closed := sync.OnceValues(func() (map[eventstore.Position]domain.Readers, error) {
+		return st.closedAfter(last, after, min(to, after+readAtOnce))
+	})
 	known := map[uuid.UUID]eventstore.LabFacts{}
 	select {
 	case st.tails.reading <- struct{}{}:
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err := st.ledger.Read(ctx, st.position, min(to, st.position+readAtOnce), func(events []eventstore.Recorded) error {
+	err := st.ledger.Read(ctx, after, min(to, after+readAtOnce), func(events []eventstore.Recorded) error {
 		for _, e := range events {
 			n, err := st.notice(e)
 			if err != nil {
@@ -383,7 +391,11 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 				}
 				return is, err
 			}
-			notices = append(notices, n)
+			n.readers = func() (domain.Readers, error) {
+				all, err := closed()
+				return readersAt(all, n.position), err
+			}
+			notices, last = append(notices, n), n.Outline
 		}
 		return nil
 	})
@@ -408,7 +420,13 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 // is a chunk of them.
 func (st *stream) send(notices []*notice) error {
 	for _, n := range notices {
-		ok, err := st.filter.Lets(n.Outline, n.facts)
+		ok, err := st.filter.Lets(n.Outline, func() (eventstore.LabFacts, error) {
+			facts, err := n.facts()
+			return facts.For(st.reader), err
+		})
+		if err == nil && ok {
+			ok, err = st.sees(n)
+		}
 		if err != nil {
 			return err
 		}
@@ -423,6 +441,24 @@ func (st *stream) send(notices []*notice) error {
 		}
 	}
 	return nil
+}
+
+// sees says whether the client may read an event, as things stand now.
+func (st *stream) sees(n *notice) (bool, error) {
+	if projections.IsPublic(n.Type) || projections.ReadsAll(st.reader) {
+		return true, nil
+	}
+	readers, err := n.readers()
+	if err != nil || readers.Include(st.reader.Readers()) {
+		return err == nil, err
+	}
+	if n.Stream.Kind == "lab" {
+		facts, err := n.facts()
+		return err == nil && readers.Include(facts.Readers(st.reader)), err
+	}
+	ctx, cancel := context.WithTimeout(st.streaming, st.cfg.Patience)
+	defer cancel()
+	return st.model.Sees(ctx, st.reader, n.Outline, n.position)
 }
 
 // flush writes what was taken up. A client that does not take it in time is

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"sync"
 
+	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -20,6 +21,7 @@ type notice struct {
 	position eventstore.Position
 	body     []byte
 	facts    func() (eventstore.LabFacts, error) // of its lab, once somebody asks
+	readers  func() (domain.Readers, error)      // who may read it, likewise
 }
 
 // tail holds the most recent events of the ledger, for all streams at once. One

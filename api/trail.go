@@ -239,6 +239,7 @@ func (s *Server) trailPage(ctx context.Context, in pageInput) (*list[entry], err
 	if err != nil {
 		return nil, err
 	}
+	q.For = readerOf(ctx)
 	by := in.page()
 	q.Paging, q.Desc = by.model(), by.Order != "oldest"
 	page, err := s.model.Trail(ctx, q)
@@ -308,8 +309,9 @@ func (s *Server) getEvent(ctx context.Context, in *eventInput) (*rawEvent, error
 	if err != nil {
 		return nil, err
 	}
+	nothing := newProblem("not-found", "位置 %d 没有您可以读取的事件", "there is no event at position %d that you may read", at)
 	if at > head {
-		return nil, newProblem("not-found", "账本目前只到位置 %d", "the ledger ends at position %d as yet", head)
+		return nil, nothing
 	}
 	out := &rawEvent{ContentType: "application/cloudevents+json"}
 	err = s.ledger.Read(ctx, at-1, at, func(events []eventstore.Recorded) error {
@@ -321,7 +323,19 @@ func (s *Server) getEvent(ctx context.Context, in *eventInput) (*rawEvent, error
 	if err == nil && out.Body == nil {
 		err = fmt.Errorf("api: read event %d: the ledger gave nothing", at)
 	}
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	outline, err := eventstore.OutlineOf(out.Body)
+	if err != nil {
+		return nil, err
+	}
+	patient, cancel := context.WithTimeout(ctx, s.cfg.Patience)
+	defer cancel()
+	if sees, err := s.model.Sees(patient, readerOf(ctx), outline, at); err != nil || !sees {
+		return nil, errors.Join(err, nothing)
+	}
+	return out, nil
 }
 
 // maxLag is how many events the read model may be behind and still be called

@@ -50,7 +50,7 @@ var vocabulary = func() map[string]domain.Text {
 		{"issuer", "出具单位", "issuer"}, {"items", "条目", "item"}, {"joined", "加入日期", "joined on"}, {"kind", "种类", "kind"},
 		{"lab", "实验室", "lab"}, {"lang", "语种", "language"}, {"languages", "语种", "language"}, {"lapses", "失效日", "lapses on"},
 		{"lead", "牵头", "lead"}, {"left", "退出日期", "left on"}, {"legal_basis", "依据文件", "legal basis"}, {"level", "级别", "level"},
-		{"link", "链接", "link"}, {"management_body", "管理机构", "management body"}, {"may_reapply", "可再次申请", "may apply again"},
+		{"link", "链接", "link"}, {"management_body", "管理机构", "management body"}, {"may_reapply", "可再次申请", "may apply again"}, {"opinions_to", "专家意见可见于", "opinions are open to"},
 		{"meetings", "会议", "meeting"}, {"members", "人员", "member"}, {"merged_into", "并入", "merged into"},
 		{"ministry_support", "教育部支持", "support by the ministry"}, {"minutes", "纪要", "minutes"}, {"mode", "申请方式", "mode"},
 		{"modes", "申请方式", "mode"}, {"moves", "状态变动", "move"}, {"name", "名称", "name"}, {"names", "名称", "name"}, {"national_base", "国家级基地", "national base"}, {"no", "序号", "number"},

@@ -109,7 +109,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	w.signer = api.NewSigner(private, w.clock)
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool, Log: proof, Streams: log, Backup: log.Backup()}
 	begun := time.Now()
-	w.deliverer = webhooks.New(log, log, model.LabFacts, webhookKey, webhooks.Config{
+	w.deliverer = webhooks.New(log, log, webhooks.Known{Facts: model.LabFacts, Sees: model.Sees}, webhookKey, webhooks.Config{
 		Policy: webhooks.Policy{AllowHTTP: true, AllowPrivate: true}, MinWait: 10 * time.Millisecond, MaxWait: time.Second, Logger: cfg.Logger,
 		Now: func() time.Time { return today.Add(time.Since(begun)) },
 	})

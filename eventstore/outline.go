@@ -92,9 +92,32 @@ func statusesOf(name string, data jsontext.Value) (from, to lab.Status, err erro
 type LabFacts struct {
 	Events    uint64 // of the lab, that they follow from
 	Host      uuid.UUID
-	Parties   []uuid.UUID // the host, parties to its agreements, and partners named
+	Parties   []uuid.UUID // the host, parties to agreements that are or were in force, and partners named
+	Bound     []uuid.UUID // parties to its agreements, those of drafts and those to accede included
 	Programme string
 	Level     lab.Level
+}
+
+// Readers are what an actor is to the lab.
+func (f LabFacts) Readers(a domain.Actor) domain.Readers {
+	who := a.Readers()
+	switch {
+	case a.OnBehalfOf == uuid.Nil:
+	case (a.Role == domain.Host || a.Role == domain.Director) && a.OnBehalfOf == f.Host:
+		who |= domain.Owner
+	case a.Role == domain.Partner && slices.Contains(f.Bound, a.OnBehalfOf):
+		who |= domain.Parties
+	}
+	return who
+}
+
+// For is the lab as an actor may choose events by it: parties of drafts are for
+// those who may read drafts.
+func (f LabFacts) For(a domain.Actor) LabFacts {
+	if lab.Drafts.Include(f.Readers(a)) {
+		f.Parties = slices.Concat(f.Parties, f.Bound)
+	}
+	return f
 }
 
 // Filter chooses events; every member that is set must be met, by any of its

@@ -197,7 +197,7 @@ func BenchmarkPast(b *testing.B) {
 						return p.Total, err
 					})
 					ask("rights "+when, func() (int, error) {
-						p, err := m.Rights(ctx, RightsQuery{At: at, Kind: lab.Right})
+						p, err := m.Rights(ctx, RightsQuery{For: everything, At: at, Kind: lab.Right})
 						return p.Total, err
 					})
 				}

@@ -101,12 +101,14 @@ type labParts struct {
 
 // facet reads one page of rows of one facet, in the order of their labs and
 // then of the lab; row makes the lab's no-th.
-func facet[T any](ctx context.Context, m *Model, p Paging, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) T) (Page[T], error) {
+func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) T) (Page[T], error) {
 	page := Page[T]{Items: []T{}}
 	limit, err := p.limit()
 	if err != nil {
 		return page, err
 	}
+	may, args := drafted(reader, table+".lab")
+	s.and("(NOT EXISTS (SELECT 1 FROM drafts WHERE drafts.lab = "+table+".lab AND part = '"+table+"' AND drafts.no = "+table+".no) OR "+may+")", args...)
 	if ofLab != uuid.Nil {
 		s.and("lab = (SELECT n FROM streams WHERE id = ? AND kind = 'lab')", ofLab[:])
 	}
@@ -200,8 +202,9 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 		s.and("amended")
 	}
 	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
-	return facet(ctx, m, q.Paging, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) AgreementRow {
-		row := AgreementRow{OfLab: of, Agreement: l.Agreements[no]}
+	return facet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) AgreementRow {
+		then := lab.Lab{Host: l.Host, Agreements: l.Agreements}
+		row := AgreementRow{OfLab: of, Agreement: then.Secrecy().Agreement(l.Agreements[no], then.Readers(q.For))}
 		if !q.Today.IsZero() {
 			row.Status = row.Agreement.StatusOn(q.Today)
 		}
@@ -233,7 +236,7 @@ func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], erro
 	if d := q.OverdueOn.String(); d != "" { // as lab.Item.OverdueOn has it
 		s.and("due < ? AND NOT (state IN (?, ?) AND since <= ?)", d, string(lab.Discharged), string(lab.Waived), d)
 	}
-	return facet(ctx, m, q.Paging, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) RightRow { return RightRow{of, l.Rights[no]} })
+	return facet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) RightRow { return RightRow{of, l.Rights[no]} })
 }
 
 // Commitments lists funding commitments across labs.
@@ -258,7 +261,7 @@ func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[Commi
 	if !q.LateOn.IsZero() {
 		s.and(dayOf("late")+" = 'late'", q.LateOn.String())
 	}
-	return facet(ctx, m, q.Paging, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) CommitmentRow {
+	return facet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) CommitmentRow {
 		row := CommitmentRow{OfLab: of, Commitment: l.Commitments[no]}
 		if !q.Today.IsZero() {
 			row.Status = row.Commitment.StatusOn(q.Today)

@@ -62,9 +62,11 @@ var states = map[string]func(uuid.UUID) state{
 
 // rowsOf lists the tables that hold several rows of one aggregate of a kind.
 var rowsOf = map[string][]struct{ table, of string }{
-	"lab":    {{"parties", "lab"}, {"agreements", "lab"}, {"rights", "lab"}, {"commitments", "lab"}},
+	"lab":    {{"parties", "lab"}, {"agreements", "lab"}, {"rights", "lab"}, {"commitments", "lab"}, {"drafts", "lab"}},
 	"entity": {{"identifiers", "entity"}},
 }
+
+var rowsOfAll = []struct{ table, of string }{{"closed", "stream"}}
 
 // aggregate is a stream as far as it was folded.
 type aggregate struct {
@@ -268,16 +270,9 @@ func (f *folder) historyOf(ctx context.Context, a *aggregate, events uint64) ([]
 	return load(ctx, f.store, a.stream, events)
 }
 
-// versions are those of the aggregate's rows that its events since it was last
-// written make.
-func (f *folder) versions(ctx context.Context, w *writer, a *aggregate) (rows, error) {
-	if len(kinds[a.stream.Kind]) == 0 {
-		return nil, nil
-	}
-	history, err := f.historyOf(ctx, a, a.events)
-	if err != nil {
-		return nil, err
-	}
+// versions are those of the aggregate's rows that its events, of which this is
+// the history, make since it was last written.
+func (f *folder) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows, err error) {
 	past := newPast(a.stream, a.n)
 	if a.written > 0 {
 		if past, err = readPast(ctx, w.conn, a.stream, a.n); err != nil {
@@ -293,15 +288,22 @@ func (f *folder) versions(ctx context.Context, w *writer, a *aggregate) (rows, e
 // write writes all that was gathered, in the place of what was there.
 func (f *folder) write(ctx context.Context, w *writer) error {
 	for _, a := range f.touched {
-		all, err := f.versions(ctx, w, a)
-		if err != nil {
-			return fmt.Errorf("fold %s: %w", a.stream, err)
+		var all rows
+		var history []eventstore.Decoded
+		if len(kinds[a.stream.Kind]) > 0 {
+			var err error
+			if history, err = f.historyOf(ctx, a, a.events); err == nil {
+				all, err = f.versions(ctx, w, a, history)
+			}
+			if err != nil {
+				return fmt.Errorf("fold %s: %w", a.stream, err)
+			}
 		}
-		now, err := a.rows()
+		now, err := a.rows(history)
 		if err != nil {
 			return err
 		}
-		for _, t := range rowsOf[a.stream.Kind] {
+		for _, t := range slices.Concat(rowsOf[a.stream.Kind], rowsOfAll) {
 			if _, err := w.exec(ctx, "DELETE FROM "+t.table+" WHERE "+t.of+" = ?", a.n); err != nil {
 				return err
 			}
@@ -313,14 +315,16 @@ func (f *folder) write(ctx context.Context, w *writer) error {
 	return f.writeTrail(ctx, w)
 }
 
-// rows is all that is to be written of the aggregate, which then counts as written.
-func (a *aggregate) rows() (rows, error) {
+// rows is all that is to be written of the aggregate, which then counts as
+// written. The history is needed of labs only.
+func (a *aggregate) rows(history []eventstore.Decoded) (rows, error) {
 	document, err := a.state.document()
 	all := a.state.rows(a.n)
 	if words := segmented(a.state.words()); words != a.found {
 		all.add("search (rowid, words)", a.n, words)
 		a.found = words
 	}
+	all = append(all, a.closed(history)...)
 	all.add("documents", a.n, document)
 	all.add("streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions)
 	a.touched, a.written = false, a.events

@@ -188,7 +188,7 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 	}
 	entries = slices.DeleteFunc(entries, func(e TrailEntry) bool { return e.Position == 0 })
 	if q.Changes {
-		if err := m.sayChanges(ctx, entries); err != nil {
+		if err := m.sayChanges(ctx, q.For, entries); err != nil {
 			return nil, err
 		}
 	}
@@ -196,8 +196,8 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 }
 
 // sayChanges says of each entry what its event changed in what was folded up to
-// it: of a correction, what the state says otherwise since.
-func (m *Model) sayChanges(ctx context.Context, entries []TrailEntry) error {
+// it: of a correction, what the state says otherwise since. Only what the reader may see of it counts.
+func (m *Model) sayChanges(ctx context.Context, reader domain.Actor, entries []TrailEntry) error {
 	wanted := map[eventstore.Stream]map[uint64]*TrailEntry{}
 	for i := range entries {
 		e := &entries[i]
@@ -215,7 +215,11 @@ func (m *Model) sayChanges(ctx context.Context, entries []TrailEntry) error {
 		if last >= uint64(len(recorded)) {
 			return fmt.Errorf("the store holds %d events of %s, the ledger more; restore the store", len(recorded), stream)
 		}
-		err = replay(recorded[:last+1], func(r uint64) bool { return revisions[r] != nil }, func(step ReplayStep) error {
+		shown, err := m.shown(ctx, stream, reader)
+		if err != nil {
+			return err
+		}
+		err = replay(recorded[:last+1], shown, func(r uint64) bool { return revisions[r] != nil }, func(step ReplayStep) error {
 			revisions[step.Meta.Revision].Changes = step.Changes
 			return nil
 		})

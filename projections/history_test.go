@@ -84,7 +84,7 @@ func TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind(t *testing.T) {
 		}
 		defer m.Close()
 		for range 10 {
-			q := TrailQuery{Paging: Paging{Limit: rapid.IntRange(4, 20).Draw(rt, "limit")}, Desc: rapid.Bool().Draw(rt, "desc")}
+			q := TrailQuery{For: everything, Paging: Paging{Limit: rapid.IntRange(4, 20).Draw(rt, "limit")}, Desc: rapid.Bool().Draw(rt, "desc")}
 			ask := func(what string) bool { return rapid.IntRange(0, 3).Draw(rt, what) == 0 }
 			if ask("entity") {
 				q.LegalEntity = who.Draw(rt, "entity").ID
@@ -175,7 +175,7 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 	}
 	f.caughtUp(r)
 	began, next := f.Position(), eventstore.Position(1)
-	err := f.EachEvent(t.Context(), TrailQuery{}, began, func(entries []TrailEntry) error {
+	err := f.EachEvent(t.Context(), TrailQuery{For: everything}, began, func(entries []TrailEntry) error {
 		if next == 1 { // a correction that comes while the export runs is not in it, nor is its link
 			r.happens(s, lab.Corrected{Correction: domain.Correction{Corrects: first[1].ID, With: domain.Restated{Event: lab.DisciplineSet{To: domain.T("数学", "Mathematics")}}}})
 			f.caughtUp(r)
@@ -192,7 +192,7 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 		t.Fatalf("the export ends at %d, began at %d, %v", next-1, began, err)
 	}
 	enough := errors.New("enough")
-	if err := f.EachEvent(t.Context(), TrailQuery{}, began, func([]TrailEntry) error { return enough }); err != enough {
+	if err := f.EachEvent(t.Context(), TrailQuery{For: everything}, began, func([]TrailEntry) error { return enough }); err != enough {
 		t.Fatal(err)
 	}
 }
@@ -212,7 +212,7 @@ func TestEachEntrySaysWhatItsEventChangedThen(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer m.Close()
-		page, err := m.Trail(context.Background(), TrailQuery{Changes: true, Desc: true, Paging: Paging{Limit: rapid.IntRange(1, 40).Draw(rt, "limit")}})
+		page, err := m.Trail(context.Background(), TrailQuery{For: everything, Changes: true, Desc: true, Paging: Paging{Limit: rapid.IntRange(1, 40).Draw(rt, "limit")}})
 		if err != nil {
 			rt.Fatal(err)
 		}

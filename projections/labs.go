@@ -40,6 +40,9 @@ func (s *labState) words() []string {
 		words = append(words, p.Entity.Name.Zh, p.Entity.Name.En, p.As)
 	}
 	for _, a := range s.Agreements {
+		if a.InForceFrom.IsZero() {
+			continue // a draft is not to be found by those who may not read it
+		}
 		for _, p := range a.Parties {
 			words = append(words, p.Entity.Name.Zh, p.Entity.Name.En)
 		}
@@ -127,11 +130,19 @@ func (s *labState) addLab(all *rows, n int64) {
 		s.Host.ID[:], string(s.Level), s.Programme, strings.ToLower(s.Discipline.Zh+"\n"+s.Discipline.En))
 }
 
+// How a legal entity is bound to a lab: so that everybody may find the lab by it,
+// and by an agreement, be it a draft.
+const (
+	boundOpenly = 1 << iota
+	boundByAgreement
+)
+
 // addParties adds who the lab can be found by: its host, the parties of its
 // agreements and its named partners; and, not bound by that, whoever else its
 // items and commitments are of, unless only those bound are asked for.
 func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 	bound := map[uuid.UUID]int{}
+	bind := func(p lab.Party, how int) { bound[p.Entity.ID] |= how }
 	if !onlyBound {
 		for _, c := range s.Commitments {
 			bound[c.Party.ID] = 0
@@ -143,13 +154,22 @@ func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 			}
 		}
 	}
-	bound[s.Host.ID] = 1
+	bound[s.Host.ID] |= boundOpenly
 	for _, p := range s.Partners {
-		bound[p.Entity.ID] = 1
+		bound[p.Entity.ID] |= boundOpenly
 	}
 	for _, a := range s.Agreements {
+		how := boundByAgreement
+		if !a.InForceFrom.IsZero() {
+			how |= boundOpenly
+		}
 		for _, p := range a.Parties {
-			bound[p.Entity.ID] = 1
+			bind(p, how)
+		}
+		for _, m := range a.Amendments {
+			for _, p := range m.Accede {
+				bind(p, boundByAgreement)
+			}
 		}
 	}
 	ids := make([]uuid.UUID, 0, len(bound))
@@ -242,7 +262,8 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 		s.and("host = ? AND n IN (SELECT lab FROM parties WHERE entity = ?)", q.Host[:], q.Host[:])
 	}
 	if q.Party != uuid.Nil {
-		s.and("n IN (SELECT lab FROM parties WHERE entity = ? AND bound)", q.Party[:])
+		may, args := drafted(q.For, "lab")
+		s.and("n IN (SELECT lab FROM parties WHERE entity = ? AND bound <> 0 AND (bound & 1 OR "+may+"))", slices.Concat([]any{q.Party[:]}, args)...)
 	}
 	if q.Level != "" {
 		s.and("level = ?", string(q.Level))
@@ -377,10 +398,16 @@ func (m *Model) LabFacts(ctx context.Context, id uuid.UUID, events uint64) (fact
 		}
 		return each(ctx, q, func(rows *sql.Rows) error {
 			var party uuid.UUID
-			err := rows.Scan(&party)
-			facts.Parties = append(facts.Parties, party)
+			var bound int
+			err := rows.Scan(&party, &bound)
+			if bound&boundOpenly != 0 {
+				facts.Parties = append(facts.Parties, party)
+			}
+			if bound&boundByAgreement != 0 {
+				facts.Bound = append(facts.Bound, party)
+			}
 			return err
-		}, `SELECT entity FROM parties WHERE lab = ? AND bound`, n)
+		}, `SELECT entity, bound FROM parties WHERE lab = ? AND bound <> 0`, n)
 	})
 	return facts, err
 }

@@ -338,7 +338,7 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 	}
 	at := o.moment()
 	q := LabsQuery{
-		At: at, Text: maybe(o, "text", []string{"环境", "新名", "Joint", "光学", "CNRS", "清华", "更名"}), Status: some(o, "status", lab.Statuses),
+		For: everything, At: at, Text: maybe(o, "text", []string{"环境", "新名", "Joint", "光学", "CNRS", "清华", "更名"}), Status: some(o, "status", lab.Statuses),
 		Host: maybe(o, "host", ids), Party: maybe(o, "party", ids), Level: maybe(o, "level", []lab.Level{lab.MinistryLevel, lab.ProvinceLevel}),
 		Discipline: maybe(o, "discipline", []string{"光学", "OPTICS", "环境"}), Today: o.someDay(),
 		Sort: rapid.SampledFrom([]string{"", "created", "updated", "name_zh", "name_en", "status"}).Draw(o.t, "sort"), Desc: rapid.Bool().Draw(o.t, "desc"),
@@ -349,9 +349,7 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 		for _, b := range l.Partners {
 			bound = bound || b.Entity.ID == q.Party
 		}
-		for _, a := range l.Agreements {
-			bound = bound || slices.ContainsFunc(a.Parties, func(b lab.Party) bool { return b.Entity.ID == q.Party })
-		}
+		bound = bound || l.HasParty(q.Party)
 		return !finds(q.Text, (&labState{Lab: l}).words()) || len(q.Status) > 0 && !slices.Contains(q.Status, l.StatusOn(q.Today)) ||
 			q.Host != uuid.Nil && l.Host.ID != q.Host || q.Party != uuid.Nil && !bound || q.Level != "" && l.Level != q.Level ||
 			!strings.Contains(strings.ToLower(l.Discipline.Zh+"\n"+l.Discipline.En), strings.ToLower(q.Discipline))
@@ -441,15 +439,15 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 	at, ctx := o.moment(), context.Background()
 	party, ofLab, today := maybe(o, "party", ids), maybe(o, "lab", labs), o.someDay()
 	a := AgreementsQuery{
-		At: at, Lab: ofLab, Party: party, Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}), Today: today, Amended: maybe(o, "amended", []bool{true}),
+		For: everything, At: at, Lab: ofLab, Party: party, Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}), Today: today, Amended: maybe(o, "amended", []bool{true}),
 		Status: some(o, "status", []lab.AgreementStatus{lab.Draft, lab.PartiallySigned, lab.InForce, lab.Expired, lab.Terminated}), EndsBy: maybe(o, "ends by", []domain.Date{today}),
 	}
 	r := RightsQuery{
-		At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", lab.ItemKinds), Agreement: maybe(o, "agreement", []string{"A1", "A2"}), Counterparty: maybe(o, "counterparty", ids),
+		For: everything, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", lab.ItemKinds), Agreement: maybe(o, "agreement", []string{"A1", "A2"}), Counterparty: maybe(o, "counterparty", ids),
 		State: some(o, "state", []lab.ItemState{lab.Open, lab.Discharged, lab.Waived, lab.Breached}), OverdueOn: maybe(o, "overdue", []domain.Date{today}),
 	}
 	c := CommitmentsQuery{
-		At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", []string{"cash", "premises"}), Currency: maybe(o, "currency", []string{"CNY", "EUR"}), Source: maybe(o, "source", lab.FundingSources),
+		For: everything, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", []string{"cash", "premises"}), Currency: maybe(o, "currency", []string{"CNY", "EUR"}), Source: maybe(o, "source", lab.FundingSources),
 		Status: some(o, "status", []lab.CommitmentStatus{"PLEDGED", "FIRM", "PARTIALLY_DELIVERED", "FULFILLED", "SHORTFALL", "CANCELLED"}), Today: today, LateOn: maybe(o, "late", []domain.Date{today}),
 	}
 	agreements, rights, commitments := []AgreementRow{}, []RightRow{}, []CommitmentRow{}

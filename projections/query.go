@@ -43,6 +43,7 @@ type Page[T any] struct {
 // LabsQuery asks for labs. What is left empty does not restrict.
 type LabsQuery struct {
 	Paging
+	For        domain.Actor // who reads; the zero Actor is shown what is public
 	At         Moment       // the past, where it is asked for
 	Text       string       // words in Chinese or English, all of which must be there
 	Status     []lab.Status // any of these, on Today; DUE is one of them
@@ -112,7 +113,8 @@ type OfLab struct {
 // AgreementsQuery asks for agreements across labs.
 type AgreementsQuery struct {
 	Paging
-	At      Moment // the past, where it is asked for
+	For     domain.Actor // who reads; the zero Actor is shown what is public
+	At      Moment       // the past, where it is asked for
 	Lab     uuid.UUID
 	Party   uuid.UUID // is or was a party
 	Class   lab.Class
@@ -132,7 +134,8 @@ type AgreementRow struct {
 // RightsQuery asks for items of the rights-and-responsibilities matrices across labs.
 type RightsQuery struct {
 	Paging
-	At           Moment // the past, where it is asked for
+	For          domain.Actor // who reads; the zero Actor is shown what is public
+	At           Moment       // the past, where it is asked for
 	Lab          uuid.UUID
 	Agreement    string
 	Party        uuid.UUID
@@ -151,7 +154,8 @@ type RightRow struct {
 // CommitmentsQuery asks for funding commitments across labs.
 type CommitmentsQuery struct {
 	Paging
-	At       Moment // the past, where it is asked for
+	For      domain.Actor // who reads; the zero Actor is shown what is public
+	At       Moment       // the past, where it is asked for
 	Lab      uuid.UUID
 	Party    uuid.UUID
 	Kind     string // cash, premises, equipment or staff
@@ -172,6 +176,7 @@ type CommitmentRow struct {
 // TrailQuery asks for events. What is left empty does not restrict.
 type TrailQuery struct {
 	Paging
+	For         domain.Actor // who reads; the zero Actor is shown what is public
 	Stream      eventstore.Stream
 	Kind        string   // of the stream: one of eventstore.Kinds
 	Facet       []string // any of these

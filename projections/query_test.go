@@ -23,7 +23,7 @@ func TestSearchFindsChineseAndEnglishByEveryName(t *testing.T) {
 	r.happens(air, proposed(tsinghua, "大气污染控制联合实验室", "Joint Laboratory for Air Pollution Control"),
 		lab.Renamed{Name: domain.Name{Text: "大气环境联合实验室", Lang: "zh", Kind: domain.Official, Valid: domain.PartialPeriod{From: date("2024-01-01").Partial()}}},
 		lab.Renamed{Name: domain.Name{Text: "JLAPC", Lang: "en", Kind: domain.Acronym}},
-		draft("A1", lab.Substantive, tsinghua, oxford))
+		draft("A1", lab.Substantive, tsinghua, oxford), signs("A1", tsinghua, date("2024-01-01")), signs("A1", oxford, date("2024-01-01")))
 	r.happens(light, proposed(ref("CN", "武汉大学", "Wuhan University"), "光电联合实验室𠮷", "Optoelectronics Laboratory"),
 		lab.DisciplineSet{To: domain.T("光学工程", "Optical engineering")}, lab.PartnerNamed{Entity: cnrs, As: "le CNRS français"})
 	f := follow(t, r, modelFile(t)).caughtUp(r)
@@ -204,7 +204,7 @@ func TestABrokenQueryIsTheCallersToMend(t *testing.T) {
 			return err
 		}(), "today"},
 		"a trail's cursor elsewhere": {func() error {
-			_, err := f.Trail(t.Context(), TrailQuery{Paging: Paging{Cursor: page.Next}})
+			_, err := f.Trail(t.Context(), TrailQuery{For: everything, Paging: Paging{Cursor: page.Next}})
 			return err
 		}(), "cursor"},
 	} {
@@ -266,11 +266,11 @@ func TestLabsAreFoundByWhoHasToDoWithThem(t *testing.T) {
 		want []uuid.UUID
 	}{
 		"host":                 {LabsQuery{Host: host.ID}, []uuid.UUID{one.ID}},
-		"host as party":        {LabsQuery{Party: host.ID}, []uuid.UUID{one.ID}},
-		"party":                {LabsQuery{Party: partner.ID}, []uuid.UUID{one.ID}},
-		"named partner":        {LabsQuery{Party: named.ID}, []uuid.UUID{one.ID}},
+		"host as party":        {LabsQuery{For: everything, Party: host.ID}, []uuid.UUID{one.ID}},
+		"party":                {LabsQuery{For: everything, Party: partner.ID}, []uuid.UUID{one.ID}},
+		"named partner":        {LabsQuery{For: everything, Party: named.ID}, []uuid.UUID{one.ID}},
 		"a party is no host":   {LabsQuery{Host: partner.ID}, nil},
-		"nobody":               {LabsQuery{Party: uuid.New()}, nil},
+		"nobody":               {LabsQuery{For: everything, Party: uuid.New()}, nil},
 		"level":                {LabsQuery{Level: lab.MinistryLevel}, []uuid.UUID{one.ID, two.ID}},
 		"another level":        {LabsQuery{Level: lab.ProvinceLevel}, nil},
 		"programme":            {LabsQuery{Programme: lab.DefaultProgramme}, []uuid.UUID{one.ID, two.ID}},
@@ -368,13 +368,13 @@ func TestListsAcrossLabsSayForEachDayWhatTheDomainSays(t *testing.T) {
 				}
 			}
 		}
-		rights, err := m.Rights(context.Background(), RightsQuery{Paging: all, OverdueOn: day, Party: party})
+		rights, err := m.Rights(context.Background(), RightsQuery{For: everything, Paging: all, OverdueOn: day, Party: party})
 		same(rt, "overdue items", rights, err, overdue, func(r RightRow) string { return r.Lab.String() + r.Item.ID })
-		drafts, err := m.Agreements(context.Background(), AgreementsQuery{Paging: all, Status: []lab.AgreementStatus{as}, Today: day, Party: party})
+		drafts, err := m.Agreements(context.Background(), AgreementsQuery{For: everything, Paging: all, Status: []lab.AgreementStatus{as}, Today: day, Party: party})
 		same(rt, "agreements", drafts, err, agreements, func(r AgreementRow) string { return r.Lab.String() + r.Agreement.ID })
-		pledges, err := m.Commitments(context.Background(), CommitmentsQuery{Paging: all, Status: []lab.CommitmentStatus{cs}, Today: day})
+		pledges, err := m.Commitments(context.Background(), CommitmentsQuery{For: everything, Paging: all, Status: []lab.CommitmentStatus{cs}, Today: day})
 		same(rt, "commitments", pledges, err, commitments, func(r CommitmentRow) string { return r.Lab.String() + r.Commitment.ID })
-		pledges, err = m.Commitments(context.Background(), CommitmentsQuery{Paging: all, LateOn: day, Party: party})
+		pledges, err = m.Commitments(context.Background(), CommitmentsQuery{For: everything, Paging: all, LateOn: day, Party: party})
 		same(rt, "late commitments", pledges, err, late, func(r CommitmentRow) string { return r.Lab.String() + r.Commitment.ID })
 	})
 }
@@ -411,7 +411,7 @@ func TestListsAcrossLabsArePagedAndFilteredByTheirColumns(t *testing.T) {
 	}
 	f := follow(t, r, modelFile(t)).caughtUp(r)
 	var ids []string
-	q := RightsQuery{Paging: Paging{Limit: 4}}
+	q := RightsQuery{For: everything, Paging: Paging{Limit: 4}}
 	for {
 		page, err := f.Rights(t.Context(), q)
 		if err != nil || page.Total != 6 {
@@ -445,22 +445,22 @@ func TestListsAcrossLabsArePagedAndFilteredByTheirColumns(t *testing.T) {
 	agreements := func(q AgreementsQuery) int { p, err := f.Agreements(ctx, q); return count(p.Total, err) }
 	commitments := func(q CommitmentsQuery) int { p, err := f.Commitments(ctx, q); return count(p.Total, err) }
 	for what, got := range map[string][2]int{
-		"rights of a lab":            {rights(RightsQuery{Lab: labs[1].ID}), 2},
-		"rights of a kind":           {rights(RightsQuery{Kind: lab.Interest}), 3},
-		"rights in a state":          {rights(RightsQuery{State: []lab.ItemState{lab.Open, lab.Waived}}), 6},
-		"rights discharged":          {rights(RightsQuery{State: []lab.ItemState{lab.Discharged}}), 0},
-		"rights towards":             {rights(RightsQuery{Counterparty: partner.ID}), 3},
-		"rights of another":          {rights(RightsQuery{Agreement: "A2"}), 0},
-		"agreements of a class":      {agreements(AgreementsQuery{Class: lab.Framework}), 3},
-		"agreements of another":      {agreements(AgreementsQuery{Class: lab.MoU}), 0},
-		"agreements ending by":       {agreements(AgreementsQuery{EndsBy: date("2025-12-31")}), 3},
-		"agreements ending earlier":  {agreements(AgreementsQuery{EndsBy: date("2025-12-30")}), 0},
-		"agreements amended":         {agreements(AgreementsQuery{Amended: true}), 0},
-		"commitments in a currency":  {commitments(CommitmentsQuery{Currency: "EUR"}), 3},
-		"commitments of a kind":      {commitments(CommitmentsQuery{Kind: "cash"}), 6},
-		"commitments from a source":  {commitments(CommitmentsQuery{Source: lab.OwnFunds, Kind: "cash"}), 3},
-		"commitments of a party":     {commitments(CommitmentsQuery{Party: partner.ID}), 3},
-		"commitments of an outsider": {commitments(CommitmentsQuery{Party: uuid.New()}), 0},
+		"rights of a lab":            {rights(RightsQuery{For: everything, Lab: labs[1].ID}), 2},
+		"rights of a kind":           {rights(RightsQuery{For: everything, Kind: lab.Interest}), 3},
+		"rights in a state":          {rights(RightsQuery{For: everything, State: []lab.ItemState{lab.Open, lab.Waived}}), 6},
+		"rights discharged":          {rights(RightsQuery{For: everything, State: []lab.ItemState{lab.Discharged}}), 0},
+		"rights towards":             {rights(RightsQuery{For: everything, Counterparty: partner.ID}), 3},
+		"rights of another":          {rights(RightsQuery{For: everything, Agreement: "A2"}), 0},
+		"agreements of a class":      {agreements(AgreementsQuery{For: everything, Class: lab.Framework}), 3},
+		"agreements of another":      {agreements(AgreementsQuery{For: everything, Class: lab.MoU}), 0},
+		"agreements ending by":       {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-31")}), 3},
+		"agreements ending earlier":  {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-30")}), 0},
+		"agreements amended":         {agreements(AgreementsQuery{For: everything, Amended: true}), 0},
+		"commitments in a currency":  {commitments(CommitmentsQuery{For: everything, Currency: "EUR"}), 3},
+		"commitments of a kind":      {commitments(CommitmentsQuery{For: everything, Kind: "cash"}), 6},
+		"commitments from a source":  {commitments(CommitmentsQuery{For: everything, Source: lab.OwnFunds, Kind: "cash"}), 3},
+		"commitments of a party":     {commitments(CommitmentsQuery{For: everything, Party: partner.ID}), 3},
+		"commitments of an outsider": {commitments(CommitmentsQuery{For: everything, Party: uuid.New()}), 0},
 	} {
 		if got[0] != got[1] {
 			t.Errorf("%s: %d, want %d", what, got[0], got[1])
@@ -482,25 +482,25 @@ func TestTheTrailIsFoundByWhoWhenWhatAndWhere(t *testing.T) {
 		q    TrailQuery
 		want []eventstore.Position
 	}{
-		"all":              {TrailQuery{}, []eventstore.Position{1, 2, 3, 4, 5}},
-		"latest first":     {TrailQuery{Desc: true}, []eventstore.Position{5, 4, 3, 2, 1}},
-		"a stream":         {TrailQuery{Stream: one}, []eventstore.Position{1, 4}},
-		"a stream, desc":   {TrailQuery{Stream: one, Desc: true}, []eventstore.Position{4, 1}},
-		"no such stream":   {TrailQuery{Stream: labStream()}, nil},
-		"a kind":           {TrailQuery{Kind: "entity"}, []eventstore.Position{5}},
-		"facets":           {TrailQuery{Facet: []string{"agreement", "rights"}}, []eventstore.Position{4}},
-		"a type":           {TrailQuery{Type: []string{"lab.record.proposed.v1"}}, []eventstore.Position{1, 2}},
-		"a type elsewhere": {TrailQuery{Type: []string{"lab.record.proposed.v1"}, Facet: []string{"agreement"}}, nil},
-		"an actor":         {TrailQuery{Actor: "officer"}, []eventstore.Position{1}},
-		"a role":           {TrailQuery{Role: domain.Host, Stream: one}, []eventstore.Position{4}},
-		"nobody":           {TrailQuery{Actor: "nobody"}, nil},
-		"on behalf of":     {TrailQuery{OnBehalfOf: host.ID}, []eventstore.Position{2, 3, 4, 5}},
-		"a command":        {TrailQuery{Command: b[1].Command}, []eventstore.Position{3}},
-		"an event":         {TrailQuery{Event: a[0].ID}, []eventstore.Position{1}},
-		"from":             {TrailQuery{From: b[1].Time}, []eventstore.Position{3, 4, 5}},
-		"from and before":  {TrailQuery{From: b[0].Time, To: c[0].Time}, []eventstore.Position{2, 3}},
-		"after":            {TrailQuery{After: 3}, []eventstore.Position{4, 5}},
-		"up to":            {TrailQuery{After: 1, UpTo: 3}, []eventstore.Position{2, 3}},
+		"all":              {TrailQuery{For: everything}, []eventstore.Position{1, 2, 3, 4, 5}},
+		"latest first":     {TrailQuery{For: everything, Desc: true}, []eventstore.Position{5, 4, 3, 2, 1}},
+		"a stream":         {TrailQuery{For: everything, Stream: one}, []eventstore.Position{1, 4}},
+		"a stream, desc":   {TrailQuery{For: everything, Stream: one, Desc: true}, []eventstore.Position{4, 1}},
+		"no such stream":   {TrailQuery{For: everything, Stream: labStream()}, nil},
+		"a kind":           {TrailQuery{For: everything, Kind: "entity"}, []eventstore.Position{5}},
+		"facets":           {TrailQuery{For: everything, Facet: []string{"agreement", "rights"}}, []eventstore.Position{4}},
+		"a type":           {TrailQuery{For: everything, Type: []string{"lab.record.proposed.v1"}}, []eventstore.Position{1, 2}},
+		"a type elsewhere": {TrailQuery{For: everything, Type: []string{"lab.record.proposed.v1"}, Facet: []string{"agreement"}}, nil},
+		"an actor":         {TrailQuery{For: everything, Actor: "officer"}, []eventstore.Position{1}},
+		"a role":           {TrailQuery{For: everything, Role: domain.Host, Stream: one}, []eventstore.Position{4}},
+		"nobody":           {TrailQuery{For: everything, Actor: "nobody"}, nil},
+		"on behalf of":     {TrailQuery{For: everything, OnBehalfOf: host.ID}, []eventstore.Position{2, 3, 4, 5}},
+		"a command":        {TrailQuery{For: everything, Command: b[1].Command}, []eventstore.Position{3}},
+		"an event":         {TrailQuery{For: everything, Event: a[0].ID}, []eventstore.Position{1}},
+		"from":             {TrailQuery{For: everything, From: b[1].Time}, []eventstore.Position{3, 4, 5}},
+		"from and before":  {TrailQuery{For: everything, From: b[0].Time, To: c[0].Time}, []eventstore.Position{2, 3}},
+		"after":            {TrailQuery{For: everything, After: 3}, []eventstore.Position{4, 5}},
+		"up to":            {TrailQuery{For: everything, After: 1, UpTo: 3}, []eventstore.Position{2, 3}},
 	} {
 		for limit := 1; limit < 7; limit++ {
 			var got []eventstore.Position
@@ -522,7 +522,7 @@ func TestTheTrailIsFoundByWhoWhenWhatAndWhere(t *testing.T) {
 			}
 		}
 	}
-	page, err := f.Trail(t.Context(), TrailQuery{Event: a[0].ID, Bodies: true})
+	page, err := f.Trail(t.Context(), TrailQuery{For: everything, Event: a[0].ID, Bodies: true})
 	if err != nil {
 		t.Fatal(err)
 	}

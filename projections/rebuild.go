@@ -387,7 +387,7 @@ func (f *folder) writeAll(ctx context.Context, w *writer) error {
 			return stopped(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, history[failed].Type, err)
 		}
 		a.state, a.bodies = s, nil
-		now, err := a.aggregate.rows()
+		now, err := a.aggregate.rows(history)
 		a.rows, a.state = slices.Concat(past.added(), now), nil
 		return err
 	}, func(a *written) error { return w.put(ctx, a.rows) })

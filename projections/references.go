@@ -3,7 +3,9 @@ package projections
 import (
 	"context"
 	"database/sql"
+	"slices"
 
+	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -18,8 +20,9 @@ type Reference struct {
 const FirstReferences = 20
 
 // References lists the documents that events refer to, in the order of their
-// digests, from one on.
-func (m *Model) References(ctx context.Context, from eventstore.Digest, limit int) (all []Reference, err error) {
+// digests, from one on: those, and of them those events, that somebody may read.
+func (m *Model) References(ctx context.Context, reader domain.Actor, from eventstore.Digest, limit int) (all []Reference, err error) {
+	may, args := mayRead(reader, "readers")
 	err = m.reading(ctx, func(db querier) error {
 		if err := each(ctx, db, func(rows *sql.Rows) error {
 			var r Reference
@@ -28,7 +31,7 @@ func (m *Model) References(ctx context.Context, from eventstore.Digest, limit in
 			copy(r.Digest[:], digest)
 			all = append(all, r)
 			return err
-		}, `SELECT digest, count(*) FROM digests WHERE digest >= ? GROUP BY digest ORDER BY digest LIMIT ?`, from[:], limit); err != nil {
+		}, `SELECT digest, count(*) FROM digests WHERE digest >= ? AND `+may+` GROUP BY digest ORDER BY digest LIMIT ?`, slices.Concat([]any{from[:]}, args, []any{limit})...); err != nil {
 			return err
 		}
 		for i := range all {
@@ -37,7 +40,7 @@ func (m *Model) References(ctx context.Context, from eventstore.Digest, limit in
 				err := rows.Scan(&p)
 				all[i].First = append(all[i].First, p)
 				return err
-			}, `SELECT position FROM digests WHERE digest = ? ORDER BY position LIMIT ?`, all[i].Digest[:], FirstReferences); err != nil {
+			}, `SELECT position FROM digests WHERE digest = ? AND `+may+` ORDER BY position LIMIT ?`, slices.Concat([]any{all[i].Digest[:]}, args, []any{FirstReferences})...); err != nil {
 				return err
 			}
 		}

@@ -18,12 +18,12 @@ type ReplayStep struct {
 // Replay folds a stream from its first event on, step by step. The events are
 // all there are of it up to some point, in order.
 func Replay(events []eventstore.Recorded, each func(ReplayStep) error) error {
-	return replay(events, func(uint64) bool { return true }, each)
+	return replay(events, func(s state) state { return s }, func(uint64) bool { return true }, each)
 }
 
 // replay calls each with the steps whose revisions are wanted: it is the
-// documents that cost, not the fold.
-func replay(events []eventstore.Recorded, wanted func(revision uint64) bool, each func(ReplayStep) error) error {
+// documents that cost, not the fold. Documents are of what is shown of the state.
+func replay(events []eventstore.Recorded, shown func(state) state, wanted func(revision uint64) bool, each func(ReplayStep) error) error {
 	var s state
 	var history []eventstore.Decoded
 	var before []byte // the document so far; nil: there is none, or nobody has wanted it
@@ -38,7 +38,7 @@ func replay(events []eventstore.Recorded, wanted func(revision uint64) bool, eac
 		history = append(history, d)
 		wants := wanted(uint64(i))
 		if wants && s != nil && before == nil {
-			before, err = s.document()
+			before, err = shown(s).document()
 		}
 		_, corrects := domain.AsCorrection(d.Event)
 		switch {
@@ -57,7 +57,7 @@ func replay(events []eventstore.Recorded, wanted func(revision uint64) bool, eac
 		}
 		step := ReplayStep{Recorded: r, Decoded: d}
 		if err == nil {
-			step.Document, err = s.document()
+			step.Document, err = shown(s).document()
 		}
 		if err == nil {
 			step.Changes, err = Changes(before, step.Document)

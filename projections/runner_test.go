@@ -113,7 +113,7 @@ func TestACorrectionIsFoldedOnlyUpToItsOwnRevision(t *testing.T) {
 	if err != nil || l.Name().Zh != "正名" || l.Discipline.Zh != "声学" {
 		t.Fatal(l, err)
 	}
-	page, err := f.Trail(t.Context(), TrailQuery{Stream: s})
+	page, err := f.Trail(t.Context(), TrailQuery{For: everything, Stream: s})
 	if err != nil || page.Total != 4 {
 		t.Fatal(page, err)
 	}

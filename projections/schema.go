@@ -15,7 +15,7 @@ import (
 // version is what a file must have been written with to be gone on with; any
 // other file is built anew. Raise it with every change of the schema, and with
 // every change of what the domain's events fold to.
-const version = 6
+const version = 7
 
 // schema keys everything by numbers that grow with the ledger, never by random
 // ids: n numbers the streams in the order of their first events, so a model
@@ -43,7 +43,7 @@ CREATE TABLE commitments (lab INTEGER, no INTEGER, party BLOB NOT NULL, kind TEX
 CREATE TABLE entities (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL, kind TEXT NOT NULL, country TEXT NOT NULL, days TEXT NOT NULL);
 CREATE TABLE programmes (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL);
 CREATE TABLE keys (n INTEGER PRIMARY KEY, entity BLOB NOT NULL, role TEXT NOT NULL, expires INTEGER NOT NULL, revoked INTEGER NOT NULL);
-CREATE TABLE webhooks (n INTEGER PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT NULL, state TEXT NOT NULL);
+CREATE TABLE webhooks (n INTEGER PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT NULL, behalf BLOB NOT NULL, state TEXT NOT NULL);
 CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
 
 ` + versionsSchema() + `
@@ -52,6 +52,8 @@ CREATE TABLE actors (n INTEGER PRIMARY KEY, subject TEXT NOT NULL, role TEXT NOT
 CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL, names BLOB NOT NULL);
 CREATE TABLE clocks (block INTEGER PRIMARY KEY, latest INTEGER NOT NULL); -- of the trail's events up to the block's end, when the last was recorded
 CREATE TABLE digests (position INTEGER, digest BLOB, PRIMARY KEY (position, digest)) WITHOUT ROWID;
+CREATE TABLE closed (stream INTEGER, position INTEGER, readers INTEGER NOT NULL, documents INTEGER NOT NULL, PRIMARY KEY (stream, position)) WITHOUT ROWID;
+CREATE TABLE drafts (lab INTEGER, part TEXT, no INTEGER, PRIMARY KEY (lab, part, no)) WITHOUT ROWID;
 CREATE TABLE corrections (position INTEGER PRIMARY KEY, event BLOB NOT NULL, corrects BLOB NOT NULL);
 `
 
@@ -60,6 +62,7 @@ var indexes = fmt.Sprintf(`
 CREATE UNIQUE INDEX streams_by_id ON streams (id, kind);
 CREATE INDEX parties_by_entity ON parties (entity);
 CREATE INDEX identifiers_by_value ON identifiers (value, scheme);
+CREATE INDEX closed_by_position ON closed (position);
 CREATE INDEX digests_by_digest ON digests (digest);
 CREATE INDEX parties_versions_by_entity ON parties_versions (entity);
 CREATE INDEX clocks_by_latest ON clocks (latest);
@@ -83,6 +86,8 @@ var compared = append([]comparedTable{
 	{"programmes", true},
 	{"keys", true},
 	{"webhooks", true},
+	{"closed", true},
+	{"drafts", true},
 	{"terms", false}, // how often and where search finds each word
 	{"types", false},
 	{"actors", false},

@@ -156,7 +156,8 @@ type filter struct {
 	command, event  uint64
 	byCommand, byID bool
 	entity          *entityFilter
-	names           []uint64 // all of which an event must have; the entity's comes first
+	closed          map[eventstore.Position]bool // to whoever asks
+	names           []uint64                     // all of which an event must have; the entity's comes first
 }
 
 // entityFilter lets through what has to do with a legal entity: what is about
@@ -203,6 +204,9 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 		f.byID, f.event = true, short(q.Event)
 	}
 	var err error
+	if f.closed, err = closedTo(ctx, db, q.For, f.after, f.upTo); err != nil {
+		return nil, err
+	}
 	if q.LegalEntity != uuid.Nil {
 		f.entity, f.names = &entityFilter{}, append(f.names, aggregateName(q.LegalEntity).short())
 		if f.entity.actors, err = numbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`, q.LegalEntity[:]); err != nil {
@@ -313,7 +317,7 @@ func (f *filter) parse(n int64, records, names []byte) block {
 // lets says whether the event at p, which is in the block, passes.
 func (b *block) lets(f *filter, p eventstore.Position) bool {
 	at := int(p-1) % blockEvents
-	return p > f.after && p <= f.upTo && f.lets(parseRecord(b.records[at*recordBytes:]), b.named[at])
+	return p > f.after && p <= f.upTo && f.lets(parseRecord(b.records[at*recordBytes:]), b.named[at]) && !f.closed[p]
 }
 
 // scan calls found with the position of every event the filter lets through.

@@ -28,7 +28,7 @@ func (s *webhookState) words() []string {
 }
 
 func (s *webhookState) rows(n int64) (all rows) {
-	all.add("webhooks", n, s.Owner.Subject, string(s.Owner.Role), string(s.State))
+	all.add("webhooks", n, s.Owner.Subject, string(s.Owner.Role), s.Owner.OnBehalfOf[:], string(s.State))
 	return all
 }
 
@@ -45,7 +45,7 @@ func (m *Model) Webhook(ctx context.Context, id uuid.UUID) (*webhook.Webhook, ui
 // WebhooksQuery asks for endpoints. What is left empty does not restrict.
 type WebhooksQuery struct {
 	Paging
-	Owner domain.Actor    // registered by this subject in this role
+	Owner domain.Actor    // registered by them
 	State []webhook.State // any of these
 }
 
@@ -61,7 +61,7 @@ type WebhookRow struct {
 func (m *Model) Webhooks(ctx context.Context, q WebhooksQuery) (Page[WebhookRow], error) {
 	var s selection
 	if q.Owner.Subject != "" {
-		s.and("owner = ? AND role = ?", q.Owner.Subject, string(q.Owner.Role))
+		s.and("owner = ? AND role = ? AND behalf = ?", q.Owner.Subject, string(q.Owner.Role), q.Owner.OnBehalfOf[:])
 	}
 	oneOf(&s, "state", q.State)
 	return list(ctx, m, q.Paging, "webhooks", map[string]string{"": "created"}, "", nil, false, s, func(document []byte, revision uint64, created, updated time.Time) (WebhookRow, error) {

@@ -227,7 +227,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 }
 
 // factsPatience is how long a delivery waits for the read model to have come
-// to an event, where it hangs on it whether the event is asked for.
+// to an event, where it hangs on it whether the event is asked for, and may be read.
 const factsPatience = 5 * time.Second
 
 // deliverTo is what delivers events to webhooks, or nil where nothing is to.
@@ -239,14 +239,21 @@ func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *pr
 	if err != nil {
 		return nil, err
 	}
-	facts := func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error) {
-		ctx, cancel := context.WithTimeout(ctx, factsPatience)
-		defer cancel()
-		return model.LabFacts(ctx, lab, events)
+	known := webhooks.Known{
+		Facts: func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error) {
+			ctx, cancel := context.WithTimeout(ctx, factsPatience)
+			defer cancel()
+			return model.LabFacts(ctx, lab, events)
+		},
+		Sees: func(ctx context.Context, owner domain.Actor, event eventstore.Outline, p eventstore.Position) (bool, error) {
+			ctx, cancel := context.WithTimeout(ctx, factsPatience)
+			defer cancel()
+			return model.Sees(ctx, owner, event, p)
+		},
 	}
 	how := *cfg.webhooks
 	how.Logger, how.Now, how.Checkpoint = cfg.logger, cfg.now, checkpoint
-	return webhooks.New(log, store, facts, key, how), nil
+	return webhooks.New(log, store, known, key, how), nil
 }
 
 // checkpoint is the newest signed checkpoint, for those that events are pushed

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -68,7 +69,7 @@ func verifyDocuments(ctx context.Context, out io.Writer, r *register) (changed i
 	var from eventstore.Digest
 	held, missing := 0, 0
 	for more := true; more; {
-		found, err := r.model.References(ctx, from, 500)
+		found, err := r.model.References(ctx, domain.Actor{Role: domain.Auditor}, from, 500)
 		if err != nil {
 			return changed, err
 		}

@@ -51,7 +51,7 @@ func TestAReceiverHearsEachLabsSequenceWhenNodesOfAClusterVanish(t *testing.T) {
 	kill(t, r, 2000, 100, func() (stop func()) {
 		log, cfg := open(), usual()
 		cfg.Timeout = 250 * time.Millisecond
-		halt := r.run(webhooks.New(log, log, nil, r.key, cfg))
+		halt := r.run(webhooks.New(log, log, webhooks.Known{Sees: r.sees}, r.key, cfg))
 		return func() {
 			if rand.N(2) == 0 {
 				log.Close()

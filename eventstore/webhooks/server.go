@@ -115,7 +115,7 @@ func (r *record) hold(p eventstore.Position, held bool) error {
 	return nil
 }
 
-// wants reports whether the endpoint asks for an event.
+// wants reports whether the endpoint asks for an event that its owner may read now.
 func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error) {
 	outline, err := eventstore.OutlineOf(e.Body)
 	if err != nil {
@@ -128,9 +128,14 @@ func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error)
 	for _, lab := range f.Labs {
 		filter.Streams = append(filter.Streams, eventstore.Stream{Kind: "lab", ID: lab})
 	}
-	return filter.Lets(outline, func() (eventstore.LabFacts, error) {
-		return s.facts(ctx, outline.Stream.ID, outline.Revision+1)
+	wanted, err := filter.Lets(outline, func() (eventstore.LabFacts, error) {
+		facts, err := s.known.Facts(ctx, outline.Stream.ID, outline.Revision+1)
+		return facts.For(s.hook.Owner), err
 	})
+	if err != nil || !wanted {
+		return false, err
+	}
+	return s.known.Sees(ctx, s.hook.Owner, outline, e.Position)
 }
 
 // change changes a lab's record, on its last state whoever else writes.
@@ -251,6 +256,20 @@ func (s *server) work(ctx context.Context, lab uuid.UUID) error {
 		var event eventstore.Recorded
 		if event, err = s.ledger.At(ctx, at); err != nil {
 			break
+		}
+		var wanted bool
+		if wanted, err = s.wants(ctx, event); err != nil {
+			break
+		}
+		if !wanted { // no longer: what was due to it has become somebody else's
+			err = s.change(ctx, lab, func(r *record) error {
+				r.delivered(event.Position)
+				if at = 0; r.Claim == claim {
+					look(r)
+				}
+				return nil
+			})
+			continue
 		}
 		var result Result
 		var begun time.Time

@@ -54,14 +54,18 @@ type Config struct {
 	Checkpoint func() []byte
 }
 
-// Facts are those of an event's lab, no older than the event.
-type Facts func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error)
+// Known is what deliveries ask of the register, whose answers are no older than
+// the event they are about.
+type Known struct {
+	Facts func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error)                         // of an event's lab
+	Sees  func(ctx context.Context, owner domain.Actor, event eventstore.Outline, p eventstore.Position) (bool, error) // whether an endpoint's owner may read an event
+}
 
 // Dispatcher delivers while Run runs. The rest of it may be used at any time.
 type Dispatcher struct {
 	ledger   *jetstream.Log
 	webhooks *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
-	facts    Facts
+	known    Known
 	key      Key
 	cfg      Config
 	client   *http.Client
@@ -74,7 +78,7 @@ type Dispatcher struct {
 
 // New delivers the events of ledger. Endpoints that are gone are disabled by
 // an event in store.
-func New(ledger *jetstream.Log, store eventstore.Store, facts Facts, key Key, cfg Config) *Dispatcher {
+func New(ledger *jetstream.Log, store eventstore.Store, known Known, key Key, cfg Config) *Dispatcher {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 15*time.Second)
 	cfg.MinWait = cmp.Or(cfg.MinWait, 5*time.Second)
 	cfg.MaxWait = cmp.Or(cfg.MaxWait, 6*time.Hour)
@@ -91,7 +95,7 @@ func New(ledger *jetstream.Log, store eventstore.Store, facts Facts, key Key, cf
 	}
 	return &Dispatcher{
 		ledger: ledger, webhooks: eventstore.NewAggregates[*webhook.Webhook, webhook.Event](store, "webhook", webhook.New),
-		facts: facts, key: key, cfg: cfg, client: client(cfg.Policy),
+		known: known, key: key, cfg: cfg, client: client(cfg.Policy),
 		held: map[uuid.UUID]map[uuid.UUID]record{}, changed: map[uuid.UUID]chan struct{}{},
 	}
 }

@@ -44,6 +44,7 @@ type register struct {
 	hooks    *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
 	versions map[eventstore.Stream]eventstore.Version
 	facts    func(uuid.UUID) eventstore.LabFacts
+	hidden   func(domain.Actor, eventstore.Outline) bool
 }
 
 func newRegister(t testing.TB) *register {
@@ -81,14 +82,19 @@ func usual() webhooks.Config {
 }
 
 func (r *register) dispatcher(cfg webhooks.Config) *webhooks.Dispatcher {
-	return webhooks.New(r.log, r.log, func(_ context.Context, id uuid.UUID, events uint64) (eventstore.LabFacts, error) {
+	return webhooks.New(r.log, r.log, webhooks.Known{Sees: r.sees, Facts: func(_ context.Context, id uuid.UUID, events uint64) (eventstore.LabFacts, error) {
 		var facts eventstore.LabFacts
 		if r.facts != nil {
 			facts = r.facts(id)
 		}
 		facts.Events = events
 		return facts, nil
-	}, r.key, cfg)
+	}}, r.key, cfg)
+}
+
+// sees lets an owner read everything, unless a test says otherwise.
+func (r *register) sees(_ context.Context, owner domain.Actor, event eventstore.Outline, _ eventstore.Position) (bool, error) {
+	return r.hidden == nil || !r.hidden(owner, event), nil
 }
 
 // run delivers until the test ends, or stop is called.
