@@ -96,6 +96,12 @@ func incubated(w *world) *storied {
 	o := w.as(domain.Officer)
 	s.home = w.done("/v1/entities", o, university("北京大学", "Peking University", "CN")).str("id")
 	s.abroad = w.done("/v1/entities", o, university("苏黎世大学", "University of Zurich", "CH")).str("id")
+	return incubatedBy(w, s)
+}
+
+// incubatedBy is another such lab of legal entities that are registered.
+func incubatedBy(w *world, s *storied) *storied {
+	w.Helper()
 	s.at = "/v1/labs/" + w.done("/v1/labs", s.token(domain.Host), proposal(s.host)).str("id")
 	s.by(domain.Host, "draft-agreement", strings.NewReplacer("2020-01-01", "2015-01-01", `"role":"partner"`, `"role":"partner","unit":"IBG"`).Replace(agreement(s.host, s.partner)))
 	s.by(domain.Host, "sign-agreement", signature(s.host, "2015-01-01"))

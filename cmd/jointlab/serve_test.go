@@ -88,7 +88,7 @@ func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T
 		t.Errorf("the demo's programme: %+v, %v", held, err)
 	}
 	var reviews lab.Reviews
-	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/reviews", &reviews); err != nil || len(reviews.Applications) != 1 || len(reviews.Applications[0].Opinions) != 2 ||
+	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/reviews", &reviews); err != nil || len(reviews.Applications) != 1 || len(reviews.Applications[0].Dimensions) != 4 || len(reviews.Applications[0].Opinions) != 0 ||
 		len(reviews.Acceptances) != 1 || len(reviews.Acceptances[0].Cells) != 10 || reviews.Opened.IsZero() {
 		t.Errorf("the reviews of the demo's open lab: %+v, %v", reviews, err)
 	}
