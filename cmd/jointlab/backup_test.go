@@ -143,7 +143,9 @@ func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
 		if got := output(t, "audit", "check", "--data", to); !strings.Contains(got, fmt.Sprintf("the last checkpoint is of %d\n", v.Manifest.Size)) {
 			t.Error(got)
 		}
+		healthy(t, "--data", to)
 		again := startServer(t, to)
+		healthy(t, "--server", again.url, "--token", officer.token, "--key", v.Key)
 		officer.base = again.url // whose token is valid there
 		a, err := officer.send(ctx, "/v1/labs/"+uuid.NewSHA1(demoSpace, []byte("crash 0")).String()+"/set-discipline", "", lab.SetDiscipline{Discipline: domain.T("", fmt.Sprint("after ", i))})
 		if err != nil || len(a.Events) != 1 {

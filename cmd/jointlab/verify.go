@@ -12,6 +12,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/projections"
 )
 
@@ -46,7 +47,7 @@ folder open.`,
 				return err
 			}
 			printReport(out, report)
-			changed, err := verifyDocuments(cmd.Context(), out, r)
+			_, _, changed, err := verifyDocuments(cmd.Context(), out, r.model, r.log.Documents())
 			if err != nil {
 				return err
 			}
@@ -64,17 +65,16 @@ folder open.`,
 }
 
 // verifyDocuments reads every document that events refer to, and returns how
-// many are there and are not what they should be.
-func verifyDocuments(ctx context.Context, out io.Writer, r *register) (changed int, err error) {
+// many are there, are not, and are not what they should be.
+func verifyDocuments(ctx context.Context, out io.Writer, model *projections.Model, documents *jetstream.Documents) (held, missing, changed int, err error) {
 	var from eventstore.Digest
-	held, missing := 0, 0
 	for more := true; more; {
-		found, err := r.model.References(ctx, domain.Actor{Role: domain.Auditor}, from, 500)
+		found, err := model.References(ctx, domain.Actor{Role: domain.Auditor}, from, 500)
 		if err != nil {
-			return changed, err
+			return held, missing, changed, err
 		}
 		for _, ref := range found {
-			switch err := r.log.Documents().Check(ctx, ref.Digest); {
+			switch err := documents.Check(ctx, ref.Digest); {
 			case err == nil:
 				held++
 			case errors.Is(err, eventstore.ErrDocumentMissing):
@@ -84,7 +84,7 @@ func verifyDocuments(ctx context.Context, out io.Writer, r *register) (changed i
 				changed++
 				fmt.Fprintf(out, "document %s: CHANGED; %d events refer to it, the first at position %d: %v\n", ref.Digest, ref.Events, ref.First[0], err)
 			default:
-				return changed, err
+				return held, missing, changed, err
 			}
 		}
 		if more = len(found) == 500; more {
@@ -94,7 +94,7 @@ func verifyDocuments(ctx context.Context, out io.Writer, r *register) (changed i
 	if held+missing+changed > 0 {
 		fmt.Fprintf(out, "%d documents held, %d not handed in, %d changed\n", held, missing, changed)
 	}
-	return changed, nil
+	return held, missing, changed, nil
 }
 
 func rebuildCommand() *cobra.Command {

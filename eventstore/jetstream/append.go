@@ -150,7 +150,7 @@ func (l *Log) Refusal() error {
 	if err := l.server.log.failure(); err != nil {
 		return refuse("存储写入失败；请管理员腾出空间或修复磁盘，然后重启：%s", "the store failed to write; have the operator free or mend the disk, and restart: %s", err)
 	}
-	if free, ok := freeBytes(l.dir); ok && free < l.reserve {
+	if free, ok := FreeBytes(l.dir); ok && free < l.reserve {
 		return refuse("磁盘将满，仅余 %d MiB；请管理员腾出空间，达到 %d MiB 后自动恢复写入", "the disk is nearly full, with %d MiB left; have the operator free some, and writing goes on by itself from %d MiB", free>>20, l.reserve>>20)
 	}
 	return nil

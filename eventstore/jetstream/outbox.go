@@ -146,6 +146,25 @@ func (o *Outbox) Reached(ctx context.Context, endpoint uuid.UUID, round int) (ev
 	return eventstore.Position(reached), info.NumPending + uint64(info.NumAckPending), nil
 }
 
+// Undelivered is how many events the queues of all endpoints have still to hand
+// out, and the values of all records. It makes nothing that is missing.
+func (l *Log) Undelivered(ctx context.Context) (events uint64, records [][]byte, err error) {
+	consumers := l.stream.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		if strings.HasPrefix(info.Name, queuePrefix) {
+			events += info.NumPending + uint64(info.NumAckPending)
+		}
+	}
+	if err := consumers.Err(); err != nil {
+		return 0, nil, unavailable(ctx, "list the queues of webhooks", err)
+	}
+	err = l.eachKept(ctx, outboxStream, func(m any) error {
+		records = append(records, m.(keptMessage).Data)
+		return nil
+	})
+	return events, records, err
+}
+
 // Forget drops the queues of an endpoint from rounds before the given one.
 func (o *Outbox) Forget(ctx context.Context, endpoint uuid.UUID, before int) error {
 	doing := "drop the queues of webhook " + endpoint.String()

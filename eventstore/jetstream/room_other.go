@@ -2,5 +2,5 @@
 
 package jetstream
 
-// freeBytes is not known here.
-func freeBytes(string) (bytes uint64, ok bool) { return 0, false }
+// FreeBytes is not known here.
+func FreeBytes(string) (bytes uint64, ok bool) { return 0, false }

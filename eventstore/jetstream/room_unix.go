@@ -4,8 +4,8 @@ package jetstream
 
 import "syscall"
 
-// freeBytes is how much room a folder's disk has for this process.
-func freeBytes(dir string) (bytes uint64, ok bool) {
+// FreeBytes is how much room a folder's disk has for this process.
+func FreeBytes(dir string) (bytes uint64, ok bool) {
 	var s syscall.Statfs_t
 	err := syscall.Statfs(dir, &s)
 	return uint64(s.Bavail) * uint64(s.Bsize), err == nil

@@ -3,10 +3,12 @@ package jetstream
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/eventstore"
 )
@@ -56,6 +58,43 @@ func (l *Log) StatusTarget(ctx context.Context, cfg StatusConfig) (*Target, erro
 		}
 	}
 	return t, err
+}
+
+// StatusLag is how many status events of the ledger are not in the stream STATUS
+// yet; all of them, where it was not made yet. It fails where the stream was
+// filled from another ledger.
+func (l *Log) StatusLag(ctx context.Context) (lag int, err error) {
+	last, err := (&Target{log: l, stream: StatusStream}).Last(ctx)
+	if err != nil && !errors.Is(err, natsjs.ErrStreamNotFound) {
+		return 0, err
+	}
+	head, err := l.Head(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if last.Source > head {
+		return 0, fmt.Errorf("jetstream: stream %s goes on to position %d, and the ledger ends at %d", StatusStream, last.Source, head)
+	}
+	if last.Source > 0 {
+		if e, err := l.At(ctx, last.Source); err != nil {
+			return 0, err
+		} else if e.ID != last.Event {
+			return 0, fmt.Errorf("jetstream: stream %s ends with event %s from position %d, where the ledger has event %s", StatusStream, last.Event, last.Source, e.ID)
+		}
+	}
+	err = l.Read(ctx, last.Source, head, func(events []eventstore.Recorded) error {
+		for _, e := range events {
+			o, err := eventstore.OutlineOf(e.Body)
+			if err != nil {
+				return err
+			}
+			if o.IsStatus() {
+				lag++
+			}
+		}
+		return nil
+	})
+	return lag, err
 }
 
 // subscribedTo is the subject an event has on STATUS, if it has one.

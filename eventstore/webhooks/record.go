@@ -33,6 +33,13 @@ type failed struct {
 	Status  int     `json:"status,omitzero"`
 }
 
+// Held is how many events a record of the outbox holds: that wait, and that were
+// given up.
+func Held(value []byte) (waiting, givenUp int, err error) {
+	r, err := readRecord(jetstream.Entry{Value: value})
+	return len(r.Pending), len(r.Parked), err
+}
+
 type parked struct {
 	Position eventstore.Position `json:"position"`
 	Attempts int                 `json:"attempts"`
