@@ -148,14 +148,16 @@ func SideOf(country string) Side {
 	return Foreign
 }
 
-// Personal is a person's name, title or contact. It has a type of its own so
-// that whoever stores events can seal it and erase it, without any event type
-// knowing.
+// Personal is a person's name, title or identifier. It is sealed before a
+// command is decided, so that events and states hold what only the register can
+// open, and only as long as the person was not erased; see Sealed. What was
+// recorded before there were seals is plain.
 type Personal string
 
 // Person stands in for a person in an event.
 type Person struct {
-	ID    string   `json:"id,omitempty" doc:"The register's or an institution's stable id for the person"`
-	Name  Personal `json:"name" doc:"The person's name" minLength:"1" maxLength:"200"`
-	Title Personal `json:"title,omitempty" doc:"The office the person signs in, e.g. 校长 / President" maxLength:"200"`
+	Ref   uuid.UUID `json:"ref,omitzero" doc:"The register's own number for the person, by which the person is erased. In a command: the person is the one of that number; absent, the number that belongs to id, or a new one"`
+	ID    Personal  `json:"id,omitempty" doc:"The person's stable id elsewhere, e.g. an ORCID iD. All entries with one id are erased together" maxLength:"200"`
+	Name  Personal  `json:"name" doc:"The person's name" minLength:"1" maxLength:"200"`
+	Title Personal  `json:"title,omitempty" doc:"The office the person signs in, e.g. 校长 / President" maxLength:"200"`
 }

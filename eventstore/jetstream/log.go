@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -55,6 +56,8 @@ type Config struct {
 
 	Restore bool // begin to restore into Dir, which must be empty or hold a restore that was broken off
 	Relayed bool // a relay fills the ledger from another store, and Append refuses
+
+	Random io.Reader // what keys of persons are made of; nil: crypto/rand
 }
 
 // Log is the store and the ledger. It may be used by many goroutines at once.
@@ -76,6 +79,7 @@ type Log struct {
 	problems  []string
 	mark      *highWater
 	documents *Documents
+	persons   *Persons
 	closing   context.Context // ends when Close is called
 	close     context.CancelCauseFunc
 	running   sync.WaitGroup
@@ -116,6 +120,7 @@ func newLog(cfg Config) *Log {
 	}
 	l.reserve = uint64(max(0, cmp.Or(cfg.Reserve, DefaultReserve)))
 	l.documents = newDocuments(l, cfg.Dir)
+	l.persons = newPersons(l, cfg.Dir, cfg.Random)
 	l.closing, l.close = context.WithCancelCause(context.Background())
 	return l
 }

@@ -1,0 +1,384 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/nats-io/nats.go"
+	natsjs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/jointlab/jointlab/eventstore"
+)
+
+const (
+	personStream = "PERSONS"
+	personPrefix = "jointlab.persons."
+	personCheck  = personPrefix + "check" // tells the right person.key from a wrong one
+	personKeys   = personPrefix + "key."  // and the person's number: the person's key, wrapped
+	personIDs    = personPrefix + "id."   // and a keyed hash of an id: the number of the person who has it
+)
+
+// PersonKeyFile is the key that wraps the keys of persons, in the data folder.
+const PersonKeyFile = "person.key"
+
+// keyKept is how long a person's key is kept in memory, and so how long after
+// an erasure through another node this one may still read the person's data.
+const keyKept = 30 * time.Second
+
+// Persons keeps the keys that personal data is sealed with, each under the
+// person's number, in a JetStream stream beside the ledger from which they can
+// be deleted. They are wrapped with the key in the file person.key, which nodes
+// of one register share; without it, or with another one, no person can be named
+// or read. Its methods fail with eventstore.ErrUnavailable then.
+type Persons struct {
+	log    *Log
+	dir    string
+	random io.Reader
+	known  *lru.Cache[uuid.UUID, keptKey]
+
+	mu   sync.Mutex
+	kept *wrapping // nil: not found yet
+}
+
+type keptKey struct {
+	key   eventstore.PersonKey
+	until time.Time
+}
+
+// wrapping is what follows from person.key.
+type wrapping struct {
+	aead         cipher.AEAD
+	index, check []byte
+}
+
+// Persons are the keys of persons beside the ledger.
+func (l *Log) Persons() *Persons { return l.persons }
+
+func newPersons(l *Log, dir string, random io.Reader) *Persons {
+	known, err := lru.New[uuid.UUID, keptKey](10_000)
+	if err != nil {
+		panic(err) // only for a size below 1
+	}
+	if random == nil {
+		random = rand.Reader
+	}
+	return &Persons{log: l, dir: dir, random: random, known: known}
+}
+
+// Named returns the number and key of the person with an id, making both for
+// one who has none. An id is whatever the same person always comes with.
+func (p *Persons) Named(ctx context.Context, id string) (uuid.UUID, eventstore.PersonKey, error) {
+	doing := "find a person's key"
+	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	defer cancel()
+	w, err := p.open(ctx, true)
+	if err != nil {
+		return uuid.Nil, eventstore.PersonKey{}, err
+	}
+	subject := w.idSubject(id)
+	for {
+		ref, seq, err := p.numbered(ctx, subject)
+		if err != nil {
+			return uuid.Nil, eventstore.PersonKey{}, unavailable(ctx, doing, err)
+		}
+		if seq > 0 {
+			key, ok, err := p.key(ctx, w, ref)
+			if err != nil || ok {
+				return ref, key, err
+			}
+			// Its key is gone, and this entry was about to go.
+		}
+		ref, key, err := p.add(ctx, w, subject)
+		if err != nil {
+			return uuid.Nil, eventstore.PersonKey{}, err
+		}
+		switch err := p.put(ctx, subject, seq, ref[:]); {
+		case err == nil:
+			return ref, key, nil
+		case !errors.Is(err, eventstore.ErrConflict):
+			return uuid.Nil, eventstore.PersonKey{}, unavailable(ctx, doing, err)
+		}
+		if err := p.remove(ctx, personKeys+ref.String()); err != nil { // somebody else named the same person
+			return uuid.Nil, eventstore.PersonKey{}, err
+		}
+	}
+}
+
+// numbered is the number an id's entry holds, and that entry's place; 0: there is none.
+func (p *Persons) numbered(ctx context.Context, subject string) (ref uuid.UUID, seq uint64, err error) {
+	m, err := p.log.lastOnLeader(ctx, personStream, subject)
+	if err == nil && m.Seq > 0 {
+		ref, err = uuid.FromBytes(m.Data)
+	}
+	return ref, m.Seq, err
+}
+
+// add makes a person's key. With it stands under which id the person is found,
+// so that whoever erases the person finds that too.
+func (p *Persons) add(ctx context.Context, w *wrapping, subject string) (uuid.UUID, eventstore.PersonKey, error) {
+	var key eventstore.PersonKey
+	ref, err := uuid.NewRandomFromReader(p.random)
+	if err == nil {
+		_, err = io.ReadFull(p.random, key[:])
+	}
+	nonce := make([]byte, w.aead.NonceSize())
+	if err == nil {
+		_, err = io.ReadFull(p.random, nonce)
+	}
+	if err != nil {
+		return ref, key, fmt.Errorf("jetstream: make a person's key: %w", err)
+	}
+	wrapped := w.aead.Seal(nonce, nonce, append(key[:], strings.TrimPrefix(subject, personIDs)...), ref[:])
+	if err := p.put(ctx, personKeys+ref.String(), 0, wrapped); err != nil {
+		return ref, key, unavailable(ctx, "keep a person's key", err)
+	}
+	return ref, key, nil
+}
+
+// Find returns the number of the person with an id, and whether there is one.
+func (p *Persons) Find(ctx context.Context, id string) (ref uuid.UUID, found bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	defer cancel()
+	w, err := p.open(ctx, false)
+	if w == nil || err != nil {
+		return uuid.Nil, false, err
+	}
+	ref, seq, err := p.numbered(ctx, w.idSubject(id))
+	if err != nil {
+		return uuid.Nil, false, unavailable(ctx, "find a person", err)
+	}
+	return ref, seq > 0, nil
+}
+
+// Key returns a person's key, and false where there is none: the person was
+// erased, or the register never had one of that number.
+func (p *Persons) Key(ctx context.Context, ref uuid.UUID) (eventstore.PersonKey, bool, error) {
+	if kept, ok := p.known.Get(ref); ok && time.Now().Before(kept.until) {
+		return kept.key, true, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	defer cancel()
+	w, err := p.open(ctx, false)
+	if w == nil || err != nil {
+		return eventstore.PersonKey{}, false, err
+	}
+	return p.key(ctx, w, ref)
+}
+
+func (p *Persons) key(ctx context.Context, w *wrapping, ref uuid.UUID) (key eventstore.PersonKey, found bool, err error) {
+	m, err := p.log.lastOnLeader(ctx, personStream, personKeys+ref.String())
+	if err != nil {
+		return key, false, unavailable(ctx, "read a person's key", err)
+	}
+	if m.Seq == 0 {
+		return key, false, nil
+	}
+	plain, err := w.unwrap(ref, m.Data)
+	if err != nil {
+		return key, false, err
+	}
+	copy(key[:], plain)
+	p.known.Add(ref, keptKey{key, time.Now().Add(keyKept)})
+	return key, true, nil
+}
+
+// Erase destroys a person's key: its bytes are overwritten where they are kept.
+// It is for good, and erasing again does nothing.
+func (p *Persons) Erase(ctx context.Context, ref uuid.UUID) error {
+	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	defer cancel()
+	w, err := p.open(ctx, false)
+	if w == nil || err != nil {
+		return err
+	}
+	subject := personKeys + ref.String()
+	m, err := p.log.lastOnLeader(ctx, personStream, subject)
+	if err != nil {
+		return unavailable(ctx, "find the key to erase", err)
+	}
+	if m.Seq > 0 {
+		plain, err := w.unwrap(ref, m.Data)
+		if err != nil {
+			return err
+		}
+		// The id first: without the key nobody would know which it was.
+		if err := p.remove(ctx, personIDs+string(plain[len(eventstore.PersonKey{}):])); err != nil {
+			return err
+		}
+		if err := p.remove(ctx, subject); err != nil {
+			return err
+		}
+	}
+	p.known.Remove(ref)
+	return nil
+}
+
+// Check finds out whether person.key is the one this register's keys are wrapped with.
+func (p *Persons) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	defer cancel()
+	_, err := p.open(ctx, false)
+	return err
+}
+
+// remove overwrites and deletes the entry under a subject, if there is one.
+func (p *Persons) remove(ctx context.Context, subject string) error {
+	doing := "erase from stream " + personStream
+	m, err := p.log.lastOnLeader(ctx, personStream, subject)
+	if err != nil {
+		return unavailable(ctx, doing, err)
+	}
+	if m.Seq == 0 {
+		return nil
+	}
+	stream, err := p.log.js.Stream(ctx, personStream)
+	if err == nil {
+		err = stream.SecureDeleteMsg(ctx, m.Seq)
+	}
+	if err != nil && !errors.Is(err, natsjs.ErrMsgNotFound) {
+		return unavailable(ctx, doing, err)
+	}
+	return nil
+}
+
+// put writes an entry if the one under its subject is still the one at after.
+func (p *Persons) put(ctx context.Context, subject string, after uint64, data []byte) error {
+	_, err := p.log.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+		natsjs.ExpectedStreamHeader:      {personStream},
+		natsjs.ExpectedLastSubjSeqHeader: {strconv.FormatUint(after, 10)},
+	}}, natsjs.WithRetryAttempts(0))
+	var answer *natsjs.APIError
+	if errors.As(err, &answer) && isCode(answer, codeWrongSequence, codeWrongSequenceConstant) {
+		return eventstore.ErrConflict
+	}
+	return err
+}
+
+// open finds the stream and the key that goes with it; where nobody was ever
+// named it makes both if asked to, and else returns nil.
+func (p *Persons) open(ctx context.Context, create bool) (*wrapping, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept != nil {
+		return p.kept, nil
+	}
+	_, err := p.log.js.Stream(ctx, personStream)
+	if errors.Is(err, natsjs.ErrStreamNotFound) {
+		if !create {
+			return nil, nil
+		}
+		err = p.make(ctx)
+	}
+	if err != nil {
+		return nil, unavailable(ctx, "find the keys of persons", err)
+	}
+	for {
+		m, err := p.log.lastOnLeader(ctx, personStream, personCheck)
+		if err != nil {
+			return nil, unavailable(ctx, "find the keys of persons", err)
+		}
+		if m.Seq == 0 && !create {
+			return nil, nil
+		}
+		w, err := p.load(m.Seq == 0)
+		if err != nil {
+			return nil, fmt.Errorf("jetstream: %w: %w", eventstore.ErrUnavailable, err)
+		}
+		if m.Seq > 0 {
+			if !hmac.Equal(m.Data, w.check) {
+				return nil, fmt.Errorf("jetstream: %w: %s in %s is not the key that this register's personal data is sealed with; copy the right one from another node or a backup", eventstore.ErrUnavailable, PersonKeyFile, p.dir)
+			}
+			p.kept = w
+			return w, nil
+		}
+		if err := p.put(ctx, personCheck, 0, w.check); err != nil && !errors.Is(err, eventstore.ErrConflict) {
+			return nil, unavailable(ctx, "keep the keys of persons", err)
+		}
+	}
+}
+
+func (p *Persons) make(ctx context.Context) error {
+	if p.log.server != nil {
+		if err := p.log.server.checkEmpty(personStream); err != nil {
+			return err
+		}
+	}
+	_, err := p.log.js.CreateStream(ctx, natsjs.StreamConfig{
+		Name: personStream, Description: "jointlab: the keys of persons, wrapped. Never copy it where they could not be deleted.",
+		Subjects: []string{personPrefix + ">"}, Retention: natsjs.LimitsPolicy, Storage: natsjs.FileStorage, Discard: natsjs.DiscardNew,
+		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: 1, Replicas: p.log.replicas, Duplicates: 2 * time.Minute,
+		AllowDirect: false, // the leader answers, which knows what is deleted
+	})
+	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
+		return nil
+	}
+	return err
+}
+
+// load reads person.key, or makes it where no person was named yet.
+func (p *Persons) load(create bool) (*wrapping, error) {
+	if p.dir == "" {
+		return nil, errors.New("without a data folder there is no key to seal personal data with")
+	}
+	path := filepath.Join(p.dir, PersonKeyFile)
+	text, err := eventstore.SecretFile(path, func() ([]byte, error) {
+		if !create {
+			return nil, fmt.Errorf("%s is missing, and with it every name in this register; copy it from another node or a backup", path)
+		}
+		key := make([]byte, 32)
+		_, err := io.ReadFull(p.random, key)
+		return []byte(base64.StdEncoding.EncodeToString(key) + "\n"), err
+	})
+	if err != nil {
+		return nil, err
+	}
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(key) != 32 {
+		return nil, fmt.Errorf("%s does not hold 32 bytes as base64; put the right one back from a backup", path)
+	}
+	derived := map[string][]byte{}
+	for _, use := range []string{"wrap", "index", "check"} {
+		if derived[use], err = hkdf.Key(sha256.New, key, nil, "jointlab persons "+use, 32); err != nil {
+			return nil, err
+		}
+	}
+	block, err := aes.NewCipher(derived["wrap"])
+	if err != nil {
+		return nil, err
+	}
+	w := &wrapping{index: derived["index"], check: derived["check"]}
+	w.aead, err = cipher.NewGCM(block)
+	return w, err
+}
+
+func (w *wrapping) idSubject(id string) string {
+	mac := hmac.New(sha256.New, w.index)
+	mac.Write([]byte(id))
+	return personIDs + hex.EncodeToString(mac.Sum(nil))
+}
+
+func (w *wrapping) unwrap(ref uuid.UUID, wrapped []byte) ([]byte, error) {
+	if n := w.aead.NonceSize(); len(wrapped) > n {
+		if plain, err := w.aead.Open(nil, wrapped[:n], wrapped[n:], ref[:]); err == nil && len(plain) > len(eventstore.PersonKey{}) {
+			return plain, nil
+		}
+	}
+	return nil, fmt.Errorf("jetstream: %w: the key of person %s cannot be unwrapped; restore stream %s from a backup", eventstore.ErrUnavailable, ref, personStream)
+}
