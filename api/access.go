@@ -95,7 +95,10 @@ var access = []struct {
 	{[]domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}, `
 		lab-correct entity-correct programme-correct put-document put-document-as`},
 
+	{keepers, `person-erase`},
+
 	// Queries.
+	{[]domain.Role{domain.Ministry, domain.Officer, domain.Auditor}, `get-person find-person`},
 	{everybody, `
 		list-labs get-lab lab-agreements lab-agreement lab-rights lab-commitments lab-reviews lab-readiness lab-impact lab-decision
 		lab-watches lab-matrix lab-funding-structure lab-history lab-diff

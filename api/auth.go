@@ -46,6 +46,8 @@ func (c Claims) check() error {
 	switch {
 	case strings.TrimSpace(c.Subject) == "" || len(c.Subject) > 200:
 		return errors.New("the token names no subject, or one longer than 200 bytes")
+	case eventstore.HoldsSeal(c.Subject):
+		return errors.New("the token's subject looks like a seal of personal data")
 	case !slices.Contains(domain.Roles, c.Role):
 		return fmt.Errorf("the token's role %q is none of %v", c.Role, domain.Roles)
 	case (c.Role == domain.Host || c.Role == domain.Partner) && c.Entity == uuid.Nil:

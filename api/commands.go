@@ -8,6 +8,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/person"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
@@ -68,6 +69,10 @@ func onKey[C key.Command](name, zh, en string) Command {
 	return command[C]("key", name, zh, en)
 }
 
+func onPerson[C person.Command](name, zh, en string) Command {
+	return command[C]("person", name, zh, en)
+}
+
 func creates(c Command) Command {
 	c.Creates = true
 	return c
@@ -93,6 +98,8 @@ var commands = []Command{
 
 	creates(onKey[key.Issue]("issue", "签发服务密钥；答复中的 secret 即密钥，只在首次答复中显示", "Issue a service key; the first answer holds it as secret, and no other does")),
 	onKey[key.Revoke]("revoke", "撤销服务密钥，立即生效", "Revoke a service key, at once"),
+
+	onPerson[person.Erase]("erase", "删除一人的个人信息：销毁其密钥，事件保留但无法再读出所述何人", "Erase a person's data: the key is destroyed, events stay and nobody can read whom they name"),
 
 	creates(onWebhook[webhook.Register]("register", "登记推送端点；答复中的 secret 用于验证签名，只显示一次", "Register a webhook; the answer holds the secret that verifies its deliveries")),
 	onWebhook[webhook.Change]("change", "变更推送端点的网址、筛选条件和说明", "Change a webhook's URL, filter and description"),

@@ -216,10 +216,10 @@ func (s *Server) exportTable(ctx context.Context, t tableWriter, q projections.T
 	if err := t.write(headings[trailRow]()); err != nil {
 		return err
 	}
-	names := s.entityNames(ctx)
+	names, reads := s.entityNames(ctx), readingOf(ctx)
 	if err := s.model.EachEvent(ctx, q, at, func(entries []projections.TrailEntry) error {
 		for _, e := range entries {
-			if err := t.write(cells(reflect.ValueOf(rowOf(e, names)))); err != nil {
+			if err := t.write(reads.inCells(cells(reflect.ValueOf(rowOf(e, names))))); err != nil {
 				return fmt.Errorf("api: export: %w", err)
 			}
 		}

@@ -21,6 +21,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/person"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
 )
@@ -184,7 +185,7 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 			id = domain.ProgrammeID(p.Name.Trimmed().Chinese()) // labs name their programme
 		}
 	}
-	id, r, err := s.prepare(ctx, c.ID(), c.Aggregate, id, path, in, cmd)
+	id, cmd, r, err := s.prepare(ctx, c.ID(), c.Aggregate, id, path, "", in, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -196,6 +197,11 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 	o, err := s.aggregates[c.Aggregate].do(ctx, id, cmd, r)
 	if err != nil {
 		return nil, err
+	}
+	if _, erases := cmd.(person.Erase); erases { // also when the command comes again, since the key may still be there
+		if err := s.cfg.Persons.Erase(ctx, id); err != nil {
+			return nil, err
+		}
 	}
 	a := s.answer(ctx, o, in.Prefer)
 	switch {
@@ -252,7 +258,7 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 		return nil, err
 	}
 	path := "/v1/" + eventstore.Plural(aggregate) + "/" + id.String() + "/correct"
-	id, r, err := s.prepare(ctx, aggregate+"-correct", aggregate, id, path, in, cmd)
+	id, cmd, r, err := s.prepare(ctx, aggregate+"-correct", aggregate, id, path, "input", in, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -270,13 +276,14 @@ var keys = uuid.MustParse("6f1c3a0e-52a4-5d0b-9a53-0d2b8f1f7c11")
 
 var printable = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 
-// prepare makes a command's envelope from the request and the caller's token.
-func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uuid.UUID, path string, in *Request, cmd any) (uuid.UUID, eventstore.Request, error) {
+// prepare makes a command's envelope from the request and the caller's token,
+// and seals the persons it names; prefix is where it stands in the body.
+func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uuid.UUID, path, prefix string, in *Request, cmd any) (uuid.UUID, any, eventstore.Request, error) {
 	claims, _ := claimsOf(ctx)
 	r := eventstore.Request{Actor: claims.actor(), Now: s.now(), Correlation: requestIDOf(ctx)}
 	var err error
 	if r.Expect, err = expected(in.IfMatch); err != nil {
-		return id, r, err
+		return id, nil, r, err
 	}
 	if in.Key == "" {
 		if id == uuid.Nil {
@@ -285,7 +292,7 @@ func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uu
 		r.Command = uuid.Must(uuid.NewV7())
 	} else {
 		if len(in.Key) > 200 || !printable.MatchString(in.Key) {
-			return id, r, badParameter("header.Idempotency-Key", "请使用 1 至 200 个可打印的 ASCII 字符，如一个 UUID", "give 1 to 200 printable ASCII characters, such as a UUID")
+			return id, nil, r, badParameter("header.Idempotency-Key", "请使用 1 至 200 个可打印的 ASCII 字符，如一个 UUID", "give 1 to 200 printable ASCII characters, such as a UUID")
 		}
 		given := uuid.NewSHA1(keys, []byte(claims.Subject+"\n"+in.Key))
 		if id == uuid.Nil {
@@ -294,15 +301,29 @@ func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uu
 		// Event ids are made from the command's, so a key that is used on two
 		// aggregates must not give them the same.
 		r.Command = uuid.NewSHA1(given, []byte(aggregate+id.String()))
-		body := jsontext.Value(slices.Clone(in.RawBody))
+	}
+	if err := s.belongs(ctx, claims, aggregate, id, operation, cmd); err != nil {
+		return id, nil, r, err
+	}
+	body := jsontext.Value(slices.Clone(in.RawBody))
+	cmd, named, err := s.seal(ctx, cmd, r.Command, prefix)
+	if err == nil && named {
+		body, err = sealedBody(cmd)
+	}
+	if err != nil {
+		return id, nil, r, err
+	}
+	if in.Key != "" {
 		if err := body.Canonicalize(); err != nil {
-			return id, r, fmt.Errorf("api: canonicalize: %w", err)
+			return id, nil, r, fmt.Errorf("api: canonicalize: %w", err)
 		}
 		sum := sha256.Sum256([]byte(http.MethodPost + " " + path + "\n" + string(body)))
 		r.Digest = "sha256:" + hex.EncodeToString(sum[:])
 	}
-	if err := s.belongs(ctx, claims, aggregate, id, operation, cmd); err != nil {
-		return id, r, err
+	if aggregate == "person" {
+		if _, err := s.knownPerson(ctx, id); err != nil {
+			return id, nil, r, err
+		}
 	}
 	switch aggregate {
 	case "webhook":
@@ -311,22 +332,22 @@ func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uu
 		err = s.mayIssue(ctx, id, cmd)
 	}
 	if err != nil {
-		return id, r, err
+		return id, nil, r, err
 	}
 	if aggregate == "lab" {
 		if r.Programme, err = s.programmeOf(ctx, id, cmd); err != nil {
-			return id, r, err
+			return id, nil, r, err
 		}
 	}
 	if u, ok := cmd.(domain.LabUser); ok {
 		if r.Labs, err = s.labNames(ctx, u.UsesLabs()); err != nil {
-			return id, r, err
+			return id, nil, r, err
 		}
 	}
 	if u, ok := cmd.(domain.EntityUser); ok {
 		r.Entities, err = s.facts(ctx, u.UsesEntities())
 	}
-	return id, r, err
+	return id, cmd, r, err
 }
 
 // programmeOf brings what the register knows of the programme a lab is in.

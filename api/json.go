@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // jsonFormat is how bodies are written and read. It refuses what encoding/json
@@ -39,7 +40,7 @@ func parse(body []byte) (any, *Problem) {
 	var v any
 	err := jsonFormat.Unmarshal(body, &v)
 	if err == nil {
-		return v, nil
+		return v, unsealed(v, "")
 	}
 	if field, ok := misfit(err, ""); ok {
 		return nil, invalid(field)
@@ -59,6 +60,33 @@ func parse(body []byte) (any, *Problem) {
 		return nil, newProblem("malformed-body", "正文不是有效的 UTF-8，位于%s；请以 UTF-8 编码发送", "the body is not valid UTF-8 at %s; send it encoded as UTF-8", where)
 	}
 	return nil, newProblem("malformed-body", "正文不是合法的 JSON，错误位于%s", "the body is not valid JSON: look at %s", where)
+}
+
+// unsealed refuses a body with a seal in it. It could only have been copied from
+// an event, and would be opened for whoever may read the place it is copied to.
+func unsealed(v any, path string) *Problem {
+	switch v := v.(type) {
+	case string:
+		if eventstore.HoldsSeal(v) {
+			return invalid(domain.FieldError{Path: path, Message: domain.T("不能含有 {sealed: 字样；请填写原文", "must not hold {sealed: ; write the text itself")})
+		}
+	case []any:
+		for i, item := range v {
+			if p := unsealed(item, fmt.Sprintf("%s[%d]", path, i)); p != nil {
+				return p
+			}
+		}
+	case map[string]any:
+		for name, member := range v {
+			if p := unsealed(name, path); p != nil {
+				return p
+			}
+			if p := unsealed(member, joinPath(path, name)); p != nil {
+				return p
+			}
+		}
+	}
+	return nil
 }
 
 // misfit is the field error for a value of the right shape that cannot be read

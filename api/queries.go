@@ -225,6 +225,7 @@ func ifChanged(op huma.Operation) huma.Operation {
 func (s *Server) registerQueries() {
 	s.registerWebhooks()
 	s.registerKeys()
+	s.registerPersons()
 	register(s, query("list-labs", "/v1/labs", "labs", "列出联合实验室，可筛选、搜索、排序和分页。", "List labs"), s.listLabs)
 	register(s, ifChanged(query("get-lab", "/v1/labs/{lab}", "labs", "读取一个实验室的全部登记内容，以及在所问日期的状态。", "Read a lab")), s.getLab)
 	register(s, query("list-entities", "/v1/entities", "entities", "列出法人，可筛选、搜索、排序和分页。", "List legal entities"), s.listEntities)

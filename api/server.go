@@ -26,11 +26,13 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
+	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/person"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
@@ -63,6 +65,8 @@ type Config struct {
 	Heartbeat        time.Duration // how often a quiet stream says that it is alive; 0: 15 seconds
 	StreamPatience   time.Duration // how long a stream's client may leave what it was sent unread; 0: 10 seconds
 
+	Persons *jetstream.Persons // the keys of persons; nil: nobody can be named, or read
+
 	Documents     *jetstream.Documents // where documents are kept; nil: nowhere, and there are no routes for them
 	DocumentLimit int64                // bytes a document may have; 0: DefaultDocumentLimit
 	Spool         string               // folder for documents on their way in; "": the system's
@@ -83,6 +87,7 @@ type Server struct {
 	programmes *eventstore.Aggregates[*programme.Programme, programme.Event]
 	webhooks   *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
 	keys       *eventstore.Aggregates[*key.Key, key.Event]
+	persons    *eventstore.Aggregates[*person.Person, person.Event]
 	aggregates map[string]aggregate
 	tails      tails
 	streaming  context.Context // ends with EndStreams
@@ -125,12 +130,14 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	s.programmes = eventstore.NewAggregates[*programme.Programme, programme.Event](store, "programme", programme.New)
 	s.webhooks = eventstore.NewAggregates[*webhook.Webhook, webhook.Event](store, "webhook", webhook.New)
 	s.keys = eventstore.NewAggregates[*key.Key, key.Event](store, "key", key.New)
+	s.persons = eventstore.NewAggregates[*person.Person, person.Event](store, "person", person.New)
 	s.aggregates = map[string]aggregate{
 		"lab":       newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
 		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
 		"programme": newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} }),
 		"webhook":   newAggregate(s.webhooks, nil),
 		"key":       newAggregate(s.keys, nil),
+		"person":    newAggregate(s.persons, nil),
 	}
 	s.mux = http.NewServeMux()
 	if err := s.registerAll(); err != nil {
@@ -182,7 +189,8 @@ var saneID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 type reply struct {
 	http.ResponseWriter
 	status int
-	route  string // that answers, with its placeholders
+	route  string   // that answers, with its placeholders
+	reads  *reading // what of persons is shown in the answer; nil: nothing
 }
 
 func (w *reply) WriteHeader(status int) {
@@ -196,7 +204,19 @@ func (w *reply) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
-	return w.ResponseWriter.Write(b)
+	if media := w.Header().Get("Content-Type"); media != "application/json" && media != "application/problem+json" {
+		return w.ResponseWriter.Write(b)
+	}
+	// A JSON answer is written as a whole, see jsonFormat. A refusal may repeat
+	// what it was asked, so a party could ask it for anybody's data.
+	reads := w.reads
+	if reads != nil && w.status >= 400 && !reads.any() {
+		reads = nil
+	}
+	if _, err := w.ResponseWriter.Write(reads.inJSON(b)); err != nil {
+		return 0, err
+	}
+	return len(b), nil
 }
 
 // Unwrap lets http.ResponseController reach the connection.
@@ -230,6 +250,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			problem.RequestID = id
 			s.write(out, problem)
 		}
+		out.reads.log(out.route)
 		if s.cfg.Observe != nil {
 			s.cfg.Observe(r.Method, out.route, out.status, time.Since(begun))
 		}
@@ -342,7 +363,12 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 			return
 		}
 	}
-	next(ctx)
+	reads := &reading{s: s, ctx: r.Context(), claims: claims}
+	reads.lab, _ = uuid.Parse(ctx.Param("lab"))
+	if out, ok := w.(*reply); ok {
+		out.reads = reads
+	}
+	next(huma.WithValue(ctx, readingKey{}, reads))
 }
 
 // leaveKey finds the function that ends a request's part in its caller's limits.

@@ -35,7 +35,7 @@ func table[I, R any](s *Server, op huma.Operation, rows func(context.Context, *I
 		if err != nil {
 			return nil, err
 		}
-		return &csvFile{"text/csv; charset=utf-8", fmt.Sprintf(`attachment; filename="%s.csv"`, strings.TrimSuffix(op.OperationID, "-csv")), asCSV(items)}, nil
+		return &csvFile{"text/csv; charset=utf-8", fmt.Sprintf(`attachment; filename="%s.csv"`, strings.TrimSuffix(op.OperationID, "-csv")), asCSV(items, readingOf(ctx))}, nil
 	})
 }
 
@@ -45,12 +45,12 @@ type csvFile struct {
 	Body        []byte
 }
 
-func asCSV[R any](rows []R) []byte {
+func asCSV[R any](rows []R, reads *reading) []byte {
 	var b bytes.Buffer
 	t := newCSV(&b)
 	t.write(headings[R]()) // into memory, which takes it
 	for _, r := range rows {
-		t.write(cells(reflect.ValueOf(r)))
+		t.write(reads.inCells(cells(reflect.ValueOf(r))))
 	}
 	t.end()
 	return b.Bytes()

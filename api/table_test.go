@@ -224,7 +224,7 @@ func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]bool{"/v1/webhooks/{webhook}/test": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
+	want := map[string]bool{"/v1/webhooks/{webhook}/test": true, "/v1/persons/find": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
 	for _, c := range Commands() {
 		want[c.Path()] = true
 		if c.Creates {

@@ -92,13 +92,13 @@ type (
 		TrailFilter
 	}
 	WholeTrail struct {
-		Kind      string    `query:"kind" enum:"lab,entity,programme,webhook,key" doc:"What the events are about"`
+		Kind      string    `query:"kind" enum:"lab,entity,programme,webhook,key,person" doc:"What the events are about"`
 		Lab       uuid.UUID `query:"lab" doc:"Only this lab's"`
 		Entity    uuid.UUID `query:"entity" doc:"Only those that are about this legal entity; see legal_entity"`
 		Programme uuid.UUID `query:"programme" doc:"Only this programme's"`
 		Webhook   uuid.UUID `query:"webhook" doc:"Only this webhook's"`
 		Key       uuid.UUID `query:"key" doc:"Only this service key's"`
-		Facet     []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme,webhook,key" doc:"Any of these; give it once for each"`
+		Facet     []string  `query:"facet,explode" enum:"agreement,rights,funding,status,review,record,entity,programme,webhook,key,person" doc:"Any of these; give it once for each"`
 		TrailFilter
 	}
 )

@@ -63,7 +63,7 @@ var vocabulary = func() map[string]domain.Text {
 		{"powers", "职权", "powers"}, {"premises", "用房", "premises"}, {"premises_m2", "用房面积", "premises in m²"}, {"present", "出席", "present"},
 		{"programme", "计划", "programme"}, {"projects", "项目", "project"}, {"provider", "提供方", "provider"}, {"purpose", "用途", "purpose"},
 		{"quantity", "数额", "quantity"}, {"rate", "比率", "rate"}, {"rates", "比率", "rate"}, {"reached", "已达到", "reached"},
-		{"readings", "进展", "reading"}, {"reason", "理由", "reason"}, {"recipients", "受益人数", "recipients"},
+		{"readings", "进展", "reading"}, {"reason", "理由", "reason"}, {"ref", "人员编号", "number of the person"}, {"recipients", "受益人数", "recipients"},
 		{"recommendations", "推荐", "recommendation"}, {"recorded_by", "登记事件", "recorded by"}, {"rectify_by", "整改期限", "to rectify by"},
 		{"reforms", "改革试点", "reform"}, {"repealed", "废止日期", "repealed on"}, {"replaced", "已替换", "replaced"}, {"reports", "报告", "report"},
 		{"representative", "代表", "representative"}, {"result", "成效", "result"}, {"returned", "退回", "returned"}, {"returns", "退回", "return"},

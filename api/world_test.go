@@ -44,6 +44,7 @@ type world struct {
 	model    *projections.Model
 	ahead    atomic.Int64 // nanoseconds since today, on the server's clock
 	logged   *logged
+	dir      string // the data folder
 	spool    string // where documents wait
 	proof    *audit.Log
 
@@ -105,9 +106,9 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &logged{}, spool: spool}
+	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &logged{}, dir: dir, spool: spool}
 	w.signer = api.NewSigner(private, w.clock)
-	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Spool: spool, Log: proof, Streams: log, Backup: log.Backup()}
+	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Persons: log.Persons(), Spool: spool, Log: proof, Streams: log, Backup: log.Backup()}
 	begun := time.Now()
 	w.deliverer = webhooks.New(log, log, webhooks.Known{Facts: model.LabFacts, Sees: model.Sees}, webhookKey, webhooks.Config{
 		Policy: webhooks.Policy{AllowHTTP: true, AllowPrivate: true}, MinWait: 10 * time.Millisecond, MaxWait: time.Second, Logger: cfg.Logger,

@@ -11,6 +11,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/person"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
 )
@@ -22,6 +23,7 @@ var kinds = map[string]kind{
 	"entity":    kindOf[*entity.Entity, entity.Event]("entities", entity.New),
 	"programme": kindOf[*programme.Programme, programme.Event]("programmes", programme.New),
 	"key":       kindOf[*key.Key, key.Event]("keys", key.New),
+	"person":    kindOf[*person.Person, person.Event]("persons", person.New),
 	"webhook":   kindOf[*webhook.Webhook, webhook.Event]("webhooks", webhook.New),
 }
 

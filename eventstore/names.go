@@ -5,6 +5,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/person"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/domain/webhook"
 )
@@ -33,6 +34,8 @@ var names = map[string]domain.Event{
 
 	"key.issued.v1":  key.Issued{},
 	"key.revoked.v1": key.RevokedKey{},
+
+	"person.erased.v1": person.Erased{},
 
 	"webhook.registered.v1":     webhook.Registered{},
 	"webhook.changed.v1":        webhook.Changed{},

@@ -99,7 +99,7 @@ func OpenSeals(text []byte, show func(ref uuid.UUID, open func(PersonKey) (strin
 }
 
 func parseSeal(encoded []byte) (ref uuid.UUID, sealed []byte, err error) {
-	raw, err := base64.RawURLEncoding.DecodeString(string(encoded))
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(string(encoded))
 	if err != nil || len(raw) < refBytes+nonceBytes+sealBlock {
 		return ref, nil, errors.New("eventstore: that is no seal")
 	}

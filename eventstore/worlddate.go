@@ -26,8 +26,9 @@ var dated = map[string]string{
 	"programme.indicator-system-published.v1": "effective.from",
 	"programme.corrected.v1":                  "",
 
-	"key.issued.v1":  recorded, // what is done to a key is done by recording it
-	"key.revoked.v1": recorded,
+	"key.issued.v1":    recorded, // what is done to a key is done by recording it
+	"key.revoked.v1":   recorded,
+	"person.erased.v1": recorded,
 
 	"webhook.registered.v1":     recorded, // what is done to an endpoint is done by recording it
 	"webhook.changed.v1":        recorded,

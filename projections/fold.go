@@ -58,6 +58,7 @@ var states = map[string]func(uuid.UUID) state{
 	"programme": newProgrammeState,
 	"key":       newKeyState,
 	"webhook":   newWebhookState,
+	"person":    newPersonState,
 }
 
 // rowsOf lists the tables that hold several rows of one aggregate of a kind.

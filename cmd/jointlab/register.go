@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"path/filepath"
@@ -41,6 +42,7 @@ type settings struct {
 	credentials string
 	replicas    int
 	origin      string
+	random      io.Reader        // what keys of persons are made of; nil: crypto/rand
 	listen      jetstream.Listen // for subscribers over NATS; serve alone listens
 	reserve     int64            // MiB of the disk that embedded events leave free; 0: the usual
 }
@@ -123,7 +125,7 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 		return nil, nil, err
 	}
 	log, err := jetstream.Open(ctx, jetstream.Config{
-		Dir: s.data, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
+		Dir: s.data, Random: s.random, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
 	})
 	if errors.Is(err, jetstream.ErrInUse) {
 		return nil, nil, fmt.Errorf("%w\n(a server that runs on it can be asked over HTTP: see --server of jointlab import)", err)
@@ -173,6 +175,10 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 			cfg.logger.Error("the read model has stopped; it serves what it holds", "error", err)
 		}
 	})
+	if err := log.Persons().Check(ctx); err != nil {
+		cfg.logger.Error("names of persons can be neither taken in nor read", "error", err)
+	}
+	r.following.Go(func() { sweepErased(following, r.model, log.Persons(), cfg.logger) })
 	witnesses, err := readWitnesses(cfg.witnesses)
 	if err != nil {
 		return nil, err
@@ -202,7 +208,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 	}
 	answering := api.Config{
 		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
-		Documents: log.Documents(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof, Streams: log, Backup: log.Backup(),
+		Documents: log.Documents(), Persons: log.Persons(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof, Streams: log, Backup: log.Backup(),
 		Behind: r.status.problems, StreamsPerCaller: cfg.streamsPerCaller,
 	}
 	if cfg.metrics != nil {

@@ -1,0 +1,278 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/person"
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
+)
+
+// What stands in an answer where a person's data does not. An answer is in both
+// languages at once, so these are too.
+const (
+	withheld   = "〔不公开 withheld〕"
+	erased     = "〔已删除 erased〕"
+	unreadable = "〔暂不可读 unreadable now〕"
+)
+
+// reading is what one request may read of persons, and whom it has read of.
+// Events and states come sealed from the store to the answer, whose texts are
+// opened last; so there is one place in which names come into the open.
+type reading struct {
+	s      *Server
+	ctx    context.Context
+	claims Claims
+	lab    uuid.UUID // that the request is about; nil: no lab in particular
+
+	decided, may bool
+	read         []uuid.UUID
+}
+
+// allowed reports whether names are shown: to those who keep, review or audit
+// the register all of them, to a party those of its own labs.
+func (r *reading) allowed() bool {
+	if !r.decided {
+		r.decided = true
+		r.may = r.any()
+		if c := r.claims; r.lab != uuid.Nil && (c.Role == domain.Host || c.Role == domain.Partner || c.Role == domain.Director) {
+			of, err := r.s.isOfLab(r.ctx, c, r.lab)
+			r.may = of && err == nil
+		}
+	}
+	return r.may
+}
+
+// any reports whether the data of any person are shown.
+func (r *reading) any() bool {
+	return slices.Contains([]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, r.claims.Role)
+}
+
+// open puts a person's data, or why it is not shown, in the place of each seal
+// in a text, written as write has it.
+func (r *reading) open(text []byte, write func(string) []byte) []byte {
+	if !eventstore.HoldsSeal(text) {
+		return text
+	}
+	return eventstore.OpenSeals(text, func(ref uuid.UUID, open func(eventstore.PersonKey) (string, error)) []byte {
+		return write(r.plain(ref, open))
+	})
+}
+
+func (r *reading) plain(ref uuid.UUID, open func(eventstore.PersonKey) (string, error)) string {
+	if r == nil || !r.allowed() {
+		return withheld
+	}
+	key, found, err := r.s.cfg.Persons.Key(r.ctx, ref)
+	if err == nil && !found {
+		if p, err := r.s.model.Person(r.ctx, ref); err == nil && p.Erased != nil {
+			return erased
+		}
+		return unreadable
+	}
+	text := ""
+	if err == nil {
+		text, err = open(key)
+	}
+	if err != nil {
+		r.s.log.Warn("personal data cannot be read", "request_id", requestIDOf(r.ctx), "person", ref, "error", err)
+		return unreadable
+	}
+	if !slices.Contains(r.read, ref) {
+		r.read = append(r.read, ref)
+	}
+	return text
+}
+
+// inJSON opens the seals in a JSON text.
+func (r *reading) inJSON(text []byte) []byte {
+	return r.open(text, func(plain string) []byte {
+		quoted, err := jsontext.AppendQuote(nil, plain)
+		if err != nil {
+			return []byte(unreadable)
+		}
+		return quoted[1 : len(quoted)-1]
+	})
+}
+
+// inCells opens the seals in a table's row.
+func (r *reading) inCells(row []any) []any {
+	for i, c := range row {
+		if text, ok := c.(string); ok {
+			row[i] = string(r.open([]byte(text), func(plain string) []byte { return []byte(plain) }))
+		}
+	}
+	return row
+}
+
+type readingKey struct{}
+
+// readingOf is what the request of ctx may read; nil, where nothing.
+func readingOf(ctx context.Context) *reading {
+	r, _ := ctx.Value(readingKey{}).(*reading)
+	return r
+}
+
+// log says whose data was given to whom, which somebody may have to account for.
+func (r *reading) log(route string) {
+	if r != nil && len(r.read) > 0 {
+		r.s.log.Info("personal data read", "request_id", requestIDOf(r.ctx), "subject", r.claims.Subject, "role", r.claims.Role,
+			"entity", r.claims.Entity, "route", route, "persons", r.read)
+	}
+}
+
+// seal seals the persons a command names, each with the key of the person's
+// own, and returns whether there were any.
+func (s *Server) seal(ctx context.Context, cmd any, command uuid.UUID, prefix string) (any, bool, error) {
+	return eventstore.SealPersons(cmd, func(path string, p domain.Person) (ref uuid.UUID, key eventstore.PersonKey, err error) {
+		at := joinPath(prefix, path)
+		id := strings.TrimSpace(string(p.ID))
+		switch {
+		case s.cfg.Persons == nil:
+			return ref, key, eventstore.ErrUnavailable
+		case p.Ref == uuid.Nil && id != "":
+			return s.cfg.Persons.Named(ctx, "id "+id)
+		case p.Ref == uuid.Nil: // nobody else can be meant, and the same command means the same
+			return s.cfg.Persons.Named(ctx, "command "+command.String()+" "+path)
+		case id != "":
+			return ref, key, invalid(domain.FieldError{Path: at + ".ref", Message: domain.T("ref 与 id 只能填写一个", "give ref or id, not both")})
+		}
+		key, found, err := s.cfg.Persons.Key(ctx, p.Ref)
+		if err == nil && !found {
+			err = invalid(domain.FieldError{Path: at + ".ref", Message: domain.T("没有此编号的人员，或其个人信息已删除", "there is nobody of that number, or the person was erased")})
+		}
+		return p.Ref, key, err
+	})
+}
+
+// sealedBody is a command that names persons as JSON: what its digest is made
+// of, since from the digest of names names could be guessed.
+func sealedBody(cmd any) (jsontext.Value, error) {
+	return json.Marshal(cmd, json.Deterministic(true))
+}
+
+// personView is a person as the register knows the person.
+type personView struct {
+	ID      uuid.UUID       `json:"id" doc:"The register's own number for the person, the ref in events"`
+	Erased  *personErasure  `json:"erased,omitempty" doc:"Absent: the person's data can be read"`
+	Entries int             `json:"entries" doc:"How many events name the person"`
+	First   []personMention `json:"first" doc:"The first of them"`
+}
+
+type personErasure struct {
+	At     time.Time `json:"at"`
+	By     string    `json:"by"`
+	Reason string    `json:"reason"`
+	Event  uuid.UUID `json:"event"`
+}
+
+type personMention struct {
+	Position uint64      `json:"position" doc:"In the ledger"`
+	Source   string      `json:"source" doc:"What the event is about, e.g. /labs/…"`
+	Type     string      `json:"type"`
+	Time     time.Time   `json:"time" doc:"Recorded"`
+	Sentence domain.Text `json:"sentence"`
+}
+
+type personInput struct {
+	Person uuid.UUID `path:"person" doc:"The person's number, the ref in events"`
+}
+
+// personSought says whom to find. It comes in a body, since addresses are logged
+// on the way.
+type personSought struct {
+	ID string `json:"id" doc:"The id the person was named with, e.g. an ORCID iD" minLength:"1" maxLength:"200"`
+}
+
+type personSoughtInput struct {
+	RawBody []byte `contentType:"application/json"`
+}
+
+func (s *Server) registerPersons() {
+	op := query("get-person", "/v1/persons/{person}", "persons", "读取一人的编号在哪些事件中出现，以及其个人信息是否已删除。", "Read where a person is named, and whether the person was erased")
+	register(s, op, func(ctx context.Context, in *personInput) (*struct{ Body personView }, error) {
+		return s.person(ctx, in.Person)
+	})
+	find := s.withBody(huma.Operation{
+		OperationID: "find-person", Method: http.MethodPost, Path: "/v1/persons/find", Tags: []string{"persons"}, DefaultStatus: http.StatusOK,
+		Summary:     "Find a person by an id",
+		Description: "以登记时填写的 id（如 ORCID）查找一人的编号；不作任何登记。\n\nNothing is recorded. The id is sent in the body, so that it stands in no log of addresses.",
+	}, s.registry.Schema(reflect.TypeFor[personSought](), true, ""))
+	find.Errors = []int{400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503}
+	register(s, find, s.findPerson)
+}
+
+func (s *Server) findPerson(ctx context.Context, in *personSoughtInput) (*struct{ Body personView }, error) {
+	value, problem := parse(in.RawBody)
+	if problem != nil {
+		return nil, problem
+	}
+	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[personSought](), true, ""), "", value); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	var sought personSought
+	if err := jsonFormat.Unmarshal(in.RawBody, &sought); err != nil {
+		return nil, err
+	}
+	if s.cfg.Persons == nil {
+		return nil, projections.ErrNotFound
+	}
+	ref, found, err := s.cfg.Persons.Find(ctx, "id "+strings.TrimSpace(sought.ID))
+	if err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, newProblem("not-found", "没有以此 id 登记的人员，或其个人信息已删除", "nobody was named with this id, or the person was erased")
+	}
+	return s.person(ctx, ref)
+}
+
+func (s *Server) person(ctx context.Context, ref uuid.UUID) (*struct{ Body personView }, error) {
+	p, err := s.knownPerson(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	page, err := s.model.Trail(ctx, projections.TrailQuery{LegalEntity: ref, Paging: projections.Paging{Limit: 50}})
+	if err != nil {
+		return nil, err
+	}
+	v := personView{ID: ref, Entries: page.Total}
+	if e := p.Erased; e != nil {
+		v.Erased = &personErasure{e.Time, e.Actor.Subject, e.Because.Reason, e.ID}
+	}
+	for _, t := range page.Items {
+		v.First = append(v.First, personMention{uint64(t.Position), t.Stream.Source(), t.Type, t.Meta.Time, t.Sentence})
+	}
+	return &struct{ Body personView }{v}, nil
+}
+
+// knownPerson is the person of a number that was given to somebody.
+func (s *Server) knownPerson(ctx context.Context, ref uuid.UUID) (known *person.Person, err error) {
+	if err := s.persons.State(ctx, ref, func(p *person.Person, _ eventstore.Version) { known = &person.Person{ID: ref, Erased: p.Erased} }); err != nil {
+		return nil, err
+	}
+	if known.Erased != nil {
+		return known, nil
+	}
+	found := false
+	if s.cfg.Persons != nil {
+		if _, found, err = s.cfg.Persons.Key(ctx, ref); err != nil {
+			return nil, err
+		}
+	}
+	if !found {
+		return nil, newProblem("not-found", "没有此编号的人员", "there is nobody of that number")
+	}
+	return known, nil
+}
