@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -136,7 +137,7 @@ func TestTheSameStoryOnEachStoreGivesTheSameLedgerAndTheSameAnswers(t *testing.T
 	for _, s := range []settings{
 		{store: embedded}, {store: outsideNATS, natsURL: cluster(t), replicas: 3}, {store: eventStoreDB, esdbURL: db.URL()},
 	} {
-		s.data = t.TempDir()
+		s.data, s.random = t.TempDir(), rand.NewChaCha8([32]byte{1}) // the same keys for the same persons
 		r := opened(t, s)
 		if err := loadDemo(within(t), r); err != nil {
 			t.Fatalf("%s: %v", s.store, err)
