@@ -128,7 +128,7 @@ func readingOf(ctx context.Context) *reading {
 func (r *reading) log(route string) {
 	if r != nil && len(r.read) > 0 {
 		r.s.log.Info("personal data read", "request_id", requestIDOf(r.ctx), "subject", r.claims.Subject, "role", r.claims.Role,
-			"entity", r.claims.Entity, "route", route, "persons", r.read)
+			"on_behalf_of", unlessNil(r.claims.Entity), "route", route, "persons", r.read)
 	}
 }
 

@@ -19,11 +19,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/jointlab/jointlab/eventstore/audit"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/eventstore/webhooks"
 )
 
 // secretFiles are the keys in a data folder. A backup holds none of them.
-var secretFiles = []string{keyFile, audit.KeyFile, webhooks.KeyFile}
+var secretFiles = []string{keyFile, audit.KeyFile, webhooks.KeyFile, jetstream.PersonKeyFile}
 
 func backupCommand() *cobra.Command {
 	var where settings
@@ -32,8 +33,8 @@ func backupCommand() *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Write all that the register holds into one file, also while it runs · 备份登记簿",
 		Long: `backup writes everything up to one signed checkpoint into FILE: every event byte
-for byte with its position, the documents, all checkpoints and cosignatures, who
-subscribes, and how far deliveries to webhooks and subscribers have come. It is a
+for byte with its position, the documents, all checkpoints and cosignatures, the
+wrapped keys of persons, who subscribes, and how far deliveries to webhooks and subscribers have come. It is a
 pack of the whole registry (jointlab help pack), so jointlab audit verify checks
 it. FILE is there when all of it is on the disk and was verified, or not at all.
 
@@ -87,8 +88,9 @@ func backupSecretsCommand() *cobra.Command {
 its owner alone may read. Keep it apart from the backups and encrypt it with what
 you use; whoever has it can issue tokens and sign as this register.
 
-Make it anew, and destroy the older ones, whenever a key was changed or a person's
-data erased: what an old file unseals was not erased.`,
+Make it anew whenever a key was changed. With it and a backup, whoever was erased
+after that backup can be read: after an erasure make a new backup, and destroy the
+older ones.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return backupSecrets(cmd.OutOrStdout(), data, args[0]) },
 	}

@@ -132,9 +132,13 @@ func (r *restoring) run(ctx context.Context, name string) error {
 	if r.key == "" {
 		fmt.Fprintf(r.out, "no --key was given, so the key in the backup was believed; compare it with the one you had before:\n%s\n", v.Key)
 	}
+	unread := log.Persons().Check(ctx) != nil
 	for _, name := range secretFiles {
+		if name == jetstream.PersonKeyFile && !unread {
+			continue // it is there, or nobody is named
+		}
 		if _, there := r.secrets[name]; !there || name == audit.KeyFile && r.newLog {
-			fmt.Fprintf(r.out, "%s was not restored; serve makes a new one%s\n", name, instead[name])
+			fmt.Fprintf(r.out, "%s was not restored%s\n", name, instead[name])
 		}
 	}
 	if !r.newLog && r.newest == "" {
@@ -145,9 +149,10 @@ func (r *restoring) run(ctx context.Context, name string) error {
 
 // instead is what follows where a key is not restored.
 var instead = map[string]string{
-	keyFile:       ": tokens issued before are worth nothing",
-	audit.KeyFile: ": the log begins anew, under a new origin, over the same events",
-	"webhook.key": ": webhooks are signed with new secrets; have each rotated and handed out",
+	keyFile:       "; serve makes a new one: tokens issued before are worth nothing",
+	audit.KeyFile: "; serve makes a new one: the log begins anew, under a new origin, over the same events",
+	"person.key":  ": until it is put there, nobody named in these events can be read, and nobody named anew",
+	"webhook.key": "; serve makes a new one: webhooks are signed with new secrets; have each rotated and handed out",
 }
 
 // signed says that the log may be gone on with: the key is its own, and nobody

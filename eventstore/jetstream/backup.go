@@ -32,7 +32,7 @@ const (
 // keptStreams are the streams that do not follow from the ledger. The bucket
 // of what is held up comes after the queues: what a queue has handed out is
 // there by then.
-var keptStreams = []string{boardStream, outboxStream, deliveriesStream}
+var keptStreams = []string{boardStream, outboxStream, deliveriesStream, personStream}
 
 type (
 	queuePlace struct {
@@ -389,6 +389,7 @@ func (l *Log) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool,
 		return err
 	}
 	var sent []natsjs.PubAckFuture
+	named := false // somebody: there are keys of persons
 	settle := func() error {
 		for _, s := range sent {
 			select {
@@ -412,6 +413,12 @@ func (l *Log) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool,
 		}
 		if newLog && m.Stream == boardStream {
 			continue
+		}
+		if m.Stream == personStream && !named {
+			if err := l.persons.make(ctx); err != nil {
+				return unavailable(ctx, "make stream "+personStream, err)
+			}
+			named = true
 		}
 		header := nats.Header(m.Header)
 		if header == nil {

@@ -324,7 +324,7 @@ func (p *Persons) make(ctx context.Context) error {
 		Name: personStream, Description: "jointlab: the keys of persons, wrapped. Never copy it where they could not be deleted.",
 		Subjects: []string{personPrefix + ">"}, Retention: natsjs.LimitsPolicy, Storage: natsjs.FileStorage, Discard: natsjs.DiscardNew,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: 1, Replicas: p.log.replicas, Duplicates: 2 * time.Minute,
-		AllowDirect: false, // the leader answers, which knows what is deleted
+		AllowDirect: true, // for backups; all else asks the leader, which knows what is deleted
 	})
 	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
 		return nil
