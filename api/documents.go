@@ -251,8 +251,7 @@ func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*sto
 	if err != nil {
 		return nil, err
 	}
-	claims, _ := claimsOf(ctx)
-	s.log.Info("document handed in", "request_id", requestIDOf(ctx), "digest", digest, "size", size, "type", about.Type, "subject", claims.Subject, "held", held)
+	remark(ctx, "digest", digest, "size", size, "type", about.Type, "held", held)
 	status := http.StatusCreated
 	if held {
 		status = http.StatusOK

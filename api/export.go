@@ -148,7 +148,7 @@ func (s *Server) sendFile(c huma.Context, write func(io.Writer) error) {
 	switch {
 	case err == nil:
 	case out.sent:
-		s.log.Error("answer broken off", "request_id", requestIDOf(r.Context()), "error", err)
+		requestOf(r.Context()).err = err
 		panic(http.ErrAbortHandler)
 	default:
 		for _, h := range []string{"Content-Disposition", "Ledger-Position", "ETag"} {

@@ -424,6 +424,7 @@ func (s *Server) facts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]doma
 // that is late does not change the outcome, so it is only reported.
 func (s *Server) answer(ctx context.Context, o eventstore.Outcome, prefer string) *answer {
 	a := &answer{Body: Answer{ID: o.Stream.ID, Replayed: o.Replay}}
+	remark(ctx, "stream", o.Stream, "events", len(o.Events), "replayed", o.Replay)
 	for _, h := range o.Events {
 		a.Body.Events = append(a.Body.Events, AnswerEvent{h.Meta.ID, h.Meta.Revision, eventstore.Name(h.Event), h.Event.Sentence()})
 		a.Body.Revision = h.Meta.Revision

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -211,17 +210,13 @@ func revision(events uint64) domain.Text {
 	return domain.Textf("版本 %d", "revision %d", events-1)
 }
 
-// fail turns an error into the problem to answer with, and logs it if it is
-// the server's own.
+// fail turns an error into the problem to answer with, and has the log say
+// what it was if it is the server's own.
 func (s *Server) fail(ctx context.Context, err error) *Problem {
-	p := *problemOf(err)
-	p.RequestID = requestIDOf(ctx)
-	if p.Status >= 500 && p.Code != "not-ready" {
-		level := slog.LevelError
-		if p.Status == http.StatusServiceUnavailable {
-			level = slog.LevelWarn
-		}
-		s.log.Log(ctx, level, "request failed", "request_id", p.RequestID, "code", p.Code, "error", err)
+	p, q := *problemOf(err), requestOf(ctx)
+	p.RequestID, q.code = q.id, p.Code
+	if p.Status >= 500 && q.err == nil {
+		q.err = err
 	}
 	return &p
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -60,15 +59,13 @@ func listed[R, T any](ctx context.Context, p projections.Page[R], err error, ite
 	for _, row := range p.Items {
 		l.Body.Items = append(l.Body.Items, item(row))
 	}
-	if u, ok := ctx.Value(urlKey{}).(*url.URL); ok && p.Next != "" {
+	if u := requestOf(ctx).url; u != nil && p.Next != "" {
 		q := u.Query()
 		q.Set("cursor", p.Next)
 		l.Link = "<" + u.Path + "?" + q.Encode() + `>; rel="next"`
 	}
 	return l, nil
 }
-
-type urlKey struct{}
 
 // whole is a list that is not paged: the parts of one lab.
 func whole[T any](items []T) *list[T] {

@@ -13,15 +13,18 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
 	"mime"
 	"net"
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -55,8 +58,8 @@ type Config struct {
 	Behind        func() []string  // why subscribers over NATS do not get what the ledger holds; nil: they do
 	Limits        Limits           // how much one caller may ask for
 
-	// Observe is told of every answer: the route is the table's, with its
-	// placeholders, and empty where there is none. nil: nobody is.
+	// Observe is told of every answer but streams: the route is the table's, with
+	// its placeholders, and empty where there is none. nil: nobody is.
 	Observe func(method, route string, status int, took time.Duration)
 
 	Webhooks *webhooks.Dispatcher // what delivers to webhooks; nil: there are none here
@@ -90,6 +93,7 @@ type Server struct {
 	persons    *eventstore.Aggregates[*person.Person, person.Event]
 	aggregates map[string]aggregate
 	tails      tails
+	cutOff     atomic.Uint64   // streams whose clients did not read
 	streaming  context.Context // ends with EndStreams
 	endStreams context.CancelFunc
 
@@ -150,6 +154,10 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 // new ones. Requests of other kinds go on.
 func (s *Server) EndStreams() { s.endStreams() }
 
+// Streams is how many streams of events are open, and how many were cut off
+// since the server began because their clients did not read.
+func (s *Server) Streams() (open int, cutOff uint64) { return s.tails.streams(), s.cutOff.Load() }
+
 // sendBuffer bounds what the kernel holds for a client that does not read, where
 // it would otherwise take megabytes.
 const sendBuffer = 128 << 10
@@ -174,13 +182,6 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 	}
 	server.RegisterOnShutdown(s.EndStreams)
 	return server
-}
-
-type requestIDKey struct{}
-
-func requestIDOf(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
 }
 
 var saneID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
@@ -222,7 +223,8 @@ func (w *reply) Write(b []byte) (int, error) {
 // Unwrap lets http.ResponseController reach the connection.
 func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// ServeHTTP answers a request and logs it under an id that stands in the answer.
+// ServeHTTP answers a request and logs it under an id that stands in the answer
+// and in the events it led to.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Request-Id")
 	if !saneID.MatchString(id) {
@@ -237,26 +239,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
-	r = r.WithContext(context.WithValue(context.WithValue(r.Context(), requestIDKey{}, id), urlKey{}, r.URL))
+	q := &request{id: id, url: r.URL}
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
 	out, begun := &reply{ResponseWriter: w}, time.Now()
 	defer func() {
-		if p := recover(); p != nil {
-			if p == http.ErrAbortHandler || out.status != 0 {
-				s.log.Error("answer broken off", "request_id", id, "panic", p)
-				panic(http.ErrAbortHandler) // the answer has begun; only cutting it off says that it is not whole
-			}
-			s.log.Error("panic", "request_id", id, "method", r.Method, "path", r.URL.Path, "panic", p)
+		p := recover()
+		if p != nil && p != http.ErrAbortHandler {
+			q.err, q.also = fmt.Errorf("panic: %v", p), append(q.also, "stack", string(debug.Stack()))
+		}
+		broken := p != nil && (p == http.ErrAbortHandler || out.status != 0)
+		if p != nil && !broken {
 			problem := newProblem("internal", "", "")
-			problem.RequestID = id
+			problem.RequestID, q.code = id, problem.Code
 			s.write(out, problem)
 		}
 		if r.RemoteAddr != "" { // in this process nobody reads
 			out.reads.log(out.route)
 		}
-		if s.cfg.Observe != nil {
-			s.cfg.Observe(r.Method, out.route, out.status, time.Since(begun))
+		took := time.Since(begun)
+		if s.cfg.Observe != nil && !q.stream {
+			s.cfg.Observe(r.Method, out.route, out.status, took)
 		}
-		s.log.Debug("request", "request_id", id, "method", r.Method, "path", r.URL.Path, "status", out.status, "took", time.Since(begun))
+		s.record(r, out, took)
+		if broken {
+			panic(http.ErrAbortHandler) // the answer has begun; only cutting it off says that it is not whole
+		}
 	}()
 	s.route(out, r)
 }
@@ -387,6 +394,7 @@ func (s *Server) identify(r *http.Request) (claims Claims, leave func(), p *Prob
 	if invalid != nil {
 		claims = Claims{}
 	}
+	requestOf(r.Context()).claims = claims
 	leave, wait := s.limiter.enter(callerOf(r, claims))
 	switch {
 	case wait > 0:
@@ -395,7 +403,7 @@ func (s *Server) identify(r *http.Request) (claims Claims, leave func(), p *Prob
 		return claims, leave, nil
 	}
 	leave()
-	s.log.Info("token refused", "request_id", requestIDOf(r.Context()), "error", invalid)
+	requestOf(r.Context()).err = errors.New(clip(invalid.Error()))
 	if errors.Is(invalid, errStoreAway) {
 		return claims, nil, newProblem("store-unavailable", "存储暂不可用，无法核验密钥；请稍后重试", "the store does not answer, so the key cannot be checked; try again shortly").with("Retry-After", "5")
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -125,7 +124,7 @@ var (
 
 // misplaced refuses what would be ignored.
 func misplaced(ctx context.Context, stream bool) error {
-	u, _ := ctx.Value(urlKey{}).(*url.URL)
+	u := requestOf(ctx).url
 	names := streamOnly
 	if stream {
 		names = pageOnly
@@ -227,7 +226,7 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 	}
 	return &streamed{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		st := &stream{Server: s, reader: readerOf(ctx.Context()), format: format, filter: filter, position: eventstore.Position(after), head: head, follow: in.Follow, w: w, control: http.NewResponseController(w), beat: time.NewTicker(s.cfg.Heartbeat)}
+		st := &stream{Server: s, id: requestIDOf(r.Context()), reader: readerOf(ctx.Context()), format: format, filter: filter, position: eventstore.Position(after), head: head, follow: in.Follow, w: w, control: http.NewResponseController(w), beat: time.NewTicker(s.cfg.Heartbeat)}
 		defer st.beat.Stop()
 		claims, known := claimsOf(ctx.Context())
 		caller := callerOf(r, claims)
@@ -236,6 +235,7 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 			return
 		}
 		defer s.tails.leave(caller)
+		requestOf(r.Context()).stream = true
 		if leave, ok := ctx.Context().Value(leaveKey{}).(func()); ok {
 			leave() // streams have a limit of their own
 		}
@@ -283,6 +283,7 @@ const chunkBytes = 32 << 10
 // stream is one client's.
 type stream struct {
 	*Server
+	id       string // of its request
 	reader   domain.Actor
 	format   streamFormat
 	filter   eventstore.Filter
@@ -319,7 +320,8 @@ func (st *stream) run(ctx context.Context) {
 	case ctx.Err() != nil:
 		return
 	case err != nil:
-		st.log.Warn("a stream was broken off", "request_id", requestIDOf(ctx), "position", st.position, "error", err)
+		requestOf(ctx).err = err
+		remark(ctx, "position", st.position)
 		why = broken
 	}
 	st.chunk = st.format.end(st.chunk, st.position, why)
@@ -474,7 +476,8 @@ func (st *stream) flush() error {
 	}
 	st.chunk = st.chunk[:0]
 	if err != nil {
-		st.log.Info("a stream was cut off", "position", st.position, "error", err)
+		st.cutOff.Add(1)
+		st.log.Info("a stream was cut off", "request_id", st.id, "position", st.position, "error", err)
 		return errGone
 	}
 	return nil

@@ -120,6 +120,13 @@ func (s *tails) join(caller string, limit int) bool {
 	return true
 }
 
+// streams is how many are open.
+func (s *tails) streams() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.open
+}
+
 // shared is the tail for streams that have joined; where there is none, or it
 // has ended, it is what begin makes.
 func (s *tails) shared(begin func() *tail) *tail {

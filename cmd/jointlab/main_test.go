@@ -54,7 +54,14 @@ var listens = regexp.MustCompile(`listens on (https?://\S+)`)
 // startServer runs jointlab serve on data, without limits, and waits until it listens.
 func startServer(t testing.TB, data string, args ...string) served {
 	t.Helper()
+	return startServerTo(t, os.Stderr, data, args...)
+}
+
+// startServerTo has the server log to log.
+func startServerTo(t testing.TB, log io.Writer, data string, args ...string) served {
+	t.Helper()
 	cmd := run(t, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--rate", "0", "--concurrent", "0"}, args...)...)
+	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

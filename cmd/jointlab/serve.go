@@ -26,7 +26,8 @@ const drainTime = 10 * time.Second
 
 func serveCommand() *cobra.Command {
 	var where settings
-	var listen, metricsListen string
+	var listen, metricsListen, logFormat string
+	var logLevel slog.Level
 	var demo bool
 	var cfg registerConfig
 	var mebibytes int64
@@ -66,12 +67,18 @@ role, and lets anybody read.`,
 			}
 			cfg.documentLimit = mebibytes << 20
 			cfg.status, cfg.webhooks = &status, &deliver
-			return serve(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), where, listen, metricsListen, demo, cfg)
+			var err error
+			if cfg.logger, err = logTo(cmd.ErrOrStderr(), logFormat, logLevel); err != nil {
+				return err
+			}
+			return serve(cmd.Context(), cmd.OutOrStdout(), where, listen, metricsListen, demo, cfg)
 		},
 	}
 	storeFlags(cmd, &where)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().StringVar(&metricsListen, "metrics-listen", "", "address at which Prometheus reads /metrics, e.g. 127.0.0.1:9090; empty: nowhere")
+	cmd.Flags().StringVar(&logFormat, "log-format", "text", "how the log is written to standard error: text or json")
+	cmd.Flags().TextVar(&logLevel, "log-level", slog.LevelInfo, "least that is logged: debug (every request), info (changes, and refusals for who asked), warn or error")
 	cmd.Flags().StringVar(&cfg.witnesses, "witness-keys", "", "file of the verifier keys of witnesses whose cosignatures are taken in, a line each")
 	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
 	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read without a token")
@@ -97,14 +104,26 @@ role, and lets anybody read.`,
 	return cmd
 }
 
-func serve(ctx context.Context, out, errout io.Writer, where settings, listen, metricsListen string, demo bool, cfg registerConfig) (err error) {
-	logger := slog.New(slog.NewTextHandler(errout, &slog.HandlerOptions{Level: slog.LevelInfo}))
+// logTo is a logger that writes to w.
+func logTo(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: level}
+	switch format {
+	case "text":
+		return slog.New(slog.NewTextHandler(w, options)), nil
+	case "json":
+		return slog.New(slog.NewJSONHandler(w, options)), nil
+	}
+	return nil, fmt.Errorf("--log-format %q is unknown; use text or json", format)
+}
+
+func serve(ctx context.Context, out io.Writer, where settings, listen, metricsListen string, demo bool, cfg registerConfig) (err error) {
+	logger := cfg.logger
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", listen, err)
 	}
 	defer listener.Close()
-	cfg.anonymousRead, cfg.logger = cfg.anonymousRead || demo, logger
+	cfg.anonymousRead = cfg.anonymousRead || demo
 	var secured *certificate
 	if cfg.cert != "" || cfg.key != "" {
 		if secured, err = loadCertificate(cfg.cert, cfg.key, logger); err != nil {
