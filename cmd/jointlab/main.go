@@ -46,7 +46,7 @@ jointlab 是国际合作联合实验室的登记簿：协议、责权利、投�
 	cmd.AddCommand(
 		serveCommand(), importCommand(), tokenCommand(), keyCommand(), subscriberCommand(), subscribeCommand(), webhookCommand(),
 		verifyCommand(), replayCommand(), rebuildCommand(), auditCommand(), compareCommand(), migrateCommand(), backupCommand(), restoreCommand(),
-		healthCommand(), doctorCommand(), contractsCommand(), versionCommand(), settingsTopic(), packTopic(),
+		healthCommand(), doctorCommand(), contractsCommand(), versionCommand(), settingsTopic(), metricsTopic(), packTopic(),
 	)
 	return cmd
 }

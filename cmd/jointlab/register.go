@@ -212,7 +212,6 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 		Behind: r.status.problems, StreamsPerCaller: cfg.streamsPerCaller,
 	}
 	if cfg.metrics != nil {
-		cfg.metrics.watch(r)
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
 	r.timely = eventstore.NewTimely(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
@@ -221,6 +220,9 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 		return nil, err
 	}
 	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, answering)
+	if err == nil && cfg.metrics != nil {
+		cfg.metrics.watch(r, answering.Webhooks)
+	}
 	if err == nil && cfg.status != nil {
 		status := *cfg.status
 		status.Checkpoint = r.checkpoint
@@ -259,6 +261,9 @@ func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *pr
 	}
 	how := *cfg.webhooks
 	how.Logger, how.Now, how.Checkpoint = cfg.logger, cfg.now, checkpoint
+	if cfg.metrics != nil {
+		how.Observe = cfg.metrics.delivered
+	}
 	return webhooks.New(log, store, known, key, how), nil
 }
 

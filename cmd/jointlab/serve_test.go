@@ -2,18 +2,13 @@ package main
 
 import (
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-
 	"github.com/jointlab/jointlab/domain"
-	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
 )
@@ -124,43 +119,6 @@ func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T
 	}
 	if len(list.Items) < 6 || len(list.Items) > 10 {
 		t.Errorf("the demo has %d labs", len(list.Items))
-	}
-}
-
-func TestMetricsSayHowTheRegisterIsUsedAndHowFarItIsBehind(t *testing.T) {
-	ctx, data, m := within(t), t.TempDir(), newMetrics()
-	r, err := openRegister(ctx, settings{data: data, store: embedded}, registerConfig{metrics: m, anonymousRead: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer r.close()
-	c, err := r.actingAs(domain.Officer, "test", uuid.Nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	host := demoEntity("metrics host")
-	register := entity.Register{Kind: entity.University, Country: "CN", Names: name("虚构大学", "Fictional University")}
-	for range 2 { // the second is refused
-		c.send(ctx, "/v1/entities/"+host.String()+"/register", "", register)
-	}
-	if err := r.caughtUp(ctx); err != nil {
-		t.Fatal(err)
-	}
-	c.get(ctx, "/no/such/path/"+host.String(), &struct{}{})
-	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	m.handler().ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
-	for _, want := range []string{
-		`jointlab_append_seconds_count{outcome="ok"} 1`, "jointlab_ledger_head 1", "jointlab_projection_position 1", "jointlab_problems 0",
-		`jointlab_http_request_seconds_count{method="POST",route="/v1/entities/{entity}/register",status="201"} 1`,
-		`jointlab_http_request_seconds_count{method="POST",route="/v1/entities/{entity}/register",status="409"} 1`,
-		`jointlab_http_request_seconds_count{method="GET",route="",status="404"} 1`,
-	} {
-		if !strings.Contains(w.body.String(), want+"\n") {
-			t.Errorf("%s is not among\n%s", want, w.body.String())
-		}
-	}
-	if strings.Contains(w.body.String(), host.String()) {
-		t.Error("the metrics name a legal entity")
 	}
 }
 

@@ -70,6 +70,7 @@ type Log struct {
 	signer   string     // verifier key of whoever signs this log's checkpoints; "": nobody has yet
 	kept     string     // signer, as the folder has it
 	last     Checkpoint // the last one known; its Note is nil where there is none
+	learned  time.Time  // when last became known here
 	agrees   bool       // last was compared with the tree
 	sequence uint64     // of last on the board
 	cosigned Checkpoint // the last one that a witness has cosigned
@@ -114,12 +115,14 @@ func (l *Log) recall() error {
 		return nil
 	}
 	key, err2 := os.ReadFile(filepath.Join(l.dir, signerFile))
-	if err := errors.Join(err, err2); err != nil {
+	file, err3 := os.Stat(filepath.Join(l.dir, checkpointFile))
+	if err := errors.Join(err, err2, err3); err != nil {
 		return fmt.Errorf("audit: read the last checkpoint: %w", err)
 	}
 	if err := l.learn(Published{Note: signed, Key: strings.TrimSpace(string(key))}); err != nil {
 		l.stop(err)
 	}
+	l.learned = file.ModTime()
 	l.kept = l.signer
 	if l.last.Size <= l.tree.size.Load() {
 		// A tree that was damaged is made anew by Run; one that agrees can be
@@ -169,6 +172,14 @@ func (l *Log) Checkpoint() (Checkpoint, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last, l.agrees
+}
+
+// Learned is when the last checkpoint was signed, or heard of, here; the zero
+// time where there is none.
+func (l *Log) Learned() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.learned
 }
 
 // Wait returns the first checkpoint of size events or more. It fails with
@@ -355,6 +366,7 @@ func (l *Log) learn(p Published) error {
 		return contradicts(positionOf(c.Size-1), "two checkpoints of %d events were signed: %s and %s", c.Size, c.Root, l.last.Root)
 	}
 	l.last, l.agrees, l.signer, l.sequence = c, false, p.Key, max(l.sequence, p.Sequence)
+	l.learned = time.Now()
 	l.announce()
 	return nil
 }

@@ -327,6 +327,7 @@ func (s *server) try(ctx context.Context, e eventstore.Recorded) (r Result, begu
 		return r, begun, 0, err
 	}
 	took = s.cfg.Now().Sub(begun)
+	s.cfg.Observe(r.Outcome)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.row++; r.Outcome == Delivered {

@@ -49,6 +49,9 @@ type Config struct {
 	Now     func() time.Time // nil: the machine's clock
 	Logger  *slog.Logger     // nil: the default logger
 
+	// Observe is told of every attempt. nil: nobody is.
+	Observe func(Outcome)
+
 	// Checkpoint is the newest signed checkpoint of the ledger's log, sent along
 	// as Jointlab-Checkpoint in base64; nil: none.
 	Checkpoint func() []byte
@@ -89,6 +92,9 @@ func New(ledger *jetstream.Log, store eventstore.Store, known Known, key Key, cf
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
+	}
+	if cfg.Observe == nil {
+		cfg.Observe = func(Outcome) {}
 	}
 	if cfg.Checkpoint == nil {
 		cfg.Checkpoint = func() []byte { return nil }
