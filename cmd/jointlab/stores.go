@@ -1,12 +1,19 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
+	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/esdb"
+	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/eventstore/relay"
 )
 
@@ -55,7 +62,7 @@ folder open.`,
 
 func migrateCommand() *cobra.Command {
 	var from settings
-	var to string
+	var to, data string
 	cmd := &cobra.Command{
 		Use:   "migrate",
 		Short: "Copy a register into EventStoreDB · 将登记簿迁移到 EventStoreDB",
@@ -63,13 +70,15 @@ func migrateCommand() *cobra.Command {
 its id, revision and bytes. It can be broken off and run again. Nobody may write
 to either side meanwhile.
 
-Afterwards serve with --store eventstoredb and a new data folder; copy token.key
-there, so that tokens stay valid. The new ledger is relayed anew, in the same
-order, with the same bytes.`,
+Afterwards serve with --store eventstoredb on the new data folder, where the ledger
+is relayed anew, in the same order, with the same bytes. migrate puts there all that
+stands beside the events: documents, the keys of persons, how far webhooks have
+come, and the register's own keys but log.key: the new ledger begins a log of its
+own. Subscribers over NATS are created anew.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if from.store == eventStoreDB || to == "" {
-				return errors.New("give the register to copy with --data or --nats-url, and the EventStoreDB to copy it to with --to esdb://…")
+			if from.store == eventStoreDB || to == "" || data == "" {
+				return errors.New("give the register to copy with --data or --nats-url, the EventStoreDB to copy it to with --to esdb://…, and the data folder to go on with with --new-data")
 			}
 			log, _, err := openLedger(cmd.Context(), from, nil)
 			if err != nil {
@@ -90,11 +99,38 @@ order, with the same bytes.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "EventStoreDB holds all %d events\n", moved)
+			if err := moveBeside(cmd.Context(), log, from.data, data); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "EventStoreDB holds all %d events, and %s what stands beside them\n", moved, data)
 			return nil
 		},
 	}
 	storeFlags(cmd, &from)
 	cmd.Flags().StringVar(&to, "to", "", "EventStoreDB to copy to")
+	cmd.Flags().StringVar(&data, "new-data", "", "data folder to serve on afterwards")
 	return cmd
+}
+
+// moveBeside puts what a register holds beside its events into the folder of the
+// one that goes on, with the keys that are the same there.
+func moveBeside(ctx context.Context, log *jetstream.Log, from, to string) error {
+	next, err := jetstream.Open(ctx, jetstream.Config{Dir: to, Relayed: true})
+	if err != nil {
+		return err
+	}
+	defer next.Close()
+	for _, name := range secretFiles {
+		text, err := os.ReadFile(filepath.Join(from, name))
+		if name == audit.KeyFile || errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			_, err = eventstore.SecretFile(filepath.Join(to, name), func() ([]byte, error) { return text, nil })
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return log.CopyBeside(ctx, next)
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -76,19 +77,8 @@ func (l *Log) putState(ctx context.Context, put audit.Put) error {
 	if err := l.putSubscribers(ctx, put); err != nil {
 		return err
 	}
-	err := lines(put, besideQueues, func(line func(any) error) error {
-		consumers := l.stream.ListConsumers(ctx)
-		for info := range consumers.Info() {
-			if strings.HasPrefix(info.Name, queuePrefix) {
-				if err := line(queuePlace{info.Name, max(info.AckFloor.Stream, info.Config.OptStartSeq-1)}); err != nil {
-					return err
-				}
-			}
-		}
-		return consumers.Err()
-	})
-	if err != nil {
-		return unavailable(ctx, "list the queues of webhooks", err)
+	if err := lines(put, besideQueues, func(line func(any) error) error { return l.eachQueue(ctx, line) }); err != nil {
+		return err
 	}
 	return lines(put, besideStreams, func(line func(any) error) error {
 		for _, name := range keptStreams {
@@ -142,6 +132,22 @@ func (l *Log) putSubscribers(ctx context.Context, put audit.Put) error {
 		_, err = w.Write(text)
 	}
 	return err
+}
+
+// eachQueue gives how far each queue of a webhook has come.
+func (l *Log) eachQueue(ctx context.Context, line func(any) error) error {
+	consumers := l.stream.ListConsumers(ctx)
+	for info := range consumers.Info() {
+		if strings.HasPrefix(info.Name, queuePrefix) {
+			if err := line(queuePlace{info.Name, max(info.AckFloor.Stream, info.Config.OptStartSeq-1)}); err != nil {
+				return err
+			}
+		}
+	}
+	if err := consumers.Err(); err != nil {
+		return unavailable(ctx, "list the queues of webhooks", err)
+	}
+	return nil
 }
 
 // eachKept gives the messages of a stream, as far as it goes now.
@@ -220,6 +226,71 @@ func (l *Log) putDocuments(ctx context.Context, put audit.Put, packed func(strin
 		}
 		return nil
 	})
+}
+
+// CopyBeside gives another log what this one holds beside its events and its
+// checkpoints: the documents, the keys of persons, and how far deliveries to
+// webhooks have come. The other must hold the same events, or come to hold them.
+func (l *Log) CopyBeside(ctx context.Context, to *Log) error {
+	doing := func(err error) error { return fmt.Errorf("jetstream: copy what stands beside the ledger: %w", err) }
+	documents, err := l.documents.all(ctx)
+	if err != nil {
+		return doing(err)
+	}
+	for _, d := range documents {
+		content, err := l.documents.Open(ctx, d.Digest)
+		if errors.Is(err, eventstore.ErrDocumentChanged) {
+			continue
+		}
+		if err == nil {
+			_, err = to.documents.Put(ctx, d.Digest, d.Type, content)
+			err = errors.Join(err, content.Close())
+		}
+		if err != nil {
+			return doing(err)
+		}
+	}
+	queues, stop := pulled[queuePlace](func(line func(any) error) error { return l.eachQueue(ctx, line) })
+	defer stop()
+	if err := to.restoreQueues(ctx, audit.Verified{}, queues); err != nil {
+		return doing(err)
+	}
+	kept, stop := pulled[keptMessage](func(line func(any) error) error {
+		for _, name := range keptStreams {
+			if err := l.eachKept(ctx, name, line); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	defer stop()
+	if err := to.restoreStreams(ctx, audit.Verified{}, true, kept); err != nil {
+		return doing(err)
+	}
+	return nil
+}
+
+// pulled hands out one by one what write puts out line by line.
+func pulled[T any](write func(line func(any) error) error) (next func(any) (bool, error), stop func()) {
+	enough := errors.New("enough")
+	pull, stop := iter.Pull2(func(yield func(T, error) bool) {
+		err := write(func(line any) error {
+			if !yield(line.(T), nil) {
+				return enough
+			}
+			return nil
+		})
+		if err != nil && err != enough {
+			yield(*new(T), err)
+		}
+	})
+	return func(into any) (bool, error) {
+		line, err, more := pull()
+		if more && err == nil {
+			*into.(*T) = line
+		}
+		return more && err == nil, err
+	}, stop
 }
 
 // Packed gives the contents of a document for a backup: one that was damaged is
@@ -415,7 +486,7 @@ func (l *Log) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool,
 			continue
 		}
 		if m.Stream == personStream && !named {
-			if err := l.persons.make(ctx); err != nil {
+			if _, err := l.persons.stream(ctx, true); err != nil {
 				return unavailable(ctx, "make stream "+personStream, err)
 			}
 			named = true

@@ -279,15 +279,12 @@ func (p *Persons) open(ctx context.Context, create bool) (*wrapping, error) {
 	if p.kept != nil {
 		return p.kept, nil
 	}
-	_, err := p.log.js.Stream(ctx, personStream)
-	if errors.Is(err, natsjs.ErrStreamNotFound) {
-		if !create {
-			return nil, nil
-		}
-		err = p.make(ctx)
-	}
+	there, err := p.stream(ctx, create)
 	if err != nil {
 		return nil, unavailable(ctx, "find the keys of persons", err)
+	}
+	if !there {
+		return nil, nil
 	}
 	for {
 		m, err := p.log.lastOnLeader(ctx, personStream, personCheck)
@@ -314,22 +311,30 @@ func (p *Persons) open(ctx context.Context, create bool) (*wrapping, error) {
 	}
 }
 
-func (p *Persons) make(ctx context.Context) error {
+// stream finds the stream, and makes it if asked to.
+func (p *Persons) stream(ctx context.Context, create bool) (there bool, err error) {
+	_, err = p.log.js.Stream(ctx, personStream)
+	switch missing := errors.Is(err, natsjs.ErrStreamNotFound); {
+	case !missing:
+		return err == nil, err
+	case !create:
+		return false, nil
+	}
 	if p.log.server != nil {
 		if err := p.log.server.checkEmpty(personStream); err != nil {
-			return err
+			return false, err
 		}
 	}
-	_, err := p.log.js.CreateStream(ctx, natsjs.StreamConfig{
+	_, err = p.log.js.CreateStream(ctx, natsjs.StreamConfig{
 		Name: personStream, Description: "jointlab: the keys of persons, wrapped. Never copy it where they could not be deleted.",
 		Subjects: []string{personPrefix + ">"}, Retention: natsjs.LimitsPolicy, Storage: natsjs.FileStorage, Discard: natsjs.DiscardNew,
 		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: 1, Replicas: p.log.replicas, Duplicates: 2 * time.Minute,
 		AllowDirect: true, // for backups; all else asks the leader, which knows what is deleted
 	})
 	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
-		return nil
+		err = nil
 	}
-	return err
+	return err == nil, err
 }
 
 // load reads person.key, or makes it where no person was named yet.
