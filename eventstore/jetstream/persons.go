@@ -200,7 +200,9 @@ func (p *Persons) key(ctx context.Context, w *wrapping, ref uuid.UUID) (key even
 }
 
 // Erase destroys a person's key: its bytes are overwritten where they are kept.
-// It is for good, and erasing again does nothing.
+// It is for good, and erasing again does nothing. On a cluster the servers' own
+// replication log holds the wrapped key, worth nothing without person.key, until
+// they compact it.
 func (p *Persons) Erase(ctx context.Context, ref uuid.UUID) error {
 	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
 	defer cancel()
