@@ -9,7 +9,7 @@ const (
 	Reviewers   Readers = 1 << iota // who conducts reviews, or audits them: ministry, agency, officer, auditor
 	Keepers                         // who keeps the register, or audits it: ministry, officer, auditor
 	Authorities                     // authorities that recommend
-	Owner                           // a lab's host and director; whoever registered a webhook
+	Owner                           // a lab's host and director; whoever registered a webhook; whom a key acts for
 	Parties                         // partners that are parties to a lab
 	Anybody                         // also without a token
 

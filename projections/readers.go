@@ -103,6 +103,9 @@ func unread(a domain.Actor, column string) (condition string, args []any) {
 	if a.Subject != "" {
 		but(domain.Owner, "SELECT n FROM webhooks WHERE owner = ? AND role = ? AND behalf = ?", []any{a.Subject, string(a.Role), a.OnBehalfOf[:]})
 	}
+	if a.OnBehalfOf != uuid.Nil {
+		but(domain.Owner, "SELECT n FROM keys WHERE entity = ?", []any{a.OnBehalfOf[:]})
+	}
 	return condition, args
 }
 
