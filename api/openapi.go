@@ -34,6 +34,7 @@ func (s *Server) registerAll() error {
 				{Name: "agreements", Description: "协议、责权利、投入 / Agreements, rights and funding across labs"},
 				{Name: "reports", Description: "报表：每份均有 JSON 与 CSV / Reports, each as JSON and as CSV"},
 				{Name: "documents", Description: "文件原件 / Signed texts and other evidence, by their digests"},
+				{Name: "keys", Description: "服务密钥：系统以其登录 / Service keys, with which systems sign in"},
 				{Name: "persons", Description: "事件所述人员的个人信息及其删除 / Persons named in events, and their erasure"},
 				{Name: "webhooks", Description: "推送端点及其推送日志 / Endpoints that events are delivered to, and what became of each delivery"},
 				{Name: "events", Description: "事件与审计线索 / Events and the audit trail"},
