@@ -15,6 +15,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/projections"
 )
 
 // Relation is what somebody must be to the record an operation is about.
@@ -105,7 +106,7 @@ var access = []struct {
 		list-agreements list-rights list-commitments list-watches
 		list-entities get-entity entity-history list-programmes get-programme programme-history
 		list-events get-event stream-status-events get-snapshot get-delta
-		list-clauses list-access report-labs-by-status report-funding report-funding-shares report-decisions report-notices
+		list-clauses list-access list-event-access report-labs-by-status report-funding report-funding-shares report-decisions report-notices
 		get-document list-documents audit-checkpoint audit-key audit-proof audit-consistency`},
 	{domain.Roles, `list-webhooks get-webhook webhook-deliveries webhook-parked list-keys get-key`},
 	{[]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, `audit-pack`},
@@ -201,6 +202,7 @@ type accessRow struct {
 }
 
 func (s *Server) registerAccess() {
+	table(s, report("list-event-access", "/v1/access/events", "每类事件的保密类别，以及谁、在何时可以读取；实验室登记内容中相应的部分同此。", "How confidential each type of event is, and who reads it when; what a lab's record holds of it likewise"), s.listEventAccess)
 	table(s, report("list-access", "/v1/access", "谁可以做什么：每个命令和查询，哪些角色、对哪些记录可以执行。查询中尚未公开的内容另按事件类别筛除。", "Who may do what: each command and query, by role and relation to the record"), s.listAccess)
 }
 
@@ -213,6 +215,45 @@ func (s *Server) listAccess(context.Context, *struct{}) (rows []accessRow, err e
 				rows = append(rows, accessRow{op.OperationID, op.Method, path, op.Summary, role, roleNames[role], relation, relation.Text()})
 			}
 		}
+	}
+	return rows, nil
+}
+
+// eventAccess is who may read the events of a type.
+type eventAccess struct {
+	Type       string         `json:"type"`
+	Facet      string         `json:"facet"`
+	Class      lab.Confidence `json:"class" doc:"public, draft, submission, finding, opinion or expert; keepers: not about the programme; restated: as what a correction restates"`
+	ClassText  domain.Text    `json:"class_text"`
+	ReadBy     domain.Text    `json:"read_by"`
+	Documents  lab.Confidence `json:"documents" doc:"The class of the documents that it names"`
+	DocumentBy domain.Text    `json:"documents_read_by"`
+}
+
+func (s *Server) listEventAccess(context.Context, *struct{}) (rows []eventAccess, err error) {
+	types := eventstore.Types()
+	for _, name := range slices.Sorted(maps.Keys(types)) {
+		row := eventAccess{Type: name, Facet: eventstore.Facet(name)}
+		_, corrects := domain.AsCorrection(types[name])
+		switch e, of := types[name].(lab.Event); {
+		case of && corrects:
+			row.Class, row.Documents = "restated", "restated"
+			row.ClassText = domain.T("同所更正的事件", "as the event that is corrected")
+			row.ReadBy = row.ClassText
+			row.DocumentBy = row.ClassText
+		case of:
+			row.Class, row.Documents, _ = lab.ConfidenceOf(e)
+			row.ClassText, row.ReadBy, row.DocumentBy = row.Class.Text(), row.Class.ReadBy(), row.Documents.ReadBy()
+		case projections.IsPublic(name):
+			row.Class, row.Documents = lab.Public, lab.Public
+			row.ClassText, row.ReadBy, row.DocumentBy = lab.Public.Text(), lab.Public.ReadBy(), lab.Public.ReadBy()
+		default:
+			row.Class, row.Documents = "keepers", "keepers"
+			row.ClassText = domain.T("登记簿管理", "the keeping of the register")
+			row.ReadBy = domain.T("教育部、项目官员、审计员；推送端点的登记者亦可读其自己的", "ministry, officer, auditor; of a webhook also whoever registered it")
+			row.DocumentBy = row.ReadBy
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
 }

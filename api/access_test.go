@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"fmt"
 	"net/http"
 	"regexp"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // requestID is what two answers to one question differ in.
@@ -73,5 +76,187 @@ func TestTheTableOfAccessIsServedInBothLanguages(t *testing.T) {
 	csv := w.get("/v1/access.csv", w.as(domain.Expert))
 	if !strings.Contains(csv.text, "operation,method,path,summary,role,role_text_zh,role_text_en,relation,") || !strings.Contains(csv.text, "lab-rename,POST,/v1/labs/{lab}/rename,Give the lab a further name,director,") {
 		t.Errorf("%s", csv.text[:500])
+	}
+}
+
+func TestEveryTypeOfEventHasAClass(t *testing.T) {
+	for name, e := range eventstore.Types() {
+		event, of := e.(lab.Event)
+		if _, corrects := domain.AsCorrection(e); !of || corrects {
+			continue
+		}
+		class, documents, ok := lab.ConfidenceOf(event)
+		if !ok || class.Text().IsZero() || class.ReadBy().IsZero() || documents.Text().IsZero() {
+			t.Errorf("%s: how confidential it is nobody has said: give it a row in domain/lab/secrecy.go", name)
+		}
+	}
+	w := newWorld(t)
+	r := w.get("/v1/access/events", w.as(domain.Expert))
+	if r.at("total") != float64(len(eventstore.Types())) || !strings.Contains(r.text, `"type":"lab.review.opinion-recorded.v1","facet":"review","class":"opinion","class_text":{"zh":"专家意见"`) {
+		t.Errorf("%s", r.text)
+	}
+}
+
+// drafting is a lab with an agreement in force, and another that is a draft.
+func drafting(w *world) (lab, host, partner string) {
+	host, partner = w.parties()
+	lab = w.incubating(host, partner, "2023-06-01")
+	w.done("/v1/labs/"+lab+"/draft-agreement", w.as(domain.Host, host), agreement(host, partner))
+	return lab, host, partner
+}
+
+func TestWhatMayNotBeSeenAnswersAsWhatIsNotThere(t *testing.T) {
+	w := newWorld(t)
+	lab, host, partner := drafting(w)
+	draft := w.head()
+	event := w.get(fmt.Sprintf("/v1/events/%d", draft), w.as(domain.Auditor)).str("id")
+	at := "/v1/labs/" + lab
+	for _, stranger := range []string{w.as(domain.Host, partner), w.as(domain.Partner, uuid.NewString()), w.as(domain.Director), w.as(domain.Expert)} {
+		for _, c := range []struct{ is, not string }{
+			{at + "/agreements/A2", at + "/agreements/A3"},
+			{at + "/agreements/A2?on=2024-01-01", at + "/agreements/A3?on=2024-01-01"},
+			{at + fmt.Sprintf("/agreements/A2?as_of=%d", draft), at + fmt.Sprintf("/agreements/A3?as_of=%d", draft)},
+			{at + "/agreements/A2/impact?from=5&to=5", at + "/agreements/A3/impact?from=5&to=5"},
+			{at + "/decisions/" + event, at + "/decisions/" + uuid.NewString()},
+			{"/v1/events?event=" + event, "/v1/events?event=" + uuid.NewString()},
+			{fmt.Sprintf("/v1/events/%d", draft), fmt.Sprintf("/v1/events/%d", draft+1)},
+		} {
+			for _, header := range []string{"X: y", "If-None-Match: *", "If-None-Match: \"5\""} {
+				there, nowhere := w.get(c.is, stranger, header), w.get(c.not, stranger, header)
+				same := strings.NewReplacer("A3", "A2", fmt.Sprintf("position %d", draft+1), fmt.Sprintf("position %d", draft), fmt.Sprintf("位置 %d", draft+1), fmt.Sprintf("位置 %d", draft))
+				if said(there) != same.Replace(said(nowhere)) || there.StatusCode != http.StatusNotFound && !strings.Contains(c.is, "?event=") || there.Header.Get("ETag") != "" {
+					t.Errorf("GET %s with %s:\n%s\nwhere there is none:\n%s", c.is, header, said(there), said(nowhere))
+				}
+			}
+		}
+	}
+	for _, one := range []string{w.as(domain.Host, host), w.as(domain.Director, host), w.as(domain.Partner, partner), w.as(domain.Authority)} {
+		if r := w.get(at+"/agreements/A2", one); r.StatusCode != http.StatusOK {
+			t.Errorf("%s %s", r.Status, r.text)
+		}
+	}
+}
+
+func TestWhatMayNotBeSeenIsNeitherCountedNorFoundNorOnAPage(t *testing.T) {
+	w := newWorld(t)
+	lab, host, _ := drafting(w)
+	third := w.done("/v1/entities", w.as(domain.Officer), university("慕尼黑工业大学", "TU Munich", "DE")).str("id")
+	w.done("/v1/labs/"+lab+"/draft-agreement", w.as(domain.Host, host), agreement(host, third))
+	mine, stranger := w.as(domain.Host, host), w.as(domain.Host, third)
+	for path, want := range map[string][2]float64{
+		"/v1/agreements":                             {3, 1},
+		"/v1/agreements?status=DRAFT":                {2, 0},
+		"/v1/agreements?party=" + third:              {1, 0},
+		"/v1/labs?party=" + third:                    {1, 0},
+		"/v1/labs?q=Munich":                          {0, 0}, // a search finds nobody a draft
+		"/v1/labs?q=J%C3%BClich":                     {1, 1},
+		"/v1/labs/" + lab + "/agreements":            {3, 1},
+		"/v1/labs/" + lab + "/history":               {7, 5},
+		"/v1/events?type=lab.agreement.drafted.v1":   {3, 1},
+		"/v1/events?legal_entity=" + third:           {2, 1}, // it was registered
+		"/v1/events?lab=" + lab + "&facet=agreement": {5, 3},
+	} {
+		for i, token := range []string{mine, stranger} {
+			if r := w.get(path, token); r.at("total") != want[i] {
+				t.Errorf("GET %s, caller %d: %v, want %v", path, i, r.at("total"), want[i])
+			}
+		}
+	}
+	r := w.get("/v1/agreements?limit=1", stranger)
+	if r.str("next") != "" || len(r.at("items").([]any)) != 1 {
+		t.Errorf("a page says that there is more: %s", r.text)
+	}
+	// Who is to accede sees what it is to sign, and is found by whoever may.
+	w.done("/v1/labs/"+lab+"/amend-agreement", mine, `{"agreement":"A1","summary":{"zh":"加入"},"accede":[{"entity":"`+third+`","role":"partner"}],"documents":[{"lang":"zh","digest":"`+digest+`"}]}`)
+	if r := w.get("/v1/labs/"+lab+"/agreements/A1", w.as(domain.Partner, third)); r.at("amendments.0.no") != 1.0 {
+		t.Errorf("%s", r.text)
+	}
+	if r := w.get("/v1/labs/"+lab+"/agreements/A1", stranger); r.StatusCode != http.StatusOK || r.at("amendments") != nil {
+		t.Errorf("%s", r.text)
+	}
+}
+
+func TestADocumentIsReadByWhoeverMaySeeAnEventThatNamesIt(t *testing.T) {
+	w := newWorld(t)
+	host, partner := w.parties()
+	h := w.as(domain.Host, host)
+	text := "%PDF-1.7 an agreement"
+	is := digestIs(text)
+	if r := w.send(http.MethodPut, "/v1/documents", h, text); r.StatusCode != http.StatusCreated {
+		t.Fatal(r.text)
+	}
+	lab := w.done("/v1/labs", h, proposal(host)).str("id")
+	w.done("/v1/labs/"+lab+"/draft-agreement", h, strings.Replace(agreement(host, partner), digest, is, 1))
+	stranger := w.as(domain.Host, partner)
+	none := "/v1/documents/" + digestIs("nothing")
+	for _, header := range []string{"X: y", "If-None-Match: \"" + is + "\""} {
+		there, nowhere := w.get("/v1/documents/"+is, stranger, header), w.get(none, stranger, header)
+		if there.StatusCode != http.StatusNotFound || said(there) != said(nowhere) {
+			t.Errorf("with %s:\n%s\nwhere there is none:\n%s", header, said(there), said(nowhere))
+		}
+	}
+	if r := w.get("/v1/documents", stranger); strings.Contains(r.text, is) {
+		t.Errorf("a document of a draft is listed: %s", r.text)
+	}
+	for _, token := range []string{h, w.as(domain.Partner, partner), w.as(domain.Auditor), w.as(domain.Authority)} {
+		if r := w.get("/v1/documents/"+is, token); r.text != text {
+			t.Errorf("%s %s", r.Status, r.text)
+		}
+	}
+	for party, token := range map[string]string{host: h, partner: w.as(domain.Partner, partner)} {
+		w.done("/v1/labs/"+lab+"/sign-agreement", token, strings.Replace(signature(party, "2024-01-10"), digest, is, 1))
+	}
+	if r := w.get("/v1/documents/"+is, stranger); r.text != text {
+		t.Errorf("once it is in force: %s %s", r.Status, r.text)
+	}
+}
+
+func TestAStreamPassesOverWhatItsReaderMayNotSeeAndItsPositionGoesOn(t *testing.T) {
+	w := newWorld(t)
+	lab, host, partner := drafting(w)
+	head := w.head()
+	lines := func(token string) string {
+		return w.get("/v1/events?follow=false&lab="+lab, token, "Accept: application/x-ndjson").text
+	}
+	if all := lines(w.as(domain.Host, host)); strings.Count(all, "lab.agreement.drafted.v1") != 2 {
+		t.Errorf("the host: %s", all)
+	}
+	got := lines(w.as(domain.Host, partner))
+	if strings.Count(got, "lab.agreement.drafted.v1") != 1 || !strings.Contains(got, fmt.Sprintf(`{"position":%d,"end"`, head)) {
+		t.Errorf("a stranger: %s", got)
+	}
+}
+
+func TestAWebhookIsSentWhatItsOwnerMaySeeWhenItIsSent(t *testing.T) {
+	leakless(t)
+	w := newWorld(t)
+	w.deliver()
+	host, partner := w.parties()
+	theirs, mine := newSubscriber(t, ok), newSubscriber(t, ok)
+	for s, token := range map[*subscriber]string{mine: w.as(domain.Host, host), theirs: w.as(domain.Host, partner)} {
+		w.done("/v1/webhooks", token, `{"url":"`+s.URL+`","filter":{"facets":["agreement","status"]}}`)
+	}
+	lab := w.incubating(host, partner, "2023-06-01")
+	w.done("/v1/labs/"+lab+"/draft-agreement", w.as(domain.Host, host), agreement(host, partner))
+	w.done("/v1/labs/"+lab+"/classify-agreement", w.as(domain.Officer), `{"agreement":"A1","class":"framework"}`)
+	for s, want := range map[*subscriber][]string{
+		mine:   {`"agreement":"A1"`, "agreement.signed", "agreement.signed", "incubation-started", `"agreement":"A2"`, "agreement.classified"},
+		theirs: {"agreement.classified"},
+	} {
+		for _, text := range want {
+			for {
+				r := s.next(t)
+				body := r.Form.Get("body")
+				if s == theirs && strings.Contains(body, `"agreement":"A2"`) {
+					t.Errorf("a stranger is sent a draft: %s", body)
+				}
+				if strings.Contains(body, text) {
+					break
+				}
+				if s == mine {
+					t.Fatalf("%s came where %s was due", body, text)
+				}
+			}
+		}
 	}
 }

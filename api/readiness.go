@@ -123,7 +123,7 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	claims, _ := claimsOf(ctx) // who asks may be who recorded the submission
 	steps := l.Readiness(judged, claims.actor(), w.on)
 	for i := range steps {
-		seen.withhold(l, &steps[i])
+		seen.withhold(&steps[i])
 	}
 	return oneAt(Conditional{}, w, events, false, &readinessView{
 		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), steps, events - 1, w.asked(),

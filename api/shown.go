@@ -48,10 +48,11 @@ func (v sight) event(history []domain.Happened[lab.Event], i int) bool {
 	return !slices.ContainsFunc(v.Closed(history), func(c lab.Sight) bool { return c.Revision == uint64(i) && !c.Readers.Include(v.who) })
 }
 
-// withhold keeps from a step what hangs on a review that may not be seen.
-func (v sight) withhold(l *lab.Lab, step *lab.Readiness) {
+// withhold keeps from a step to come what hangs on a review, none of which is
+// decided yet that such a step follows from.
+func (v sight) withhold(step *lab.Readiness) {
 	var judged bool
-	if step.Findings, judged = v.Findings(step.Findings, l.Reviewed(), v.who); !judged {
+	if step.Findings, judged = v.Findings(step.Findings, lab.Of{}, v.who); !judged {
 		step.Ready, step.Earliest = false, domain.Date{}
 	}
 }

@@ -119,13 +119,17 @@ func mayRead(a domain.Actor, column string) (condition string, args []any) {
 	return "NOT EXISTS (SELECT 1 FROM closed WHERE closed.position = digests.position AND " + condition + ")", args
 }
 
-// closedTo are the positions of events between two positions that an actor may
-// not read.
-func closedTo(ctx context.Context, db querier, a domain.Actor, after, upTo eventstore.Position) (map[eventstore.Position]bool, error) {
+// closedTo are the positions of events after one position and up to another, of
+// one stream or of all, that an actor may not read.
+func closedTo(ctx context.Context, db querier, a domain.Actor, of eventstore.Stream, after, upTo eventstore.Position) (map[eventstore.Position]bool, error) {
 	if ReadsAll(a) {
 		return nil, nil
 	}
 	condition, args := unread(a, "readers")
+	if of != (eventstore.Stream{}) {
+		condition += " AND closed.stream = (SELECT n FROM streams WHERE id = ? AND kind = ?)"
+		args = append(args, of.ID[:], of.Kind)
+	}
 	closed := map[eventstore.Position]bool{}
 	return closed, each(ctx, db, func(rows *sql.Rows) error {
 		var p eventstore.Position
@@ -174,7 +178,7 @@ func (m *Model) Sees(ctx context.Context, a domain.Actor, o eventstore.Outline, 
 	if err := m.Wait(ctx, o.Stream, o.Revision+1); err != nil {
 		return false, err
 	}
-	closed, err := closedTo(ctx, m.readers, a, p-1, p)
+	closed, err := closedTo(ctx, m.readers, a, o.Stream, p-1, p)
 	return !closed[p], listError(err, "closed events")
 }
 

@@ -204,7 +204,7 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 		f.byID, f.event = true, short(q.Event)
 	}
 	var err error
-	if f.closed, err = closedTo(ctx, db, q.For, f.after, f.upTo); err != nil {
+	if f.closed, err = closedTo(ctx, db, q.For, q.Stream, f.after, f.upTo); err != nil {
 		return nil, err
 	}
 	if q.LegalEntity != uuid.Nil {

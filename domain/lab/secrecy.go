@@ -26,9 +26,6 @@ const (
 	Seated     Confidence = "expert"     // who the experts are
 )
 
-// Classes lists them, from the least confidential to the most.
-var Classes = []Confidence{Public, Negotiated, Submitted, Found, Advised, Seated}
-
 var classWords = map[Confidence][2]domain.Text{
 	Public:     {domain.T("公开", "public"), domain.T("所有可读者", "everybody who may read")},
 	Negotiated: {domain.T("协议草案和未经各方签署的修正案", "drafts of agreements, and amendments not signed by all"), domain.T("生效前：教育部、评审机构、主管部门、项目官员、审计员，以及该实验室的依托单位、负责人和协议各方；曾经生效者公开", "before it is in force: ministry, agency, authority, officer, auditor, and the lab's host, director and parties; public once it was in force")},
@@ -50,7 +47,7 @@ func (c Confidence) readers() domain.Readers {
 	case Public:
 		return domain.Everybody
 	case Negotiated:
-		return domain.Reviewers | domain.Authorities | domain.Owner | domain.Parties
+		return Drafts
 	case Submitted:
 		return domain.Reviewers | domain.Authorities | domain.Owner
 	}
@@ -223,15 +220,7 @@ func (l *Lab) Secrecy() Secrecy {
 }
 
 // AgreementReaders are those who may read an agreement.
-func (s Secrecy) AgreementReaders(id string) domain.Readers { return s.agreement(id) }
-
-// ItemReaders are those who may read an item of the matrix.
-func (s Secrecy) ItemReaders(id string) domain.Readers { return s.resting(s.items, id) }
-
-// CommitmentReaders are those who may read a commitment.
-func (s Secrecy) CommitmentReaders(id string) domain.Readers { return s.resting(s.commitments, id) }
-
-func (s Secrecy) agreement(id string) domain.Readers {
+func (s Secrecy) AgreementReaders(id string) domain.Readers {
 	if s.bound[id] {
 		return domain.Everybody
 	}
@@ -242,15 +231,21 @@ func (s Secrecy) amendment(id string, no int) domain.Readers {
 	if no < 1 || no > len(s.amended[id]) || !s.amended[id][no-1] {
 		return Drafts
 	}
-	return s.agreement(id)
+	return s.AgreementReaders(id)
 }
+
+// ItemReaders are those who may read an item of the matrix.
+func (s Secrecy) ItemReaders(id string) domain.Readers { return s.resting(s.items, id) }
+
+// CommitmentReaders are those who may read a commitment.
+func (s Secrecy) CommitmentReaders(id string) domain.Readers { return s.resting(s.commitments, id) }
 
 // resting are the readers of what rests on an agreement, or on none.
 func (s Secrecy) resting(on map[string]string, id string) domain.Readers {
 	if agreement, ok := on[id]; ok && agreement == "" {
 		return domain.Everybody
 	} else if ok {
-		return s.agreement(agreement)
+		return s.AgreementReaders(agreement)
 	}
 	return Drafts
 }
@@ -274,11 +269,11 @@ func (s Secrecy) Of(e domain.Event) (readers, documents domain.Readers) {
 	case a.amendment > 0:
 		readers = s.amendment(a.agreement, a.amendment)
 	case a.agreement != "":
-		readers = s.agreement(a.agreement)
+		readers = s.AgreementReaders(a.agreement)
 	case a.item != "":
-		readers = s.resting(s.items, a.item)
+		readers = s.ItemReaders(a.item)
 	case a.commitment != "":
-		readers = s.resting(s.commitments, a.commitment)
+		readers = s.CommitmentReaders(a.commitment)
 	default:
 		readers = s.review(a.class, a.review)
 	}
@@ -360,12 +355,12 @@ func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
 	v := *l
 	v.Agreements = nil
 	for _, a := range l.Agreements {
-		if s.agreement(a.ID).Include(who) {
+		if s.AgreementReaders(a.ID).Include(who) {
 			v.Agreements = append(v.Agreements, s.Agreement(a, who))
 		}
 	}
-	v.Rights = slices.DeleteFunc(slices.Clone(l.Rights), func(it Item) bool { return !s.resting(s.items, it.ID).Include(who) })
-	v.Commitments = slices.DeleteFunc(slices.Clone(l.Commitments), func(f Commitment) bool { return !s.resting(s.commitments, f.ID).Include(who) })
+	v.Rights = slices.DeleteFunc(slices.Clone(l.Rights), func(it Item) bool { return !s.ItemReaders(it.ID).Include(who) })
+	v.Commitments = slices.DeleteFunc(slices.Clone(l.Commitments), func(f Commitment) bool { return !s.CommitmentReaders(f.ID).Include(who) })
 	v.Reviews.Applications = nil
 	for _, a := range l.Reviews.Applications {
 		of := Of{Application: a.No}
