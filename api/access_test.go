@@ -260,3 +260,41 @@ func TestAWebhookIsSentWhatItsOwnerMaySeeWhenItIsSent(t *testing.T) {
 		}
 	}
 }
+
+func TestAStreamThatFollowsJudgesEachEventWhenItComes(t *testing.T) {
+	w := newWorld(t)
+	host, partner := w.parties()
+	lab := w.incubating(host, partner, "2023-06-01")
+	after := w.head()
+	streams := map[string]opened{}
+	for name, token := range map[string]string{"the host": w.as(domain.Host, host), "a stranger": w.as(domain.Host, partner)} {
+		for form, f := range forms {
+			o, err := w.open(t.Context(), f, fmt.Sprintf("/v1/events?after=%d", after), "Authorization: Bearer "+token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer o.Body.Close()
+			if m, err := o.read(); err != nil || m.position != uint64(after) {
+				t.Fatal(m, err)
+			}
+			streams[name+", "+form] = o
+		}
+	}
+	w.done("/v1/labs/"+lab+"/draft-agreement", w.as(domain.Host, host), agreement(host, partner))
+	w.done("/v1/labs/"+lab+"/set-discipline", w.as(domain.Officer), `{"discipline":{"zh":"环境"}}`)
+	for name, o := range streams {
+		var got []string
+		for len(got) == 0 || got[len(got)-1] != "lab.record.discipline-set.v1" {
+			m, err := o.read()
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			if m.event != "" {
+				got = append(got, memberOf(m.event, "type"))
+			}
+		}
+		if want := map[bool]int{true: 2, false: 1}[strings.HasPrefix(name, "the host")]; len(got) != want {
+			t.Errorf("%s is sent %v", name, got)
+		}
+	}
+}
