@@ -8,11 +8,14 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/webhooks"
@@ -311,4 +314,33 @@ func TestPausingHoldsEverythingAndRemovingDropsIt(t *testing.T) {
 		entry, err := r.outbox.Entry(t.Context(), id.String()+"."+lab.String())
 		return err == nil && len(entry.Value) == 0
 	})
+}
+
+func TestWhatItsOwnerMayNoLongerReadIsLetGo(t *testing.T) {
+	r := newRegister(t)
+	one := uuid.New()
+	var closed atomic.Bool
+	r.hidden = func(owner domain.Actor, event eventstore.Outline) bool {
+		return closed.Load() && owner == officer && event.To == lab.StatusSuspended
+	}
+	c := newReceiver(t, func(w http.ResponseWriter, req *http.Request, _ int) bool {
+		if closed.Swap(true) {
+			return true
+		}
+		w.WriteHeader(http.StatusBadRequest) // and from now on its owner may not read it
+		return false
+	})
+	d := r.dispatcher(usual())
+	r.run(d)
+	id := r.registered(c.URL)
+	r.moves(one)
+	b := r.happens(one, lab.Resumed{Transition: lab.Transition{From: lab.StatusSuspended, To: lab.StatusOperating}})
+	c.takes(t, b)
+	until(t, "nothing is held up", func() bool {
+		p, err := d.Progress(t.Context(), &webhook.Webhook{ID: id})
+		return err == nil && len(p.HeldUp) == 0
+	})
+	if n := len(c.deliveries()); n != 2 {
+		t.Errorf("%d were sent", n)
+	}
 }

@@ -135,6 +135,15 @@ func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error)
 	if err != nil || !wanted {
 		return false, err
 	}
+	return s.mayBeSeen(ctx, e)
+}
+
+// mayBeSeen reports whether the endpoint's owner may read an event now.
+func (s *server) mayBeSeen(ctx context.Context, e eventstore.Recorded) (bool, error) {
+	outline, err := eventstore.OutlineOf(e.Body)
+	if err != nil {
+		return false, fmt.Errorf("webhooks: position %d: %w", e.Position, err)
+	}
 	return s.known.Sees(ctx, s.hook.Owner, outline, e.Position)
 }
 
@@ -257,11 +266,11 @@ func (s *server) work(ctx context.Context, lab uuid.UUID) error {
 		if event, err = s.ledger.At(ctx, at); err != nil {
 			break
 		}
-		var wanted bool
-		if wanted, err = s.wants(ctx, event); err != nil {
+		var seen bool
+		if seen, err = s.mayBeSeen(ctx, event); err != nil {
 			break
 		}
-		if !wanted { // no longer: what was due to it has become somebody else's
+		if !seen { // no longer, and is let go
 			err = s.change(ctx, lab, func(r *record) error {
 				r.delivered(event.Position)
 				if at = 0; r.Claim == claim {
