@@ -49,7 +49,7 @@ import (
 type Config struct {
 	Version       string           // of the program, for the OpenAPI document
 	Logger        *slog.Logger     // nil: the default logger
-	AnonymousRead bool             // queries need no token; a bad token is refused all the same
+	AnonymousRead bool             // what is public is read without a token; a bad token is refused all the same
 	Patience      time.Duration    // how long an answer waits for the read model; 0: 5 seconds
 	Problems      func() []string  // why the store may not be written to; nil: it always may
 	Streams       eventstore.Store // the ledger's own, with positions, for packs; nil: there are none

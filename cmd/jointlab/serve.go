@@ -81,7 +81,7 @@ role, and lets anybody read.`,
 	cmd.Flags().TextVar(&logLevel, "log-level", slog.LevelInfo, "least that is logged: debug (every request), info (changes, and refusals for who asked), warn or error")
 	cmd.Flags().StringVar(&cfg.witnesses, "witness-keys", "", "file of the verifier keys of witnesses whose cosignatures are taken in, a line each")
 	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
-	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read without a token")
+	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read what is public without a token")
 	cmd.Flags().StringVar(&cfg.cert, "tls-cert", "", "file of the certificate to serve HTTPS with, in PEM; read again when it changes")
 	cmd.Flags().StringVar(&cfg.key, "tls-key", "", "file of its key")
 	cmd.Flags().Float64Var(&cfg.limits.Rate, "rate", 300, "requests a second that one caller may send in the long run; 0: any number")
