@@ -47,6 +47,7 @@ type secrets struct {
 	marks   []planted
 	webhook string
 	key     string
+	person  string
 }
 
 func insider(c caller) bool {
@@ -105,7 +106,9 @@ func (s *secrets) apply(what, submitted, found, advised string) {
 func (s *secrets) seat(on string) (home, abroad string) {
 	s.Helper()
 	for _, from := range []string{s.home, s.abroad} {
-		s.by(domain.Agency, "invite-expert", fmt.Sprintf(`{"on":%q,"person":{"name":"王教授"},"affiliations":[%q],"declaration":%q}`, on, from, s.markDigest("insiders")))
+		name := fmt.Sprintf("mark-expert-%d", len(s.marks))
+		s.marks = append(s.marks, planted{text: name, by: mayRead["insiders"]})
+		s.by(domain.Agency, "invite-expert", fmt.Sprintf(`{"on":%q,"person":{"name":%q},"affiliations":[%q],"declaration":%q}`, on, name, from, s.markDigest("insiders")))
 	}
 	s.experts += 2
 	return fmt.Sprintf("Z%d", s.experts-1), fmt.Sprintf("Z%d", s.experts)
@@ -173,6 +176,7 @@ func newSecrets(t testing.TB) *secrets {
 	s.by(domain.Host, "pledge-commitment", fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A1","purpose":%s,"quantity":{"cash":{"amount":"31415.92","currency":"CHF"}}}`, s.host, s.mark("commitment", "drafters")))
 	s.marks = append(s.marks, planted{text: "31415.92", by: mayRead["drafters"]})
 	s.by(domain.Host, "sign-agreement", signature(s.host, "2024-01-10"))
+	s.person = s.get(s.at+"/agreements/A1", s.as(domain.Auditor)).str("signatures.0.representative.ref")
 	s.webhook = w.done("/v1/webhooks", s.token(domain.Host), `{"url":"http://127.0.0.1:1/mark-webhook"}`).str("id")
 	s.key = w.done("/v1/keys", s.token(domain.Host), `{"name":{"zh":"mark-key"},"service":"grants","role":"host","entity":"`+s.host+`","expires":"2024-08-01T00:00:00Z"}`).str("id")
 	keeper := func(c caller) bool {
@@ -295,7 +299,7 @@ func (s *secrets) urls(op operation) (urls []string) {
 			}
 		}
 	}
-	fixed := strings.NewReplacer("{agreement}", "A1", "{entity}", s.host, "{programme}", strings.TrimPrefix(theProgramme, "/v1/programmes/"), "{webhook}", s.webhook, "{key}", s.key).Replace(op.path)
+	fixed := strings.NewReplacer("{agreement}", "A1", "{entity}", s.host, "{programme}", strings.TrimPrefix(theProgramme, "/v1/programmes/"), "{webhook}", s.webhook, "{key}", s.key, "{person}", s.person).Replace(op.path)
 	switch {
 	case strings.Contains(fixed, "{event}"):
 		for _, name := range []string{"review", "evaluation", "operation"} {
@@ -490,6 +494,7 @@ func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T
 		{"{entity}", s.host, s.host}, {"{entity}", s.partner, s.partner}, {"{entity}", uuid.NewString(), ""},
 		{"{programme}", uuid.NewString(), ""}, {"{webhook}", s.webhook, "webhook"}, {"{webhook}", uuid.NewString(), ""},
 		{"{key}", s.key, s.host}, {"{key}", uuid.NewString(), ""},
+		{"{person}", uuid.NewString(), ""},
 	}
 	asked := 0
 	for _, op := range operations {

@@ -243,7 +243,7 @@ func (s *Server) person(ctx context.Context, ref uuid.UUID) (*struct{ Body perso
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.model.Trail(ctx, projections.TrailQuery{LegalEntity: ref, Paging: projections.Paging{Limit: 50}})
+	page, err := s.model.Trail(ctx, projections.TrailQuery{For: readerOf(ctx), LegalEntity: ref, Paging: projections.Paging{Limit: 50}})
 	if err != nil {
 		return nil, err
 	}
