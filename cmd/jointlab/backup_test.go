@@ -460,3 +460,27 @@ func TestABackupOverHTTPIsForThoseWhoMaySeeAll(t *testing.T) {
 	}
 	server.stop(t)
 }
+
+func TestABackupMovesARegisterOntoACluster(t *testing.T) {
+	_, file, keys := small(t)
+	dir := t.TempDir()
+	to, again := filepath.Join(dir, "node"), filepath.Join(dir, "again.zip")
+	where := []string{"--data", to, "--store", outsideNATS, "--nats-url", cluster(t), "--nats-replicas", "3"}
+	eventually(within(t), t, "the cluster takes a backup in", func() bool {
+		cmd := run(t, append([]string{"restore", "--secrets", keys, file}, where...)...)
+		cmd.Stderr = nil
+		return cmd.Run() == nil
+	})
+	healthy(t, where...)
+	output(t, append([]string{"backup", again}, where...)...)
+	was, is := packed(t, file), packed(t, again)
+	if was.Manifest.Root != is.Manifest.Root || was.Manifest.Origin != is.Manifest.Origin || was.Manifest.Events != is.Manifest.Events {
+		t.Errorf("the cluster holds %+v, the backup %+v", is.Manifest, was.Manifest)
+	}
+	other := run(t, append([]string{"restore", "--secrets", keys, file}, append(slices.Clone(where[2:]), "--data", filepath.Join(dir, "other"))...)...)
+	var said strings.Builder
+	other.Stderr = &said
+	if err := other.Run(); err == nil || !strings.Contains(said.String(), "restore into an empty one") {
+		t.Errorf("a second restore onto the same cluster: %v, %s", err, said.String())
+	}
+}

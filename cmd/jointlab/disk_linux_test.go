@@ -12,8 +12,10 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
@@ -246,6 +248,45 @@ func TestAFullDiskLosesNothingAcknowledged(t *testing.T) {
 	free()
 	d.refused("restart") // what the store could not write is found out at the next start
 	d.whole()
+}
+
+// The node's own disk is full, and the ledger is on another machine's.
+func TestAReadModelOnAFullDiskSaysThatItIsBehindAndCatchesUp(t *testing.T) {
+	if !ownMounts(t) {
+		return
+	}
+	away, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go away.Start()
+	t.Cleanup(func() { away.Shutdown(); away.WaitForShutdown() })
+	if !away.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the NATS server does not start")
+	}
+	disk := memoryDisk(t, "32m")
+	where := []string{"--store", outsideNATS, "--nats-url", away.ClientURL()}
+	d := newOnDisk(t, disk, where...)
+	free := fill(t, disk, 0)
+	ready := func() error { return d.officer.get(within(t), "/readyz", &struct{}{}) }
+	for i := 0; ready() == nil; i++ {
+		if i == 500 {
+			t.Fatal("a read model on a full disk takes in 500 events and says nothing")
+		}
+		if err := d.note(strings.Repeat("long ", 700)); err != nil {
+			t.Fatal("the ledger's disk is not full:", err)
+		}
+	}
+	if err := ready(); !strings.Contains(err.Error(), "the read model has stopped") {
+		t.Error(err)
+	}
+	d.reads()
+	free()
+	eventually(within(t), t, "the read model catches up, without a restart", func() bool { return ready() == nil })
+	d.stop(t)
+	if got := output(t, append([]string{"verify", "--data", d.data}, where...)...); !strings.Contains(got, " 0 differences") {
+		t.Error(got)
+	}
 }
 
 func TestADiskThatTurnsReadOnlyLosesNothingAcknowledged(t *testing.T) {
