@@ -33,8 +33,8 @@ func backupCommand() *cobra.Command {
 		Use:   "backup FILE",
 		Short: "Write all that the register holds into one file, also while it runs · 备份登记簿",
 		Long: `backup writes everything up to one signed checkpoint into FILE: every event byte
-for byte with its position, the documents, all checkpoints and cosignatures, the
-wrapped keys of persons, who subscribes, and how far deliveries to webhooks and subscribers have come. It is a
+for byte with its position, the documents, all checkpoints and cosignatures, who
+subscribes, and how far deliveries to webhooks and subscribers have come. It is a
 pack of the whole registry (jointlab help pack), so jointlab audit verify checks
 it. FILE is there when all of it is on the disk and was verified, or not at all.
 
@@ -66,7 +66,7 @@ jointlab backup secrets.`,
 			out, m := cmd.OutOrStdout(), v.Manifest
 			fmt.Fprintf(out, "%s: %d events, %d documents, verified, under the checkpoint of %d events\nroot · 根: %s\n", args[0], m.Events, v.Contents, m.Size, m.Root)
 			if secrets != "" {
-				return backupSecrets(out, where.data, secrets)
+				return backupSecrets(cmd.Context(), out, where, secrets)
 			}
 			return nil
 		},
@@ -80,21 +80,24 @@ jointlab backup secrets.`,
 }
 
 func backupSecretsCommand() *cobra.Command {
-	var data string
+	var where settings
 	cmd := &cobra.Command{
 		Use:   "secrets FILE",
 		Short: "Write the register's keys into one file, also while it runs · 备份密钥",
-		Long: `secrets writes the keys in the data folder (` + strings.Join(secretFiles, ", ") + `) into FILE, which
-its owner alone may read. Keep it apart from the backups and encrypt it with what
-you use; whoever has it can issue tokens and sign as this register.
+		Long: `secrets writes the keys in the data folder (` + strings.Join(secretFiles, ", ") + `)
+and the keys of persons into FILE, which its owner alone may read. Keep it apart
+from the backups and encrypt it with what you use; whoever has it can issue tokens,
+sign as this register, and read with a backup whom it names.
 
-Make it anew whenever a key was changed. With it and a backup, whoever was erased
-after that backup can be read: after an erasure make a new backup, and destroy the
-older ones.`,
+Make one with every backup: whoever was named since the last one can be read with a
+newer one only. Destroy the older ones then, and at once when a person was erased:
+no backup holds the key of a person, so nobody can read that person any more.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return backupSecrets(cmd.OutOrStdout(), data, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return backupSecrets(cmd.Context(), cmd.OutOrStdout(), where, args[0])
+		},
 	}
-	cmd.Flags().StringVar(&data, "data", defaultData, "folder that holds the register")
+	storeFlags(cmd, &where)
 	return cmd
 }
 
@@ -194,10 +197,13 @@ type secretsFile struct {
 	Format string            `json:"format"`
 	Made   time.Time         `json:"made"`
 	Files  map[string]string `json:"files"`
+
+	Persons []jetstream.PersonEntry `json:"persons"` // wrapped with person.key
 }
 
-func backupSecrets(out io.Writer, data, file string) error {
-	s := secretsFile{secretsFormat, time.Now().UTC().Truncate(time.Second), map[string]string{}}
+func backupSecrets(ctx context.Context, out io.Writer, where settings, file string) error {
+	s := secretsFile{Format: secretsFormat, Made: time.Now().UTC().Truncate(time.Second), Files: map[string]string{}}
+	data := where.data
 	for _, name := range secretFiles {
 		text, err := os.ReadFile(filepath.Join(data, name))
 		if errors.Is(err, fs.ErrNotExist) {
@@ -211,7 +217,11 @@ func backupSecrets(out io.Writer, data, file string) error {
 	if len(s.Files) == 0 {
 		return fmt.Errorf("%s holds no keys; name the register's data folder with --data", data)
 	}
-	err := writeNew(file, func(f *os.File) error {
+	var err error
+	if s.Persons, err = jetstream.PersonEntries(ctx, jetstream.Config{Dir: data, NATS: where.natsURL, Credentials: where.credentials}); err != nil {
+		return err
+	}
+	err = writeNew(file, func(f *os.File) error {
 		return json.MarshalWrite(f, s, json.Deterministic(true), jsontext.WithIndent("  "))
 	})
 	if err == nil {
@@ -220,22 +230,21 @@ func backupSecrets(out io.Writer, data, file string) error {
 	return err
 }
 
-func readSecrets(file string) (map[string]string, error) {
+func readSecrets(file string) (s secretsFile, err error) {
 	if file == "" {
-		return nil, nil
+		return s, nil
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, err
+		return s, err
 	}
-	var s secretsFile
 	if err := json.Unmarshal(text, &s); err != nil || s.Format != secretsFormat {
-		return nil, fmt.Errorf("%s is no file that jointlab backup secrets wrote (%w)", file, err)
+		return s, fmt.Errorf("%s is no file that jointlab backup secrets wrote (%w)", file, err)
 	}
 	for name := range s.Files {
 		if !slices.Contains(secretFiles, name) {
-			return nil, fmt.Errorf("%s holds %q, which this version does not know; use the version that wrote it", file, name)
+			return s, fmt.Errorf("%s holds %q, which this version does not know; use the version that wrote it", file, name)
 		}
 	}
-	return s.Files, nil
+	return s, nil
 }

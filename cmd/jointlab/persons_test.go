@@ -73,6 +73,16 @@ func TestAnErasedPersonIsInNoFileAndTheRegisterStillProvesItself(t *testing.T) {
 		output(t, check...)
 	}
 
+	// No backup holds the key: with the secrets of now, the one from before says no name.
+	newer, third := filepath.Join(dir, "newer.json"), filepath.Join(dir, "third")
+	output(t, "backup", "secrets", "--data", data, newer)
+	output(t, "restore", "--data", third, "--secrets", newer, file)
+	erased := startServer(t, third, "--demo")
+	if got := erased.ask(t, officer.token, at); strings.Contains(got, name) || !strings.Contains(got, "〔暂不可读 unreadable now〕") {
+		t.Errorf("a backup from before the erasure, with the keys of after it: %s", got)
+	}
+	erased.stop(t)
+
 	// What a backup from before still holds can be read with the keys of then, and not without.
 	v := packed(t, file)
 	output(t, "restore", "--data", to, "--secrets", keys, "--key", v.Key, file)

@@ -67,7 +67,7 @@ restore it here and run jointlab migrate.`,
 // restoring is a backup on its way into a folder.
 type restoring struct {
 	where    settings
-	secrets  map[string]string // contents by the names of files
+	secrets  secretsFile
 	key      string
 	newest   string
 	newLog   bool
@@ -92,7 +92,7 @@ func (r *restoring) run(ctx context.Context, name string) error {
 	if !v.Manifest.IsBackup() {
 		return fmt.Errorf("%s is a pack of %s, and no backup; make one with jointlab backup", name, v.Manifest.Scope)
 	}
-	r.newLog = r.newLog || r.secrets[audit.KeyFile] == ""
+	r.newLog = r.newLog || r.secrets.Files[audit.KeyFile] == ""
 	newest, err := r.signed(v)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (r *restoring) run(ctx context.Context, name string) error {
 		return err
 	}
 	defer log.Close()
-	for name, text := range r.secrets {
+	for name, text := range r.secrets.Files {
 		if name == audit.KeyFile && r.newLog {
 			continue
 		}
@@ -113,6 +113,9 @@ func (r *restoring) run(ctx context.Context, name string) error {
 		}
 	}
 	if err := log.Restore(ctx, v, r.newLog, r.show("events")); err != nil {
+		return err
+	}
+	if err := log.Persons().Restore(ctx, r.secrets.Persons); err != nil {
 		return err
 	}
 	if err := r.prove(ctx, log, v, newest); err != nil {
@@ -132,14 +135,13 @@ func (r *restoring) run(ctx context.Context, name string) error {
 	if r.key == "" {
 		fmt.Fprintf(r.out, "no --key was given, so the key in the backup was believed; compare it with the one you had before:\n%s\n", v.Key)
 	}
-	unread := log.Persons().Check(ctx) != nil
 	for _, name := range secretFiles {
-		if name == jetstream.PersonKeyFile && !unread {
-			continue // it is there, or nobody is named
-		}
-		if _, there := r.secrets[name]; !there || name == audit.KeyFile && r.newLog {
+		if _, there := r.secrets.Files[name]; !there || name == audit.KeyFile && r.newLog {
 			fmt.Fprintf(r.out, "%s was not restored%s\n", name, instead[name])
 		}
+	}
+	if made := r.secrets.Made; !made.IsZero() && made.Before(m.Made) {
+		fmt.Fprintf(r.out, "the keys were copied at %s and the backup was made at %s: whoever was named for the first time in between cannot be read\n", made, m.Made)
 	}
 	if !r.newLog && r.newest == "" {
 		fmt.Fprintf(r.out, "the log goes on under %s: if anybody has a checkpoint of more than %d events, restore again with --new-log\n", m.Origin, m.Size)
@@ -149,10 +151,10 @@ func (r *restoring) run(ctx context.Context, name string) error {
 
 // instead is what follows where a key is not restored.
 var instead = map[string]string{
-	keyFile:       "; serve makes a new one: tokens issued before are worth nothing",
-	audit.KeyFile: "; serve makes a new one: the log begins anew, under a new origin, over the same events",
-	"person.key":  ": until it is put there, nobody named in these events can be read, and nobody named anew",
-	"webhook.key": "; serve makes a new one: webhooks are signed with new secrets; have each rotated and handed out",
+	keyFile:                 "; serve makes a new one: tokens issued before are worth nothing",
+	audit.KeyFile:           "; serve makes a new one: the log begins anew, under a new origin, over the same events",
+	jetstream.PersonKeyFile: "; serve makes a new one: nobody named in these events can be read",
+	"webhook.key":           "; serve makes a new one: webhooks are signed with new secrets; have each rotated and handed out",
 }
 
 // signed says that the log may be gone on with: the key is its own, and nobody
@@ -160,7 +162,7 @@ var instead = map[string]string{
 // was given.
 func (r *restoring) signed(v audit.Verified) (newest audit.Checkpoint, err error) {
 	if !r.newLog {
-		key, err := audit.KeyIn([]byte(r.secrets[audit.KeyFile]))
+		key, err := audit.KeyIn([]byte(r.secrets.Files[audit.KeyFile]))
 		if err != nil {
 			return newest, err
 		}

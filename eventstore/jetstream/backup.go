@@ -33,7 +33,7 @@ const (
 // keptStreams are the streams that do not follow from the ledger. The bucket
 // of what is held up comes after the queues: what a queue has handed out is
 // there by then.
-var keptStreams = []string{boardStream, outboxStream, deliveriesStream, personStream}
+var keptStreams = []string{boardStream, outboxStream, deliveriesStream}
 
 type (
 	queuePlace struct {
@@ -267,7 +267,11 @@ func (l *Log) CopyBeside(ctx context.Context, to *Log) error {
 	if err := to.restoreStreams(ctx, audit.Verified{}, true, kept); err != nil {
 		return doing(err)
 	}
-	return nil
+	persons, err := l.persons.entries(ctx)
+	if err != nil {
+		return doing(err)
+	}
+	return to.persons.Restore(ctx, persons)
 }
 
 // pulled hands out one by one what write puts out line by line.
@@ -460,7 +464,6 @@ func (l *Log) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool,
 		return err
 	}
 	var sent []natsjs.PubAckFuture
-	named := false // somebody: there are keys of persons
 	settle := func() error {
 		for _, s := range sent {
 			select {
@@ -484,12 +487,6 @@ func (l *Log) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool,
 		}
 		if newLog && m.Stream == boardStream {
 			continue
-		}
-		if m.Stream == personStream && !named {
-			if _, err := l.persons.stream(ctx, true); err != nil {
-				return unavailable(ctx, "make stream "+personStream, err)
-			}
-			named = true
 		}
 		header := nats.Header(m.Header)
 		if header == nil {
