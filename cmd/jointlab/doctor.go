@@ -158,6 +158,11 @@ func (d *doctor) folder(ctx context.Context) {
 	d.relay(ctx, ledger, db)
 	d.status(ctx, ledger)
 	d.deliveries(ctx, ledger)
+	if err := ledger.Persons().Check(ctx); err != nil {
+		d.add("persons", wrong, "登记簿所载的人无法读取，也不能登记新的人：%s", "nobody named in the register can be read, and nobody named anew: %s", err)
+	} else {
+		d.add("persons", fine, "人员密钥可用", "the keys of persons can be used")
+	}
 }
 
 // scarce is how many times the reserve must be free for nothing to be said.

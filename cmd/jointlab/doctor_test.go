@@ -86,6 +86,9 @@ func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
 			key, err := os.ReadFile(filepath.Join(other, "log.key"))
 			return errors.Join(err, os.WriteFile(filepath.Join(dir, "log.key"), key, 0o600))
 		},
+		`wrong   persons     .*nobody named in the register can be read`: func(dir string) error {
+			return os.Remove(filepath.Join(dir, "person.key"))
+		},
 		`warning webhook\.key `: func(dir string) error { return os.Remove(filepath.Join(dir, "webhook.key")) },
 		`wrong   ledger      .*the end is missing`: func(dir string) error {
 			return errors.Join(os.RemoveAll(filepath.Join(dir, "jetstream")), os.CopyFS(filepath.Join(dir, "jetstream"), os.DirFS(filepath.Join(older, "jetstream"))))
