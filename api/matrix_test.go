@@ -578,3 +578,138 @@ func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T
 		t.Errorf("only %d commands were sent", asked)
 	}
 }
+
+// come is what in an answer says how far the record has come, which is no
+// secret: revisions, and positions in the ledger.
+var come = regexp.MustCompile(`"(revision|position|updated|request_id)":"?[^,}"]*"?|jointlab/[^"]*`)
+
+func TestWhatSomebodyMayNotSeeChangesNothingTheyAreShown(t *testing.T) {
+	w := newWorld(t)
+	w.tables()
+	s := &secrets{storied: incubated(w), labs: map[string]string{}}
+	id := strings.TrimPrefix(s.at, "/v1/labs/")
+	third := w.done("/v1/entities", w.as(domain.Officer), university("慕尼黑工业大学", "TU Munich", "DE")).str("id")
+	party, stranger := s.as(domain.Partner, s.partner), s.as(domain.Host, s.home)
+	host, authority, expert := s.token(domain.Host), s.as(domain.Authority), s.as(domain.Expert)
+	operations, _ := s.operations()
+	shown := func(token string) map[string]string {
+		all := map[string]string{}
+		for _, op := range operations {
+			path := strings.NewReplacer("{lab}", id, "{agreement}", "A1").Replace(op.path)
+			skip := []string{"lab-diff", "lab-impact", "get-delta", "audit-proof", "audit-consistency", "audit-checkpoint", "list-keys", "list-webhooks", "stream-status-events"}
+			if op.method != http.MethodGet || strings.Contains(path, "{") || slices.Contains(skip, op.id) || strings.HasSuffix(path, ".xlsx") {
+				continue
+			}
+			q := url.Values{}
+			for name, value := range map[string]string{"limit": "500", "ahead": "3660"} {
+				if op.query[name] {
+					q.Set(name, value)
+				}
+			}
+			r := s.get(path+"?"+q.Encode(), token)
+			all[path] = r.Status + come.ReplaceAllString(r.text, "")
+		}
+		return all
+	}
+	unchanged := func(step string, record func(), tokens map[string]string) {
+		t.Helper()
+		before := map[string]map[string]string{}
+		for name, token := range tokens {
+			before[name] = shown(token)
+		}
+		record()
+		for name, token := range tokens {
+			for path, now := range shown(token) {
+				if now != before[name][path] {
+					t.Errorf("%s changes GET %s for %s:\n%s\n%s", step, path, name, before[name][path], now)
+				}
+			}
+		}
+	}
+	const on = "2018-12-01"
+	unchanged("a draft", func() {
+		s.by(domain.Host, "draft-agreement", agreement(s.host, s.partner))
+		s.by(domain.Host, "add-right", fmt.Sprintf(`{"agreement":"A2","kind":"responsibility","party":%q,"clause":"§5","text":%s,"due":"2020-01-01"}`, s.host, text))
+		s.by(domain.Host, "pledge-commitment", fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A2","quantity":{"cash":{"amount":"7","currency":"CNY"}}}`, s.host))
+		s.by(domain.Host, "schedule-instalments", `{"commitment":"F4","schedule":[{"due":"2020-06-30","quantity":{"cash":{"amount":"7","currency":"CNY"}}}]}`)
+		s.by(domain.Host, "amend-agreement", fmt.Sprintf(`{"agreement":"A1","summary":%s,"accede":[{"entity":%q,"role":"partner"}],"documents":[{"lang":"zh","digest":%q}]}`, text, third, digest))
+		s.by(domain.Host, "sign-agreement", strings.Replace(signature(s.host, "2020-01-01"), `"A1"`, `"A1","amendment":1`, 1))
+	}, map[string]string{"a stranger": stranger, "an expert": expert})
+	unchanged("what is handed in", func() {
+		var answers []string
+		for _, id := range []string{"1.1", "1.2", "2.1", "2.2", "3.1", "3.2"} {
+			answers = append(answers, fmt.Sprintf(`{"indicator":%q,"text":%s}`, id, text))
+		}
+		s.by(domain.Host, "complete-self-assessment", fmt.Sprintf(`{"on":%q,"system":"sample-1","answers":[%s],"document":%q}`, on, strings.Join(answers, ","), digest))
+		s.by(domain.Host, "freeze-package", fmt.Sprintf(`{"on":%q,"document":%q}`, on, digest))
+		s.by(domain.Host, "issue-recommendation", fmt.Sprintf(`{"on":%q,"issuer":%q,"number":"校科〔2017〕3号","document":%q}`, on, s.host, digest))
+	}, map[string]string{"a stranger": stranger, "a party": party, "an expert": expert})
+	s.by(domain.Host, "submit-application", fmt.Sprintf(`{"on":%q,"effect":%s,"document":%q}`, on, text, digest))
+	s.by(domain.Agency, "pass-formal-check", `{"on":"`+on+`"}`)
+	s.by(domain.Agency, "shortlist", `{"on":"`+on+`"}`)
+	unchanged("what a review finds", func() {
+		home, abroad := s.seat(on)
+		s.by(domain.Agency, "hold-site-argumentation", fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, digest))
+		s.by(domain.Agency, "record-opinion", opinionOf(abroad, on, text))
+		s.dimensions(on)
+	}, map[string]string{"the host": host, "an authority": authority, "a stranger": stranger, "a party": party, "an expert": expert})
+}
+
+func TestWhatHangsOnAReviewIsJudgedForThoseWhoMaySeeItAndForOthersOnceItIsDecided(t *testing.T) {
+	w := newWorld(t)
+	w.tables()
+	s := &secrets{storied: incubated(w), labs: map[string]string{}}
+	s.apply("review", "submitters", "insiders", "insiders")
+	// finding is what an answer says of a rule, as met: why not: on how much it rests.
+	finding := func(r response, list, rule string) string {
+		t.Helper()
+		found := ""
+		steps := []any{r.body}
+		if list == "steps" {
+			steps = r.at("steps").([]any)
+		}
+		for _, step := range steps {
+			step := step.(map[string]any)
+			if list == "steps" && step["command"] != "approve-establishment" {
+				continue
+			}
+			for _, f := range step["findings"].([]any) {
+				if f := f.(map[string]any); f["rule"] == rule {
+					proof, _ := f["proof"].([]any)
+					found = fmt.Sprint(f["met"], len(proof), step["ready"])
+					if missing, ok := f["missing"].([]any); ok {
+						found += missing[0].(map[string]any)["en"].(string)
+					}
+				}
+			}
+		}
+		return found
+	}
+	const withheld = "false 0 falsewhether it is met hangs on a review that is not open to you, and is not shown"
+	for _, rule := range []string{"C28", "C32", "C68", "C69"} {
+		if got := finding(s.get(s.at+"/readiness", s.token(domain.Agency)), "steps", rule); !strings.HasPrefix(got, "true") {
+			t.Errorf("%s for the agency: %s", rule, got)
+		}
+		for _, token := range []string{s.token(domain.Host), s.token(domain.Partner), s.as(domain.Authority), s.as(domain.Expert)} {
+			if got := finding(s.get(s.at+"/readiness", token), "steps", rule); got != withheld {
+				t.Errorf("%s under review: %s", rule, got)
+			}
+		}
+	}
+	s.approve()
+	event := s.get(s.at+"/history?type=lab.status.establishment-approved.v1", s.as(domain.Auditor)).str("items.0.id")
+	for rule, want := range map[string][2]string{
+		"C28": {"true 1 <nil>", "true 0 <nil>"}, "C32": {"true 3 <nil>", "true 0 <nil>"}, // experts and their opinions are not named
+		"C68": {"true 4 <nil>", "true 4 <nil>"}, "C69": {"true 1 <nil>", "true 1 <nil>"},
+	} {
+		for i, token := range []string{s.as(domain.Auditor), s.token(domain.Host)} {
+			r := s.get(s.at+"/decisions/"+event, token)
+			if got := finding(r, "", rule); got != want[i] || r.at("verdict") != true {
+				t.Errorf("%s, decided: %s, want %s", rule, got, want[i])
+			}
+			if experts := strings.Contains(r.text, `"experts"`); experts != (i == 0) {
+				t.Errorf("experts are shown: %t", experts)
+			}
+		}
+	}
+}
