@@ -1,7 +1,10 @@
 // Package api is the register's HTTP side: commands, queries and the trail, as
 // resources with an OpenAPI document made from the same tables that serve them.
 //
-// Who acts is taken from the caller's token and from nowhere else. Every
+// Who acts is taken from the caller's token and from nowhere else. What they may
+// do stands in one table (access.go); what they are shown follows from it and from
+// how confidential the programme's procedure makes each part of a lab's record
+// (shown.go, and readers.go of the read model). Every
 // refusal is a problem (RFC 9457) that says, in Chinese and English, what
 // stands against the request and what its sender can do; nothing a caller can
 // send gives an answer of 500 or above except a store that does not answer.
