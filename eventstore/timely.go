@@ -26,7 +26,7 @@ const ClockTolerance = 5 * time.Second
 // Timely is a store that refuses to append while the clock stands behind what
 // was recorded, as after it was set back, by more than a tolerance. It goes on
 // by itself when the clock is right again. What other nodes recorded counts from
-// when this node has heard of it.
+// when this node has heard of it, and for as long as it can be read.
 type Timely struct {
 	Store
 	now       func() time.Time
@@ -34,7 +34,7 @@ type Timely struct {
 	tolerance time.Duration
 
 	mu     sync.Mutex
-	latest time.Time // at which an append of this process was under way, and succeeded
+	latest time.Time // that was recorded, or at which an append of this process was under way that succeeded
 }
 
 // NewTimely guards a store. recorded is the latest recorded time in the ledger,
@@ -45,14 +45,12 @@ func NewTimely(store Store, now func() time.Time, recorded func(context.Context)
 
 // Behind is the *RefusedError that the clock calls for now, or nil.
 func (t *Timely) Behind(ctx context.Context) error {
-	latest, err := t.recorded(ctx)
-	if err != nil {
-		return err
-	}
+	recorded, err := t.recorded(ctx)
 	t.mu.Lock()
-	if t.latest.After(latest) {
-		latest = t.latest
+	if err == nil && recorded.After(t.latest) {
+		t.latest = recorded
 	}
+	latest := t.latest
 	t.mu.Unlock()
 	now := t.now()
 	if latest.Sub(now) <= t.tolerance {

@@ -250,6 +250,43 @@ func TestAFullDiskLosesNothingAcknowledged(t *testing.T) {
 	d.whole()
 }
 
+func TestABackupOrARestoreWithoutRoomLeavesNothingThatLooksWhole(t *testing.T) {
+	if !ownMounts(t) {
+		return
+	}
+	data, file, keys := small(t)
+	tiny := memoryDisk(t, "160k")
+	for _, args := range [][]string{{"backup", filepath.Join(tiny, "backup.zip")}, {"audit", "export", filepath.Join(tiny, "pack.zip")}} {
+		cmd := run(t, append(args, "--data", data)...)
+		cmd.Stderr = nil
+		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "no space left on device") {
+			t.Errorf("%v: %v %s", args, err, out)
+		}
+		if left, err := os.ReadDir(tiny); err != nil || len(left) > 0 {
+			t.Errorf("%v leaves %v, %v", args, left, err)
+		}
+	}
+	little := memoryDisk(t, "66m") // more than is kept free, and less than it takes besides
+	to := filepath.Join(little, "data")
+	free := fill(t, little, 600<<10)
+	cmd := run(t, "restore", "--data", to, "--secrets", keys, file)
+	cmd.Stderr = nil
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Errorf("a restore without room: %s", out)
+	}
+	cmd = run(t, "serve", "--data", to, "--listen", "127.0.0.1:0")
+	cmd.Stderr = nil
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "run jointlab restore again") {
+		t.Errorf("serve after a restore without room: %v %s", err, out)
+	}
+	free()
+	if err := syscall.Mount("", little, "", syscall.MS_REMOUNT, "size=160m"); err != nil {
+		t.Fatal(err)
+	}
+	output(t, "restore", "--data", to, "--secrets", keys, file)
+	healthy(t, "--data", to)
+}
+
 // The node's own disk is full, and the ledger is on another machine's.
 func TestAReadModelOnAFullDiskSaysThatItIsBehindAndCatchesUp(t *testing.T) {
 	if !ownMounts(t) {

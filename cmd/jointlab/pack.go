@@ -47,10 +47,6 @@ the folder open.`,
 			if err != nil {
 				return err
 			}
-			file := args[0]
-			if _, err := os.Stat(file); err == nil {
-				return fmt.Errorf("%s is there already; choose another name", file)
-			}
 			ledger, db, err := openLedger(cmd.Context(), where, nil)
 			if err != nil {
 				return err
@@ -67,11 +63,6 @@ the folder open.`,
 			if err := log.Advance(cmd.Context()); err != nil {
 				return err
 			}
-			out, err := os.OpenFile(file+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-			if err != nil {
-				return err
-			}
-			defer os.Remove(file + ".new")
 			p := newProgress(cmd.ErrOrStderr())
 			var contents func(string) (io.ReadCloser, error)
 			if documents {
@@ -83,18 +74,19 @@ the folder open.`,
 					return ledger.Documents().Open(cmd.Context(), d)
 				}
 			}
-			m, err := log.Export(cmd.Context(), out, audit.Export{
-				Document: contents, Scope: scope, Store: ledger, Now: time.Now(), By: version(),
-				Progress: func(done, total int64) { p.show("events", int(done), int(total)) },
+			var m audit.Manifest
+			err = writeNew(args[0], func(f *os.File) (err error) {
+				m, err = log.Export(cmd.Context(), f, audit.Export{
+					Document: contents, Scope: scope, Store: ledger, Now: time.Now(), By: version(),
+					Progress: func(done, total int64) { p.show("events", int(done), int(total)) },
+				})
+				return err
 			})
 			p.done()
-			if err = errors.Join(err, out.Sync(), out.Close()); err != nil {
+			if err != nil {
 				return err
 			}
-			if err := os.Rename(file+".new", file); err != nil {
-				return err
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d events of %d streams, under the checkpoint of %d events\n", file, m.Scope, m.Events, m.Streams, m.Size)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d events of %d streams, under the checkpoint of %d events\n", args[0], m.Scope, m.Events, m.Streams, m.Size)
 			return nil
 		},
 	}

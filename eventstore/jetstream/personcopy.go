@@ -23,11 +23,16 @@ type PersonEntry struct {
 	Data    []byte `json:"data"`
 }
 
+// copyPatience is how long the store's files are read again because they change.
+const copyPatience = 30 * time.Second
+
 // PersonEntries reads the keys of persons, on the outside server cfg.NATS or in
 // the folder cfg.Dir, also while a server has that open: they are read from a
 // copy of the store's files, of which two in a row were the same.
 func PersonEntries(ctx context.Context, cfg Config) (all []PersonEntry, err error) {
 	doing := func(err error) error { return fmt.Errorf("jetstream: copy the keys of persons: %w", err) }
+	ctx, cancel := context.WithTimeoutCause(ctx, copyPatience, errors.New("persons are named all the time; try again, or stop the server first"))
+	defer cancel()
 	to := outside(cfg)
 	l := newLog(Config{})
 	defer l.shutdown()
@@ -100,7 +105,7 @@ func settled(ctx context.Context, folder string) (files map[string][]byte, err e
 		}
 		select {
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, context.Cause(ctx)
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
