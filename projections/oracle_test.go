@@ -338,18 +338,22 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 	}
 	at := o.moment()
 	q := LabsQuery{
-		For: everything, At: at, Text: maybe(o, "text", []string{"环境", "新名", "Joint", "光学", "CNRS", "清华", "更名"}), Status: some(o, "status", lab.Statuses),
+		For: o.reader(ids), At: at, Text: maybe(o, "text", []string{"环境", "新名", "Joint", "光学", "CNRS", "清华", "更名"}), Status: some(o, "status", lab.Statuses),
 		Host: maybe(o, "host", ids), Party: maybe(o, "party", ids), Level: maybe(o, "level", []lab.Level{lab.MinistryLevel, lab.ProvinceLevel}),
 		Discipline: maybe(o, "discipline", []string{"光学", "OPTICS", "环境"}), Today: o.someDay(),
 		Sort: rapid.SampledFrom([]string{"", "created", "updated", "name_zh", "name_en", "status"}).Draw(o.t, "sort"), Desc: rapid.Bool().Draw(o.t, "desc"),
 	}
+	now := o.now()
 	found := slices.DeleteFunc(each1(o, "lab", at, foldLab), func(p pastOf[*lab.Lab]) bool {
 		l := p.state
 		bound := l.Host.ID == q.Party
 		for _, b := range l.Partners {
 			bound = bound || b.Entity.ID == q.Party
 		}
-		bound = bound || l.HasParty(q.Party)
+		for _, a := range l.Agreements {
+			bound = bound || !a.InForceFrom.IsZero() && slices.ContainsFunc(a.Parties, func(b lab.Party) bool { return b.Entity.ID == q.Party })
+		}
+		bound = bound || l.HasParty(q.Party) && lab.Drafts.Include(now[l.ID].Readers(q.For))
 		return !finds(q.Text, (&labState{Lab: l}).words()) || len(q.Status) > 0 && !slices.Contains(q.Status, l.StatusOn(q.Today)) ||
 			q.Host != uuid.Nil && l.Host.ID != q.Host || q.Party != uuid.Nil && !bound || q.Level != "" && l.Level != q.Level ||
 			!strings.Contains(strings.ToLower(l.Discipline.Zh+"\n"+l.Discipline.En), strings.ToLower(q.Discipline))
@@ -424,6 +428,22 @@ func (o *oracle) entities(m *Model) {
 	})...), want)
 }
 
+// reader is somebody who reads: everything, nothing but what is public, or as who
+// acts for a legal entity.
+func (o *oracle) reader(known []uuid.UUID) domain.Actor {
+	role := rapid.SampledFrom([]domain.Role{domain.Auditor, domain.Authority, domain.Host, domain.Director, domain.Partner, domain.Expert, ""}).Draw(o.t, "role")
+	return domain.Actor{Subject: "reader", Role: role, OnBehalfOf: maybe(o, "acting for", known)}
+}
+
+// now are the labs as all that is known leaves them.
+func (o *oracle) now() map[uuid.UUID]*lab.Lab {
+	labs := map[uuid.UUID]*lab.Lab{}
+	for _, p := range each1(o, "lab", Moment{}, foldLab) {
+		labs[p.state.ID] = p.state
+	}
+	return labs
+}
+
 // parts asks for agreements, items and commitments across labs.
 func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 	ids := make([]uuid.UUID, len(known))
@@ -438,16 +458,17 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 	}
 	at, ctx := o.moment(), context.Background()
 	party, ofLab, today := maybe(o, "party", ids), maybe(o, "lab", labs), o.someDay()
+	reader, now := o.reader(ids), o.now()
 	a := AgreementsQuery{
-		For: everything, At: at, Lab: ofLab, Party: party, Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}), Today: today, Amended: maybe(o, "amended", []bool{true}),
+		For: reader, At: at, Lab: ofLab, Party: party, Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}), Today: today, Amended: maybe(o, "amended", []bool{true}),
 		Status: some(o, "status", []lab.AgreementStatus{lab.Draft, lab.PartiallySigned, lab.InForce, lab.Expired, lab.Terminated}), EndsBy: maybe(o, "ends by", []domain.Date{today}),
 	}
 	r := RightsQuery{
-		For: everything, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", lab.ItemKinds), Agreement: maybe(o, "agreement", []string{"A1", "A2"}), Counterparty: maybe(o, "counterparty", ids),
+		For: reader, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", lab.ItemKinds), Agreement: maybe(o, "agreement", []string{"A1", "A2"}), Counterparty: maybe(o, "counterparty", ids),
 		State: some(o, "state", []lab.ItemState{lab.Open, lab.Discharged, lab.Waived, lab.Breached}), OverdueOn: maybe(o, "overdue", []domain.Date{today}),
 	}
 	c := CommitmentsQuery{
-		For: everything, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", []string{"cash", "premises"}), Currency: maybe(o, "currency", []string{"CNY", "EUR"}), Source: maybe(o, "source", lab.FundingSources),
+		For: reader, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", []string{"cash", "premises"}), Currency: maybe(o, "currency", []string{"CNY", "EUR"}), Source: maybe(o, "source", lab.FundingSources),
 		Status: some(o, "status", []lab.CommitmentStatus{"PLEDGED", "FIRM", "PARTIALLY_DELIVERED", "FULFILLED", "SHORTFALL", "CANCELLED"}), Today: today, LateOn: maybe(o, "late", []domain.Date{today}),
 	}
 	agreements, rights, commitments := []AgreementRow{}, []RightRow{}, []CommitmentRow{}
@@ -457,28 +478,37 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 			continue
 		}
 		of := OfLab{l.ID, l.Name(), l.Host, p.revision}
-		for _, x := range l.Agreements {
+		// A part keeps its place in its list, as corrections keep its type and id;
+		// here they do not, so that it is the place that tells what it is now.
+		open, who, is := now[l.ID].Secrecy(), now[l.ID].Readers(reader), now[l.ID]
+		for i, x := range l.Agreements {
 			if (party == uuid.Nil || slices.ContainsFunc(x.Parties, func(b lab.Party) bool { return b.Entity.ID == party })) && (a.Class == "" || x.Class == a.Class) &&
 				(len(a.Status) == 0 || slices.Contains(a.Status, x.StatusOn(today))) && (!a.Amended || len(x.Amendments) > 0) &&
 				(a.EndsBy.IsZero() || !x.Term.To.IsZero() && !x.Term.To.After(a.EndsBy)) {
-				agreements = append(agreements, AgreementRow{of, x, x.StatusOn(today)})
+				if i >= len(is.Agreements) || open.AgreementReaders(is.Agreements[i].ID).Include(who) {
+					agreements = append(agreements, AgreementRow{of, l.Secrecy().Agreement(x, l.Readers(reader)), x.StatusOn(today)})
+				}
 			}
 		}
-		for _, x := range l.Rights {
+		for i, x := range l.Rights {
 			if (party == uuid.Nil || x.Party.ID == party) && (r.Kind == "" || x.Kind == r.Kind) && (r.Agreement == "" || x.Agreement == r.Agreement) &&
 				(r.Counterparty == uuid.Nil || x.Counterparty != nil && x.Counterparty.ID == r.Counterparty) &&
 				(len(r.State) == 0 || slices.Contains(r.State, x.State)) && (r.OverdueOn.IsZero() || x.OverdueOn(r.OverdueOn)) {
-				rights = append(rights, RightRow{of, x})
+				if i >= len(is.Rights) || open.ItemReaders(is.Rights[i].ID).Include(who) {
+					rights = append(rights, RightRow{of, x})
+				}
 			}
 		}
-		for _, x := range l.Commitments {
+		for i, x := range l.Commitments {
 			currency := ""
 			if x.Quantity.Cash != nil {
 				currency = x.Quantity.Cash.Currency
 			}
 			if (party == uuid.Nil || x.Party.ID == party) && (c.Kind == "" || x.Quantity.Kind() == c.Kind) && (c.Currency == "" || currency == c.Currency) &&
 				(c.Source == "" || x.Source == c.Source) && (len(c.Status) == 0 || slices.Contains(c.Status, x.StatusOn(today))) && (c.LateOn.IsZero() || len(x.LateOn(c.LateOn)) > 0) {
-				commitments = append(commitments, CommitmentRow{of, x, x.StatusOn(today)})
+				if i >= len(is.Commitments) || open.CommitmentReaders(is.Commitments[i].ID).Include(who) {
+					commitments = append(commitments, CommitmentRow{of, x, x.StatusOn(today)})
+				}
 			}
 		}
 	}
