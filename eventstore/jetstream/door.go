@@ -15,6 +15,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
+
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // door lets subscribers in at the embedded server's port, and nobody else.
@@ -223,6 +225,20 @@ func (l *Log) admitAll(ctx context.Context) error {
 	return nil
 }
 
+// statusReached fails while STATUS is being filled and may still come to hold
+// events up to a position, as in a register that was restored.
+func (l *Log) statusReached(ctx context.Context, after eventstore.Position) error {
+	last, err := (&Target{log: l, stream: StatusStream}).Last(ctx)
+	if err != nil || last.Source >= after {
+		return err
+	}
+	lag, err := l.StatusLag(ctx)
+	if err == nil && lag > 0 {
+		err = fmt.Errorf("stream %s is still being filled, and %d events behind", StatusStream, lag)
+	}
+	return err
+}
+
 // makeConsumer makes the durable pull consumer of a new subscriber, in place of
 // one that a former subscriber of the same name had.
 func (l *Log) makeConsumer(ctx context.Context, stream natsjs.Stream, s Subscriber, replace bool) error {
@@ -236,6 +252,9 @@ func (l *Log) makeConsumer(ctx context.Context, stream natsjs.Stream, s Subscrib
 		AckWait: time.Duration(s.AckWaitMS) * time.Millisecond, MaxAckPending: s.Window, FilterSubjects: s.Subjects, Metadata: map[string]string{keyOf: s.Key},
 	}
 	if s.After > 0 {
+		if err := l.statusReached(ctx, s.After); err != nil {
+			return err
+		}
 		seq, err := firstAfter(ctx, stream, s.After)
 		if err != nil {
 			return err
