@@ -355,7 +355,7 @@ func TestADiskThatTurnsReadOnlyLosesNothingAcknowledged(t *testing.T) {
 	d.kill()
 	cmd := run(t, "serve", "--data", d.data, "--listen", "127.0.0.1:0")
 	cmd.Stderr = nil
-	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "not writable") {
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "read-only file system") {
 		t.Errorf("a start on a read-only disk: %v %s", err, out)
 	}
 	for _, args := range [][]string{{"umount", disk}, {"mount", "-o", "loop,errors=remount-ro", image, disk}} {

@@ -79,6 +79,9 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 		sent = true
 		seq, err := l.publish(ctx, subject, at.Mark, events)
 		if err == nil {
+			err = l.durable()
+		}
+		if err == nil {
 			l.acknowledged(seq)
 			return eventstore.Version{Events: at.Events + uint64(len(events)), Mark: seq}, nil
 		}
@@ -197,7 +200,7 @@ func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstor
 	if err != nil {
 		return eventstore.Version{}, err
 	}
-	if err := l.Refusal(); err != nil { // what was just read may not be on disk
+	if err := errors.Join(l.durable(), l.Refusal()); err != nil { // what was just read may not be on disk
 		return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, unsettled(err))
 	}
 	same := func(p eventstore.Pending, r eventstore.Recorded) bool { return p.ID == r.ID }

@@ -373,5 +373,8 @@ func (d *Documents) publishOnce(ctx context.Context, m *nats.Msg) error {
 	ctx, cancel := context.WithTimeout(ctx, d.log.answer)
 	defer cancel()
 	_, err := d.log.js.PublishMsg(ctx, m)
+	if err == nil {
+		err = d.log.durable()
+	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,7 @@ type embedded struct {
 	dir    string
 	server *server.Server
 	log    *serverLog
+	probe  probe
 	door   *door // nil without a port
 }
 
@@ -67,7 +69,11 @@ func startEmbedded(ctx context.Context, cfg Config) (_ *embedded, err error) {
 			return nil, err
 		}
 	}
+	if e.probe.file, err = os.OpenFile(filepath.Join(cfg.Dir, "probe"), os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+		return nil, fmt.Errorf("start server: %w", err)
+	}
 	if e.server, err = server.NewServer(options); err != nil {
+		e.probe.file.Close()
 		return nil, fmt.Errorf("start server: %w", err)
 	}
 	e.server.SetLoggerV2(e.log, false, false, false)
@@ -116,6 +122,37 @@ func (e *embedded) checkEmpty(stream string) error {
 func (e *embedded) stop() {
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
+	e.probe.file.Close()
+}
+
+// probe is a file whose size goes from 0 to 1 and back: a change that a file
+// system cannot keep to itself.
+type probe struct {
+	mu   sync.Mutex
+	file *os.File
+	size int64
+}
+
+func (p *probe) change() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.size = 1 - p.size
+	return p.file.Truncate(p.size)
+}
+
+// durable says whether what the server just acknowledged can be believed to be
+// on the disk. Where a file system fails while something is synced, the kernel
+// may say that it was and drop it; from then on nothing can be changed there,
+// which shows here.
+func (l *Log) durable() error {
+	if l.server == nil {
+		return nil
+	}
+	err := l.server.probe.change()
+	if err != nil {
+		l.server.log.Errorf("the disk cannot be written any more: %w", err)
+	}
+	return err
 }
 
 // serverLog hands the server's messages on and remembers the first error. But

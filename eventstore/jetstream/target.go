@@ -141,6 +141,9 @@ func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Rec
 		}
 		if len(batch) > 0 {
 			seq, err := t.publish(ctx, mark.Sequence, batch)
+			if err == nil {
+				err = t.log.durable()
+			}
 			if err != nil {
 				return mark, t.failed(ctx, err)
 			}
