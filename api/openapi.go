@@ -53,6 +53,7 @@ func (s *Server) registerAll() error {
 	})
 	s.api.UseMiddleware(s.guard)
 	s.correctionSchema = s.registry.Schema(reflect.TypeFor[correction](), true, "")
+	s.registry.SchemaFromRef(s.correctionSchema.Ref).Properties["input"].Type = huma.TypeObject
 	for _, c := range commands {
 		bound(s.registry, s.registry.Schema(c.input, true, ""), map[string]bool{})
 	}

@@ -100,7 +100,9 @@ type decisionFile struct {
 func (s *Server) registerReadiness() {
 	register(s, query("lab-readiness", "/v1/labs/{lab}/readiness", "labs", "逐项说明下一步的每个条件：条款、是否满足、缺什么、依据哪些事件、最早何日可满足。", "Say what each next step of a lab asks, and what is missing"), s.labReadiness)
 	register(s, query("lab-impact", "/v1/labs/{lab}/agreements/{agreement}/impact", "labs", "比较协议在两个修订号时的内容：各方、责权利与投入的变化。", "Compare an agreement at two revisions of its lab"), s.labImpact)
-	register(s, query("lab-decision", "/v1/labs/{lab}/decisions/{event}", "labs", "决定卷宗：当时所知的全部事实，并按当日规则重新判断。", "Read what a past step rested on, judged again"), s.labDecision)
+	decision := query("lab-decision", "/v1/labs/{lab}/decisions/{event}", "labs", "决定卷宗：当时所知的全部事实，并按当日规则重新判断。", "Read what a past step rested on, judged again")
+	decision.Errors = []int{400, 401, 403, 404, 409, 429, 500, 503} // 409: the event is no step
+	register(s, decision, s.labDecision)
 	table(s, query("lab-watches", "/v1/labs/{lab}/watches", "labs", "一个实验室即将到期或已经逾期的事项。", "List what lapses for a lab, or has lapsed"), s.labWatches)
 	table(s, query("lab-matrix", "/v1/labs/{lab}/matrix", "labs", "责权利矩阵：每一方的责、权、利。", "Read a lab's matrix of responsibilities, rights and interests"), s.labMatrix)
 	table(s, report("list-watches", "/v1/watches", "各实验室即将到期或已经逾期的事项。", "List what lapses across labs, or has lapsed"), s.listWatches)

@@ -57,7 +57,7 @@ type (
 	dateForm    struct{}
 	partialForm struct{}
 	decimalForm struct{}
-	anyObject   struct{}
+	anything    struct{}
 )
 
 func schemaOf[T any]() *huma.Schema { s := forms[reflect.TypeFor[T]()].schema; return &s }
@@ -66,9 +66,7 @@ func (uuidForm) Schema(huma.Registry) *huma.Schema    { return schemaOf[uuid.UUI
 func (dateForm) Schema(huma.Registry) *huma.Schema    { return schemaOf[domain.Date]() }
 func (partialForm) Schema(huma.Registry) *huma.Schema { return schemaOf[domain.PartialDate]() }
 func (decimalForm) Schema(huma.Registry) *huma.Schema { return schemaOf[domain.Decimal]() }
-func (anyObject) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: "object", AdditionalProperties: true}
-}
+func (anything) Schema(huma.Registry) *huma.Schema    { return &huma.Schema{} }
 
 func newRegistry() huma.Registry {
 	r := huma.NewMapRegistry("#/components/schemas/", schemaName)
@@ -81,7 +79,7 @@ func registerForms(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[domain.Date](), reflect.TypeFor[dateForm]())
 	r.RegisterTypeAlias(reflect.TypeFor[domain.PartialDate](), reflect.TypeFor[partialForm]())
 	r.RegisterTypeAlias(reflect.TypeFor[domain.Decimal](), reflect.TypeFor[decimalForm]())
-	r.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[anyObject]())
+	r.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[anything]())
 }
 
 // schemaName tells lab.Rename and entity.Rename apart.

@@ -280,7 +280,8 @@ func (s *Server) route(w *reply, r *http.Request) {
 		return
 	}
 	handler, pattern := s.mux.Handler(r)
-	if pattern != "" {
+	// The mux would send a client on from an address with empty or dotted parts.
+	if pattern != "" && !strings.Contains(r.URL.Path, "//") && !strings.Contains(r.URL.Path+"/", "/./") && !strings.Contains(r.URL.Path+"/", "/../") {
 		_, w.route, _ = strings.Cut(pattern, " ")
 		s.mux.ServeHTTP(w, r)
 		return

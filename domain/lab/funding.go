@@ -20,7 +20,7 @@ type Quantity struct {
 
 // Equipment is a number of items and what they are worth together.
 type Equipment struct {
-	Items int          `json:"items" minimum:"1" doc:"How many"`
+	Items int          `json:"items" minimum:"0" doc:"How many; in a command more than none"`
 	Value domain.Money `json:"value" doc:"What they are worth together"`
 }
 
