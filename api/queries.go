@@ -213,20 +213,14 @@ func query(id, path, tag, zh, en string) huma.Operation {
 	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: en, Description: zh, Tags: []string{tag}}
 }
 
-// ifChanged documents that a record may be asked for only if it has changed.
-func ifChanged(op huma.Operation) huma.Operation {
-	op.Responses = map[string]*huma.Response{"304": {Description: "没有变更 / the record still stands at the revision you hold"}}
-	return op
-}
-
 func (s *Server) registerQueries() {
 	s.registerWebhooks()
 	s.registerKeys()
 	s.registerPersons()
 	register(s, query("list-labs", "/v1/labs", "labs", "列出联合实验室，可筛选、搜索、排序和分页。", "List labs"), s.listLabs)
-	register(s, ifChanged(query("get-lab", "/v1/labs/{lab}", "labs", "读取一个实验室的全部登记内容，以及在所问日期的状态。", "Read a lab")), s.getLab)
+	register(s, query("get-lab", "/v1/labs/{lab}", "labs", "读取一个实验室的全部登记内容，以及在所问日期的状态。", "Read a lab"), s.getLab)
 	register(s, query("list-entities", "/v1/entities", "entities", "列出法人，可筛选、搜索、排序和分页。", "List legal entities"), s.listEntities)
-	register(s, ifChanged(query("get-entity", "/v1/entities/{entity}", "entities", "读取一个法人的全部登记内容。", "Read a legal entity")), s.getEntity)
+	register(s, query("get-entity", "/v1/entities/{entity}", "entities", "读取一个法人的全部登记内容。", "Read a legal entity"), s.getEntity)
 	s.registerParts()
 	s.registerProgrammes()
 	s.registerTrail()
