@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"reflect"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
@@ -68,6 +69,9 @@ func (s *Server) registerAll() error {
 	for _, item := range s.api.OpenAPI().Paths {
 		for _, op := range operationsOf(item) {
 			explainErrors(op)
+			if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "If-None-Match" }) {
+				op.Responses["304"] = &huma.Response{Description: "没有变更 / the record still stands at the revision you hold"}
+			}
 		}
 	}
 	var err error
