@@ -54,7 +54,7 @@ func (k InstrumentKind) Text() domain.Text { return instrumentKinds.text(k) }
 
 // Instrument is a document by which the host or the lab regulates something.
 type Instrument struct {
-	Kind        InstrumentKind `json:"kind" enum:"appointment,assessment,pay,training,resource-allocation,research-organisation,hiring,governance-charter,visiting-scholars,tenure-track,annual-salary,coordination,pilot-zone,talent-zone" doc:"What it regulates"`
+	Kind        InstrumentKind `json:"kind" enum:"appointment,assessment,pay,training,resource-allocation,research-organisation,hiring,governance-charter,visiting-scholars,tenure-track,annual-salary,coordination,pilot-zone,talent-zone,autonomy" doc:"What it regulates; autonomy is granted with grant-autonomy"`
 	Title       domain.Text    `json:"title" doc:"What it is called"`
 	On          domain.Date    `json:"on" doc:"From when it holds"`
 	Document    string         `json:"document" doc:"Digest of the document"`
