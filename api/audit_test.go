@@ -334,6 +334,9 @@ func TestAPackIsTakenWhileTheRegisterRunsAndVerifiedWithoutIt(t *testing.T) {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)
 		}
 	}
+	if r := w.get("/v1/audit/pack?from=1999-01-01&to=1999-12-31", auditor); r.StatusCode != 404 || !strings.Contains(r.text, "nothing was recorded from 1999-01-01 to 1999-12-31") {
+		t.Errorf("%s %s", r.Status, r.text)
+	}
 	if r := w.get("/v1/audit/pack?lab="+uuid.NewString(), auditor); r.StatusCode != 404 {
 		t.Errorf("a lab nobody knows: %s", r.Status)
 	}
