@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -137,6 +138,9 @@ func (s *Server) registerDocuments() {
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
 		}},
+		Responses: map[string]*huma.Response{"200": {
+			Description: "It was held already", Content: map[string]*huma.MediaType{"application/json": {Schema: s.registry.Schema(reflect.TypeFor[DocumentView](), true, "")}},
+		}},
 		Errors: []int{400, 401, 403, 408, 413, 415, 422, 500, 503},
 	}
 	register(s, put, func(ctx context.Context, in *Upload) (*stored, error) { return s.putDocument(ctx, in, "") })
@@ -148,7 +152,7 @@ func (s *Server) registerDocuments() {
 	get.Description += "\n\nWhoever may read an event that refers to it may read it; what is handed in for a review and what experts sign has a class of its own, see /v1/access/events. It is hashed before it is sent and once more while it is: one that is missing or changed is never sent as if it were whole. HEAD does not hash."
 	get.Errors = []int{400, 401, 403, 404, 409, 500, 503}
 	get.Responses = map[string]*huma.Response{"200": {
-		Description: "The document, byte for byte", Content: map[string]*huma.MediaType{"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		Description: "The document, byte for byte", Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 	}}
 	register(s, get, s.getDocument)
 	register(s, query("list-documents", "/v1/documents", "documents", "列出事件所引用的文件及其状况：已保存、缺失、已改变。", "List the documents that events refer to"), s.listReferences)

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/getkin/kin-openapi/openapi3"
-
 	"github.com/jointlab/jointlab/domain"
 )
 
@@ -20,10 +18,6 @@ func TestALabsRecordsAreSentReadBackAndTold(t *testing.T) {
 	lab := w.incubating(host, partner, "2020-06-01")
 	at := "/v1/labs/" + lab
 	fill := strings.NewReplacer("HOST", `"`+host+`"`, "PARTNER", `"`+partner+`"`, "THIRD", `"`+third+`"`, "DIGEST", `"`+digest+`"`, "TEXT", `{"zh":"内容","en":"text"}`).Replace
-	doc, err := openapi3.NewLoader().LoadFromData([]byte(w.get("/openapi.json", "").text))
-	if err != nil {
-		t.Fatal(err)
-	}
 	h, m, p := w.as(domain.Host, host), w.as(domain.Ministry), w.as(domain.Partner, partner)
 
 	for _, c := range []struct{ token, command, body, kept string }{
@@ -68,12 +62,8 @@ func TestALabsRecordsAreSentReadBackAndTold(t *testing.T) {
 		if zh, en := sent.str("events.0.sentence.zh"), sent.str("events.0.sentence.en"); zh == "" || en == "" || strings.Contains(zh+en, "%!") {
 			t.Errorf("%s says %q, %q", c.command, zh, en)
 		}
-		after := w.get(at, h)
-		if after.str("document."+c.kept) == "" {
+		if got := w.get(at, h).str("document." + c.kept); got == "" {
 			t.Errorf("%s: nothing at document.%s", c.command, c.kept)
-		}
-		if fault := undocumented(doc, "GET", "/v1/labs/{lab}", after.Response, []byte(after.text)); fault != "" {
-			t.Errorf("after %s, the lab is %s", c.command, fault)
 		}
 		last := w.get(at+"/history?limit=1", w.as(domain.Auditor))
 		if last.str("items.0.type") != sent.str("events.0.type") || !strings.HasPrefix(sent.str("events.0.type"), "lab.record.") {

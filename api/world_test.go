@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/api"
@@ -49,6 +50,9 @@ type world struct {
 	proof    *audit.Log
 
 	deliverer *webhooks.Dispatcher // to webhooks; deliver runs it
+
+	reading  sync.Once // by asDocumented, of contract
+	contract contract
 }
 
 // clock is the server's, and the one tokens are issued by.
@@ -232,7 +236,56 @@ func (w *world) do(req *http.Request) response {
 			w.Fatalf("%s %s: %v in %s", req.Method, req.URL.Path, err, text)
 		}
 	}
+	w.asDocumented(req, r)
 	return r
+}
+
+// contract is an OpenAPI document, and finds the operation that a request is of.
+type contract struct {
+	document *openapi3.T
+	routes   *http.ServeMux
+}
+
+// contracts are those that were read, by their text: reading one takes long.
+var contracts sync.Map
+
+// asDocumented finds fault with an answer that is not as the OpenAPI document
+// says.
+func (w *world) asDocumented(req *http.Request, r response) {
+	w.Helper()
+	w.reading.Do(func() {
+		res, err := http.Get(w.url + "/openapi.json")
+		if err != nil {
+			w.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, err := io.ReadAll(res.Body)
+		if err != nil {
+			w.Fatal(err)
+		}
+		if known, ok := contracts.Load(string(text)); ok {
+			w.contract = known.(contract)
+			return
+		}
+		w.contract.routes = http.NewServeMux()
+		if w.contract.document, err = openapi3.NewLoader().LoadFromData(text); err != nil {
+			w.Fatal(err)
+		}
+		for path, item := range w.contract.document.Paths.Map() {
+			for method := range item.Operations() {
+				w.contract.routes.HandleFunc(method+" "+path, func(http.ResponseWriter, *http.Request) {})
+			}
+		}
+		contracts.Store(string(text), w.contract)
+	})
+	_, pattern := w.contract.routes.Handler(req)
+	method, path, ok := strings.Cut(pattern, " ")
+	if !ok || req.Method != method {
+		return // none of its operations
+	}
+	if fault := undocumented(w.contract.document, method, path, r.Response, []byte(r.text)); fault != "" {
+		w.Errorf("%s %s: %s: %s", req.Method, req.URL.Path, r.Status, fault)
+	}
 }
 
 func (w *world) post(path, token, body string, headers ...string) response {
