@@ -64,6 +64,7 @@ func envelopeSchema(name string) object {
 			"commandid":       id("The command it followed from"),
 			"commanddigest":   text("Digest of that command"),
 			"correlationid":   text("What it belongs to, in the sender's words"),
+			"traceparent":     text("Where it was recorded in the trace of its command (W3C Trace Context, as CloudEvents Distributed Tracing has it)"),
 			"causationid":     text("What led to it, in the sender's words"),
 		},
 	}

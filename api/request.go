@@ -5,7 +5,14 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	otelcodes "go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // request is what becomes known of a request while it is answered. The log has
@@ -58,6 +65,9 @@ func (s *Server) record(r *http.Request, out *reply, took time.Duration) {
 	if !s.log.Enabled(ctx, level) {
 		return
 	}
+	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
+		q.also = append(q.also, "trace_id", span.TraceID())
+	}
 	line := append([]any{"request_id", q.id, "subject", q.claims.Subject, "role", q.claims.Role, "method", r.Method, "route", out.route, "status", out.status, "took", took}, q.also...)
 	if q.code != "" {
 		line = append(line, "code", q.code)
@@ -66,4 +76,30 @@ func (s *Server) record(r *http.Request, out *reply, took time.Duration) {
 		line = append(line, "error", q.err)
 	}
 	s.log.Log(ctx, level, "request", line...)
+}
+
+// traceRequest begins a request's span, in the trace of whoever sent it where
+// they say so (W3C Trace Context); ended ends it with what the answer was.
+func traceRequest(r *http.Request) (_ context.Context, ended func(*reply)) {
+	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	ctx, span := otel.Tracer("github.com/jointlab/jointlab/api").Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
+	return ctx, func(out *reply) {
+		method := knownMethod(r.Method)
+		span.SetName(strings.TrimSpace(method + " " + out.route))
+		span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", out.route), attribute.Int("http.response.status_code", out.status))
+		if out.status >= http.StatusInternalServerError {
+			span.SetStatus(otelcodes.Error, http.StatusText(out.status))
+		}
+		span.End()
+	}
+}
+
+// knownMethod is a request's method, or other: whatever callers send, there are
+// few of them.
+func knownMethod(method string) string {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut:
+		return method
+	}
+	return "other"
 }

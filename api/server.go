@@ -244,7 +244,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 	q := &request{id: id, url: r.URL}
-	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, q))
+	ctx, traced := traceRequest(r)
+	r = r.WithContext(context.WithValue(ctx, requestKey{}, q))
 	out, begun := &reply{ResponseWriter: w}, time.Now()
 	defer func() {
 		p := recover()
@@ -262,9 +263,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		took := time.Since(begun)
 		if s.cfg.Observe != nil && !q.stream {
-			s.cfg.Observe(r.Method, out.route, out.status, took)
+			s.cfg.Observe(knownMethod(r.Method), out.route, out.status, took)
 		}
 		s.record(r, out, took)
+		traced(out)
 		if broken {
 			panic(http.ErrAbortHandler) // the answer has begun; only cutting it off says that it is not whole
 		}

@@ -433,7 +433,9 @@ func (st *stream) send(notices []*notice) error {
 			return err
 		}
 		if ok {
+			_, end := eventstore.SpanOf(context.Background(), "push", eventstore.Recorded{Stream: n.Stream, Position: n.position, Body: n.body})
 			st.chunk = st.format.event(st.chunk, n)
+			end(nil)
 		}
 		st.position = n.position
 		if len(st.chunk) >= chunkBytes {

@@ -112,6 +112,7 @@ type Meta struct {
 	Digest      string    `json:"digest,omitempty"` // of that command, so a reused idempotency key is noticed
 	Correlation string    `json:"correlation,omitempty"`
 	Causation   string    `json:"causation,omitempty"`
+	Trace       string    `json:"trace,omitempty"` // W3C traceparent of its append, where that was traced
 
 	// Correctors are those who have corrected the event since, in order. They
 	// answer for what it says as its actor does. Never stored: Effective says it.

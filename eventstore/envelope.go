@@ -38,6 +38,7 @@ type envelope struct {
 	CommandDigest   string         `json:"commanddigest,omitempty"`
 	CorrelationID   string         `json:"correlationid,omitempty"`
 	CausationID     string         `json:"causationid,omitempty"`
+	TraceParent     string         `json:"traceparent,omitempty"`
 	Data            jsontext.Value `json:"data"`
 }
 
@@ -112,7 +113,7 @@ func Encode(stream Stream, m domain.Meta, event domain.Event) (Pending, error) {
 		Reason: m.Because.Reason, Basis: m.Because.Basis.Document,
 		BasisDigest: m.Because.Basis.Digest, BasisSource: m.Because.Basis.Source,
 		Policy: m.Policy, CommandID: m.Command, CommandDigest: m.Digest,
-		CorrelationID: m.Correlation, CausationID: m.Causation, Data: data,
+		CorrelationID: m.Correlation, CausationID: m.Causation, TraceParent: m.Trace, Data: data,
 	})
 	if err != nil {
 		return Pending{}, fmt.Errorf("eventstore: encode %s: %w", name, err)
@@ -156,7 +157,7 @@ func Decode(body []byte) (Decoded, error) {
 			Document: e.Basis, Digest: e.BasisDigest, Source: e.BasisSource,
 		}},
 		Policy: e.Policy, Command: e.CommandID, Digest: e.CommandDigest,
-		Correlation: e.CorrelationID, Causation: e.CausationID,
+		Correlation: e.CorrelationID, Causation: e.CausationID, Trace: e.TraceParent,
 	}, event, e.Data}, nil
 }
 

@@ -10,9 +10,9 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// attribute is how CloudEvents 1.0 writes the name of an attribute: lower-case
+// attributeName is how CloudEvents 1.0 writes the name of an attribute: lower-case
 // ASCII letters and digits, at most 20 of them as the specification advises.
-var attribute = regexp.MustCompile(`^[a-z0-9]{1,20}$`)
+var attributeName = regexp.MustCompile(`^[a-z0-9]{1,20}$`)
 
 func TestEveryBodyIsACloudEvent(t *testing.T) {
 	for name, body := range bodies(t) {
@@ -49,7 +49,7 @@ func TestEveryBodyIsACloudEvent(t *testing.T) {
 			if attr == "data" {
 				continue
 			}
-			if !attribute.MatchString(attr) {
+			if !attributeName.MatchString(attr) {
 				t.Errorf("%s: %q is no name for an attribute", name, attr)
 			}
 			switch v := value.(type) {
@@ -104,7 +104,7 @@ func TestAnAbsentGroundIsAbsentInTheBody(t *testing.T) {
 	if err := json.Unmarshal(p.Body, &e); err != nil {
 		t.Fatal(err)
 	}
-	for _, attr := range []string{"reason", "basis", "basisdigest", "basissource", "policy", "onbehalfof", "correlationid", "causationid", "commanddigest"} {
+	for _, attr := range []string{"reason", "basis", "basisdigest", "basissource", "policy", "onbehalfof", "correlationid", "causationid", "traceparent", "commanddigest"} {
 		if v, ok := e[attr]; ok {
 			t.Errorf("%s is there: %v", attr, v)
 		}

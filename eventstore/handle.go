@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/jointlab/jointlab/domain"
 )
@@ -178,7 +179,9 @@ func (a *Aggregates[S, E]) History(ctx context.Context, id uuid.UUID) ([]domain.
 // tries bounds how often a command is decided anew because others wrote first.
 const tries = 50
 
-func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain.Because, r Request, decide func(*folded[S], domain.Context) ([]E, error)) (Outcome, error) {
+func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain.Because, r Request, decide func(*folded[S], domain.Context) ([]E, error)) (_ Outcome, err error) {
+	ctx, end := Span(ctx, "handle "+a.kind, attribute.String("jointlab.stream", Stream{a.kind, id}.String()))
+	defer func() { end(err) }()
 	f := a.hold(id)
 	defer f.mu.Unlock()
 	stream := Stream{a.kind, id}
@@ -200,7 +203,9 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			}
 			return Outcome{stream, f.version, d.events, true}, nil
 		}
+		_, decided := Span(ctx, "decide")
 		events, err := decide(f, x)
+		decided(err)
 		if r.Expect != nil && *r.Expect != f.version.Events {
 			err = &StaleError{*r.Expect, f.version.Events}
 		}
@@ -210,6 +215,7 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			}
 			continue // refused on what may be an old state: read on and decide again
 		}
+		appending, appended := Span(ctx, "append")
 		pending := make([]Pending, len(events))
 		happened := make([]domain.Happened[E], len(events))
 		recorded := make([]domain.Happened[domain.Event], len(events))
@@ -218,14 +224,16 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			meta := domain.Meta{
 				ID: eventID(r, at, i), Revision: f.version.Events + uint64(i),
 				Time: at, Actor: r.Actor, Because: because, Policy: r.policyOf(e),
-				Command: r.Command, Digest: r.Digest, Correlation: r.Correlation,
+				Command: r.Command, Digest: r.Digest, Correlation: r.Correlation, Trace: TraceParent(appending),
 			}
 			happened[i], recorded[i] = domain.Happened[E]{Meta: meta, Event: e}, domain.Happened[domain.Event]{Meta: meta, Event: e}
 			if pending[i], err = Encode(stream, meta, e); err != nil {
+				appended(err)
 				return Outcome{}, err
 			}
 		}
-		version, err := a.store.Append(ctx, stream, f.version, pending)
+		version, err := a.store.Append(appending, stream, f.version, pending)
+		appended(err)
 		switch {
 		case errors.Is(err, ErrConflict) && try < tries:
 			fresh = false
@@ -305,7 +313,9 @@ func (a *Aggregates[S, E]) fold(ctx context.Context, id uuid.UUID, f *folded[S],
 	return nil
 }
 
-func (a *Aggregates[S, E]) load(ctx context.Context, id uuid.UUID, after Version) ([]domain.Happened[E], Version, error) {
+func (a *Aggregates[S, E]) load(ctx context.Context, id uuid.UUID, after Version) (_ []domain.Happened[E], _ Version, err error) {
+	ctx, end := Span(ctx, "load "+a.kind)
+	defer func() { end(err) }()
 	recorded, version, err := a.store.Load(ctx, Stream{a.kind, id}, after)
 	if err != nil {
 		return nil, Version{}, err

@@ -199,6 +199,8 @@ func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err e
 	}()
 	from := m.folder.position
 	for _, r := range events {
+		_, end := eventstore.SpanOf(ctx, "fold", r)
+		defer func() { end(err) }()
 		d, err := decode(r)
 		if err != nil {
 			return stopped(r, d.Type, err)

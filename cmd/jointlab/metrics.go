@@ -205,14 +205,9 @@ func (q *queues) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// observe counts an answered request. Routes are those of the table, and other
-// methods than its own are one, so their number is bounded whatever callers send.
+// observe counts an answered request. Methods and routes are few, whatever callers
+// send.
 func (m *metrics) observe(method, route string, status int, took time.Duration) {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut:
-	default:
-		method = "other"
-	}
 	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Observe(took.Seconds())
 	if reason, ok := reasons[status]; ok {
 		m.refused.WithLabelValues(reason).Inc()

@@ -106,6 +106,8 @@ type registerConfig struct {
 	witnesses     string // file of the keys of witnesses whose cosignatures are taken in; "": none are
 	limits        api.Limits
 	metrics       *metrics           // nil: nobody reads them
+	traceEndpoint string             // of a collector; "": nothing is traced
+	traceShare    float64            // of all requests
 	cert, key     string             // files of the server's certificate; "": plain HTTP
 	provider      api.ProviderConfig // whose tokens are accepted as well; without an issuer: nobody's
 	documentLimit int64              // bytes; 0: the usual

@@ -77,6 +77,8 @@ role, and lets anybody read.`,
 	storeFlags(cmd, &where)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
 	cmd.Flags().StringVar(&metricsListen, "metrics-listen", "", "address at which Prometheus reads /metrics, e.g. 127.0.0.1:9090; empty: nowhere")
+	cmd.Flags().StringVar(&cfg.traceEndpoint, "trace-endpoint", "", "OpenTelemetry collector to send traces of commands to, by OTLP over HTTP, e.g. http://127.0.0.1:4318; empty: nothing is traced")
+	cmd.Flags().Float64Var(&cfg.traceShare, "trace-share", 1, "part of all requests that is traced, from 0 to 1; callers that send a traceparent decide for themselves")
 	cmd.Flags().StringVar(&logFormat, "log-format", "text", "how the log is written to standard error: text or json")
 	cmd.Flags().TextVar(&logLevel, "log-level", slog.LevelInfo, "least that is logged: debug (every request), info (changes, and refusals for who asked), warn or error")
 	cmd.Flags().StringVar(&cfg.witnesses, "witness-keys", "", "file of the verifier keys of witnesses whose cosignatures are taken in, a line each")
@@ -143,6 +145,17 @@ func serve(ctx context.Context, out io.Writer, where settings, listen, metricsLi
 			return err
 		}
 		defer stop()
+	}
+	if cfg.traceEndpoint != "" {
+		flush, err := traceTo(ctx, cfg.traceEndpoint, cfg.traceShare, logger)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			if err := flush(); err != nil {
+				logger.Warn(err.Error())
+			}
+		}()
 	}
 	r, err := openRegister(ctx, where, cfg)
 	if err != nil {

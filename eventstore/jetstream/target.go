@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 	"github.com/synadia-io/orbit.go/jetstreamext"
+	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/jointlab/jointlab/eventstore"
 )
@@ -121,6 +122,7 @@ func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Rec
 	}
 	for len(events) > 0 {
 		var batch []*nats.Msg
+		var ends []func(error)
 		n, size := 0, 0
 		for ; n < len(events) && len(batch) < maxBatch && size < batchBytes; n++ {
 			e := events[n]
@@ -132,6 +134,8 @@ func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Rec
 				continue
 			}
 			size += len(e.Body)
+			_, end := eventstore.SpanOf(ctx, "publish", e, attribute.String("messaging.destination.name", t.stream))
+			ends = append(ends, end)
 			m := &nats.Msg{Subject: subject, Data: e.Body, Header: nats.Header{
 				relayedID:      {e.ID.String()},
 				sourcePosition: {strconv.FormatUint(uint64(e.Position), 10)},
@@ -143,6 +147,9 @@ func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Rec
 			seq, err := t.publish(ctx, mark.Sequence, batch)
 			if err == nil {
 				err = t.log.durable()
+			}
+			for _, end := range ends {
+				end(err)
 			}
 			if err != nil {
 				return mark, t.failed(ctx, err)

@@ -17,6 +17,9 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
@@ -71,12 +74,17 @@ func client(p Policy) *http.Client {
 
 // send makes one attempt. It fails only where no attempt was made, or was
 // broken off because ctx ended.
-func (d *Dispatcher) send(ctx context.Context, hook *webhook.Webhook, e eventstore.Recorded) (Result, error) {
+func (d *Dispatcher) send(ctx context.Context, hook *webhook.Webhook, e eventstore.Recorded) (r Result, err error) {
 	if why, ok := d.cfg.Policy.Check(hook.URL); !ok {
 		return Result{Outcome: Forbidden, Detail: why}, nil
 	}
 	soon, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
 	defer cancel()
+	soon, end := eventstore.SpanOf(soon, "deliver", e, attribute.String("jointlab.webhook", hook.ID.String()))
+	defer func() {
+		trace.SpanFromContext(soon).SetAttributes(attribute.String("jointlab.outcome", string(r.Outcome)))
+		end(err)
+	}()
 	req, err := http.NewRequestWithContext(soon, http.MethodPost, hook.URL, bytes.NewReader(e.Body))
 	if err != nil {
 		return Result{}, fmt.Errorf("webhooks: call %s: %w", hook.URL, err)
@@ -91,6 +99,9 @@ func (d *Dispatcher) send(ctx context.Context, hook *webhook.Webhook, e eventsto
 		"Webhook-Signature": {d.key.signature(hook.ID, hook.Generations(now), id, now, e.Body)},
 		"Jointlab-Position": {strconv.FormatUint(uint64(e.Position), 10)},
 		"Jointlab-Webhook":  {hook.ID.String()},
+	}
+	if parent := eventstore.TraceParent(soon); parent != "" {
+		req.Header.Set("Traceparent", parent)
 	}
 	if note := d.cfg.Checkpoint(); len(note) > 0 {
 		req.Header.Set("Jointlab-Checkpoint", base64.StdEncoding.EncodeToString(note))
