@@ -289,7 +289,9 @@ func (a *abuse) request(ctx context.Context, base string) (s sent) {
 		query.Set(a.rubbish(), a.rubbish())
 	}
 	if a.spoils(3) {
-		s.method, s.path = oneOf(a.Rand, []string{"DELETE", "PATCH", "PUT", "POST", "GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get"}), ""
+		if s.method = oneOf(a.Rand, []string{"DELETE", "PATCH", "PUT", "POST", "GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get"}); s.method != s.op.method {
+			s.path = ""
+		}
 	}
 	if a.spoils(3) {
 		path, s.path = oneOf(a.Rand, []string{path + "/", "//" + path, path + "/..", "/v1/../v1/labs", "/v1/labs/%2e%2e/%2e%2e", "/v2/labs", "/.git/config", path + "%00", strings.ToUpper(path), "/v1/" + url.PathEscape(a.rubbish())}), ""

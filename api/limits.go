@@ -1,13 +1,18 @@
 package api
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"math"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/time/rate"
 )
@@ -17,6 +22,40 @@ type Limits struct {
 	Rate       float64 // requests a second, in the long run; 0: any number
 	Burst      int     // requests at once, after a rest
 	Concurrent int     // requests that are being answered at one time; 0: any number
+
+	// QueryTime is how long an answer in one piece may take to find; 0: 30 s.
+	// Files and streams are sent as they are found, and may take longer.
+	QueryTime time.Duration
+}
+
+// places is how many of its caller's Concurrent an answer takes up: a quarter,
+// where it is made from the whole register rather than a page of rows.
+func (l Limits) places(op *huma.Operation, r *http.Request) int64 {
+	if strings.Contains(op.Path, "{") || op.Method != http.MethodGet {
+		return 1
+	}
+	asked := r.URL.Query()
+	whole := strings.HasPrefix(op.Path, "/v1/reports/") || asked.Has("as_of") || asked.Has("effective_on")
+	if !whole && op.Responses["200"] != nil { // a file
+		_, json := op.Responses["200"].Content["application/json"]
+		whole = !json
+	}
+	if whole {
+		return int64(l.Concurrent+3) / 4
+	}
+	return 1
+}
+
+var errTooCostly = errors.New("api: the query takes too long")
+
+// inTime bounds how long a query may take.
+func (l Limits) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, cmp.Or(l.QueryTime, 30*time.Second), errTooCostly)
+}
+
+// tooCostly is the problem of a query that was given up.
+func (l Limits) tooCostly() *Problem {
+	return newProblem("too-costly", "查询超过 %[1]s 仍未完成，已停止；请缩小范围：增加筛选条件、减小 limit，或改用快照（/v1/snapshots）自行计算", "the query took more than %[1]s and was given up; ask for less, with filters or a smaller limit, or work on a snapshot (/v1/snapshots)", cmp.Or(l.QueryTime, 30*time.Second))
 }
 
 // caller is what is known of one caller's recent requests.
@@ -59,9 +98,9 @@ func callerOf(r *http.Request, claims Claims) string {
 	return "address " + host
 }
 
-// enter admits a request, and the function returned must be called when it is
-// answered; or it says after how long it would be admitted.
-func (l *limiter) enter(who string) (leave func(), wait time.Duration) {
+// enter admits a request that takes up some places, and the function returned must
+// be called when it is answered; or it says after how long it would be admitted.
+func (l *limiter) enter(who string, places int64) (leave func(), wait time.Duration) {
 	if who == "" || l.Rate <= 0 && l.Concurrent <= 0 {
 		return func() {}, 0
 	}
@@ -76,18 +115,18 @@ func (l *limiter) enter(who string) (leave func(), wait time.Duration) {
 			c = was
 		}
 	}
-	if n := c.active.Add(1); l.Concurrent > 0 && n > int64(l.Concurrent) {
-		c.active.Add(-1)
+	if n := c.active.Add(places); l.Concurrent > 0 && n > int64(l.Concurrent) {
+		c.active.Add(-places)
 		return nil, time.Second
 	}
 	now := l.now()
 	if r := c.bucket.ReserveN(now, 1); r.DelayFrom(now) > 0 {
 		wait = r.DelayFrom(now)
 		r.CancelAt(now)
-		c.active.Add(-1)
+		c.active.Add(-places)
 		return nil, wait
 	}
-	return func() { c.active.Add(-1) }, 0
+	return func() { c.active.Add(-places) }, 0
 }
 
 func tooMany(wait time.Duration) *Problem {

@@ -1,7 +1,11 @@
 package api_test
 
 import (
+	"context"
+	"io"
 	"net/http"
+	"net/http/httptrace"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -77,5 +81,58 @@ func TestACallerHasSoManyRequestsAtOneTime(t *testing.T) {
 	}
 	if r := w.get("/v1/clauses", auditor); r.StatusCode != http.StatusOK {
 		t.Errorf("when all is quiet again: %s", r.Status)
+	}
+}
+
+// TestAnAnswerFromTheWholeRegisterTakesUpMoreOfItsCallersPlaces holds all but one
+// of them with documents whose senders have stopped.
+func TestAnAnswerFromTheWholeRegisterTakesUpMoreOfItsCallersPlaces(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{Concurrent: 5} })
+	officer := w.as(domain.Officer)
+	w.done("/v1/entities", officer, chineseUniversity)
+	ctx, cancel := context.WithCancel(t.Context())
+	var sending sync.WaitGroup
+	for range 4 {
+		begun := make(chan struct{})
+		body, stop := io.Pipe()
+		context.AfterFunc(ctx, func() { stop.CloseWithError(context.Canceled) })
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: func() { close(begun) }}), http.MethodPut, w.url+"/v1/documents", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+officer)
+		req.Header.Set("Expect", "100-continue")
+		sending.Go(func() {
+			if res, err := (&http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}).Do(req); err == nil {
+				res.Body.Close()
+			}
+		})
+		<-begun // it is being answered
+	}
+	for path, want := range map[string]int{
+		"/v1/labs": 200, "/v1/labs?as_of=1": 429, "/v1/reports/decisions": 429, "/v1/events.csv": 429, "/v1/entities?limit=500": 200,
+	} {
+		if r := w.get(path, officer); r.StatusCode != want {
+			t.Errorf("%s: %s", path, r.Status)
+		}
+		if r := w.get(path, w.as(domain.Auditor)); r.StatusCode != 200 {
+			t.Errorf("%s, for somebody else: %s", path, r.Status)
+		}
+	}
+	cancel()
+	sending.Wait()
+}
+
+func TestAQueryThatTakesTooLongIsGivenUpAndSaysWhatToAskInstead(t *testing.T) {
+	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{QueryTime: 1} })
+	officer := w.as(domain.Officer)
+	id := w.done("/v1/entities", officer, chineseUniversity).str("id")
+	for _, path := range []string{"/v1/labs", "/v1/entities/" + id, "/v1/reports/decisions", "/v1/labs?effective_on=2020-01-01"} {
+		if r := w.get(path, officer); r.StatusCode != 503 || r.str("code") != "too-costly" || !strings.Contains(r.text, "/v1/snapshots") {
+			t.Errorf("%s: %s %s", path, r.Status, r.text)
+		}
+	}
+	if r := w.get("/v1/events.ndjson", officer); r.StatusCode != 200 || !strings.Contains(r.text, id) {
+		t.Errorf("a file: %s %s", r.Status, r.text)
 	}
 }

@@ -114,6 +114,8 @@ var problems = []kindOfProblem{
 		domain.T("这是服务器的问题。请将 request_id 告知管理员。", "This is the server's fault. Tell its operator the request_id.")},
 	{"store-unavailable", 503, domain.T("存储暂不可用", "The store is unavailable"),
 		domain.T("写入结果可能未知。请在 Retry-After 之后以相同的 Idempotency-Key 重发同一请求：已写入则返回原结果，未写入则写入一次。", "Whether it was written may be unknown. After Retry-After send the same request with the same Idempotency-Key: it is written once, now or then, and you get that result.")},
+	{"too-costly", 503, domain.T("查询代价过高", "The query is too costly"),
+		domain.T("没有得到结果，也没有改变任何内容。请缩小范围后再查询；大量数据请用快照或导出文件。", "There is no answer, and nothing was changed. Ask for less; for much, take a snapshot or an exported file.")},
 	{"writing-refused", 503, domain.T("暂不接受写入", "Writing is refused for now"),
 		domain.T("没有写入任何内容，读取照常。detail 说明原因和管理员应做的事；处理后请以相同的 Idempotency-Key 重发。", "Nothing was written, and reading goes on. detail says why and what the operator is to do; send the same request again after that.")},
 	{"provider-unavailable", 503, domain.T("身份提供方无应答", "The identity provider does not answer"),

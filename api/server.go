@@ -22,6 +22,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"reflect"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -329,9 +330,19 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 	if op.Errors == nil {
 		op.Errors = []int{400, 401, 403, 404, 429, 500, 503}
 	}
+	answer, _ := reflect.TypeFor[O]().FieldByName("Body")
+	whole := op.Method == http.MethodGet && (answer.Type == nil || answer.Type.Kind() != reflect.Func) // else it is found as it is sent
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
+		if whole {
+			bounded, cancel := s.cfg.Limits.inTime(ctx)
+			defer cancel()
+			ctx = bounded
+		}
 		out, err := handle(ctx, in)
 		if err != nil {
+			if errors.Is(context.Cause(ctx), errTooCostly) {
+				err = s.cfg.Limits.tooCostly()
+			}
 			return nil, s.fail(ctx, err)
 		}
 		return out, nil
@@ -357,7 +368,7 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 		refuse(p)
 		return
 	}
-	claims, leave, p := s.identify(r)
+	claims, leave, p := s.identify(r, s.limiter.places(op, r))
 	if p != nil {
 		refuse(p)
 		return
@@ -391,9 +402,10 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 type leaveKey struct{}
 
 // identify finds out whom a request speaks for, nobody where it has no token,
-// and admits it within that caller's limits; leave must be called when it is
-// answered. A bad token counts for where it comes from.
-func (s *Server) identify(r *http.Request) (claims Claims, leave func(), p *Problem) {
+// and admits it within that caller's limits, of which it takes up some places;
+// leave must be called when it is answered. A bad token counts for where it comes
+// from.
+func (s *Server) identify(r *http.Request, places int64) (claims Claims, leave func(), p *Problem) {
 	var invalid error
 	if header := r.Header.Get("Authorization"); header != "" {
 		claims, invalid = s.authenticate(r.Context(), header)
@@ -402,7 +414,7 @@ func (s *Server) identify(r *http.Request) (claims Claims, leave func(), p *Prob
 		claims = Claims{}
 	}
 	requestOf(r.Context()).claims = claims
-	leave, wait := s.limiter.enter(callerOf(r, claims))
+	leave, wait := s.limiter.enter(callerOf(r, claims), places)
 	switch {
 	case wait > 0:
 		return claims, nil, tooMany(wait)
