@@ -207,13 +207,10 @@ func (m *Model) sayChanges(ctx context.Context, reader domain.Actor, entries []T
 		wanted[e.Stream][e.Meta.Revision] = e
 	}
 	for stream, revisions := range wanted {
-		recorded, _, err := m.store.Load(ctx, stream, eventstore.Version{})
+		last := slices.Max(slices.Collect(maps.Keys(revisions)))
+		recorded, err := recordedOf(ctx, m.store, stream, last+1)
 		if err != nil {
 			return err
-		}
-		last := slices.Max(slices.Collect(maps.Keys(revisions)))
-		if last >= uint64(len(recorded)) {
-			return fmt.Errorf("the store holds %d events of %s, the ledger more; restore the store", len(recorded), stream)
 		}
 		shown, err := m.shown(ctx, stream, reader)
 		if err != nil {

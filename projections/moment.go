@@ -215,15 +215,35 @@ func (m *Model) past(ctx context.Context, stream eventstore.Stream, at Moment) (
 	return s, known, history[known-1].Meta.Time, err
 }
 
-// load reads the first events of a stream from the store. What the store holds
-// beyond them has not been read yet.
+// lagTime is how long a store may take to show what the ledger has shown.
+const lagTime = 5 * time.Second
+
+// recordedOf reads a stream that the ledger has shown so many events of. A server
+// of a cluster that has just taken over the lead may not have come so far yet, so
+// that is waited for.
+func recordedOf(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Recorded, error) {
+	for deadline := time.Now().Add(lagTime); ; {
+		recorded, _, err := store.Load(ctx, stream, eventstore.Version{})
+		if err != nil || uint64(len(recorded)) >= events {
+			return recorded, err
+		}
+		if time.Now().After(deadline) {
+			return nil, fmt.Errorf("the store holds %d events of %s, the ledger %d; if that lasts, restore the store", len(recorded), stream, events)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// load is the first events of a stream. What the store holds beyond them has not
+// been read yet.
 func load(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Decoded, error) {
-	recorded, _, err := store.Load(ctx, stream, eventstore.Version{})
+	recorded, err := recordedOf(ctx, store, stream, events)
 	if err != nil {
 		return nil, err
-	}
-	if uint64(len(recorded)) < events {
-		return nil, &eventError{fmt.Errorf("the store holds %d events of %s, the ledger %d; restore the store", len(recorded), stream, events)}
 	}
 	history := make([]eventstore.Decoded, events)
 	for i := range history {

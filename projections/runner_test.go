@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -356,4 +357,47 @@ func TestAModelGoesOnWhenItsLedgerComesBack(t *testing.T) {
 	t.Cleanup(func() { r.log.Close() })
 	r.happens(s, lab.DisciplineSet{To: domain.T("光学", "Optics")})
 	r.isTheFold(t, follow(t, r, file).caughtUp(r).Model)
+}
+
+// lagging is a store of which so many loads come from a server that is behind.
+type lagging struct {
+	eventstore.Store
+	left atomic.Int32
+}
+
+func (l *lagging) Load(ctx context.Context, stream eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded, eventstore.Version, error) {
+	recorded, v, err := l.Store.Load(ctx, stream, after)
+	if l.left.Add(-1) >= 0 && len(recorded) > 0 {
+		recorded = recorded[:len(recorded)-1]
+	}
+	return recorded, v, err
+}
+
+func TestAStoreThatIsBehindTheLedgerForAMomentStopsNothing(t *testing.T) {
+	r := newRegister(t)
+	s := labStream()
+	first := r.happens(s, proposed(ref("CN", "清华大学", "Tsinghua University"), "一", "One"), lab.DisciplineSet{To: domain.T("物理", "Physics")})
+	corrected := r.happens(s, lab.Corrected{Correction: domain.Correction{Corrects: first[1].ID, With: domain.Restated{Event: lab.DisciplineSet{To: domain.T("数学", "Mathematics")}}}})
+	behind := &lagging{Store: r.log}
+	behind.left.Store(2)
+	m, err := Open(t.Context(), filepath.Join(t.TempDir(), "model.db"), r.log, behind)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- m.Run(ctx) }()
+	if err := m.Wait(t.Context(), s, corrected[0].Revision+1); err != nil {
+		t.Error(err)
+	}
+	behind.left.Store(2)
+	if l, known, _, err := m.LabAt(t.Context(), s.ID, Moment{Position: 3}); err != nil || known != 3 || l.Discipline.En != "Mathematics" {
+		t.Errorf("%+v, of %d events, %v", l, known, err)
+	}
+	r.isTheFold(t, m)
+	stop()
+	<-ended
+	if err := m.Close(); err != nil {
+		t.Error(err)
+	}
 }
