@@ -28,6 +28,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
+	"github.com/jointlab/jointlab/eventstore/esdb/esdbtest"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
@@ -483,4 +484,20 @@ func TestABackupMovesARegisterOntoACluster(t *testing.T) {
 	if err := other.Run(); err == nil || !strings.Contains(said.String(), "restore into an empty one") {
 		t.Errorf("a second restore onto the same cluster: %v, %s", err, said.String())
 	}
+}
+
+func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
+	dir := t.TempDir()
+	data, to, file, keys := filepath.Join(dir, "data"), filepath.Join(dir, "restored"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "keys.json")
+	server := startServer(t, data, "--demo", "--store", eventStoreDB, "--esdb-url", esdbtest.Start(t).URL())
+	output(t, "backup", "--server", server.url, "--token", server.client(t, data, "auditor", "").token, file)
+	output(t, "backup", "secrets", "--data", data, keys)
+	server.stop(t)
+	said := output(t, "restore", "--data", to, "--secrets", keys, file)
+	v := packed(t, file)
+	if !strings.Contains(said, v.Checkpoint.Root.String()) || v.Manifest.Events < 200 {
+		t.Errorf("a backup of %d events: %s", v.Manifest.Events, said)
+	}
+	agrees(t, to, v.Checkpoint)
+	healthy(t, "--data", to)
 }
