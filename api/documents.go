@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"reflect"
@@ -143,9 +144,11 @@ func (s *Server) registerDocuments() {
 		}},
 		Errors: []int{400, 401, 403, 408, 413, 415, 422, 500, 503},
 	}
+	as := put
+	as.OperationID, as.Path, as.Summary = "put-document-as", "/v1/documents/{digest}", "Hand in the document with a digest"
+	as.Responses, as.Errors = maps.Clone(put.Responses), append(put.Errors, 404) // what is no digest may be no address
 	register(s, put, func(ctx context.Context, in *Upload) (*stored, error) { return s.putDocument(ctx, in, "") })
-	put.OperationID, put.Path, put.Summary = "put-document-as", "/v1/documents/{digest}", "Hand in the document with a digest"
-	register(s, put, func(ctx context.Context, in *namedUpload) (*stored, error) {
+	register(s, as, func(ctx context.Context, in *namedUpload) (*stored, error) {
 		return s.putDocument(ctx, &in.Upload, in.Digest)
 	})
 	get := query("get-document", "/v1/documents/{digest}", "documents", "读取文件原件。可读取引用它的某一事件者，即可读取它（申请材料与专家签名的文件另从其保密类别，见 /v1/access/events）。送出之前重新计算摘要；缺失或已改变的文件不予送出，并说明情况。", "Read a document")
