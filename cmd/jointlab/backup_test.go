@@ -113,7 +113,7 @@ func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
 	}
 	var files []string
 	for i := range backups {
-		acked.reach(acked.count() + 100)
+		acked.await(ctx, t, acked.count()+100)
 		files = append(files, filepath.Join(dir, fmt.Sprintf("%d.zip", i)))
 		before := acked.count()
 		output(t, "backup", "--server", server.url, "--token", officer.token, files[i])
@@ -122,7 +122,7 @@ func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
 		}
 		output(t, "backup", "secrets", "--data", data, filepath.Join(dir, fmt.Sprintf("keys%d.json", i))) // works beside the server
 	}
-	acked.reach(acked.count() + 50)
+	acked.await(ctx, t, acked.count()+50)
 	stop()
 	load.Wait()
 	server.stop(t)

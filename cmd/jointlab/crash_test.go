@@ -45,12 +45,27 @@ func (a *acknowledged) add(events []struct {
 	a.more.Broadcast()
 }
 
-// reach waits until so many events were acknowledged.
-func (a *acknowledged) reach(n int) {
+// reach waits until so many events were acknowledged, and says whether they were
+// before ctx ended.
+func (a *acknowledged) reach(ctx context.Context, n int) bool {
+	defer context.AfterFunc(ctx, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.more.Broadcast()
+	})()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for len(a.events) < n {
+	for len(a.events) < n && ctx.Err() == nil {
 		a.more.Wait()
+	}
+	return len(a.events) >= n
+}
+
+// await is reach where there is no going on without.
+func (a *acknowledged) await(ctx context.Context, t *testing.T, n int) {
+	t.Helper()
+	if !a.reach(ctx, n) {
+		t.Fatalf("%d events are acknowledged, not %d: %v", a.count(), n, context.Cause(ctx))
 	}
 }
 
@@ -160,7 +175,7 @@ func TestKillingTheServerLosesNothingItAcknowledged(t *testing.T) {
 			load.Go(func() { write(loading, officer, n, round, acked) })
 		}
 		// Kill it after so many more commands were answered.
-		acked.reach(before + 1 + rand.IntN(150))
+		acked.await(ctx, t, before+1+rand.IntN(150))
 		server.kill()
 		stop()
 		load.Wait()

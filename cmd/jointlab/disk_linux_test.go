@@ -186,7 +186,7 @@ func (d *onDisk) hammer(then func()) {
 			}
 		})
 	}
-	d.acked.reach(before + 20)
+	d.acked.await(ctx, d.T, before+20)
 	then()
 	load.Wait()
 }
