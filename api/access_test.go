@@ -211,6 +211,39 @@ func TestADocumentIsReadByWhoeverMaySeeAnEventThatNamesIt(t *testing.T) {
 	}
 }
 
+// TestNamingADocumentOpensItToNobody has a host learn the digest of another lab's
+// draft, and name it in records of its own that everybody reads.
+func TestNamingADocumentOpensItToNobody(t *testing.T) {
+	w := newWorld(t)
+	host, partner := w.parties()
+	second := w.done("/v1/entities", w.as(domain.Officer), strings.NewReplacer("清华大学", "复旦大学", "Tsinghua University", "Fudan University", "12100000400000624D", "12100000425006117P").Replace(chineseUniversity)).str("id")
+	h, other := w.as(domain.Host, host), w.as(domain.Host, second)
+	text := "%PDF-1.7 what nobody else is to read"
+	is := digestIs(text)
+	if r := w.send(http.MethodPut, "/v1/documents", h, text); r.StatusCode != http.StatusCreated {
+		t.Fatal(r.text)
+	}
+	lab := w.done("/v1/labs", h, proposal(host)).str("id")
+	w.done("/v1/labs/"+lab+"/draft-agreement", h, strings.Replace(agreement(host, partner), digest, is, 1))
+	theirs := w.done("/v1/labs", other, proposal(second)).str("id")
+	named := w.done("/v1/labs/"+theirs+"/set-discipline", other, `{"discipline":{"zh":"物理"},"basis":{"document":"x","digest":"`+is+`"}}`)
+	for who, token := range map[string]string{"whoever named it": other, "a stranger": w.as(domain.Expert)} {
+		if r := w.get("/v1/documents/"+is, token); r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", who, r.Status)
+		}
+		if r := w.get("/v1/documents", token); strings.Contains(r.text, is) {
+			t.Errorf("%s finds it listed: %s", who, r.text)
+		}
+		if r := w.get("/v1/events?limit=1&event="+named.str("events.0.id"), token); r.at("items.0.basis_held") != nil || r.str("items.0.basis.digest") != is {
+			t.Errorf("%s is told whether it is held: %s", who, r.text)
+		}
+	}
+	w.done("/v1/labs/"+theirs+"/set-discipline", w.as(domain.Officer), `{"discipline":{"zh":"化学"},"reason":"x","basis":{"document":"x","digest":"`+is+`"}}`)
+	if r := w.get("/v1/documents/"+is, w.as(domain.Expert)); r.text != text {
+		t.Errorf("an officer who rests on it makes it public: %s %s", r.Status, r.text)
+	}
+}
+
 func TestAStreamPassesOverWhatItsReaderMayNotSeeAndItsPositionGoesOn(t *testing.T) {
 	w := newWorld(t)
 	lab, host, partner := drafting(w)

@@ -151,8 +151,8 @@ func (s *Server) registerDocuments() {
 	register(s, as, func(ctx context.Context, in *namedUpload) (*stored, error) {
 		return s.putDocument(ctx, &in.Upload, in.Digest)
 	})
-	get := query("get-document", "/v1/documents/{digest}", "documents", "读取文件原件。可读取引用它的某一事件者，即可读取它（申请材料与专家签名的文件另从其保密类别，见 /v1/access/events）。送出之前重新计算摘要；缺失或已改变的文件不予送出，并说明情况。", "Read a document")
-	get.Description += "\n\nWhoever may read an event that refers to it may read it; what is handed in for a review and what experts sign has a class of its own, see /v1/access/events. It is hashed before it is sent and once more while it is: one that is missing or changed is never sent as if it were whole. HEAD does not hash."
+	get := query("get-document", "/v1/documents/{digest}", "documents", "读取文件原件。可读取最先提及它的记录中某一引用它的事件者，即可读取它；其他记录提及其摘要，并不使其公开（申请材料与专家签名的文件另从其保密类别，见 /v1/access/events）。送出之前重新计算摘要；缺失或已改变的文件不予送出，并说明情况。", "Read a document")
+	get.Description += "\n\nWhoever may read an event that refers to it, in the record that named it first, may read it: that another record names its digest opens it to nobody. What is handed in for a review and what experts sign has a class of its own, see /v1/access/events. It is hashed before it is sent and once more while it is: one that is missing or changed is never sent as if it were whole. HEAD does not hash."
 	get.Errors = []int{400, 401, 403, 404, 409, 500, 503}
 	get.Responses = map[string]*huma.Response{"200": {
 		Description: "The document, byte for byte", Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},

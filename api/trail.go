@@ -282,7 +282,8 @@ func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*streamed, er
 }
 
 // sayHeld says of each entry whether its basis is held, asking once for each
-// document. A store of documents that does not answer leaves it unsaid.
+// document. It is left unsaid to who may not read the document, and where the store
+// of documents does not answer.
 func (s *Server) sayHeld(ctx context.Context, entries []entry) {
 	held := map[string]*bool{}
 	for i, e := range entries {
@@ -292,9 +293,11 @@ func (s *Server) sayHeld(ctx context.Context, entries []entry) {
 		}
 		is, asked := held[e.Basis.Digest]
 		if !asked {
-			_, err := s.cfg.Documents.Stat(ctx, digest)
-			if yes := err == nil; yes || errors.Is(err, eventstore.ErrDocumentMissing) {
-				is = &yes
+			if may, err := s.model.MayRead(ctx, readerOf(ctx), digest); err == nil && may {
+				_, err := s.cfg.Documents.Stat(ctx, digest)
+				if yes := err == nil; yes || errors.Is(err, eventstore.ErrDocumentMissing) {
+					is = &yes
+				}
 			}
 			held[e.Basis.Digest] = is
 		}

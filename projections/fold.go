@@ -110,7 +110,7 @@ type folder struct {
 	records     []byte
 	names       [][]byte // of each block from there on
 	corrections [][3]any
-	digests     [][2]any
+	digests     [][4]any
 	newTypes    []kind
 	newActors   []domain.Actor
 	latest      int64 // recorded time of the events before the block, in microseconds

@@ -109,14 +109,18 @@ func unread(a domain.Actor, column string) (condition string, args []any) {
 	return condition, args
 }
 
-// mayRead is the condition on rows with a position that an actor may read the
-// event there, or the documents it names.
-func mayRead(a domain.Actor, column string) (condition string, args []any) {
-	if ReadsAll(a) {
+// mayRead is the condition on references to documents that an actor may read the
+// document for it. A digest is no secret: it stands in public events about
+// documents that are not public. So a reference opens a document only in the
+// record that named it first, or where it was recorded by somebody who reads all
+// documents anyway; whoever else names it opens nothing.
+func mayRead(a domain.Actor) (condition string, args []any) {
+	if domain.Reviewers.Include(a.Readers()) {
 		return "1", nil
 	}
-	condition, args = unread(a, column)
-	return "NOT EXISTS (SELECT 1 FROM closed WHERE closed.position = digests.position AND " + condition + ")", args
+	condition, args = unread(a, "documents")
+	return `(digests.reviewer OR digests.stream = (SELECT first.stream FROM digests AS first WHERE first.digest = digests.digest ORDER BY first.position LIMIT 1))
+		AND NOT EXISTS (SELECT 1 FROM closed WHERE closed.position = digests.position AND ` + condition + ")", args
 }
 
 // closedTo are the positions of events after one position and up to another, of
@@ -185,13 +189,13 @@ func (m *Model) Sees(ctx context.Context, a domain.Actor, o eventstore.Outline, 
 // IsPublic reports whether everybody may always read events of a type.
 func IsPublic(name string) bool { return public[name] }
 
-// MayRead reports whether an actor may read a document: it may read one that an
-// event refers to which is not closed to it; whoever conducts reviews reads all.
+// MayRead reports whether an actor may read a document that events refer to, see
+// mayRead. Whoever conducts reviews may read any.
 func (m *Model) MayRead(ctx context.Context, a domain.Actor, document eventstore.Digest) (may bool, err error) {
 	if domain.Reviewers.Include(a.Readers()) {
 		return true, nil
 	}
-	condition, args := mayRead(a, "documents")
+	condition, args := mayRead(a)
 	err = m.readers.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM digests WHERE digest = ? AND "+condition+")", append([]any{document[:]}, args...)...).Scan(&may)
 	return may, listError(err, "references")
 }

@@ -20,9 +20,10 @@ type Reference struct {
 const FirstReferences = 20
 
 // References lists the documents that events refer to, in the order of their
-// digests, from one on: those, and of them those events, that somebody may read.
+// digests, from one on: those that somebody may read, and the events that they may
+// read them for.
 func (m *Model) References(ctx context.Context, reader domain.Actor, from eventstore.Digest, limit int) (all []Reference, err error) {
-	may, args := mayRead(reader, "readers")
+	may, args := mayRead(reader)
 	err = m.reading(ctx, func(db querier) error {
 		if err := each(ctx, db, func(rows *sql.Rows) error {
 			var r Reference

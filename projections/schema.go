@@ -15,7 +15,7 @@ import (
 // version is what a file must have been written with to be gone on with; any
 // other file is built anew. Raise it with every change of the schema, and with
 // every change of what the domain's events fold to.
-const version = 7
+const version = 8
 
 // schema keys everything by numbers that grow with the ledger, never by random
 // ids: n numbers the streams in the order of their first events, so a model
@@ -51,7 +51,7 @@ CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL, policy TEXT NOT N
 CREATE TABLE actors (n INTEGER PRIMARY KEY, subject TEXT NOT NULL, role TEXT NOT NULL, behalf BLOB NOT NULL);
 CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL, names BLOB NOT NULL);
 CREATE TABLE clocks (block INTEGER PRIMARY KEY, latest INTEGER NOT NULL); -- of the trail's events up to the block's end, when the last was recorded
-CREATE TABLE digests (position INTEGER, digest BLOB, PRIMARY KEY (position, digest)) WITHOUT ROWID;
+CREATE TABLE digests (position INTEGER, digest BLOB, stream INTEGER NOT NULL, reviewer INTEGER NOT NULL, PRIMARY KEY (position, digest)) WITHOUT ROWID;
 CREATE TABLE closed (stream INTEGER, position INTEGER, readers INTEGER NOT NULL, documents INTEGER NOT NULL, PRIMARY KEY (stream, position)) WITHOUT ROWID;
 CREATE TABLE drafts (lab INTEGER, part TEXT, no INTEGER, PRIMARY KEY (lab, part, no)) WITHOUT ROWID;
 CREATE TABLE corrections (position INTEGER PRIMARY KEY, event BLOB NOT NULL, corrects BLOB NOT NULL);
@@ -63,7 +63,7 @@ CREATE UNIQUE INDEX streams_by_id ON streams (id, kind);
 CREATE INDEX parties_by_entity ON parties (entity);
 CREATE INDEX identifiers_by_value ON identifiers (value, scheme);
 CREATE INDEX closed_by_position ON closed (position);
-CREATE INDEX digests_by_digest ON digests (digest);
+CREATE INDEX digests_by_digest ON digests (digest, position);
 CREATE INDEX parties_versions_by_entity ON parties_versions (entity);
 CREATE INDEX clocks_by_latest ON clocks (latest);
 CREATE INDEX corrections_by_corrected ON corrections (corrects);

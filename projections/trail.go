@@ -100,7 +100,7 @@ func (f *folder) record(r eventstore.Recorded, stream int64, d decoded) error {
 		f.names[block] = appendName(f.names[block], at, n)
 	}
 	for _, digest := range d.mentions.digests {
-		f.digests = append(f.digests, [2]any{int64(r.Position), digest[:]})
+		f.digests = append(f.digests, [4]any{int64(r.Position), digest[:], stream, domain.Reviewers.Include(d.Meta.Actor.Readers())})
 	}
 	f.position, f.last = r.Position, r
 	return nil
