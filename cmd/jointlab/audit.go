@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/mod/sumdb/note"
@@ -125,15 +127,16 @@ is changed and the command fails. No server may have the folder open.`,
 // dataFlags are for what needs no ledger, so that it works beside a server.
 func dataFlags(cmd *cobra.Command, s *settings) {
 	cmd.Flags().StringVar(&s.data, "data", defaultData, "folder that holds the register")
-	cmd.Flags().StringVar(&s.origin, "log-origin", "", originHelp)
+	cmd.Flags().StringVar(&s.origin, "log-origin", "", "name that the audit log must have; any if not given")
 }
 
 const originHelp = "name of the audit log, when its key is first made: one nobody else will ever use, such as register.example.org/log; made up if not given"
 
-// openLog opens the log without its ledger.
+// openLog opens the log without its ledger. It makes no key: whoever kept that
+// would trust a log that nothing is in.
 func openLog(s settings) (*audit.Log, error) {
-	if err := os.MkdirAll(s.data, 0o700); err != nil {
-		return nil, err
+	if _, err := os.Stat(filepath.Join(s.data, audit.KeyFile)); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s in %s; name the register's folder with --data (jointlab serve and jointlab import make the key), or put the file back from what jointlab backup secrets wrote", audit.KeyFile, s.data)
 	}
 	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin})
 }

@@ -23,7 +23,7 @@ func TestAClockThatStepsBackStopsWritingUntilItIsRightAgain(t *testing.T) {
 	set := func(d time.Duration) { clock.Store(begin.Add(d).UnixNano()) }
 	set(0)
 	cfg := registerConfig{now: func() time.Time { return time.Unix(0, clock.Load()) }, anonymousRead: true}
-	r, err := openRegister(ctx, settings{data: data, store: embedded}, cfg)
+	r, err := openRegister(ctx, settings{data: data, store: embedded, makes: true}, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
 		`wrong   log\.key     .*it is missing, and checkpoints were signed with it`: func(dir string) error { return os.Remove(filepath.Join(dir, "log.key")) },
 		`wrong   log         .*put the right key back`: func(dir string) error {
 			other := t.TempDir()
-			output(t, "audit", "key", "--data", other)
+			startServer(t, other).stop(t)
 			key, err := os.ReadFile(filepath.Join(other, "log.key"))
 			return errors.Join(err, os.WriteFile(filepath.Join(dir, "log.key"), key, 0o600))
 		},

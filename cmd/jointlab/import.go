@@ -59,7 +59,7 @@ have open then. With --server URL they go to a running server; --token gives the
 token to act with there (see jointlab token create).`
 
 func importCommand() *cobra.Command {
-	var where settings
+	where := settings{makes: true}
 	var server, token string
 	var quiet bool
 	cmd := &cobra.Command{

@@ -10,6 +10,7 @@ import (
 
 func TestAKeyIsIssuedListedAndRevokedWithAServerAndWithoutOne(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
+	startServer(t, data).stop(t)
 	first := strings.TrimSpace(output(t, "key", "create", "--data", data, "--name", "审计系统", "--service", "audit", "--role", "auditor"))
 	if !regexp.MustCompile(`^jlk_[0-9a-f]{32}_[0-9a-f]{64}$`).MatchString(first) {
 		t.Fatalf("printed %q", first)

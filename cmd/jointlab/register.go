@@ -45,6 +45,7 @@ type settings struct {
 	random      io.Reader        // what keys of persons are made of; nil: crypto/rand
 	listen      jetstream.Listen // for subscribers over NATS; serve alone listens
 	reserve     int64            // MiB of the disk that embedded events leave free; 0: the usual
+	makes       bool             // a register is made where the folder holds none
 }
 
 // The stores a register can be kept in.
@@ -120,11 +121,20 @@ type registerConfig struct {
 	streamsPerCaller int
 }
 
+// noRegister refuses a folder. Most often its name is mistyped, and an empty
+// register made there would be reported to be in order.
+func noRegister(data string) error {
+	return fmt.Errorf("%s holds no register; name the folder of one with --data (jointlab serve and jointlab import make one)", data)
+}
+
 // openLedger opens the ledger, and EventStoreDB where that is the system of
 // record. The caller closes both.
 func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstream.Log, *esdb.Store, error) {
 	if err := s.check(); err != nil {
 		return nil, nil, err
+	}
+	if s.natsURL == "" && !s.makes && !jetstream.Holds(s.data) {
+		return nil, nil, noRegister(s.data)
 	}
 	log, err := jetstream.Open(ctx, jetstream.Config{
 		Dir: s.data, Random: s.random, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
@@ -142,7 +152,8 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 	return log, db, nil
 }
 
-// openRegister opens a register, or makes an empty one where there is none.
+// openRegister opens a register, or makes an empty one where there is none and
+// the settings allow it.
 func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *register, err error) {
 	if cfg.logger == nil {
 		cfg.logger = slog.New(slog.DiscardHandler)

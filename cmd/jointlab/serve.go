@@ -25,7 +25,7 @@ import (
 const drainTime = 10 * time.Second
 
 func serveCommand() *cobra.Command {
-	var where settings
+	where := settings{makes: true}
 	var listen, metricsListen, logFormat string
 	var logLevel slog.Level
 	var demo bool

@@ -75,6 +75,7 @@ func ticking() func() time.Time {
 // opened is a register of the settings, with the ticking clock.
 func opened(t *testing.T, s settings) *register {
 	t.Helper()
+	s.makes = true
 	r, err := openRegister(within(t), s, registerConfig{anonymousRead: true, now: ticking()})
 	if err != nil {
 		t.Fatal(err)
@@ -185,7 +186,7 @@ func TestTheSameStoryOnEachStoreGivesTheSameLedgerAndTheSameAnswers(t *testing.T
 func TestARegisterMovesIntoEventStoreDBAndComparesEqualUntilOneSideChanges(t *testing.T) {
 	db := esdbtest.Start(t)
 	old, fresh := t.TempDir(), t.TempDir()
-	r, err := openRegister(within(t), settings{store: embedded, data: old}, registerConfig{anonymousRead: true})
+	r, err := openRegister(within(t), settings{store: embedded, data: old, makes: true}, registerConfig{anonymousRead: true})
 	if err != nil {
 		t.Fatal(err)
 	}

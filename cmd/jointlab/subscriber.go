@@ -161,6 +161,16 @@ func subscriberCreate() *cobra.Command {
 	return cmd
 }
 
+// subscribersIn are those of a folder: none, where there is a register and no
+// subscriber yet. They may be made before the register is.
+func subscribersIn(data string) ([]jetstream.Subscriber, error) {
+	all, err := jetstream.Subscribers(data)
+	if err == nil && len(all) == 0 && !jetstream.Holds(data) {
+		err = noRegister(data)
+	}
+	return all, err
+}
+
 func subscriberList() *cobra.Command {
 	var data string
 	cmd := &cobra.Command{
@@ -168,7 +178,7 @@ func subscriberList() *cobra.Command {
 		Short: "List subscribers · 列出订阅者",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			all, err := jetstream.Subscribers(data)
+			all, err := subscribersIn(data)
 			if err != nil {
 				return err
 			}
@@ -192,7 +202,12 @@ func subscriberRevoke() *cobra.Command {
 		Use:   "revoke --name NAME",
 		Short: "Disconnect a subscriber and forget how far it had come · 撤销订阅者",
 		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return jetstream.RevokeSubscriber(data, name) },
+		RunE: func(*cobra.Command, []string) error {
+			if _, err := subscribersIn(data); err != nil {
+				return err
+			}
+			return jetstream.RevokeSubscriber(data, name)
+		},
 	}
 	cmd.Flags().StringVar(&data, "data", defaultData, "folder that holds the register")
 	cmd.Flags().StringVar(&name, "name", "", "of the subscriber")

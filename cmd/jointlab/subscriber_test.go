@@ -109,7 +109,7 @@ func TestReadinessSaysThatSubscribersDoNotGetWhatTheLedgerHolds(t *testing.T) {
 		r.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
 		return fmt.Sprint(w.Code, " ", w.Body)
 	}
-	s := settings{store: embedded, data: t.TempDir()}
+	s := settings{store: embedded, data: t.TempDir(), makes: true}
 	r, err := openRegister(within(t), s, registerConfig{status: &jetstream.StatusConfig{Agreements: true}})
 	if err != nil {
 		t.Fatal(err)

@@ -35,10 +35,12 @@ type highWater struct {
 	grew chan struct{}
 }
 
+const highWaterFile = "high-water.json"
+
 func newHighWater(dir string) *highWater {
 	h := &highWater{grew: make(chan struct{}, 1)}
 	if dir != "" {
-		h.file = filepath.Join(dir, "high-water.json")
+		h.file = filepath.Join(dir, highWaterFile)
 	}
 	return h
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/nats-io/nats-server/v2/server"
 )
 
 // restoring is a file in a data folder into which a backup is being restored.
@@ -19,6 +21,17 @@ var (
 	// ErrFolderNotEmpty says that a backup cannot be restored there.
 	ErrFolderNotEmpty = errors.New("the data folder holds something already; restore into one that is empty")
 )
+
+// Holds reports whether a folder holds what Open without an outside server would
+// open, or say the fault of: a ledger, one that is gone, or one half restored.
+func Holds(dir string) bool {
+	for _, name := range []string{server.JetStreamStoreDir, highWaterFile, restoring} {
+		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
+			return true // what cannot be looked at, Open names
+		}
+	}
+	return false
+}
 
 // whole says that a locked folder may be opened. One to restore into is emptied
 // of what a restore that was broken off left behind, and of nothing else.
