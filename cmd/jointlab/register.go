@@ -46,6 +46,7 @@ type settings struct {
 	listen      jetstream.Listen // for subscribers over NATS; serve alone listens
 	reserve     int64            // MiB of the disk that embedded events leave free; 0: the usual
 	makes       bool             // a register is made where the folder holds none
+	command     *cobra.Command   // that these are the flags of; nil: none
 }
 
 // The stores a register can be kept in.
@@ -56,6 +57,7 @@ const (
 )
 
 func storeFlags(cmd *cobra.Command, s *settings) {
+	s.command = cmd
 	f := cmd.Flags()
 	f.StringVar(&s.data, "data", defaultData, "folder that holds the register; each node has its own")
 	f.StringVar(&s.store, "store", cmp.Or(s.store, embedded), "system of record: embedded, nats or eventstoredb")
@@ -121,6 +123,17 @@ type registerConfig struct {
 	streamsPerCaller int
 }
 
+// beside says what to do where a server has the folder open.
+func (s settings) beside() string {
+	switch {
+	case s.command == nil || s.command.Name() == "serve":
+		return ""
+	case s.command.Flags().Lookup("server") != nil:
+		return fmt.Sprintf("\n(a server that runs on it can do this itself: give its address, %s --server http://…)", s.command.CommandPath())
+	}
+	return fmt.Sprintf("\n(%s cannot ask a server: where one runs on the folder, stop it first)", s.command.CommandPath())
+}
+
 // noRegister refuses a folder. Most often its name is mistyped, and an empty
 // register made there would be reported to be in order.
 func noRegister(data string) error {
@@ -140,7 +153,7 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 		Dir: s.data, Random: s.random, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
 	})
 	if errors.Is(err, jetstream.ErrInUse) {
-		return nil, nil, fmt.Errorf("%w\n(a server that runs on it can be asked over HTTP: see --server of jointlab import)", err)
+		return nil, nil, fmt.Errorf("%w%s", err, s.beside())
 	}
 	if err != nil || s.store != eventStoreDB {
 		return log, nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/url"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,15 +17,25 @@ import (
 func TestASecondProcessOnTheSameFolderIsRefused(t *testing.T) {
 	data := t.TempDir()
 	server := startServer(t, data)
-	for _, args := range [][]string{
-		{"serve", "--data", data, "--listen", "127.0.0.1:0"}, {"verify", "--data", data}, {"rebuild", "--data", data},
+	file := filepath.Join(t.TempDir(), "file")
+	for _, c := range []struct {
+		args []string
+		todo string
+	}{
+		{[]string{"serve", "--listen", "127.0.0.1:0"}, "stop that one first, or choose another folder"},
+		{[]string{"verify"}, "jointlab verify cannot ask a server: where one runs on the folder, stop it first"},
+		{[]string{"rebuild"}, "jointlab rebuild cannot ask a server: where one runs on the folder, stop it first"},
+		{[]string{"audit", "check"}, "jointlab audit check cannot ask a server: where one runs on the folder, stop it first"},
+		{[]string{"backup", file}, "give its address, jointlab backup --server http://…"},
+		{[]string{"key", "list"}, "give its address, jointlab key list --server http://…"},
 	} {
-		second := run(t, args...)
-		var said strings.Builder
-		second.Stderr = &said
-		if err := second.Run(); err == nil || !strings.Contains(said.String(), "in use by another process") {
-			t.Errorf("jointlab %s: %v, %s", args[0], err, said.String())
+		said := refused(t, append(c.args, "--data", data)...)
+		if !strings.Contains(said, "in use by another process") || !strings.Contains(said, c.todo) || strings.Contains(said, "import") {
+			t.Errorf("jointlab %v: %s", c.args, said)
 		}
+	}
+	if said, fails := doctorSays(t, "--data", data); !fails || !strings.Contains(said, "give its address, jointlab doctor --server http://…") {
+		t.Error(said)
 	}
 	server.stop(t)
 	output(t, "verify", "--data", data)
