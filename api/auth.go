@@ -194,17 +194,26 @@ func LoadOrCreateKey(path string) (ed25519.PrivateKey, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: load signing key: %w", err)
 	}
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return nil, fmt.Errorf("api: load signing key: %s is not a PEM file", path)
-	}
-	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	key, err := ParseKey(string(text))
 	if err != nil {
 		return nil, fmt.Errorf("api: load signing key: %s: %w", path, err)
 	}
+	return key, nil
+}
+
+// ParseKey is the signing key that a file's text holds.
+func ParseKey(text string) (ed25519.PrivateKey, error) {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil, errors.New("it is not a PEM file")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
 	key, ok := parsed.(ed25519.PrivateKey)
 	if !ok {
-		return nil, fmt.Errorf("api: load signing key: %s holds a %T; jointlab signs with Ed25519", path, parsed)
+		return nil, fmt.Errorf("it holds a %T; jointlab signs with Ed25519", parsed)
 	}
 	return key, nil
 }

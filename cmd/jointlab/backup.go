@@ -18,6 +18,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
+	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/eventstore/webhooks"
@@ -241,10 +242,28 @@ func readSecrets(file string) (s secretsFile, err error) {
 	if err := json.Unmarshal(text, &s); err != nil || s.Format != secretsFormat {
 		return s, fmt.Errorf("%s is no file that jointlab backup secrets wrote (%w)", file, err)
 	}
-	for name := range s.Files {
+	for name, text := range s.Files {
 		if !slices.Contains(secretFiles, name) {
 			return s, fmt.Errorf("%s holds %q, which this version does not know; use the version that wrote it", file, name)
 		}
+		if err := s.usable(name, text); err != nil {
+			return s, fmt.Errorf("%s: %s in it is damaged, %w; take another copy of the secrets (without --secrets new keys are made)", file, name, err)
+		}
 	}
 	return s, nil
+}
+
+// usable says whether what a file of secrets holds is a key.
+func (s secretsFile) usable(name, text string) (err error) {
+	switch name {
+	case keyFile:
+		_, err = api.ParseKey(text)
+	case audit.KeyFile:
+		_, err = audit.KeyIn([]byte(text))
+	case webhooks.KeyFile:
+		_, err = webhooks.ParseKey(text)
+	case jetstream.PersonKeyFile:
+		err = jetstream.CheckPersonKey(text, s.Persons)
+	}
+	return err
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -500,4 +501,46 @@ func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
 	}
 	agrees(t, to, v.Checkpoint)
 	healthy(t, "--data", to)
+}
+
+func TestSecretsThatAreDamagedAreNotRestored(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	startServer(t, data, "--demo").stop(t)
+	file, keys := filepath.Join(t.TempDir(), "backup.zip"), filepath.Join(t.TempDir(), "keys.json")
+	output(t, "backup", "--data", data, "--secrets", keys, file)
+	whole, err := readSecrets(keys)
+	if err != nil || len(whole.Files) != len(secretFiles) || len(whole.Persons) == 0 {
+		t.Fatalf("the secrets hold %d keys, and of persons %d: %v", len(whole.Files), len(whole.Persons), err)
+	}
+	const another = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n" // well formed, as person.key is
+	damages := map[string][]string{jetstream.PersonKeyFile: {another}}
+	for _, name := range secretFiles {
+		damages[name] = append(damages[name], whole.Files[name][:len(whole.Files[name])/2], "")
+	}
+	for name, texts := range damages {
+		for _, text := range texts {
+			damaged := whole
+			damaged.Files = maps.Clone(whole.Files)
+			damaged.Files[name] = text
+			written, err := json.Marshal(damaged)
+			other, to := filepath.Join(t.TempDir(), "keys.json"), filepath.Join(t.TempDir(), "restored")
+			if err := errors.Join(err, os.WriteFile(other, written, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			if said := refused(t, "restore", "--data", to, "--secrets", other, file); !strings.Contains(said, name+" in it is damaged") {
+				t.Errorf("%s is %q: %s", name, text, said)
+			}
+			if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s is %q: a folder was made: %v", name, text, err)
+			}
+		}
+	}
+	for text, want := range map[string]string{"nonsense": "wrong   person.key ", another: "wrong   persons "} {
+		if err := os.WriteFile(filepath.Join(data, jetstream.PersonKeyFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if said, fails := doctorSays(t, "--data", data); !fails || !strings.Contains(said, want) || strings.Contains(said, "ok      person") {
+			t.Errorf("person.key is %q:\n%s", text, said)
+		}
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -159,6 +160,8 @@ func (d *doctor) folder(ctx context.Context) {
 	d.status(ctx, ledger)
 	d.deliveries(ctx, ledger)
 	if err := ledger.Persons().Check(ctx); err != nil {
+		// A key by its form, and the wrong one, is not to be called well besides.
+		d.found = slices.DeleteFunc(d.found, func(c checked) bool { return c.Check == jetstream.PersonKeyFile && c.State == fine })
 		d.add("persons", wrong, "登记簿所载的人无法读取，也不能登记新的人：%s", "nobody named in the register can be read, and nobody named anew: %s", err)
 	} else {
 		d.add("persons", fine, "人员密钥可用", "the keys of persons can be used")
@@ -204,8 +207,11 @@ func (d *doctor) keys() {
 				_, err = audit.LoadOrCreateKey(d.data, d.origin)
 			case webhooks.KeyFile:
 				_, err = webhooks.LoadOrCreateKey(path)
-			default:
-				_, err = eventstore.SecretFile(path, nil)
+			case jetstream.PersonKeyFile:
+				var text []byte
+				if text, err = eventstore.SecretFile(path, nil); err == nil {
+					err = jetstream.CheckPersonKey(string(text), nil)
+				}
 			}
 		}
 		if err != nil {

@@ -356,9 +356,33 @@ func (p *Persons) load(create bool) (*wrapping, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	w, err := wrappingOf(string(text))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w; put the right one back from the secrets", path, err)
+	}
+	return w, nil
+}
+
+// CheckPersonKey says whether text, as person.key holds it, is a key, and the one
+// that entries are wrapped with.
+func CheckPersonKey(text string, entries []PersonEntry) error {
+	w, err := wrappingOf(text)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Subject == personCheck && !hmac.Equal(e.Data, w.check) {
+			return errors.New("it is not the key that the keys of persons are wrapped with")
+		}
+	}
+	return nil
+}
+
+// wrappingOf is what follows from the text of person.key.
+func wrappingOf(text string) (*wrapping, error) {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(key) != 32 {
-		return nil, fmt.Errorf("%s does not hold 32 bytes as base64; put the right one back from a backup", path)
+		return nil, errors.New("it does not hold 32 bytes as base64")
 	}
 	derived := map[string][]byte{}
 	for _, use := range []string{"wrap", "index", "check"} {

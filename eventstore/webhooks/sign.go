@@ -46,9 +46,18 @@ func LoadOrCreateKey(path string) (Key, error) {
 	if err != nil {
 		return Key{}, fmt.Errorf("webhooks: load key: %w", err)
 	}
-	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	key, err := ParseKey(string(text))
+	if err != nil {
+		return Key{}, fmt.Errorf("webhooks: load key: %s: %w; put the right one back from the secrets", path, err)
+	}
+	return key, nil
+}
+
+// ParseKey is the key that a file's text holds.
+func ParseKey(text string) (Key, error) {
+	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(decoded) != keyBytes {
-		return Key{}, fmt.Errorf("webhooks: load key: %s does not hold %d bytes as base64; put the right one back from a backup", path, keyBytes)
+		return Key{}, fmt.Errorf("it does not hold %d bytes as base64", keyBytes)
 	}
 	return Key{decoded}, nil
 }
