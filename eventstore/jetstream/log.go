@@ -127,6 +127,11 @@ func newLog(cfg Config) *Log {
 
 func (l *Log) open(ctx context.Context, cfg Config) (err error) {
 	if cfg.Dir != "" {
+		if cfg.Restore {
+			if err := vacant(cfg.Dir); err != nil {
+				return err // with no lock left in somebody's folder
+			}
+		}
 		if l.lock, err = lockFolder(cfg.Dir); err != nil {
 			return err
 		}

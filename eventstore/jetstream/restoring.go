@@ -49,7 +49,7 @@ func whole(dir string, restore bool) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		switch {
-		case slices.Contains([]string{"lock", "lost+found", restoring}, e.Name()):
+		case slices.Contains(empty, e.Name()):
 		case begun:
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 		default:
@@ -60,6 +60,27 @@ func whole(dir string, restore bool) error {
 		return err
 	}
 	return replaceFile(filepath.Join(dir, restoring), []byte("run jointlab restore again\n"))
+}
+
+// empty is what a folder may hold and still be called empty.
+var empty = []string{"lock", "lost+found", restoring}
+
+// vacant says that a backup may be restored into a folder: it is missing, empty,
+// or what a restore that was broken off left.
+func vacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err := ignoreMissing(err); err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == restoring {
+			return nil
+		}
+		if !slices.Contains(empty, e.Name()) {
+			err = ErrFolderNotEmpty
+		}
+	}
+	return ignoreMissing(err)
 }
 
 func ignoreMissing(err error) error {
