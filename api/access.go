@@ -25,13 +25,14 @@ type Relation string
 const (
 	Any   Relation = "any"   // nothing in particular
 	Own   Relation = "own"   // the lab's host, the legal entity itself or the one a key acts for, or who registered the webhook
-	Party Relation = "party" // a party to an agreement of the lab, or one that is to accede to it
+	Party Relation = "party" // a party to an agreement of the lab, or one that is to accede to it: for itself, on agreements that name it, see lab.PartyMay
 )
 
 var relationWords = map[Relation]domain.Text{
-	Any:   domain.T("任何记录", "any record"),
-	Own:   domain.T("自己的：所代表的法人是该实验室的依托单位、该法人本身或服务密钥所代表的法人，或推送端点由自己登记", "their own: a lab whose host they act for, the legal entity they act for, a key that acts for it, a webhook they registered"),
-	Party: domain.T("所代表的法人是该实验室协议的一方，或拟加入协议", "a lab to which the legal entity they act for is a party, or is to accede"),
+	Any: domain.T("任何记录", "any record"),
+	Own: domain.T("自己的：所代表的法人是该实验室的依托单位、该法人本身或服务密钥所代表的法人，或推送端点由自己登记", "their own: a lab whose host they act for, the legal entity they act for, a key that acts for it, a webhook they registered"),
+	Party: domain.T("所代表的法人是该实验室协议的一方且未退出，或拟加入协议；只能以自己的名义，就所参加的协议和自己的承诺办理，未涉及协议的事项须有已生效的协议",
+		"a lab to which the legal entity they act for is a party that has not left, or is to accede: for itself, on agreements it is in and its own pledges, and on the rest once an agreement binds it"),
 }
 
 // Text says the relation in both languages.
@@ -301,7 +302,9 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 	case operation == "lab-propose": // of the lab that is to be: its host is named
 		own = cmd.(lab.Propose).Host == c.Entity
 	case aggregate == "lab":
-		own, err = s.isOfLab(ctx, c, id)
+		err = s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
+			own = isOf(l, c) && (relation != Party || l.PartyMay(c.Entity, cmd))
+		})
 	case aggregate == "webhook":
 		var owner domain.Actor
 		owner, err = s.ownerOf(ctx, id)
@@ -322,13 +325,10 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 	return err
 }
 
-// isOfLab says whether somebody acts for the lab's host or, as a partner, for
-// a party to one of its agreements.
-func (s *Server) isOfLab(ctx context.Context, c Claims, id uuid.UUID) (is bool, err error) {
-	err = s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
-		is = c.Entity != uuid.Nil && (c.Entity == l.Host.ID || c.Role == domain.Partner && l.HasParty(c.Entity))
-	})
-	return is, err
+// isOf says whether somebody acts for the lab's host or, as a partner, for a
+// party to one of its agreements.
+func isOf(l *lab.Lab, c Claims) bool {
+	return c.Entity != uuid.Nil && (c.Entity == l.Host.ID || c.Role == domain.Partner && l.HasParty(c.Entity))
 }
 
 func (s *Server) ownerOf(ctx context.Context, id uuid.UUID) (owner domain.Actor, err error) {

@@ -211,6 +211,55 @@ func TestADocumentIsReadByWhoeverMaySeeAnEventThatNamesIt(t *testing.T) {
 	}
 }
 
+// TestAPartyActsForItselfOnWhatItIsAPartyTo has a host name in a draft, against
+// nobody's will but its own, somebody who then tries what parties may.
+func TestAPartyActsForItselfOnWhatItIsAPartyTo(t *testing.T) {
+	w := newWorld(t)
+	host, partner := w.parties()
+	lab := "/v1/labs/" + w.incubating(host, partner, "2023-06-01")
+	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
+	third := w.done("/v1/entities", w.as(domain.Officer), strings.NewReplacer("Jülich Research Centre", "Third Institute", "02nv7yv05", "041nas322", `"DE"`, `"FR"`).Replace(foreignInstitute)).str("id")
+	w.done(lab+"/pledge-commitment", p, `{"party":"`+partner+`","source":"own","quantity":{"cash":{"amount":"50","currency":"EUR"}}}`)
+	w.done(lab+"/draft-agreement", h, strings.Replace(agreement(host, third), `"parties":[`, `"parties":[{"entity":"`+partner+`","role":"partner"},`, 1))
+	named := w.as(domain.Partner, third)
+	refused := func(token, command, body string) {
+		t.Helper()
+		if r := w.post(lab+"/"+command, token, body); r.StatusCode != http.StatusForbidden {
+			t.Errorf("%s %s: %s %s", command, body, r.Status, r.text)
+		}
+	}
+	ground := `"ground":{"zh":"x"}`
+	refused(named, "withdraw-party", `{"agreement":"A1","party":"`+partner+`","on":"2024-01-01","notice":"`+digest+`"}`)
+	refused(named, "terminate-agreement", `{"agreement":"A1","on":"2024-01-01",`+ground+`}`)
+	refused(named, "cancel-commitment", `{"commitment":"F1","on":"2024-01-01",`+ground+`}`)
+	refused(named, "pledge-commitment", `{"party":"`+host+`","source":"own","agreement":"A2","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
+	refused(named, "draft-agreement", agreement(host, third))
+	refused(named, "terminate-agreement", `{"agreement":"A9","on":"2024-01-01",`+ground+`}`)
+	refused(p, "withdraw-party", `{"agreement":"A1","party":"`+host+`","on":"2024-01-01","notice":"`+digest+`"}`)
+	refused(p, "sign-agreement", signature(host, "2024-01-10"))
+	if r := w.get(lab+"/agreements/A2", named); r.StatusCode != http.StatusOK {
+		t.Errorf("who is to sign a draft does not see it: %s", r.text)
+	}
+	for party, token := range map[string]string{third: named, host: h, partner: p} {
+		w.done(lab+"/sign-agreement", token, strings.Replace(signature(party, "2024-01-10"), "A1", "A2", 1))
+	}
+	w.done(lab+"/draft-agreement", named, agreement(host, third))
+
+	w.done(lab+"/terminate-agreement", named, `{"agreement":"A3","on":"2024-02-01",`+ground+`}`)
+	w.done(lab+"/withdraw-party", named, `{"agreement":"A2","party":"`+third+`","on":"2024-02-01","notice":"`+digest+`"}`)
+	refused(named, "terminate-agreement", `{"agreement":"A2","on":"2024-03-01",`+ground+`}`)
+	refused(named, "pledge-commitment", `{"party":"`+third+`","source":"own","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
+	w.done(lab+"/draft-agreement", h, agreement(host, partner))
+	for _, path := range []string{lab + "/agreements/A4", "/v1/agreements?limit=100", lab + "/history?limit=100"} {
+		if r := w.get(path, named); strings.Contains(r.text, `"A4"`) {
+			t.Errorf("who has left sees a later draft at %s: %s", path, r.text)
+		}
+	}
+	if r := w.get("/v1/labs?party="+third, named); r.at("total") != 1.0 {
+		t.Errorf("who has left does not find the lab it was a party of: %s", r.text)
+	}
+}
+
 // TestNamingADocumentOpensItToNobody has a host learn the digest of another lab's
 // draft, and name it in records of its own that everybody reads.
 func TestNamingADocumentOpensItToNobody(t *testing.T) {

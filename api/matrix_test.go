@@ -415,6 +415,9 @@ func TestEachQueryShowsEachRoleInEachRelationWhatTheTableSays(t *testing.T) {
 					if strings.Contains(path, "q=") {
 						is, want = is && r.at("total") != 0.0, false // the mark stands in no answer, and finds nothing
 					}
+					if strings.HasPrefix(path, "/v1/documents") {
+						want = want && is // of those who see the event, only those are told who may read the document
+					}
 					if is != want {
 						t.Errorf("GET %s as %s: %q is shown: %t, want %t", path, c.name, m.text, is, want)
 					}
@@ -528,6 +531,7 @@ func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T
 						body.(map[string]any)["role"] = domain.Partner
 					}
 				}
+				partys := c.role != domain.Partner || target.of != "lab" || s.ofParty(target.id, c.entity, body.(map[string]any))
 				text, err := json.Marshal(body)
 				if err != nil {
 					t.Fatal(err)
@@ -554,7 +558,7 @@ func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T
 						is = api.Own
 					}
 				}
-				want := listed && (relation == api.Any || relation == is)
+				want := listed && (relation == api.Any || relation == is && partys)
 				if strings.HasPrefix(op.id, "lab-propose") {
 					want = listed && (relation == api.Any || c.entity == s.host)
 				}
@@ -577,6 +581,36 @@ func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T
 	if asked < 2000 {
 		t.Errorf("only %d commands were sent", asked)
 	}
+}
+
+// ofParty makes a command about an agreement, an item or a pledge of a party's,
+// and says whether the lab has what it would need: that, or an agreement in force.
+func (s *secrets) ofParty(lab, party string, body map[string]any) (may bool) {
+	r := s.get("/v1/labs/"+lab, s.as(domain.Auditor))
+	rows := func(part string) (all []map[string]any) {
+		list, _ := r.at("document." + part).([]any)
+		for _, row := range list {
+			all = append(all, row.(map[string]any))
+		}
+		return all
+	}
+	about, there := false, false
+	for member, part := range map[string]string{"agreement": "agreements", "by": "agreements", "item": "rights", "commitment": "commitments"} {
+		if _, ok := body[member]; !ok {
+			continue
+		}
+		about = true
+		for _, row := range rows(part) {
+			if of, _ := row["party"].(map[string]any); part != "commitments" || of["id"] == party {
+				body[member], there = row["id"], true
+				break
+			}
+		}
+	}
+	if about {
+		return there
+	}
+	return slices.ContainsFunc(rows("agreements"), func(a map[string]any) bool { return a["in_force_from"] != nil })
 }
 
 // come is what in an answer says how far the record has come, which is no

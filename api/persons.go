@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/person"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
@@ -41,14 +42,17 @@ type reading struct {
 }
 
 // allowed reports whether names are shown: to those who keep, review or audit
-// the register all of them, to a party those of its own labs.
+// the register all of them, to a host and to who is bound by an agreement those of
+// its own labs.
 func (r *reading) allowed() bool {
 	if !r.decided {
 		r.decided = true
 		r.may = r.any()
 		if c := r.claims; r.lab != uuid.Nil && (c.Role == domain.Host || c.Role == domain.Partner || c.Role == domain.Director) {
-			of, err := r.s.isOfLab(r.ctx, c, r.lab)
-			r.may = of && err == nil
+			err := r.s.labs.State(r.ctx, r.lab, func(l *lab.Lab, _ eventstore.Version) {
+				r.may = isOf(l, c) && (c.Entity == l.Host.ID || l.Binds(c.Entity))
+			})
+			r.may = r.may && err == nil
 		}
 	}
 	return r.may

@@ -93,7 +93,7 @@ type LabFacts struct {
 	Events    uint64 // of the lab, that they follow from
 	Host      uuid.UUID
 	Parties   []uuid.UUID // the host, parties to agreements that are or were in force, and partners named
-	Bound     []uuid.UUID // parties to its agreements, those of drafts and those to accede included
+	Bound     []uuid.UUID // parties to its agreements that have not left, those of drafts and those to accede included
 	Programme string
 	Level     lab.Level
 }

@@ -131,7 +131,7 @@ func (s *labState) addLab(all *rows, n int64) {
 }
 
 // How a legal entity is bound to a lab: so that everybody may find the lab by it,
-// and by an agreement, be it a draft.
+// and by an agreement, be it a draft, that it has not left.
 const (
 	boundOpenly = 1 << iota
 	boundByAgreement
@@ -170,6 +170,11 @@ func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 			for _, p := range m.Accede {
 				bind(p, boundByAgreement)
 			}
+		}
+	}
+	for id := range bound { // who has left all of them
+		if !s.HasParty(id) {
+			bound[id] &^= boundByAgreement
 		}
 	}
 	ids := make([]uuid.UUID, 0, len(bound))

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/google/uuid"
@@ -321,16 +322,65 @@ func (s Secrecy) Closed(history []domain.Happened[Event]) (closed []Sight) {
 	return closed
 }
 
-// HasParty reports whether a legal entity is or was a party to one of the lab's
-// agreements, or is to accede to one.
+// HasParty reports whether a legal entity is a party to one of the lab's
+// agreements, be it a draft that was not given up, and has not left it, or is to
+// accede to one.
 func (l *Lab) HasParty(id uuid.UUID) bool {
 	return slices.ContainsFunc(l.Agreements, func(a Agreement) bool { return a.names(id) })
 }
 
 func (a *Agreement) names(id uuid.UUID) bool {
-	is := func(p Party) bool { return p.Entity.ID == id }
-	return slices.ContainsFunc(a.Parties, is) ||
-		slices.ContainsFunc(a.Amendments, func(m Amendment) bool { return slices.ContainsFunc(m.Accede, is) })
+	if a.InForceFrom.IsZero() && a.Ended != "" {
+		return false // a draft that was given up
+	}
+	return a.party(id) != nil ||
+		slices.ContainsFunc(a.Amendments, func(m Amendment) bool {
+			return m.InForce.IsZero() && slices.ContainsFunc(m.Accede, func(p Party) bool { return p.Entity.ID == id })
+		})
+}
+
+// Binds reports whether a legal entity is a party to an agreement of the lab that
+// came into force, and has not left it.
+func (l *Lab) Binds(id uuid.UUID) bool {
+	return slices.ContainsFunc(l.Agreements, func(a Agreement) bool { return !a.InForceFrom.IsZero() && a.party(id) != nil })
+}
+
+// PartyMay reports whether a command is a party's to send: about an agreement, or
+// an item of one, that names it; about a pledge of its own; for itself. What is
+// about no agreement is for parties to one that binds them: to be named in
+// somebody's draft is not enough.
+func (l *Lab) PartyMay(id uuid.UUID, command any) bool {
+	names := func(agreement string) bool {
+		a := l.agreement(agreement)
+		return a != nil && a.names(id)
+	}
+	about := false
+	v := reflect.ValueOf(command)
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		value := v.FieldByIndex(field.Index).Interface()
+		switch text, _ := value.(string); field.Name {
+		case "Party": // who else has which duty is negotiated
+			if _, drafts := command.(AddRight); !drafts && value != id {
+				return false
+			}
+		case "Agreement", "By":
+			if text != "" && !names(text) {
+				return false
+			}
+			about = about || text != ""
+		case "Item":
+			if item := numbered("R", l.Rights, text); item == nil || !names(item.Agreement) {
+				return false
+			}
+			about = true
+		case "Commitment":
+			if c := numbered("F", l.Commitments, text); c == nil || c.Party.ID != id {
+				return false
+			}
+			about = true
+		}
+	}
+	return about || l.Binds(id)
 }
 
 // Readers are what an actor is to this lab.
