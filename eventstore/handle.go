@@ -169,6 +169,18 @@ func (a *Aggregates[S, E]) State(ctx context.Context, id uuid.UUID, use func(S, 
 	return nil
 }
 
+// CarriedOut reports whether a command was carried out before, so that sending it
+// again gives its first outcome and changes nothing.
+func (a *Aggregates[S, E]) CarriedOut(ctx context.Context, id, command uuid.UUID) (bool, error) {
+	f := a.hold(id)
+	defer f.mu.Unlock()
+	if err := a.catchUp(ctx, id, f); err != nil {
+		return false, err
+	}
+	_, is := f.done[command]
+	return is, nil
+}
+
 // History returns everything that happened to the aggregate, as it was
 // recorded: corrections stand in their own places.
 func (a *Aggregates[S, E]) History(ctx context.Context, id uuid.UUID) ([]domain.Happened[E], error) {
