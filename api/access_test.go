@@ -246,7 +246,12 @@ func TestAPartyActsForItselfOnWhatItIsAPartyTo(t *testing.T) {
 	w.done(lab+"/draft-agreement", named, agreement(host, third))
 
 	w.done(lab+"/terminate-agreement", named, `{"agreement":"A3","on":"2024-02-01",`+ground+`}`)
-	w.done(lab+"/withdraw-party", named, `{"agreement":"A2","party":"`+third+`","on":"2024-02-01","notice":"`+digest+`"}`)
+	leave := `{"agreement":"A2","party":"` + third + `","on":"2024-02-01","notice":"` + digest + `"}`
+	left := w.done(lab+"/withdraw-party", named, leave, "Idempotency-Key: leaving")
+	if again := w.done(lab+"/withdraw-party", named, leave, "Idempotency-Key: leaving"); again.str("events.0.id") != left.str("events.0.id") || again.at("replayed") != true {
+		t.Errorf("who has left is not told what came of it: %s", again.text)
+	}
+	refused(named, "withdraw-party", leave)
 	refused(named, "terminate-agreement", `{"agreement":"A2","on":"2024-03-01",`+ground+`}`)
 	refused(named, "pledge-commitment", `{"party":"`+third+`","source":"own","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
 	w.done(lab+"/draft-agreement", h, agreement(host, partner))

@@ -220,7 +220,15 @@ func (w *world) send(method, path, token, body string, headers ...string) respon
 	return w.do(req)
 }
 
+// do makes a request, whose answer must be as the OpenAPI document says.
 func (w *world) do(req *http.Request) response {
+	w.Helper()
+	r := w.fetch(req)
+	w.asDocumented(req, r)
+	return r
+}
+
+func (w *world) fetch(req *http.Request) response {
 	w.Helper()
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -237,7 +245,6 @@ func (w *world) do(req *http.Request) response {
 			w.Fatalf("%s %s: %v in %s", req.Method, req.URL.Path, err, text)
 		}
 	}
-	w.asDocumented(req, r)
 	return r
 }
 
@@ -261,21 +268,17 @@ const manyAnswers = 25
 func (w *world) asDocumented(req *http.Request, r response) {
 	w.Helper()
 	w.reading.Do(func() {
-		res, err := http.Get(w.url + "/openapi.json")
+		asking, err := http.NewRequestWithContext(w.Context(), http.MethodGet, w.url+"/openapi.json", nil)
 		if err != nil {
 			w.Fatal(err)
 		}
-		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
-		if err != nil {
-			w.Fatal(err)
-		}
-		if known, ok := contracts.Load(string(text)); ok {
+		text := w.fetch(asking).text
+		if known, ok := contracts.Load(text); ok {
 			w.contract = known.(contract)
 			return
 		}
 		w.contract.routes = http.NewServeMux()
-		if w.contract.document, err = openapi3.NewLoader().LoadFromData(text); err != nil {
+		if w.contract.document, err = openapi3.NewLoader().LoadFromData([]byte(text)); err != nil {
 			w.Fatal(err)
 		}
 		for path, item := range w.contract.document.Paths.Map() {
@@ -283,7 +286,7 @@ func (w *world) asDocumented(req *http.Request, r response) {
 				w.contract.routes.HandleFunc(method+" "+path, func(http.ResponseWriter, *http.Request) {})
 			}
 		}
-		contracts.Store(string(text), w.contract)
+		contracts.Store(text, w.contract)
 	})
 	_, pattern := w.contract.routes.Handler(req)
 	method, path, ok := strings.Cut(pattern, " ")
