@@ -32,6 +32,7 @@ func (s served) read(t testing.TB, path string) string {
 }
 
 func TestWhatWasSignedBeforeAKillIsSignedAfterIt(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "register")
 	s := startServer(t, data, "--demo", "--log-origin", "register.example.org/log")
 	var key audittest.Key

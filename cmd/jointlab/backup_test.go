@@ -88,6 +88,7 @@ func agrees(t testing.TB, data string, c audit.Checkpoint) {
 // TestBackupsTakenUnderLoadAreRestoredToTheSameRoot takes as many backups as
 // JOINTLAB_TEST_BACKUPS says.
 func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
+	t.Parallel()
 	backups := 2
 	if s := os.Getenv("JOINTLAB_TEST_BACKUPS"); s != "" {
 		var err error
@@ -162,6 +163,7 @@ func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
 }
 
 func TestWhatIsRestoredGoesOnWhereItWas(t *testing.T) {
+	t.Parallel()
 	var mu sync.Mutex
 	known, more := map[string]int{}, make(chan struct{}, 1) // deliveries by event
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -326,6 +328,7 @@ func small(t *testing.T) (data, file, keys string) {
 }
 
 func TestARestoreThatIsKilledLeavesNoRegisterAndIsRunAgain(t *testing.T) {
+	t.Parallel()
 	_, file, keys := small(t)
 	to := filepath.Join(t.TempDir(), "restored")
 	mark := filepath.Join(to, "restoring")
@@ -365,6 +368,7 @@ func TestARestoreThatIsKilledLeavesNoRegisterAndIsRunAgain(t *testing.T) {
 }
 
 func TestABackupThatWasChangedIsNotRestored(t *testing.T) {
+	t.Parallel()
 	_, file, keys := small(t)
 	from, err := zip.OpenReader(file)
 	if err != nil {
@@ -434,6 +438,7 @@ func TestABackupThatWasChangedIsNotRestored(t *testing.T) {
 }
 
 func TestABackupOverHTTPIsForThoseWhoMaySeeAll(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	server := startServer(t, data)
 	if _, err := server.client(t, data, "officer", "").send(within(t), "/v1/entities", "", entity.Register{Kind: entity.University, Country: "CN", Names: name("虚构大学", "Fictional University")}); err != nil {
@@ -488,6 +493,7 @@ func TestABackupMovesARegisterOntoACluster(t *testing.T) {
 }
 
 func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	data, to, file, keys := filepath.Join(dir, "data"), filepath.Join(dir, "restored"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "keys.json")
 	server := startServer(t, data, "--demo", "--store", eventStoreDB, "--esdb-url", esdbtest.Start(t).URL())
@@ -504,6 +510,7 @@ func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
 }
 
 func TestSecretsThatAreDamagedAreNotRestored(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	startServer(t, data, "--demo").stop(t)
 	file, keys := filepath.Join(t.TempDir(), "backup.zip"), filepath.Join(t.TempDir(), "keys.json")

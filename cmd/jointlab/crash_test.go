@@ -139,6 +139,7 @@ func write(ctx context.Context, c client, n, round int, to *acknowledged) {
 // TestKillingTheServerLosesNothingItAcknowledged kills it as often as
 // JOINTLAB_TEST_ROUNDS says.
 func TestKillingTheServerLosesNothingItAcknowledged(t *testing.T) {
+	t.Parallel()
 	rounds := 20
 	if s := os.Getenv("JOINTLAB_TEST_ROUNDS"); s != "" {
 		var err error
@@ -197,6 +198,7 @@ func TestKillingTheServerLosesNothingItAcknowledged(t *testing.T) {
 }
 
 func TestTwoClientsRaceAThousandCommandsOnOneLab(t *testing.T) {
+	t.Parallel()
 	ctx, data := within(t), t.TempDir()
 	server := startServer(t, data)
 	officer := server.client(t, data, "officer", "")

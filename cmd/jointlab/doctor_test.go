@@ -38,6 +38,7 @@ func healthy(t testing.TB, args ...string) {
 }
 
 func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
+	t.Parallel()
 	whole := filepath.Join(t.TempDir(), "data")
 	s := startServer(t, whole, "--demo")
 	officer := s.client(t, whole, "officer", "")

@@ -51,6 +51,7 @@ func (c client) handIn(t testing.TB, body io.Reader) error {
 }
 
 func TestVerifyNamesDocumentsThatAreMissingOrChanged(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := startServer(t, data, "--demo")
 	officer := s.client(t, data, "officer", "")
@@ -120,6 +121,7 @@ func (k *killing) Read(p []byte) (int, error) {
 }
 
 func TestKillingTheServerWhileADocumentComesInLeavesItWholeOrNotAtAll(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	const size = 4 << 20
 	var digests []eventstore.Digest
@@ -155,6 +157,7 @@ func TestKillingTheServerWhileADocumentComesInLeavesItWholeOrNotAtAll(t *testing
 }
 
 func TestAPackHoldsTheContentsOfDocumentsWhereTheyAreHeld(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := startServer(t, data, "--demo")
 	officer := s.client(t, data, "officer", "")

@@ -9,6 +9,7 @@ import (
 )
 
 func TestAKeyIsIssuedListedAndRevokedWithAServerAndWithoutOne(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	startServer(t, data).stop(t)
 	first := strings.TrimSpace(output(t, "key", "create", "--data", data, "--name", "审计系统", "--service", "audit", "--role", "auditor"))

@@ -159,6 +159,7 @@ func TestTheLogSaysWhoAskedForWhatAndKeepsNoSecret(t *testing.T) {
 }
 
 func TestMetricsSayHowTheRegisterIsUsedAndHowFarItIsBehind(t *testing.T) {
+	t.Parallel()
 	open := make(chan struct{})
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {

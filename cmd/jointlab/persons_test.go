@@ -32,6 +32,7 @@ func search(t *testing.T, dir, text string) (found []string) {
 }
 
 func TestAnErasedPersonIsInNoFileAndTheRegisterStillProvesItself(t *testing.T) {
+	t.Parallel()
 	ctx, dir := within(t), t.TempDir()
 	data, keys, file, to := filepath.Join(dir, "data"), filepath.Join(dir, "keys.json"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "restored")
 	server := startServer(t, data, "--demo")

@@ -42,6 +42,7 @@ func TestASecondProcessOnTheSameFolderIsRefused(t *testing.T) {
 }
 
 func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T) {
+	t.Parallel()
 	ctx, data := within(t), t.TempDir()
 	server := startServer(t, data, "--demo")
 	anyone := client{base: server.url, http: httpClient()}
@@ -134,6 +135,7 @@ func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T
 }
 
 func TestARunningServersLabIsReplayedToWhatTheServerServes(t *testing.T) {
+	t.Parallel()
 	ctx, data := within(t), t.TempDir()
 	server := startServer(t, data, "--demo")
 	anyone := client{base: server.url, http: httpClient()}

@@ -184,6 +184,7 @@ func TestTheSameStoryOnEachStoreGivesTheSameLedgerAndTheSameAnswers(t *testing.T
 }
 
 func TestARegisterMovesIntoEventStoreDBAndComparesEqualUntilOneSideChanges(t *testing.T) {
+	t.Parallel()
 	db := esdbtest.Start(t)
 	old, fresh := t.TempDir(), t.TempDir()
 	r, err := openRegister(within(t), settings{store: embedded, data: old, makes: true}, registerConfig{anonymousRead: true})
@@ -274,6 +275,7 @@ func (l *listening) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestWhileEventStoreDBIsAwayWritesAreRefusedInTimeAndReadsGoOn(t *testing.T) {
+	t.Parallel()
 	db := esdbtest.Start(t)
 	r := opened(t, settings{store: eventStoreDB, data: t.TempDir(), esdbURL: db.URL()})
 	officer, err := r.actingAs(domain.Officer, "officer", uuid.Nil)

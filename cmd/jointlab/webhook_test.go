@@ -22,6 +22,7 @@ import (
 // TestAWebhookHearsEveryStatusThoughTheServerIsKilled has the server killed
 // with a delivery in its hands, and what it told before told again, at most.
 func TestAWebhookHearsEveryStatusThoughTheServerIsKilled(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("what a killed server had in its hands comes back after half a minute")
 	}
