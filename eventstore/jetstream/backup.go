@@ -165,7 +165,7 @@ func (l *Log) eachKept(ctx context.Context, name string, line func(any) error) e
 	}
 	doing := "read stream " + name
 	for from := max(state.FirstSeq, 1); from <= state.LastSeq; {
-		err := l.pages(ctx, doing, l.bulk, name, "", from, longRead, func(m *natsjs.RawStreamMsg) (bool, error) {
+		err := l.pages(ctx, doing, l.bulk, name, "", from, pageEvents, func(m *natsjs.RawStreamMsg) (bool, error) {
 			from = m.Sequence + 1
 			if m.Header.Get("KV-Operation") != "" || m.Header.Get(natsjs.MarkerReasonHeader) != "" {
 				return from <= state.LastSeq, nil // the trace of what was removed

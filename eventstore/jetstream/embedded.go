@@ -92,9 +92,7 @@ func startEmbedded(ctx context.Context, cfg Config) (_ *embedded, err error) {
 }
 
 func (e *embedded) connect(name string) (*nats.Conn, error) {
-	return nats.Connect("", nats.InProcessServer(e.server), nats.Name(name),
-		nats.MaxReconnects(-1), nats.ReconnectWait(100*time.Millisecond),
-		nats.ReconnectBufSize(-1)) // an event is not to be sent behind the back of an Append that gave up
+	return nats.Connect("", append(connection(name, 100*time.Millisecond), nats.InProcessServer(e.server))...)
 }
 
 func (e *embedded) streamDir(stream string) string { return streamFolder(e.dir, stream) }

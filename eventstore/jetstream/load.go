@@ -15,8 +15,7 @@ import (
 )
 
 const (
-	pageEvents = 10_000
-	longRead   = 2_000   // events from which on a consumer is faster, though it is sent too many
+	pageEvents = 2_000   // in more than these a consumer is faster, though it is sent too many
 	pageBytes  = 8 << 20 // well below what makes the server drop a slow connection
 )
 
@@ -92,7 +91,7 @@ func (l *Log) Read(ctx context.Context, after, to eventstore.Position, each func
 	if err := l.within(ctx, doing, to); err != nil {
 		return err
 	}
-	if to-after > longRead {
+	if to-after > pageEvents {
 		return l.followTo(ctx, after, to, each)
 	}
 	var batch []eventstore.Recorded

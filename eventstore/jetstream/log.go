@@ -193,6 +193,15 @@ func (l *Log) connect(to func(name string) (*nats.Conn, error)) error {
 	return nil
 }
 
+// connection is how a log connects to whose server it is.
+func connection(name string, retry time.Duration) []nats.Option {
+	return []nats.Option{
+		nats.Name(name), nats.MaxReconnects(-1), nats.ReconnectWait(retry),
+		nats.ReconnectBufSize(-1),         // an event is not to be sent behind the back of an Append that gave up
+		nats.SyncQueueLen(2 * pageEvents), // each page of a Load has a queue of its own, of half a megabyte otherwise
+	}
+}
+
 // begin finds or makes the stream, and checks it.
 func (l *Log) begin(ctx context.Context) (err error) {
 	if l.stream, err = l.findStream(ctx); err != nil {

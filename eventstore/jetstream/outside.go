@@ -19,10 +19,7 @@ var oldestServer = []int{2, 15, 2}
 // (sync_interval: always), and cannot be seen from here.
 func outside(cfg Config) func(name string) (*nats.Conn, error) {
 	return func(name string) (*nats.Conn, error) {
-		options := []nats.Option{
-			nats.Name("jointlab " + name), nats.MaxReconnects(-1), nats.ReconnectWait(250 * time.Millisecond),
-			nats.ReconnectBufSize(-1), // an event is not to be sent behind the back of an Append that gave up
-		}
+		options := connection("jointlab "+name, 250*time.Millisecond)
 		if cfg.Credentials != "" {
 			options = append(options, nats.UserCredentials(cfg.Credentials))
 		}

@@ -97,14 +97,14 @@ func TestARequestThatTheNetworkLosesIsAskedAgain(t *testing.T) {
 	l := openOutside(t, Config{NATS: url, Dir: t.TempDir()})
 	l.answer = 200 * time.Millisecond
 	for range 3 {
-		mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(longRead/2))
+		mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(pageEvents/2))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // far longer than an answer takes
 	defer cancel()
 	for what, ask := range map[string]func() error{
 		"head":   func() error { _, err := l.Head(ctx); return err },
 		"read":   func() error { return l.Read(ctx, 0, 1, func([]eventstore.Recorded) error { return nil }) },
-		"follow": func() error { return l.Read(ctx, 0, longRead+1, func([]eventstore.Recorded) error { return nil }) },
+		"follow": func() error { return l.Read(ctx, 0, pageEvents+1, func([]eventstore.Recorded) error { return nil }) },
 		"load":   func() error { _, _, err := l.Load(ctx, storetest.NewStream(), eventstore.Version{}); return err },
 	} {
 		n.deaf.Store(true)
