@@ -77,7 +77,7 @@ func TestWhatWasSignedBeforeAKillIsSignedAfterIt(t *testing.T) {
 		if got := output(t, "audit", "check", "--data", data); !strings.Contains(got, "are as they were taken into the log") {
 			t.Error(got)
 		}
-		s = startServer(t, data, "--demo")
+		s = startServer(t, data, "--anonymous-read")
 	}
 	s.stop(t)
 }

@@ -194,8 +194,9 @@ func TestWhatIsRestoredGoesOnWhereItWas(t *testing.T) {
 	}
 	ctx, dir := within(t), t.TempDir()
 	data, keys, file, to := filepath.Join(dir, "data"), filepath.Join(dir, "keys.json"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "restored")
+	demonstrated(t, data)
 	output(t, "subscriber", "create", "--data", data, "--name", "ministry")
-	webhooks := []string{"--demo", "--webhook-allow-private", "--webhook-allow-http"}
+	webhooks := []string{"--anonymous-read", "--webhook-allow-private", "--webhook-allow-http"}
 	server := startServer(t, data, webhooks...)
 	officer, ministry := server.client(t, data, "officer", ""), server.client(t, data, "ministry", "")
 	signed, unsigned := paper(300_000), paper(1_000)
@@ -322,7 +323,7 @@ func small(t *testing.T) (data, file, keys string) {
 	t.Helper()
 	dir := t.TempDir()
 	data, file, keys = filepath.Join(dir, "data"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "keys.json")
-	startServer(t, data, "--demo").stop(t)
+	demonstrated(t, data)
 	output(t, "backup", "--data", data, "--secrets", keys, file)
 	return data, file, keys
 }
@@ -512,7 +513,7 @@ func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
 func TestSecretsThatAreDamagedAreNotRestored(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
-	startServer(t, data, "--demo").stop(t)
+	demonstrated(t, data)
 	file, keys := filepath.Join(t.TempDir(), "backup.zip"), filepath.Join(t.TempDir(), "keys.json")
 	output(t, "backup", "--data", data, "--secrets", keys, file)
 	whole, err := readSecrets(keys)

@@ -40,7 +40,8 @@ func healthy(t testing.TB, args ...string) {
 func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	whole := filepath.Join(t.TempDir(), "data")
-	s := startServer(t, whole, "--demo")
+	demonstrated(t, whole)
+	s := startServer(t, whole)
 	officer := s.client(t, whole, "officer", "")
 	text := paper(10_000)
 	digest := eventstore.Digest(sha256.Sum256(text))
@@ -114,14 +115,7 @@ func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
 		},
 	} {
 		dir := filepath.Join(t.TempDir(), "data")
-		if err := errors.Join(os.CopyFS(dir, os.DirFS(whole)), os.Chmod(dir, 0o700)); err != nil {
-			t.Fatal(err)
-		}
-		for _, name := range secretFiles {
-			if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
+		duplicate(t, whole, dir)
 		if err := damage(dir); err != nil {
 			t.Fatal(want, err)
 		}

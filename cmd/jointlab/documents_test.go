@@ -53,7 +53,8 @@ func (c client) handIn(t testing.TB, body io.Reader) error {
 func TestVerifyNamesDocumentsThatAreMissingOrChanged(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	s := startServer(t, data, "--demo")
+	demonstrated(t, data)
+	s := startServer(t, data)
 	officer := s.client(t, data, "officer", "")
 	text := paper(300_000)
 	digest := eventstore.Digest(sha256.Sum256(text))
@@ -159,7 +160,8 @@ func TestKillingTheServerWhileADocumentComesInLeavesItWholeOrNotAtAll(t *testing
 func TestAPackHoldsTheContentsOfDocumentsWhereTheyAreHeld(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	s := startServer(t, data, "--demo")
+	demonstrated(t, data)
+	s := startServer(t, data)
 	officer := s.client(t, data, "officer", "")
 	text := paper(300_000)
 	digest := eventstore.Digest(sha256.Sum256(text)).String()

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +20,49 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"jointlab": main, "natsd": natsd})
+	// Each of the hundreds of processes would sleep for a second at its end otherwise.
+	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
+	testscript.Main(tidy{m}, map[string]func(){"jointlab": main, "natsd": natsd})
+}
+
+// tidy removes what the tests share.
+type tidy struct{ *testing.M }
+
+func (t tidy) Run() int {
+	defer func() { os.RemoveAll(demonstration.folder) }()
+	return t.M.Run()
+}
+
+// demonstration is a register with the demo registry, loaded once.
+var demonstration struct {
+	once   sync.Once
+	folder string
+}
+
+// demonstrated makes data a register with the demo registry. Tests that are not
+// about loading it need not wait for that.
+func demonstrated(t testing.TB, data string) {
+	t.Helper()
+	demonstration.once.Do(func() {
+		var err error
+		if demonstration.folder, err = os.MkdirTemp("", "jointlab-demo-"); err != nil {
+			t.Fatal(err)
+		}
+		startServer(t, demonstration.folder, "--demo").stop(t)
+	})
+	duplicate(t, demonstration.folder, data)
+}
+
+// duplicate makes a register's folder of the files of another.
+func duplicate(t testing.TB, from, to string) {
+	t.Helper()
+	err := errors.Join(os.CopyFS(to, os.DirFS(from)), os.Chmod(to, 0o700))
+	for _, name := range secretFiles {
+		err = errors.Join(err, os.Chmod(filepath.Join(to, name), 0o600))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // run is this test binary, run as the command jointlab.
@@ -114,8 +158,12 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	testscript.Run(t, testscript.Params{
-		Dir:   "testdata/script",
-		Setup: func(env *testscript.Env) error { env.Setenv("DATA", data); return nil },
+		Dir: "testdata/script",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("DATA", data)
+			env.Setenv("GORACE", os.Getenv("GORACE"))
+			return nil
+		},
 	})
 }
 

@@ -35,7 +35,8 @@ func TestAnErasedPersonIsInNoFileAndTheRegisterStillProvesItself(t *testing.T) {
 	t.Parallel()
 	ctx, dir := within(t), t.TempDir()
 	data, keys, file, to := filepath.Join(dir, "data"), filepath.Join(dir, "keys.json"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "restored")
-	server := startServer(t, data, "--demo")
+	demonstrated(t, data)
+	server := startServer(t, data)
 	officer := server.client(t, data, "officer", "")
 	const name, orcid = "Ödön von Unwiederbringlich", "orcid:0000-0002-1694-233X"
 	at := "/v1/labs/" + demoLab(9).String()
@@ -78,7 +79,7 @@ func TestAnErasedPersonIsInNoFileAndTheRegisterStillProvesItself(t *testing.T) {
 	newer, third := filepath.Join(dir, "newer.json"), filepath.Join(dir, "third")
 	output(t, "backup", "secrets", "--data", data, newer)
 	output(t, "restore", "--data", third, "--secrets", newer, file)
-	erased := startServer(t, third, "--demo")
+	erased := startServer(t, third)
 	if got := erased.ask(t, officer.token, at); strings.Contains(got, name) || !strings.Contains(got, "〔暂不可读 unreadable now〕") {
 		t.Errorf("a backup from before the erasure, with the keys of after it: %s", got)
 	}
@@ -87,7 +88,7 @@ func TestAnErasedPersonIsInNoFileAndTheRegisterStillProvesItself(t *testing.T) {
 	// What a backup from before still holds can be read with the keys of then, and not without.
 	v := packed(t, file)
 	output(t, "restore", "--data", to, "--secrets", keys, "--key", v.Key, file)
-	again := startServer(t, to, "--demo")
+	again := startServer(t, to)
 	if got := again.ask(t, officer.token, at); !strings.Contains(got, name) {
 		t.Error("a backup with its keys does not bring names back")
 	}

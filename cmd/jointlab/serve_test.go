@@ -137,7 +137,8 @@ func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T
 func TestARunningServersLabIsReplayedToWhatTheServerServes(t *testing.T) {
 	t.Parallel()
 	ctx, data := within(t), t.TempDir()
-	server := startServer(t, data, "--demo")
+	demonstrated(t, data)
+	server := startServer(t, data, "--anonymous-read")
 	anyone := client{base: server.url, http: httpClient()}
 	var trail struct {
 		Items []struct {

@@ -58,8 +58,9 @@ func TestAWebhookHearsEveryStatusThoughTheServerIsKilled(t *testing.T) {
 	t.Cleanup(receiver.Close)
 
 	data := filepath.Join(t.TempDir(), "data")
+	demonstrated(t, data)
 	start := func() served {
-		return startServer(t, data, "--demo", "--webhook-allow-private", "--webhook-allow-http")
+		return startServer(t, data, "--webhook-allow-private", "--webhook-allow-http")
 	}
 	server := start()
 	token := strings.TrimSpace(output(t, "token", "create", "--data", data, "--role", "agency", "--subject", "us"))
