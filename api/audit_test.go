@@ -50,10 +50,7 @@ func logServer(t *testing.T, events int) (url string, log *audit.Log) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); log.Run(ctx) }()
-	server, err := api.New(ledger, ledger, &projections.Model{}, api.NewVerifier(), time.Now, api.Config{Log: log, AnonymousRead: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := api.New(ledger, ledger, &projections.Model{}, api.NewVerifier(), time.Now, api.Config{Log: log, AnonymousRead: true})
 	srv := httptest.NewServer(server)
 	t.Cleanup(func() {
 		srv.Close()

@@ -2,13 +2,12 @@ package api
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -95,12 +94,8 @@ var ofCommands = []string{"examples", "default", "enum", "minimum", "maximum", "
 
 // open writes a schema as plain JSON that lets members it does not know pass.
 func open(schema any) any {
-	text, err := json.Marshal(schema)
-	if err != nil {
-		panic(err) // it is made of what JSON can hold
-	}
 	var plain any
-	if err := json.Unmarshal(text, &plain); err != nil {
+	if err := json.Unmarshal(written(schema), &plain); err != nil {
 		panic(err)
 	}
 	var walk func(any)
@@ -218,57 +213,57 @@ func asyncAPI(version string) object {
 }
 
 // eventContracts are the AsyncAPI document and the schemas, by file name.
-func eventContracts(version string) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	write := func(name string, v any) error {
-		body, err := json.Marshal(v)
-		if err != nil {
-			return fmt.Errorf("api: write %s: %w", name, err)
-		}
-		files[name] = body
-		return nil
-	}
+func eventContracts(version string) map[string][]byte {
+	files := map[string][]byte{"asyncapi.json": written(asyncAPI(version))}
 	var index []object
 	for _, name := range slices.Sorted(maps.Keys(eventstore.Types())) {
 		schema, _ := EventSchema(name)
-		if err := write("schemas/"+name+".json", schema); err != nil {
-			return nil, err
-		}
-		index = append(index, object{"type": name, "facet": eventstore.Facet(name), "schema": "/schemas/" + name + ".json"})
+		files[schemaFile(name)] = written(schema)
+		index = append(index, object{"type": name, "facet": eventstore.Facet(name), "schema": "/" + schemaFile(name)})
 	}
-	return files, errors.Join(write("schemas.json", object{"items": index, "total": len(index)}), write("asyncapi.json", asyncAPI(version)))
+	files["schemas.json"] = written(object{"items": index, "total": len(index)})
+	return files
+}
+
+func schemaFile(event string) string { return "schemas/" + event + ".json" }
+
+// written is a document as JSON, of which it is known to be made.
+func written(document any) []byte {
+	text, err := json.Marshal(document) // huma writes its schemas with encoding/json
+	if err != nil {
+		panic(err)
+	}
+	return text
 }
 
 // Contracts are the documents that others may rely on, by file name: the
 // OpenAPI and the AsyncAPI document and the schema of every event type.
-func Contracts(version string) (map[string][]byte, error) {
-	s, err := New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{Version: version})
-	if err != nil {
-		return nil, err
-	}
-	files, err := eventContracts(version)
-	if err == nil {
-		files["openapi.json"] = s.openapi
-	}
-	return files, err
+func Contracts(version string) map[string][]byte {
+	s := New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{Version: version})
+	files := eventContracts(version)
+	files["openapi.json"] = s.openapi()
+	return files
 }
 
 // registerContracts serves the contracts to anybody: they say what is public
-// about the register's form and nothing of its content.
-func (s *Server) registerContracts(version string) error {
-	files, err := eventContracts(version)
-	for name, body := range files {
-		content := "application/schema+json"
-		switch name {
-		case "asyncapi.json":
-			content = "application/vnd.aai.asyncapi+json;version=3.0.0"
-		case "schemas.json":
-			name, content = "schemas", "application/json"
-		}
-		s.mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
+// about the register's form and nothing of its content. They are written when the
+// first of them is asked for.
+func (s *Server) registerContracts(version string) {
+	files := sync.OnceValue(func() map[string][]byte { return eventContracts(version) })
+	serve := func(path, file, content string) {
+		s.mux.HandleFunc("GET /"+path, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", content)
-			w.Write(body)
+			w.Write(files()[file])
 		})
 	}
-	return err
+	serve("asyncapi.json", "asyncapi.json", "application/vnd.aai.asyncapi+json;version=3.0.0")
+	serve("schemas", "schemas.json", "application/json")
+	for name := range eventstore.Types() {
+		serve(schemaFile(name), schemaFile(name), "application/schema+json")
+	}
+	s.openapi = sync.OnceValue(func() []byte { return written(s.api.OpenAPI()) })
+	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/openapi+json")
+		w.Write(s.openapi())
+	})
 }

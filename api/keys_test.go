@@ -41,10 +41,7 @@ func (w *world) beside(store eventstore.Store, change ...func(*api.Config)) *wor
 	for _, c := range change {
 		c(&cfg)
 	}
-	server, err := api.New(store, w.log, w.model, w.verifier, w.clock, cfg)
-	if err != nil {
-		w.Fatal(err)
-	}
+	server := api.New(store, w.log, w.model, w.verifier, w.clock, cfg)
 	srv := httptest.NewServer(server)
 	w.Cleanup(srv.Close)
 	return &world{TB: w.TB, url: srv.URL, server: server, signer: w.signer, log: w.log}

@@ -140,11 +140,7 @@ func newSecrets(t testing.TB) *secrets {
 	var cfg api.Config
 	w := newWorld(t, func(c *api.Config) { cfg = *c })
 	cfg.AnonymousRead = true
-	open, err := api.New(w.log, w.log, w.model, w.verifier, w.clock, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := httptest.NewServer(open)
+	srv := httptest.NewServer(api.New(w.log, w.log, w.model, w.verifier, w.clock, cfg))
 	t.Cleanup(srv.Close)
 	w.tables()
 	w.done(theProgramme+"/adopt-policy", w.as(domain.Officer), `{"document":"教技〔2014〕2号","title":`+text+`,"effective":{"from":"2014-02-01"},"rules":"2014","incubation_years":2,"construction_years":3,"opinions_to":"host"}`)

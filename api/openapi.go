@@ -2,7 +2,6 @@ package api
 
 import (
 	"embed"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -14,7 +13,7 @@ import (
 )
 
 // registerAll builds the document and the routes from the tables.
-func (s *Server) registerAll() error {
+func (s *Server) registerAll() {
 	s.registry = newRegistry()
 	version := s.cfg.Version
 	if version == "" {
@@ -63,9 +62,7 @@ func (s *Server) registerAll() error {
 	s.registerQueries()
 	s.registerDocuments()
 	s.registerOpen()
-	if err := s.registerContracts(version); err != nil {
-		return err
-	}
+	s.registerContracts(version)
 	for _, item := range s.api.OpenAPI().Paths {
 		for _, op := range operationsOf(item) {
 			explainErrors(op)
@@ -74,11 +71,6 @@ func (s *Server) registerAll() error {
 			}
 		}
 	}
-	var err error
-	if s.openapi, err = json.Marshal(s.api.OpenAPI()); err != nil { // huma writes its document with encoding/json
-		return fmt.Errorf("api: write OpenAPI document: %w", err)
-	}
-	return nil
 }
 
 // explainErrors says which problems stand behind each status.
@@ -136,9 +128,6 @@ func (s *Server) registerOpen() {
 			w.Write(body)
 		}
 	}
-	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
-		page("application/openapi+json", "", s.openapi)(w, r)
-	})
 	// RapiDoc styles itself with inline styles and shows images of its own as data.
 	s.mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
 	s.mux.HandleFunc("GET /docs", page("text/html; charset=utf-8",

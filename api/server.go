@@ -105,12 +105,12 @@ type Server struct {
 	api              huma.API
 	registry         huma.Registry
 	correctionSchema *huma.Schema
-	openapi          []byte
+	openapi          func() []byte
 }
 
 // New serves the register kept in store, whose events stand in ledger and are
 // read through model.
-func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Model, verifier *Verifier, now func() time.Time, cfg Config) (*Server, error) {
+func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Model, verifier *Verifier, now func() time.Time, cfg Config) *Server {
 	s := &Server{store: store, ledger: ledger, model: model, verifier: verifier, now: now, cfg: cfg, log: cfg.Logger}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -148,10 +148,8 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 		"person":    newAggregate(s.persons, nil),
 	}
 	s.mux = http.NewServeMux()
-	if err := s.registerAll(); err != nil {
-		return nil, err
-	}
-	return s, nil
+	s.registerAll()
+	return s
 }
 
 // EndStreams tells the clients of all streams to come back later, and takes no

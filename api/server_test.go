@@ -67,10 +67,7 @@ func TestACommandStandsEvenWhenTheReadModelIsBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := New(log, log, model, NewVerifier(public), time.Now, Config{Patience: time.Millisecond})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := New(log, log, model, NewVerifier(public), time.Now, Config{Patience: time.Millisecond})
 	token, err := NewSigner(private, time.Now).Issue(Claims{Subject: "o", Role: domain.Officer}, time.Hour)
 	if err != nil {
 		t.Fatal(err)

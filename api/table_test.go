@@ -181,11 +181,7 @@ func documented(t *testing.T) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
-	s, err := New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{Log: log})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{Log: log})
 }
 
 func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {

@@ -19,10 +19,7 @@ func contractsCommand() *cobra.Command {
 events come, and a JSON Schema of every event type.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			files, err := api.Contracts(version())
-			if err != nil {
-				return err
-			}
+			files := api.Contracts(version())
 			for name, body := range files {
 				file := filepath.Join(args[0], filepath.FromSlash(name))
 				if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {

@@ -245,19 +245,19 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 	if answering.Webhooks, err = deliverTo(s.data, log, store, r.model, r.checkpoint, cfg); err != nil {
 		return nil, err
 	}
-	r.handler, err = api.New(store, log, r.model, verifier, cfg.now, answering)
-	if err == nil && cfg.metrics != nil {
+	r.handler = api.New(store, log, r.model, verifier, cfg.now, answering)
+	if cfg.metrics != nil {
 		cfg.metrics.watch(r, answering.Webhooks)
 	}
-	if err == nil && cfg.status != nil {
+	if cfg.status != nil {
 		status := *cfg.status
 		status.Checkpoint = r.checkpoint
 		r.following.Go(func() { r.status.run(following, log, status, cfg.logger) })
 	}
-	if err == nil && answering.Webhooks != nil {
+	if answering.Webhooks != nil {
 		r.following.Go(func() { answering.Webhooks.Run(following) })
 	}
-	return r, err
+	return r, nil
 }
 
 // factsPatience is how long a delivery waits for the read model to have come
