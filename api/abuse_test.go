@@ -129,7 +129,7 @@ func (a *abuse) text(name string, schema map[string]any) string {
 	switch schema["format"] {
 	case "uuid":
 		if a.spoils(30) {
-			return oneOf(a.Rand, append(a.places["event"], uuid.NewString(), a.places["lab"][0]))
+			return oneOf(a.Rand, slices.Concat(a.places["event"], []string{uuid.NewString(), a.places["lab"][0]}))
 		}
 		return oneOf(a.Rand, a.places["entity"])
 	case "date":

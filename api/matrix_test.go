@@ -41,7 +41,7 @@ type planted struct {
 // under review, one whose acceptance is, and one in operation.
 type secrets struct {
 	*storied
-	open    string // the URL of a server that lets queries pass without a token
+	open    *world // the URL of a server that lets queries pass without a token
 	callers []caller
 	labs    map[string]string // ids
 	marks   []planted
@@ -144,7 +144,7 @@ func newSecrets(t testing.TB) *secrets {
 	t.Cleanup(srv.Close)
 	w.tables()
 	w.done(theProgramme+"/adopt-policy", w.as(domain.Officer), `{"document":"教技〔2014〕2号","title":`+text+`,"effective":{"from":"2014-02-01"},"rules":"2014","incubation_years":2,"construction_years":3,"opinions_to":"host"}`)
-	s := &secrets{storied: incubated(w), open: srv.URL, labs: map[string]string{}}
+	s := &secrets{storied: incubated(w), open: &world{TB: t, url: srv.URL}, labs: map[string]string{}}
 	s.labs["review"] = strings.TrimPrefix(s.at, "/v1/labs/")
 	s.apply("review", "submitters", "insiders", "insiders")
 	again := func(name string) {
@@ -216,7 +216,7 @@ func (s *secrets) ask(c caller, method, path, body string, headers ...string) re
 	s.Helper()
 	w := s.world
 	if c.open {
-		w = &world{TB: s.TB, url: s.open}
+		w = s.open
 	}
 	return w.send(method, path, s.bearer(c), body, headers...)
 }
