@@ -148,8 +148,10 @@ func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
 		}
 		healthy(t, "--data", to)
 		again := startServer(t, to)
-		healthy(t, "--server", again.url, "--token", officer.token, "--key", v.Key)
 		officer.base = again.url // whose token is valid there
+		// The stream of status events is derived anew, and said to be behind until then.
+		eventually(ctx, t, "the restored register is ready", func() bool { return officer.get(ctx, "/readyz", &struct{}{}) == nil })
+		healthy(t, "--server", again.url, "--token", officer.token, "--key", v.Key)
 		a, err := officer.send(ctx, "/v1/labs/"+uuid.NewSHA1(demoSpace, []byte("crash 0")).String()+"/set-discipline", "", lab.SetDiscipline{Discipline: domain.T("", fmt.Sprint("after ", i))})
 		if err != nil || len(a.Events) != 1 {
 			t.Fatalf("a command on what was restored: %+v, %v", a, err)
