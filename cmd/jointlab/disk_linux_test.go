@@ -355,7 +355,7 @@ func TestADiskThatTurnsReadOnlyLosesNothingAcknowledged(t *testing.T) {
 	t.Cleanup(func() { syscall.Unmount(disk, syscall.MNT_DETACH) })
 	device, err := exec.Command("findmnt", "-n", "-o", "SOURCE", disk).Output()
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("the device of that disk cannot be named here: findmnt: %v", err)
 	}
 	d := newOnDisk(t, disk)
 	d.hammer(func() { // as the kernel does when the disk gives an error
