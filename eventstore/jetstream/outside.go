@@ -61,7 +61,7 @@ func (l *Log) persist(ctx context.Context, ask func(context.Context) error) erro
 // transient reports whether an error may be gone when one asks again: silence,
 // a connection that is being made anew, a cluster without a leader.
 func transient(err error) bool {
-	for _, passing := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrDisconnected} {
+	for _, passing := range []error{context.DeadlineExceeded, nats.ErrTimeout, nats.ErrNoResponders, natsjs.ErrNoStreamResponse, nats.ErrReconnectBufExceeded, nats.ErrConnectionReconnecting, nats.ErrDisconnected} {
 		if errors.Is(err, passing) {
 			return true
 		}

@@ -83,11 +83,19 @@ func newPersons(l *Log, dir string, random io.Reader) *Persons {
 }
 
 // Named returns the number and key of the person with an id, making both for
-// one who has none. An id is whatever the same person always comes with.
-func (p *Persons) Named(ctx context.Context, id string) (uuid.UUID, eventstore.PersonKey, error) {
+// one who has none. An id is whatever the same person always comes with. While
+// the stream has no leader, as when the first person's name has just made it on
+// a cluster, it asks again, up to the log's patience.
+func (p *Persons) Named(ctx context.Context, id string) (ref uuid.UUID, key eventstore.PersonKey, err error) {
+	err = p.log.persist(ctx, func(ctx context.Context) (err error) {
+		ref, key, err = p.named(ctx, id)
+		return err
+	})
+	return ref, key, err
+}
+
+func (p *Persons) named(ctx context.Context, id string) (uuid.UUID, eventstore.PersonKey, error) {
 	doing := "find a person's key"
-	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
-	defer cancel()
 	w, err := p.open(ctx, true)
 	if err != nil {
 		return uuid.Nil, eventstore.PersonKey{}, err

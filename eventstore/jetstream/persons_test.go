@@ -6,11 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/jointlab/jointlab/eventstore"
 )
@@ -184,4 +187,22 @@ func TestPersonsAreNamedAndErasedThroughAnyServerOfACluster(t *testing.T) {
 		}
 		l.persons = newPersons(l, dir, nil) // as after keyKept
 	}
+}
+
+func TestAPersonIsNamedOnceTheClusterHasALeaderAgain(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts three servers")
+	}
+	servers := cluster(t)
+	dir := t.TempDir()
+	var logs []*Log
+	for _, s := range servers {
+		l := openOutside(t, Config{NATS: s.ClientURL(), Replicas: 3, Patience: time.Minute})
+		l.persons = newPersons(l, dir, nil)
+		logs = append(logs, l)
+	}
+	named(t, logs[0].Persons(), "李四")
+	leads := slices.IndexFunc(servers[:], func(s *server.Server) bool { return s.JetStreamIsStreamLeader("$G", personStream) })
+	servers[leads].Shutdown()
+	named(t, logs[(leads+1)%len(logs)].Persons(), "张三")
 }
