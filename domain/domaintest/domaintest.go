@@ -25,6 +25,15 @@ import (
 // is the same as an empty one, since JSON does not tell them apart.
 var Same = cmp.Options{cmp.Exporter(func(reflect.Type) bool { return true }), cmpopts.EquateEmpty()}
 
+// Diff says how got differs from want by Same, or nothing. Most values are deeply
+// equal, which is seen much sooner.
+func Diff(want, got any) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got, Same)
+}
+
 // Scenario is the history of one aggregate and what the last command did.
 type Scenario[S domain.Aggregate[E], E domain.Event] struct {
 	t       testing.TB
@@ -75,7 +84,7 @@ func (s *Scenario[S, E]) When(cmd domain.Command[S, E], x domain.Context) *Scena
 	state := s.State()
 	s.pending, s.because, s.context = true, cmd.Why(), x
 	s.events, s.err = cmd.Decide(state, x)
-	if diff := cmp.Diff(s.State(), state, Same); diff != "" {
+	if diff := Diff(s.State(), state); diff != "" {
 		s.t.Errorf("%T changed the state it was to decide on (-before +after):\n%s", cmd, diff)
 	}
 	return s
@@ -88,7 +97,7 @@ func (s *Scenario[S, E]) Then(want ...E) *Scenario[S, E] {
 	if s.err != nil {
 		s.t.Fatalf("refused: %v", s.err)
 	}
-	if diff := cmp.Diff(want, s.events, Same); diff != "" {
+	if diff := Diff(want, s.events); diff != "" {
 		s.t.Fatalf("other events followed (-want +got):\n%s", diff)
 	}
 	s.record(s.context, s.because, s.events)
@@ -161,7 +170,7 @@ func (s *Scenario[S, E]) keep(happened []domain.Happened[E]) {
 		if _, ok := domain.AsCorrection(e); !ok { // those need the names in eventstore
 			copied := reflect.New(reflect.TypeOf(e))
 			throughJSON(s.t, e, copied.Interface())
-			if diff := cmp.Diff(e, copied.Elem().Interface(), Same); diff != "" {
+			if diff := Diff(e, copied.Elem().Interface()); diff != "" {
 				s.t.Errorf("%T does not survive JSON (-before +after):\n%s", e, diff)
 			}
 		}
@@ -169,7 +178,7 @@ func (s *Scenario[S, E]) keep(happened []domain.Happened[E]) {
 	s.history = append(s.history, happened...)
 	state, copied := s.State(), s.empty(Aggregate)
 	throughJSON(s.t, state, copied)
-	if diff := cmp.Diff(state, copied, Same); diff != "" {
+	if diff := Diff(state, copied); diff != "" {
 		s.t.Errorf("the state does not survive JSON (-before +after):\n%s", diff)
 	}
 }
