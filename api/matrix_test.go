@@ -365,13 +365,8 @@ func (s *secrets) all(c caller, path string) (first response, content string) {
 	return first, content
 }
 
-// racing says that the race detector is on, see race_test.go.
-var racing bool
-
 func TestEachQueryShowsEachRoleInEachRelationWhatTheTableSays(t *testing.T) {
-	if racing {
-		t.Skip("asked without the race detector, which takes it four minutes longer")
-	}
+	oneByOne(t)
 	s := newSecrets(t)
 	table := s.table()
 	auditor := s.callers[slices.IndexFunc(s.callers, func(c caller) bool { return c.role == domain.Auditor })]
@@ -491,6 +486,7 @@ func example(schema map[string]any, components map[string]any, id string) any {
 }
 
 func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T) {
+	oneByOne(t)
 	s := newSecrets(t)
 	table := s.table()
 	operations, components := s.operations()
@@ -620,6 +616,7 @@ func (s *secrets) ofParty(lab, party string, body map[string]any) (may bool) {
 var come = regexp.MustCompile(`"(revision|position|updated|request_id)":"?[^,}"]*"?|jointlab/[^"]*`)
 
 func TestWhatSomebodyMayNotSeeChangesNothingTheyAreShown(t *testing.T) {
+	oneByOne(t)
 	w := newWorld(t)
 	w.tables()
 	s := &secrets{storied: incubated(w), labs: map[string]string{}}
