@@ -9,8 +9,10 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -174,6 +176,32 @@ func TestAnUploadBrokenOffLeavesNothing(t *testing.T) {
 	}
 	if r := w.get("/v1/documents/"+digestIs(pdf), w.as(domain.Officer)); r.StatusCode != 404 {
 		t.Errorf("%s %s", r.Status, r.text)
+	}
+}
+
+func TestWhoLeavesInTheMiddleOfADocumentIsNoErrorOfTheServers(t *testing.T) {
+	said := &logged{}
+	w := newWorld(t, func(c *api.Config) {
+		c.Logger = slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	})
+	officer, large := w.as(domain.Officer), pdf+strings.Repeat(" ", 16<<20)
+	if r := w.send(http.MethodPut, "/v1/documents", officer, large); r.StatusCode != http.StatusCreated {
+		t.Fatalf("%s %s", r.Status, r.text)
+	}
+	srv := httptest.NewServer(w.server)
+	defer srv.Close()
+	c, err := net.Dial("tcp", srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET /v1/documents/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", digestIs(large), officer)
+	if _, err := io.ReadFull(c, make([]byte, 1<<10)); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	srv.Close() // once all requests have ended
+	if log := said.String(); !strings.Contains(log, "broken_off") || strings.Contains(log, "level=ERROR") {
+		t.Error(log)
 	}
 }
 

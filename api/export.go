@@ -147,6 +147,9 @@ func (s *Server) sendFile(c huma.Context, write func(io.Writer) error) {
 	err := write(out)
 	switch {
 	case err == nil:
+	case out.sent && (out.gone != nil || r.Context().Err() != nil): // who asked has gone, or reads no more
+		remark(r.Context(), "broken_off", err)
+		panic(http.ErrAbortHandler)
 	case out.sent:
 		requestOf(r.Context()).err = err
 		panic(http.ErrAbortHandler)
@@ -168,6 +171,7 @@ type steady struct {
 	to      http.ResponseWriter
 	control *http.ResponseController
 	sent    bool
+	gone    error // why the client could be sent no more
 }
 
 func (w *steady) Write(b []byte) (int, error) {
@@ -175,7 +179,9 @@ func (w *steady) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	w.sent = true
-	return w.to.Write(b)
+	n, err := w.to.Write(b)
+	w.gone = err
+	return n, err
 }
 
 func (s *Server) exportBodies(ctx context.Context, w io.Writer, q projections.TrailQuery, at eventstore.Position) error {
