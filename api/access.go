@@ -251,7 +251,7 @@ func (s *Server) listEventAccess(context.Context, *struct{}) (rows []eventAccess
 		default:
 			row.Class, row.Documents = "keepers", "keepers"
 			row.ClassText = domain.T("登记簿管理", "the keeping of the register")
-			row.ReadBy = domain.T("教育部、项目官员、审计员；推送端点的登记者亦可读其自己的", "ministry, officer, auditor; of a webhook also whoever registered it")
+			row.ReadBy = domain.T("教育部、项目官员、审计员；推送端点的登记者、服务密钥所代表的法人亦可读其自己的", "ministry, officer, auditor; of a webhook also whoever registered it, of a key also the legal entity it acts for")
 			row.DocumentBy = row.ReadBy
 		}
 		rows = append(rows, row)
@@ -321,6 +321,23 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 	}
 	if err == nil && !own {
 		err = refuse
+	}
+	return err
+}
+
+// mayRestate refuses a party the correction of what another recorded, and a host
+// that of another's signature: what is said instead would be its own.
+func (s *Server) mayRestate(ctx context.Context, c Claims, aggregate string, id, event uuid.UUID, cmd any) error {
+	_, signs := cmd.(lab.SignAgreement)
+	relation := relationOf(c.Role, aggregate, aggregate+"-correct")
+	if aggregate != "lab" || relation != Party && !(relation == Own && signs) {
+		return nil
+	}
+	history, err := s.labs.History(ctx, id)
+	for _, h := range history {
+		if h.Meta.ID == event && h.Meta.Actor.OnBehalfOf != c.Entity {
+			return newProblem("forbidden", "您只能更正以本单位名义登记的内容；请由登记者或项目官员更正", "you may correct only what was recorded for your own legal entity; have whoever recorded it or an officer do it")
+		}
 	}
 	return err
 }

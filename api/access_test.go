@@ -255,13 +255,45 @@ func TestAPartyActsForItselfOnWhatItIsAPartyTo(t *testing.T) {
 	refused(named, "terminate-agreement", `{"agreement":"A2","on":"2024-03-01",`+ground+`}`)
 	refused(named, "pledge-commitment", `{"party":"`+third+`","source":"own","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
 	w.done(lab+"/draft-agreement", h, agreement(host, partner))
-	for _, path := range []string{lab + "/agreements/A4", "/v1/agreements?limit=100", lab + "/history?limit=100"} {
-		if r := w.get(path, named); strings.Contains(r.text, `"A4"`) {
-			t.Errorf("who has left sees a later draft at %s: %s", path, r.text)
+	w.done(lab+"/amend-agreement", h, `{"agreement":"A2","summary":{"zh":"后来的修订"},"documents":[{"lang":"zh","digest":"`+digest+`"}]}`)
+	for _, path := range []string{lab + "/agreements/A4", "/v1/agreements?limit=100", lab + "/history?limit=100", "/v1/agreements?limit=100&effective_on=2024-01-31", lab + "/agreements?effective_on=2024-01-31"} {
+		if r := w.get(path, named); strings.Contains(r.text, `"A4"`) || strings.Contains(r.text, "后来的修订") {
+			t.Errorf("who has left sees what was drafted later at %s: %s", path, r.text)
 		}
 	}
 	if r := w.get("/v1/labs?party="+third, named); r.at("total") != 1.0 {
 		t.Errorf("who has left does not find the lab it was a party of: %s", r.text)
+	}
+}
+
+func TestNobodyRestatesAsItsOwnWhatAnotherRecorded(t *testing.T) {
+	w := newWorld(t)
+	host, partner := w.parties()
+	lab := "/v1/labs/" + w.incubating(host, partner, "2023-06-01")
+	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
+	w.done(lab+"/pledge-commitment", h, `{"party":"`+host+`","source":"own","quantity":{"cash":{"amount":"50","currency":"CNY"}}}`)
+	w.done(lab+"/draft-agreement", h, agreement(host, partner))
+	w.done(lab+"/sign-agreement", p, strings.Replace(signature(partner, "2024-01-10"), "A1", "A2", 1))
+	w.done(lab+"/sign-agreement", h, strings.Replace(signature(host, "2024-01-11"), "A1", "A2", 1))
+	signed := func(by string, item string) string { // the latest is item 0
+		return w.get("/v1/events?type=lab.agreement.signed.v1&actor="+by+"@example.org", h).str("items." + item + ".id")
+	}
+	for _, c := range []struct {
+		token, event, command, input string
+		status                       int
+	}{
+		{p, signed("host", "1"), "sign-agreement", signature(partner, "2020-01-11"), 403},
+		{p, w.get("/v1/events?type=lab.funding.pledged.v1", h).str("items.0.id"), "pledge-commitment", `{"party":"` + partner + `","source":"own","quantity":{"cash":{"amount":"9","currency":"EUR"}}}`, 403},
+		{h, signed("partner", "0"), "sign-agreement", strings.Replace(signature(host, "2024-01-09"), "A1", "A2", 1), 403},
+		{p, signed("partner", "0"), "sign-agreement", strings.Replace(signature(partner, "2024-01-09"), "A1", "A2", 1), 200},
+	} {
+		if c.event == "" {
+			t.Fatal("no event to correct")
+		}
+		r := w.post(lab+"/correct", c.token, fmt.Sprintf(`{"event":%q,"command":%q,"reason":"x","input":%s}`, c.event, c.command, c.input))
+		if r.StatusCode != c.status {
+			t.Errorf("%s %s: %s %s", c.command, c.input, r.Status, r.text)
+		}
 	}
 }
 
