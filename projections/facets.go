@@ -1,6 +1,7 @@
 package projections
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"slices"
@@ -97,11 +98,19 @@ type labParts struct {
 	Agreements  []lab.Agreement  `json:"agreements"`
 	Rights      []lab.Item       `json:"rights"`
 	Commitments []lab.Commitment `json:"commitments"`
+
+	now *lab.Lab // that these were of, where they are of the past
+}
+
+// seen is who may read what of the lab: as it stands, also of its past.
+func (l *labParts) seen(by domain.Actor) (lab.Secrecy, domain.Readers) {
+	now := cmp.Or(l.now, &lab.Lab{Host: l.Host, Agreements: l.Agreements, Rights: l.Rights, Commitments: l.Commitments})
+	return now.Secrecy(), now.Readers(by)
 }
 
 // facet reads one page of rows of one facet, in the order of their labs and
-// then of the lab; row makes the lab's no-th.
-func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) T) (Page[T], error) {
+// then of the lab; row makes the lab's no-th, or none.
+func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) (T, bool)) (Page[T], error) {
 	page := Page[T]{Items: []T{}}
 	limit, err := p.limit()
 	if err != nil {
@@ -160,11 +169,14 @@ func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, 
 		if h.lab.ID == uuid.Nil { // of the past, and the first on the page
 			var l *lab.Lab
 			if l, _, _, err = m.LabAt(ctx, h.id, s.at); err == nil {
-				*h.lab = labParts{l.ID, l.Names, l.Host, l.Agreements, l.Rights, l.Commitments}
+				*h.lab = labParts{l.ID, l.Names, l.Host, l.Agreements, l.Rights, l.Commitments, nil}
+				h.lab.now, _, _, err = m.Lab(ctx, h.id)
 			}
 		}
 		if err == nil {
-			page.Items = append(page.Items, row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names), Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)))
+			if r, ok := row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names), Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)); ok {
+				page.Items = append(page.Items, r)
+			}
 		}
 	}
 	return page, listError(err, table)
@@ -202,13 +214,13 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 		s.and("amended")
 	}
 	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
-	return facet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) AgreementRow {
-		then := lab.Lab{Host: l.Host, Agreements: l.Agreements}
-		row := AgreementRow{OfLab: of, Agreement: then.Secrecy().Agreement(l.Agreements[no], then.Readers(q.For))}
+	return facet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) (AgreementRow, bool) {
+		secrecy, who := l.seen(q.For)
+		row := AgreementRow{OfLab: of, Agreement: secrecy.Agreement(l.Agreements[no], who)}
 		if !q.Today.IsZero() {
 			row.Status = row.Agreement.StatusOn(q.Today)
 		}
-		return row
+		return row, true
 	})
 }
 
@@ -236,7 +248,10 @@ func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], erro
 	if d := q.OverdueOn.String(); d != "" { // as lab.Item.OverdueOn has it
 		s.and("due < ? AND NOT (state IN (?, ?) AND since <= ?)", d, string(lab.Discharged), string(lab.Waived), d)
 	}
-	return facet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) RightRow { return RightRow{of, l.Rights[no]} })
+	return facet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) (RightRow, bool) {
+		secrecy, who := l.seen(q.For)
+		return RightRow{of, l.Rights[no]}, secrecy.ItemReaders(l.Rights[no]).Include(who)
+	})
 }
 
 // Commitments lists funding commitments across labs.
@@ -261,11 +276,12 @@ func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[Commi
 	if !q.LateOn.IsZero() {
 		s.and(dayOf("late")+" = 'late'", q.LateOn.String())
 	}
-	return facet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) CommitmentRow {
+	return facet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) (CommitmentRow, bool) {
+		secrecy, who := l.seen(q.For)
 		row := CommitmentRow{OfLab: of, Commitment: l.Commitments[no]}
 		if !q.Today.IsZero() {
 			row.Status = row.Commitment.StatusOn(q.Today)
 		}
-		return row
+		return row, secrecy.CommitmentReaders(row.Commitment).Include(who)
 	})
 }

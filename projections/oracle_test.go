@@ -494,7 +494,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 			if (party == uuid.Nil || x.Party.ID == party) && (r.Kind == "" || x.Kind == r.Kind) && (r.Agreement == "" || x.Agreement == r.Agreement) &&
 				(r.Counterparty == uuid.Nil || x.Counterparty != nil && x.Counterparty.ID == r.Counterparty) &&
 				(len(r.State) == 0 || slices.Contains(r.State, x.State)) && (r.OverdueOn.IsZero() || x.OverdueOn(r.OverdueOn)) {
-				if i >= len(is.Rights) || open.ItemReaders(is.Rights[i].ID).Include(who) {
+				if i >= len(is.Rights) || open.ItemReaders(is.Rights[i]).Include(who) {
 					rights = append(rights, RightRow{of, x})
 				}
 			}
@@ -506,7 +506,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 			}
 			if (party == uuid.Nil || x.Party.ID == party) && (c.Kind == "" || x.Quantity.Kind() == c.Kind) && (c.Currency == "" || currency == c.Currency) &&
 				(c.Source == "" || x.Source == c.Source) && (len(c.Status) == 0 || slices.Contains(c.Status, x.StatusOn(today))) && (c.LateOn.IsZero() || len(x.LateOn(c.LateOn)) > 0) {
-				if i >= len(is.Commitments) || open.CommitmentReaders(is.Commitments[i].ID).Include(who) {
+				if i >= len(is.Commitments) || open.CommitmentReaders(is.Commitments[i]).Include(who) {
 					commitments = append(commitments, CommitmentRow{of, x, x.StatusOn(today)})
 				}
 			}

@@ -51,10 +51,10 @@ func (a *aggregate) closed(history []eventstore.Decoded) (all rows) {
 		draft("agreements", i, secrecy.AgreementReaders(g.ID))
 	}
 	for i, it := range s.Rights {
-		draft("rights", i, secrecy.ItemReaders(it.ID))
+		draft("rights", i, secrecy.ItemReaders(it))
 	}
 	for i, f := range s.Commitments {
-		draft("commitments", i, secrecy.CommitmentReaders(f.ID))
+		draft("commitments", i, secrecy.CommitmentReaders(f))
 	}
 	return all
 }

@@ -67,6 +67,7 @@ type about struct {
 	amendment  int
 	item       string
 	commitment string
+	under      string // the agreement that an item or a commitment is said to hang on
 	review     Of
 }
 
@@ -96,7 +97,7 @@ func aboutOf(e domain.Event) (about, bool) {
 		return about{class: Negotiated, agreement: e.Agreement}, true
 
 	case RightAdded:
-		return about{class: Negotiated, item: e.Item}, true
+		return about{class: Negotiated, item: e.Item, under: e.Agreement}, true
 	case RightAmended:
 		return about{class: Negotiated, item: e.Item}, true
 	case RightDischarged:
@@ -109,7 +110,7 @@ func aboutOf(e domain.Event) (about, bool) {
 		return about{class: Negotiated, item: e.Item}, true
 
 	case CommitmentPledged:
-		return about{class: Negotiated, commitment: e.Commitment}, true
+		return about{class: Negotiated, commitment: e.Commitment, under: e.Agreement}, true
 	case CommitmentFirmed:
 		return about{class: Negotiated, commitment: e.Commitment}, true
 	case CommitmentAmended:
@@ -235,20 +236,31 @@ func (s Secrecy) amendment(id string, no int) domain.Readers {
 	return s.AgreementReaders(id)
 }
 
-// ItemReaders are those who may read an item of the matrix.
-func (s Secrecy) ItemReaders(id string) domain.Readers { return s.resting(s.items, id) }
+// ItemReaders are those who may read an item of the matrix, as it is or was: it
+// may have hung on another agreement before it was corrected.
+func (s Secrecy) ItemReaders(it Item) domain.Readers {
+	return s.resting(s.items, it.ID) & s.under(it.Agreement)
+}
 
-// CommitmentReaders are those who may read a commitment.
-func (s Secrecy) CommitmentReaders(id string) domain.Readers { return s.resting(s.commitments, id) }
+// CommitmentReaders are those who may read a commitment, as it is or was.
+func (s Secrecy) CommitmentReaders(f Commitment) domain.Readers {
+	return s.resting(s.commitments, f.ID) & s.under(f.Agreement)
+}
 
 // resting are the readers of what rests on an agreement, or on none.
 func (s Secrecy) resting(on map[string]string, id string) domain.Readers {
-	if agreement, ok := on[id]; ok && agreement == "" {
-		return domain.Everybody
-	} else if ok {
-		return s.AgreementReaders(agreement)
+	if agreement, ok := on[id]; ok {
+		return s.under(agreement)
 	}
 	return Drafts
+}
+
+// under are the readers of what names an agreement, or none.
+func (s Secrecy) under(agreement string) domain.Readers {
+	if agreement == "" {
+		return domain.Everybody
+	}
+	return s.AgreementReaders(agreement)
 }
 
 // review are the readers of what is of a class in a review.
@@ -272,9 +284,9 @@ func (s Secrecy) Of(e domain.Event) (readers, documents domain.Readers) {
 	case a.agreement != "":
 		readers = s.AgreementReaders(a.agreement)
 	case a.item != "":
-		readers = s.ItemReaders(a.item)
+		readers = s.resting(s.items, a.item) & s.under(a.under)
 	case a.commitment != "":
-		readers = s.CommitmentReaders(a.commitment)
+		readers = s.resting(s.commitments, a.commitment) & s.under(a.under)
 	default:
 		readers = s.review(a.class, a.review)
 	}
@@ -409,8 +421,8 @@ func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
 			v.Agreements = append(v.Agreements, s.Agreement(a, who))
 		}
 	}
-	v.Rights = slices.DeleteFunc(slices.Clone(l.Rights), func(it Item) bool { return !s.ItemReaders(it.ID).Include(who) })
-	v.Commitments = slices.DeleteFunc(slices.Clone(l.Commitments), func(f Commitment) bool { return !s.CommitmentReaders(f.ID).Include(who) })
+	v.Rights = slices.DeleteFunc(slices.Clone(l.Rights), func(it Item) bool { return !s.ItemReaders(it).Include(who) })
+	v.Commitments = slices.DeleteFunc(slices.Clone(l.Commitments), func(f Commitment) bool { return !s.CommitmentReaders(f).Include(who) })
 	v.Reviews.Applications = nil
 	for _, a := range l.Reviews.Applications {
 		of := Of{Application: a.No}

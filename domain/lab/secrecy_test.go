@@ -96,20 +96,24 @@ func TestWhatIsNegotiatedOrReviewedIsNotPublicAndWhatIsDecidedIs(t *testing.T) {
 }
 
 func TestACorrectionIsReadByWhoeverMayReadAllThatWasSaid(t *testing.T) {
-	l, history := secretive("")
-	wrong := history[4].Meta.ID // R1, said to hang on A1
-	for _, e := range []lab.Event{
-		lab.RightAdded{Item: "R1", Agreement: "A2"}, // it hangs on the draft
-		lab.RightAdded{Item: "R1", Agreement: "A1"},
+	for _, c := range []struct {
+		wrong int
+		right lab.Event
+		want  string
+	}{
+		{4, lab.RightAdded{Item: "R1", Agreement: "A2"}, "raop"}, // said to hang on A1, it hangs on the draft
+		{4, lab.RightAdded{Item: "R1", Agreement: "A1"}, "raop*"},
+		{7, lab.RightAdded{Item: "R2", Agreement: "A1"}, "raop"}, // the draft had been named
+		{8, lab.CommitmentPledged{Commitment: "F1"}, "raop"},
 	} {
-		with := domain.Correction{Corrects: wrong, With: domain.Restated{Event: e}}
-		history := append(slices.Clone(history), domain.Happened[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(len(history))}, Event: lab.Corrected{Correction: with}})
+		l, history := secretive("")
+		with := domain.Correction{Corrects: history[c.wrong].Meta.ID, With: domain.Restated{Event: c.right}}
+		history = append(history, domain.Happened[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(len(history))}, Event: lab.Corrected{Correction: with}})
 		l = lab.New(l.ID)
 		domain.Fold(l, history)
 		got := whoReads(history, l.Secrecy().Closed(history), false)
-		want := map[string]string{"A2": "raop", "A1": "raop*"}[e.(lab.RightAdded).Agreement]
-		if got[4] != want || got[len(got)-1] != want {
-			t.Errorf("corrected to hang on %s, the event is read by %q and what corrects it by %q, want %q", e.(lab.RightAdded).Agreement, got[4], got[len(got)-1], want)
+		if got[c.wrong] != c.want || got[len(got)-1] != c.want {
+			t.Errorf("corrected to %+v, the event is read by %q and what corrects it by %q, want %q", c.right, got[c.wrong], got[len(got)-1], c.want)
 		}
 	}
 }
