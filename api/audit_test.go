@@ -326,6 +326,11 @@ func TestAPackIsTakenWhileTheRegisterRunsAndVerifiedWithoutIt(t *testing.T) {
 			t.Errorf("%s: %v, %+v", path, err, v)
 		}
 	}
+	for path, status := range map[string]int{"/v1/audit/pack": 403, "/v1/audit/pack?from=2024-06-01&to=2024-06-30": 403, "/v1/audit/pack?lab=" + id: 200} {
+		if r := w.get(path, w.as(domain.Agency)); r.StatusCode != status {
+			t.Errorf("%s for an agency: %s, want %d: keys and webhooks are not for it", path, r.Status, status)
+		}
+	}
 	for _, path := range []string{"/v1/audit/pack?lab=" + id + "&from=2024-06-01&to=2024-06-30", "/v1/audit/pack?from=2024-06-01", "/v1/audit/pack?from=2024-06-02&to=2024-06-01"} {
 		if r := w.get(path, auditor); r.StatusCode != 400 || r.str("detail_zh") == "" {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)

@@ -397,6 +397,10 @@ func TestEachQueryShowsEachRoleInEachRelationWhatTheTableSays(t *testing.T) {
 					if r.StatusCode != http.StatusForbidden {
 						t.Errorf("GET %s as %s, who may not: %s", path, c.name, r.Status)
 					}
+				case op.id == "audit-pack" && c.role == domain.Agency && !strings.Contains(path, "lab="):
+					if r.StatusCode != http.StatusForbidden {
+						t.Errorf("GET %s as %s, who may take the pack of one lab only: %s", path, c.name, r.Status)
+					}
 				case relation == api.Own && c.name != "host, own" && !(strings.Contains(op.path, "{key}") && c.entity == s.host) && strings.Contains(op.path, "{"):
 					if r.StatusCode != http.StatusNotFound {
 						t.Errorf("GET %s as %s, whose it is not: %s", path, c.name, r.Status)

@@ -28,9 +28,9 @@ func (s *Server) registerPack() {
 		return
 	}
 	op := query("audit-pack", "/v1/audit/pack", "audit",
-		"导出审计包：一个实验室、一个法人、一段时期或整个登记簿的事件，连同其在签名日志中的证明、所依据的政策与规则、由此得出的状态；以 jointlab audit verify 离线核验，格式见 jointlab help pack。",
+		"导出审计包：一个实验室、一个法人、一段时期或整个登记簿的事件，连同其在签名日志中的证明、所依据的政策与规则、由此得出的状态；以 jointlab audit verify 离线核验，格式见 jointlab help pack。受委托评审机构（agency）只能导出一个实验室或一个法人的审计包。",
 		"Take a pack that anybody can verify offline")
-	op.Description += "\n\nEvents with the proofs that they are in the signed log, the policies and rules that decisions were taken by, and the states that follow; jointlab audit verify checks it without this server. An answer that is broken off is not whole, and is not verified."
+	op.Description += "\n\nEvents with the proofs that they are in the signed log, the policies and rules that decisions were taken by, and the states that follow; jointlab audit verify checks it without this server. An answer that is broken off is not whole, and is not verified. An agency may take that of one laboratory or one legal entity only."
 	op.Responses = map[string]*huma.Response{"200": {Description: "A ZIP file", Content: map[string]*huma.MediaType{"application/zip": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
 	register(s, op, s.auditPack)
 	if s.cfg.Backup == nil {
@@ -82,6 +82,9 @@ func (s *Server) auditPack(ctx context.Context, in *packInput) (*export, error) 
 	}
 	if given > 1 || in.From.IsZero() != in.To.IsZero() || in.To.Before(in.From) {
 		return nil, badParameter("query", "请只填写 lab、entity、或 from 与 to（先后两日），均不填则为整个登记簿", "give lab, or entity, or both from and to, an earlier and a later day, or none of them for the whole registry")
+	}
+	if in.Lab == uuid.Nil && in.Entity == uuid.Nil && !domain.Keepers.Include(readerOf(ctx).Readers()) {
+		return nil, newProblem("forbidden", "您的角色只能导出一个实验室或一个法人的审计包：请填写 lab 或 entity；整个登记簿含有密钥与推送端点的记录", "your role may take the pack of one laboratory or one legal entity: give lab or entity; that of the whole registry has the records of keys and webhooks")
 	}
 	var err error
 	if in.Lab != uuid.Nil {
