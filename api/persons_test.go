@@ -119,8 +119,12 @@ func TestAnErasedPersonCannotBeReadAnyMoreAndNothingElseChanges(t *testing.T) {
 	erase := func() response {
 		return w.post("/v1/persons/"+ref+"/erase", officer, `{"reason":"asked for by letter of 2024-06-01"}`, "Idempotency-Key: letter-1")
 	}
+	held := w.get("/v1/labs/"+lab, officer).Header.Get("ETag")
 	if r := erase(); r.StatusCode != http.StatusOK || r.at("replayed") != false {
 		t.Fatalf("%s %s", r.Status, r.text)
+	}
+	if r := w.get("/v1/labs/"+lab, officer, "If-None-Match: "+held); r.StatusCode != http.StatusOK || !strings.Contains(r.text, "〔已删除 erased〕") {
+		t.Errorf("the name that a client holds is called the newest: %s %s", r.Status, r.text)
 	}
 	if r := erase(); r.StatusCode != http.StatusOK || r.at("replayed") != true {
 		t.Errorf("sent again: %s %s", r.Status, r.text)
