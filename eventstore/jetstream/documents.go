@@ -249,7 +249,8 @@ func (d *Documents) chunk(ctx context.Context, stream natsjs.Stream, subject str
 // Put keeps what r gives under its digest, as of that media type, and says
 // whether it was held before. A document that was changed or lost a part is
 // replaced. What r gives must have the digest; if it has another one, or Put
-// fails otherwise, nothing is listed.
+// fails otherwise, nothing is listed, unless it is not known what came of the last
+// step: then the document is listed whole or not at all.
 func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media string, r io.Reader) (before bool, err error) {
 	doing := "put " + digest.String()
 	if err := d.log.Refusal(); err != nil {
@@ -271,9 +272,9 @@ func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media str
 		},
 		Bucket: documentBucket, NUID: hex.EncodeToString(digest[:]) + "." + rand.Text(),
 	}
-	chunks := documentChunks + info.NUID
+	chunks, listed := documentChunks+info.NUID, false
 	defer func() {
-		if err != nil { // the parts are listed nowhere; they only take up room
+		if err != nil && !listed { // the parts only take up room
 			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.log.answer)
 			defer cancel()
 			_ = stream.Purge(clean, natsjs.WithPurgeSubject(chunks))
@@ -305,6 +306,7 @@ func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media str
 	if err != nil {
 		return false, fmt.Errorf("jetstream: %s: %w", doing, err)
 	}
+	listed = true // or it may be, if no answer comes: the next Put frees the room if not
 	err = d.publish(ctx, doing, &nats.Msg{Subject: metaSubject(digest), Data: body, Header: nats.Header{
 		natsjs.MsgRollup: {natsjs.MsgRollupSubject}, natsjs.MsgIDHeader: {info.NUID},
 		natsjs.ExpectedLastSubjSeqHeader: {strconv.FormatUint(old.seq, 10)},
@@ -319,6 +321,8 @@ func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media str
 		case d.Check(ctx, digest) == nil: // somebody else has put it in meanwhile: these parts are not needed
 			_ = stream.Purge(ctx, natsjs.WithPurgeSubject(chunks))
 			return true, nil
+		default:
+			listed = false
 		}
 	}
 	if err == nil {
