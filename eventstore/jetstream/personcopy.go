@@ -117,23 +117,31 @@ func (p *Persons) Restore(ctx context.Context, entries []PersonEntry) error {
 		return nil
 	}
 	doing := func(err error) error { return fmt.Errorf("jetstream: restore the keys of persons: %w", err) }
-	if _, err := p.stream(ctx, true); err != nil {
+	if err := p.log.persist(ctx, func(ctx context.Context) error {
+		_, err := p.stream(ctx, true)
+		return err
+	}); err != nil {
 		return doing(err)
 	}
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Subject, personPrefix) {
 			return doing(fmt.Errorf("%q holds no key", e.Subject))
 		}
-		err := p.put(ctx, e.Subject, 0, e.Data)
-		if errors.Is(err, eventstore.ErrConflict) {
-			var there stored
-			if there, err = p.log.lastOnLeader(ctx, personStream, e.Subject); err == nil && !bytes.Equal(there.Data, e.Data) {
-				err = fmt.Errorf("%s holds another key already; restore into an empty store", e.Subject)
-			}
-		}
-		if err != nil {
+		if err := p.log.persist(ctx, func(ctx context.Context) error { return p.restore(ctx, e) }); err != nil {
 			return doing(err)
 		}
 	}
 	return nil
+}
+
+func (p *Persons) restore(ctx context.Context, e PersonEntry) error {
+	_, err := p.put(ctx, e.Subject, 0, e.Data)
+	if !errors.Is(err, eventstore.ErrConflict) {
+		return err
+	}
+	there, err := p.log.lastOnLeader(ctx, personStream, e.Subject)
+	if err == nil && !bytes.Equal(there.Data, e.Data) {
+		err = fmt.Errorf("%s holds another key already; restore into an empty store", e.Subject)
+	}
+	return err
 }

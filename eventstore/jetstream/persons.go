@@ -113,17 +113,17 @@ func (p *Persons) named(ctx context.Context, id string) (uuid.UUID, eventstore.P
 			}
 			// Its key is gone, and this entry was about to go.
 		}
-		ref, key, err := p.add(ctx, w, subject)
+		ref, key, added, err := p.add(ctx, w, subject)
 		if err != nil {
 			return uuid.Nil, eventstore.PersonKey{}, err
 		}
-		switch err := p.put(ctx, subject, seq, ref[:]); {
+		switch _, err := p.put(ctx, subject, seq, ref[:]); {
 		case err == nil:
 			return ref, key, nil
 		case !errors.Is(err, eventstore.ErrConflict):
 			return uuid.Nil, eventstore.PersonKey{}, unavailable(ctx, doing, err)
 		}
-		if err := p.remove(ctx, personKeys+ref.String()); err != nil { // somebody else named the same person
+		if err := p.destroy(ctx, added); err != nil { // somebody else named the same person
 			return uuid.Nil, eventstore.PersonKey{}, err
 		}
 	}
@@ -138,11 +138,10 @@ func (p *Persons) numbered(ctx context.Context, subject string) (ref uuid.UUID, 
 	return ref, m.Seq, err
 }
 
-// add makes a person's key. With it stands under which id the person is found,
-// so that whoever erases the person finds that too.
-func (p *Persons) add(ctx context.Context, w *wrapping, subject string) (uuid.UUID, eventstore.PersonKey, error) {
-	var key eventstore.PersonKey
-	ref, err := uuid.NewRandomFromReader(p.random)
+// add makes a person's key, and its entry at seq. With it stands under which id
+// the person is found, so that whoever erases the person finds that too.
+func (p *Persons) add(ctx context.Context, w *wrapping, subject string) (ref uuid.UUID, key eventstore.PersonKey, seq uint64, err error) {
+	ref, err = uuid.NewRandomFromReader(p.random)
 	if err == nil {
 		_, err = io.ReadFull(p.random, key[:])
 	}
@@ -151,13 +150,13 @@ func (p *Persons) add(ctx context.Context, w *wrapping, subject string) (uuid.UU
 		_, err = io.ReadFull(p.random, nonce)
 	}
 	if err != nil {
-		return ref, key, fmt.Errorf("jetstream: make a person's key: %w", err)
+		return ref, key, 0, fmt.Errorf("jetstream: make a person's key: %w", err)
 	}
 	wrapped := w.aead.Seal(nonce, nonce, append(key[:], strings.TrimPrefix(subject, personIDs)...), ref[:])
-	if err := p.put(ctx, personKeys+ref.String(), 0, wrapped); err != nil {
-		return ref, key, unavailable(ctx, "keep a person's key", err)
+	if seq, err = p.put(ctx, personKeys+ref.String(), 0, wrapped); err != nil {
+		return ref, key, 0, unavailable(ctx, "keep a person's key", err)
 	}
-	return ref, key, nil
+	return ref, key, seq, nil
 }
 
 // Find returns the number of the person with an id, and whether there is one.
@@ -228,11 +227,18 @@ func (p *Persons) Erase(ctx context.Context, ref uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		// The id first: without the key nobody would know which it was.
-		if err := p.remove(ctx, personIDs+string(plain[len(eventstore.PersonKey{}):])); err != nil {
-			return err
+		// The id first: without the key nobody would know which it was. It may be
+		// another's by now, if the person was named again while this one was erased.
+		now, seq, err := p.numbered(ctx, personIDs+string(plain[len(eventstore.PersonKey{}):]))
+		if err != nil {
+			return unavailable(ctx, "find the id to erase", err)
 		}
-		if err := p.remove(ctx, subject); err != nil {
+		if now == ref {
+			if err := p.destroy(ctx, seq); err != nil {
+				return err
+			}
+		}
+		if err := p.destroy(ctx, m.Seq); err != nil {
 			return err
 		}
 	}
@@ -248,37 +254,33 @@ func (p *Persons) Check(ctx context.Context) error {
 	return err
 }
 
-// remove overwrites and deletes the entry under a subject, if there is one.
-func (p *Persons) remove(ctx context.Context, subject string) error {
-	doing := "erase from stream " + personStream
-	m, err := p.log.lastOnLeader(ctx, personStream, subject)
-	if err != nil {
-		return unavailable(ctx, doing, err)
-	}
-	if m.Seq == 0 {
-		return nil
-	}
+// destroy overwrites and deletes an entry, if it is still there.
+func (p *Persons) destroy(ctx context.Context, seq uint64) error {
 	stream, err := p.log.js.Stream(ctx, personStream)
 	if err == nil {
-		err = stream.SecureDeleteMsg(ctx, m.Seq)
+		err = stream.SecureDeleteMsg(ctx, seq)
 	}
 	if err != nil && !errors.Is(err, natsjs.ErrMsgNotFound) {
-		return unavailable(ctx, doing, err)
+		return unavailable(ctx, "erase from stream "+personStream, err)
 	}
 	return nil
 }
 
-// put writes an entry if the one under its subject is still the one at after.
-func (p *Persons) put(ctx context.Context, subject string, after uint64, data []byte) error {
-	_, err := p.log.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+// put writes an entry if the one under its subject is still the one at after, and
+// says where.
+func (p *Persons) put(ctx context.Context, subject string, after uint64, data []byte) (uint64, error) {
+	ack, err := p.log.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
 		natsjs.ExpectedStreamHeader:      {personStream},
 		natsjs.ExpectedLastSubjSeqHeader: {strconv.FormatUint(after, 10)},
 	}}, natsjs.WithRetryAttempts(0))
 	var answer *natsjs.APIError
 	if errors.As(err, &answer) && isCode(answer, codeWrongSequence, codeWrongSequenceConstant) {
-		return eventstore.ErrConflict
+		return 0, eventstore.ErrConflict
 	}
-	return err
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 // open finds the stream and the key that goes with it; where nobody was ever
@@ -315,7 +317,7 @@ func (p *Persons) open(ctx context.Context, create bool) (*wrapping, error) {
 			p.kept = w
 			return w, nil
 		}
-		if err := p.put(ctx, personCheck, 0, w.check); err != nil && !errors.Is(err, eventstore.ErrConflict) {
+		if _, err := p.put(ctx, personCheck, 0, w.check); err != nil && !errors.Is(err, eventstore.ErrConflict) {
 			return nil, unavailable(ctx, "keep the keys of persons", err)
 		}
 	}

@@ -156,6 +156,33 @@ func TestOnlyTheRegistersOwnPersonKeyReadsAnybody(t *testing.T) {
 	}
 }
 
+func TestErasingAgainLeavesAPersonNamedMeanwhileAlone(t *testing.T) {
+	l := openHere(t, t.TempDir())
+	p := l.Persons()
+	first, _ := named(t, p, "张三")
+	w, err := p.open(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, seq, err := p.numbered(t.Context(), w.idSubject("张三"))
+	if err == nil {
+		err = p.destroy(t.Context(), seq) // and there the erasure was cut short
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, _ := named(t, p, "张三")
+	if err := p.Erase(t.Context(), first); err != nil {
+		t.Fatal(err)
+	}
+	if ref, found, err := p.Find(t.Context(), "张三"); ref != second || !found || err != nil {
+		t.Errorf("who was named meanwhile is not found by the id: %v %v", found, err)
+	}
+	if _, found, err := p.Key(t.Context(), first); found || err != nil {
+		t.Errorf("the key is still there: %v", err)
+	}
+}
+
 func TestPersonsAreNamedAndErasedThroughAnyServerOfACluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three servers")
