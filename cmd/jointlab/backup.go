@@ -222,6 +222,9 @@ func backupSecrets(ctx context.Context, out io.Writer, where settings, file stri
 	if s.Persons, err = jetstream.PersonEntries(ctx, jetstream.Config{Dir: data, NATS: where.natsURL, Credentials: where.credentials}); err != nil {
 		return err
 	}
+	if s.Files[jetstream.PersonKeyFile] != "" && len(s.Persons) == 0 {
+		return fmt.Errorf("%s holds %s, and the keys of persons that go with it are not there: give --nats-url and --nats-credentials as serve has them", data, jetstream.PersonKeyFile)
+	}
 	err = writeNew(file, func(f *os.File) error {
 		return json.MarshalWrite(f, s, json.Deterministic(true), jsontext.WithIndent("  "))
 	})
