@@ -214,6 +214,9 @@ func TestAFullStoreIsUnavailableAndKeepsWhatItAcknowledged(t *testing.T) {
 	if len(l.Problems()) > 0 {
 		t.Fatal(l.Problems())
 	}
+	if limit := l.server.server.JetStreamConfig().MaxStore; limit < 1<<50 { // else it is three quarters of the disk
+		t.Errorf("unasked, the store takes no more than %d bytes, whatever room there is", limit)
+	}
 	holds(t, l, s, kept)
 	// What was not acknowledged is there whole or not at all, and may be sent again.
 	if now := mustAppend(t, l, s, v, last); int(now.Events) != len(kept)+len(last) {

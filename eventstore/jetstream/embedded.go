@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,7 +59,7 @@ func startEmbedded(ctx context.Context, cfg Config) (_ *embedded, err error) {
 		DontListen:        true,
 		JetStream:         true,
 		StoreDir:          cfg.Dir,
-		JetStreamMaxStore: cfg.MaxBytes,
+		JetStreamMaxStore: cmp.Or(cfg.MaxBytes, 1<<60), // 0 would be three quarters of the disk as it is now
 		SyncAlways:        true,
 		NoSigs:            true,
 		NoLog:             true,

@@ -45,7 +45,7 @@ const DefaultReserve = 64 << 20
 type Config struct {
 	Dir      string        // the data folder; it is made if it is missing
 	Reserve  int64         // how many bytes of the disk embedded events leave free; 0: DefaultReserve, less than 0: none
-	MaxBytes int64         // how large the events may grow; 0: three quarters of the disk's free space
+	MaxBytes int64         // how large the events may grow; 0: as far as the disk goes, see Reserve
 	Patience time.Duration // how long Append tries before it gives up; 0: 15 seconds
 	Logger   *slog.Logger  // what the server and the log have to say; nil: nothing
 	Listen   Listen        // where subscribers reach the embedded server; zero: nowhere
