@@ -313,7 +313,7 @@ func (d *Documents) Packed(ctx context.Context, digest string) (io.ReadCloser, e
 }
 
 // errNotEmpty says that something else is there already.
-var errNotEmpty = errors.New("the ledger holds events already; restore into an empty one")
+var errNotEmpty = errors.New("the ledger holds events already; restore into an empty one. If a restore into these NATS servers was broken off, delete all streams of the register there first (nats stream rm), and clear the data folder")
 
 // Restore fills an empty log with all that a verified backup holds: each event
 // with its bytes, its id and its position, the documents, and what stands
