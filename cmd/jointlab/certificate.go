@@ -21,11 +21,12 @@ type certificate struct {
 	changed [2]time.Time // when the files last did: one may be written before the other
 }
 
-// loadCertificate reads the certificate and its key, in PEM.
-func loadCertificate(cert, key string, logger *slog.Logger) (*certificate, error) {
+// loadCertificate reads the certificate and its key, in PEM, of the files that
+// flags name.
+func loadCertificate(cert, key, flags string, logger *slog.Logger) (*certificate, error) {
 	c := &certificate{cert: cert, key: key, logger: logger}
 	if err := c.load(); err != nil {
-		return nil, fmt.Errorf("read the server's certificate: %w (see --tls-cert and --tls-key)", err)
+		return nil, fmt.Errorf("read the server's certificate: %w (see %s)", err, flags)
 	}
 	return c, nil
 }

@@ -44,9 +44,11 @@ type settings struct {
 	origin      string
 	random      io.Reader        // what keys of persons are made of; nil: crypto/rand
 	listen      jetstream.Listen // for subscribers over NATS; serve alone listens
-	reserve     int64            // MiB of the disk that embedded events leave free; 0: the usual
-	makes       bool             // a register is made where the folder holds none
-	command     *cobra.Command   // that these are the flags of; nil: none
+	listenCert  string           // file of the certificate that subscribers are shown
+	listenKey   string
+	reserve     int64          // MiB of the disk that embedded events leave free; 0: the usual
+	makes       bool           // a register is made where the folder holds none
+	command     *cobra.Command // that these are the flags of; nil: none
 }
 
 // The stores a register can be kept in.

@@ -98,8 +98,8 @@ role, and lets anybody read.`,
 	cmd.Flags().StringVar(&cfg.provider.EntityClaim, "oidc-entity-claim", "ent", "claim that says the id of the legal entity acted for")
 	cmd.Flags().Int64Var(&mebibytes, "document-limit", api.DefaultDocumentLimit>>20, "how many MiB a document that is handed in may have")
 	cmd.Flags().StringVar(&where.listen.Addr, "nats-listen", "", "address on which subscribers reach the embedded NATS server, e.g. 0.0.0.0:4222; none unless given")
-	cmd.Flags().StringVar(&where.listen.Cert, "nats-tls-cert", "", "file in PEM with the certificate to show subscribers")
-	cmd.Flags().StringVar(&where.listen.Key, "nats-tls-key", "", "file in PEM with its key")
+	cmd.Flags().StringVar(&where.listenCert, "nats-tls-cert", "", "file in PEM with the certificate to show subscribers")
+	cmd.Flags().StringVar(&where.listenKey, "nats-tls-key", "", "file in PEM with its key")
 	cmd.Flags().BoolVar(&status.Agreements, "status-agreements", false, "agreement events on the stream STATUS as well; the same on all nodes, and for good")
 	cmd.Flags().BoolVar(&deliver.Policy.AllowPrivate, "webhook-allow-private", false, "deliver to webhooks on private, loopback and link-local addresses as well, on any port: whoever may register one can then have this machine call inside its network")
 	cmd.Flags().BoolVar(&deliver.Policy.AllowHTTP, "webhook-allow-http", false, "deliver to webhooks without TLS as well")
@@ -129,14 +129,21 @@ func serve(ctx context.Context, out io.Writer, where settings, listen, metricsLi
 	cfg.anonymousRead = cfg.anonymousRead || demo
 	var secured *certificate
 	if cfg.cert != "" || cfg.key != "" {
-		if secured, err = loadCertificate(cfg.cert, cfg.key, logger); err != nil {
+		if secured, err = loadCertificate(cfg.cert, cfg.key, "--tls-cert and --tls-key", logger); err != nil {
 			return err
 		}
 	}
 	if secured == nil && exposed(listen) {
 		logger.Warn("tokens and answers can be read on the way: serve HTTPS with --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that does", "listen", listen)
 	}
-	if where.listen.Addr != "" && where.listen.Cert == "" && exposed(where.listen.Addr) {
+	if where.listenCert != "" || where.listenKey != "" {
+		c, err := loadCertificate(where.listenCert, where.listenKey, "--nats-tls-cert and --nats-tls-key", logger)
+		if err != nil {
+			return err
+		}
+		where.listen.TLS = c.config()
+	}
+	if where.listen.Addr != "" && where.listen.TLS == nil && exposed(where.listen.Addr) {
 		logger.Warn("what subscribers read can be read on the way: give --nats-tls-cert and --nats-tls-key", "nats-listen", where.listen.Addr)
 	}
 	if metricsListen != "" {

@@ -61,8 +61,8 @@ func (d *door) Check(c server.ClientAuthentication) bool {
 
 // Listen says where the embedded server is to be reached by subscribers.
 type Listen struct {
-	Addr      string // host:port; port 0: any
-	Cert, Key string // files in PEM, for TLS; empty: without
+	Addr string      // host:port; port 0: any
+	TLS  *tls.Config // nil: without
 }
 
 func (l Listen) configure(o *server.Options, d *door) error {
@@ -77,14 +77,9 @@ func (l Listen) configure(o *server.Options, d *door) error {
 		o.Port = server.RANDOM_PORT
 	}
 	o.CustomClientAuthentication, o.AlwaysEnableNonce, o.MaxConn = d, true, 1024
-	if l.Cert == "" && l.Key == "" {
-		return nil
+	if l.TLS != nil {
+		o.TLSConfig, o.TLSTimeout = l.TLS, 5
 	}
-	pair, err := tls.LoadX509KeyPair(l.Cert, l.Key)
-	if err != nil {
-		return fmt.Errorf("listen for subscribers: %w", err)
-	}
-	o.TLSConfig, o.TLSTimeout = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, 5
 	return nil
 }
 
