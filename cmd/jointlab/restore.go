@@ -125,7 +125,7 @@ func (r *restoring) run(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	if err := log.Restored(); err != nil {
+	if err := log.Restored(ctx); err != nil {
 		return err
 	}
 	r.progress.done()

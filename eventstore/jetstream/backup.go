@@ -332,6 +332,9 @@ func (l *Log) Restore(ctx context.Context, v audit.Verified, newLog bool, progre
 	if err == nil && head > 0 {
 		err = errNotEmpty
 	}
+	if err == nil {
+		err = l.mend(ctx, true)
+	}
 	if err != nil {
 		return doing(err)
 	}

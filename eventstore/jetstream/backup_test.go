@@ -5,11 +5,15 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"strings"
 	"testing"
+	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // TestASubscriberGoesOnInARestoredRegisterFromWhatItAcknowledged takes what a
@@ -91,5 +95,39 @@ func TestASubscriberGoesOnInARestoredRegisterFromWhatItAcknowledged(t *testing.T
 		if got := m.Headers().Get(sourcePosition); got != first {
 			t.Errorf("%s goes on with position %s, not %s", name, got, first)
 		}
+	}
+}
+
+func TestALedgerHalfRestoredOnServersOfItsOwnIsNoRegisterToAnotherNode(t *testing.T) {
+	s := serve(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, SyncAlways: true})
+	if !s.ReadyForConnections(20 * time.Second) {
+		t.Fatal("the server does not start")
+	}
+	l := openOutside(t, Config{NATS: s.ClientURL(), Dir: t.TempDir(), Restore: true})
+	problems := func(restore bool) string {
+		other, err := Open(t.Context(), Config{NATS: s.ClientURL(), Dir: t.TempDir(), Restore: restore})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		return strings.Join(other.Problems(), "; ")
+	}
+	if err := l.mend(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	if again := problems(true); again != "" {
+		t.Errorf("a restore that has written nothing yet is not begun again: %s", again)
+	}
+	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(2))
+	for _, restore := range []bool{true, false} {
+		if says := problems(restore); !strings.Contains(says, "was broken off; delete all streams") {
+			t.Errorf("half a register is taken for one: %q", says)
+		}
+	}
+	if err := l.Restored(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if says := problems(false); says != "" {
+		t.Errorf("a register restored is taken for half of one: %s", says)
 	}
 }

@@ -28,6 +28,9 @@ func (l *Log) check(ctx context.Context) (problems []string, err error) {
 	} else if state.NumDeleted > 0 || state.Msgs != state.LastSeq {
 		add("the ledger holds %d events up to position %d: %d are missing; restore the data folder from a backup", state.Msgs, state.LastSeq, state.LastSeq-state.Msgs)
 	}
+	if info.Config.Metadata[restoringMark] != "" && (state.LastSeq > 0 || !l.restoring) {
+		add("a restore into the ledger was broken off; delete all streams of the register on its NATS servers, and restore again into an empty folder")
+	}
 	if state.LastSeq > 0 {
 		// The engine completes a batch that a crash cut short, if it still can.
 		var header nats.Header

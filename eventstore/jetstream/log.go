@@ -67,6 +67,7 @@ type Log struct {
 	wanted    int           // replicas asked for; 0: any
 	replicas  int           // of the stream
 	relayed   bool
+	restoring bool
 	logger    *slog.Logger
 	dir       string       // "": none
 	reserve   uint64       // bytes
@@ -109,7 +110,7 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 
 func newLog(cfg Config) *Log {
 	l := &Log{
-		patience: cfg.Patience, answer: 2 * time.Second, wanted: cfg.Replicas, relayed: cfg.Relayed,
+		patience: cfg.Patience, answer: 2 * time.Second, wanted: cfg.Replicas, relayed: cfg.Relayed, restoring: cfg.Restore,
 		logger: cfg.Logger, dir: cfg.Dir, mark: newHighWater(cfg.Dir),
 	}
 	if l.patience == 0 {

@@ -1,9 +1,11 @@
 package jetstream
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +16,9 @@ import (
 // restoring is a file in a data folder into which a backup is being restored.
 // Until it is gone, the folder is no register.
 const restoring = "restoring"
+
+// restoringMark says the same in the metadata of the ledger's stream.
+const restoringMark = "jointlab.restoring"
 
 var (
 	// ErrRestoring says that a restore into the folder did not come to its end.
@@ -90,8 +95,29 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// Restored makes a folder that was restored into a register.
-func (l *Log) Restored() error {
+// mend writes on the ledger's stream that it is being restored, for nodes that
+// do not share the folder, or that it no longer is.
+func (l *Log) mend(ctx context.Context, begun bool) error {
+	return l.persist(ctx, func(ctx context.Context) error {
+		cfg := l.stream.CachedInfo().Config
+		cfg.Metadata = maps.Clone(cfg.Metadata)
+		delete(cfg.Metadata, restoringMark)
+		if begun {
+			cfg.Metadata = map[string]string{restoringMark: "begun"}
+		}
+		stream, err := l.js.UpdateStream(ctx, cfg)
+		if err == nil {
+			l.stream = stream
+		}
+		return err
+	})
+}
+
+// Restored makes what was restored a register.
+func (l *Log) Restored(ctx context.Context) error {
+	if err := l.mend(ctx, false); err != nil {
+		return fmt.Errorf("jetstream: end the restore: %w", err)
+	}
 	if err := os.Remove(filepath.Join(l.dir, restoring)); err != nil {
 		return fmt.Errorf("jetstream: end the restore: %w", err)
 	}
