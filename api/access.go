@@ -291,8 +291,7 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 	if relation == Any {
 		return nil
 	}
-	refuse := newProblem("forbidden", "角色 %s 只能对以下记录这样做：%s；请换用相应的令牌，或由项目官员办理",
-		"the role %s may do this only to: %s; use a token for it, or have an officer do it", c.Role, relation.Text())
+	refuse := notTheirs(c.Role, relation)
 	if sign, ok := cmd.(lab.SignAgreement); ok && sign.Party != c.Entity {
 		return newProblem("forbidden", "您不能代表其他法人签署；请由该法人或项目官员办理", "you cannot sign for another legal entity; have that legal entity or an officer do it")
 	}
@@ -303,7 +302,7 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 		own = cmd.(lab.Propose).Host == c.Entity
 	case aggregate == "lab":
 		err = s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
-			own = isOf(l, c) && (relation != Party || l.PartyMay(c.Entity, cmd))
+			own = isTheirs(l, c, relation, cmd)
 		})
 	case aggregate == "webhook":
 		var owner domain.Actor
@@ -323,6 +322,30 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 		err = refuse
 	}
 	return err
+}
+
+// stillMay is belongs for a lab, asked of the state that the command is decided
+// on: whoever was the host or a party a moment ago may be so no more.
+func stillMay(c Claims, operation string, cmd any) func(any) error {
+	relation := relationOf(c.Role, "lab", operation)
+	if relation == Any || operation == "lab-propose" {
+		return nil
+	}
+	return func(state any) error {
+		if !isTheirs(state.(*lab.Lab), c, relation, cmd) {
+			return notTheirs(c.Role, relation)
+		}
+		return nil
+	}
+}
+
+func isTheirs(l *lab.Lab, c Claims, relation Relation, cmd any) bool {
+	return isOf(l, c) && (relation != Party || l.PartyMay(c.Entity, cmd))
+}
+
+func notTheirs(role domain.Role, relation Relation) *Problem {
+	return newProblem("forbidden", "角色 %s 只能对以下记录这样做：%s；请换用相应的令牌，或由项目官员办理",
+		"the role %s may do this only to: %s; use a token for it, or have an officer do it", role, relation.Text())
 }
 
 // mayRestate refuses a party the correction of what another recorded, and a host

@@ -314,6 +314,9 @@ func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uu
 			return id, nil, r, err
 		}
 	}
+	if aggregate == "lab" {
+		r.May = stillMay(claims, operation, cmd)
+	}
 	body := jsontext.Value(slices.Clone(in.RawBody))
 	cmd, named, err := s.seal(ctx, cmd, r.Command, prefix)
 	if err == nil && named {

@@ -28,6 +28,8 @@ type Request struct {
 	Entities    map[uuid.UUID]domain.EntityRef
 	Labs        map[uuid.UUID]domain.Text
 	Programme   *domain.Programme // labs are judged under its policies
+
+	May func(state any) error // whether the sender may, by the state the command is decided on; nil: yes
 }
 
 // policyOf is the document number of the policy an event was decided under:
@@ -216,7 +218,14 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			return Outcome{stream, f.version, d.events, true}, nil
 		}
 		_, decided := Span(ctx, "decide")
-		events, err := decide(f, x)
+		var events []E
+		var err error
+		if r.May != nil {
+			err = r.May(f.state)
+		}
+		if err == nil {
+			events, err = decide(f, x)
+		}
 		decided(err)
 		if r.Expect != nil && *r.Expect != f.version.Events {
 			err = &StaleError{*r.Expect, f.version.Events}
