@@ -633,6 +633,9 @@ func (s *secrets) mayHaveWritten(at eventstore.Position, d eventstore.Decoded, o
 			at--
 		}
 		l := s.get(fmt.Sprintf("/v1/labs/%s?as_of=%d", d.Stream.ID, at), s.as(domain.Auditor))
+		if l.StatusCode != http.StatusOK {
+			s.Fatalf("the lab at position %d cannot be asked for: %s %s", at, l.Status, l.text)
+		}
 		is = l.str("document.host.id") == actor.OnBehalfOf.String()
 		if agreements, _ := l.at("document.agreements").([]any); relation == api.Party {
 			text, _ := json.Marshal(agreements)
