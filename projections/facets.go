@@ -28,7 +28,7 @@ func (s *labState) addAgreements(all *rows, n int64) {
 		for _, p := range a.Parties {
 			parties.WriteString(p.Entity.ID.String() + " ")
 		}
-		all.add("agreements", n, i, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0, days(changes, a.StatusOn))
+		all.add("agreements", n, i, a.ID, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0, days(changes, a.StatusOn))
 	}
 }
 
@@ -78,7 +78,7 @@ func (s *labState) addCommitments(all *rows, n int64, id string) {
 		if len(c.Schedule) > 0 {
 			lateDays = days(slices.Clone(changes), late)
 		}
-		all.add("commitments", n, i, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source), days(changes, c.StatusOn), lateDays)
+		all.add("commitments", n, i, c.Agreement, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source), days(changes, c.StatusOn), lateDays)
 	}
 }
 
@@ -108,16 +108,24 @@ func (l *labParts) seen(by domain.Actor) (lab.Secrecy, domain.Readers) {
 	return now.Secrecy(), now.Readers(by)
 }
 
+// isDraft is the condition that a row of a table is a draft of the lab's, now.
+func isDraft(part, row string) string {
+	return "EXISTS (SELECT 1 FROM drafts WHERE drafts.lab = " + row + ".lab AND drafts.part = '" + part + "' AND drafts.no = " + row + ".no)"
+}
+
 // facet reads one page of rows of one facet, in the order of their labs and
-// then of the lab; row makes the lab's no-th, or none.
-func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) (T, bool)) (Page[T], error) {
+// then of the lab; row makes the lab's no-th.
+func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) T) (Page[T], error) {
 	page := Page[T]{Items: []T{}}
 	limit, err := p.limit()
 	if err != nil {
 		return page, err
 	}
 	may, args := drafted(reader, table+".lab")
-	s.and("(NOT EXISTS (SELECT 1 FROM drafts WHERE drafts.lab = "+table+".lab AND part = '"+table+"' AND drafts.no = "+table+".no) OR "+may+")", args...)
+	s.and("(NOT "+isDraft(table, table)+" OR "+may+")", args...)
+	if !s.at.IsZero() && table != "agreements" { // it may have rested on another agreement then
+		s.and("(agreement = '' OR EXISTS (SELECT 1 FROM main.agreements AS named WHERE named.lab = "+table+".lab AND named.id = "+table+".agreement AND NOT "+isDraft("agreements", "named")+") OR "+may+")", args...)
+	}
 	if ofLab != uuid.Nil {
 		s.and("lab = (SELECT n FROM streams WHERE id = ? AND kind = 'lab')", ofLab[:])
 	}
@@ -174,9 +182,7 @@ func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, 
 			}
 		}
 		if err == nil {
-			if r, ok := row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names), Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)); ok {
-				page.Items = append(page.Items, r)
-			}
+			page.Items = append(page.Items, row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names), Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)))
 		}
 	}
 	return page, listError(err, table)
@@ -214,13 +220,13 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 		s.and("amended")
 	}
 	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
-	return facet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) (AgreementRow, bool) {
+	return facet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) AgreementRow {
 		secrecy, who := l.seen(q.For)
 		row := AgreementRow{OfLab: of, Agreement: secrecy.Agreement(l.Agreements[no], who)}
 		if !q.Today.IsZero() {
 			row.Status = row.Agreement.StatusOn(q.Today)
 		}
-		return row, true
+		return row
 	})
 }
 
@@ -248,10 +254,7 @@ func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], erro
 	if d := q.OverdueOn.String(); d != "" { // as lab.Item.OverdueOn has it
 		s.and("due < ? AND NOT (state IN (?, ?) AND since <= ?)", d, string(lab.Discharged), string(lab.Waived), d)
 	}
-	return facet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) (RightRow, bool) {
-		secrecy, who := l.seen(q.For)
-		return RightRow{of, l.Rights[no]}, secrecy.ItemReaders(l.Rights[no]).Include(who)
-	})
+	return facet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) RightRow { return RightRow{of, l.Rights[no]} })
 }
 
 // Commitments lists funding commitments across labs.
@@ -276,12 +279,11 @@ func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[Commi
 	if !q.LateOn.IsZero() {
 		s.and(dayOf("late")+" = 'late'", q.LateOn.String())
 	}
-	return facet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) (CommitmentRow, bool) {
-		secrecy, who := l.seen(q.For)
+	return facet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) CommitmentRow {
 		row := CommitmentRow{OfLab: of, Commitment: l.Commitments[no]}
 		if !q.Today.IsZero() {
 			row.Status = row.Commitment.StatusOn(q.Today)
 		}
-		return row, secrecy.CommitmentReaders(row.Commitment).Include(who)
+		return row
 	})
 }

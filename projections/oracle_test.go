@@ -481,6 +481,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 		// A part keeps its place in its list, as corrections keep its type and id;
 		// here they do not, so that it is the place that tells what it is now.
 		open, who, is := now[l.ID].Secrecy(), now[l.ID].Readers(reader), now[l.ID]
+		rests := func(agreement string) bool { return agreement == "" || open.AgreementReaders(agreement).Include(who) }
 		for i, x := range l.Agreements {
 			if (party == uuid.Nil || slices.ContainsFunc(x.Parties, func(b lab.Party) bool { return b.Entity.ID == party })) && (a.Class == "" || x.Class == a.Class) &&
 				(len(a.Status) == 0 || slices.Contains(a.Status, x.StatusOn(today))) && (!a.Amended || len(x.Amendments) > 0) &&
@@ -494,7 +495,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 			if (party == uuid.Nil || x.Party.ID == party) && (r.Kind == "" || x.Kind == r.Kind) && (r.Agreement == "" || x.Agreement == r.Agreement) &&
 				(r.Counterparty == uuid.Nil || x.Counterparty != nil && x.Counterparty.ID == r.Counterparty) &&
 				(len(r.State) == 0 || slices.Contains(r.State, x.State)) && (r.OverdueOn.IsZero() || x.OverdueOn(r.OverdueOn)) {
-				if i >= len(is.Rights) || open.ItemReaders(is.Rights[i]).Include(who) {
+				if (i >= len(is.Rights) || open.ItemReaders(is.Rights[i]).Include(who)) && rests(x.Agreement) {
 					rights = append(rights, RightRow{of, x})
 				}
 			}
@@ -506,7 +507,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 			}
 			if (party == uuid.Nil || x.Party.ID == party) && (c.Kind == "" || x.Quantity.Kind() == c.Kind) && (c.Currency == "" || currency == c.Currency) &&
 				(c.Source == "" || x.Source == c.Source) && (len(c.Status) == 0 || slices.Contains(c.Status, x.StatusOn(today))) && (c.LateOn.IsZero() || len(x.LateOn(c.LateOn)) > 0) {
-				if i >= len(is.Commitments) || open.CommitmentReaders(is.Commitments[i]).Include(who) {
+				if (i >= len(is.Commitments) || open.CommitmentReaders(is.Commitments[i]).Include(who)) && rests(x.Agreement) {
 					commitments = append(commitments, CommitmentRow{of, x, x.StatusOn(today)})
 				}
 			}

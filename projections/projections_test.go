@@ -284,13 +284,13 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 	case 5:
 		return lab.AgreementRenewed{Agreement: "A" + item.Draw(t, "agreement"), On: day(), Until: day()}
 	case 6:
-		return lab.RightAdded{Item: "R" + item.Draw(t, "item"), Kind: lab.Right, Agreement: "A1", Clause: "§1", Party: who.Draw(t, "who"), Due: day()}
+		return lab.RightAdded{Item: "R" + item.Draw(t, "item"), Kind: lab.Right, Agreement: "A" + item.Draw(t, "agreement"), Clause: "§1", Party: who.Draw(t, "who"), Due: day()}
 	case 7:
 		return lab.RightDischarged{Settlement: settlement()}
 	case 8:
 		return lab.RightBreached{Settlement: settlement()}
 	case 9:
-		return lab.CommitmentPledged{Commitment: "F" + item.Draw(t, "item"), Party: who.Draw(t, "who"), Source: lab.OwnFunds, Quantity: cash("100.00", "CNY")}
+		return lab.CommitmentPledged{Commitment: "F" + item.Draw(t, "item"), Agreement: rapid.SampledFrom([]string{"", "A1", "A2"}).Draw(t, "agreement"), Party: who.Draw(t, "who"), Source: lab.OwnFunds, Quantity: cash("100.00", "CNY")}
 	case 10:
 		return lab.InstalmentsScheduled{Commitment: "F" + item.Draw(t, "item"), Schedule: []lab.Instalment{{Due: day(), Quantity: cash("40.00", "CNY")}, {Due: day(), Quantity: cash("60.00", "CNY")}}}
 	case 11:
