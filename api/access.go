@@ -350,19 +350,17 @@ func notTheirs(role domain.Role, relation Relation) *Problem {
 
 // mayRestate refuses a party the correction of what another recorded, and a host
 // that of another's signature: what is said instead would be its own.
-func (s *Server) mayRestate(ctx context.Context, c Claims, aggregate string, id, event uuid.UUID, cmd any) error {
+func mayRestate(c Claims, cmd any) func(domain.Meta) error {
 	_, signs := cmd.(lab.SignAgreement)
-	relation := relationOf(c.Role, aggregate, aggregate+"-correct")
-	if aggregate != "lab" || relation != Party && !(relation == Own && signs) {
+	if relation := relationOf(c.Role, "lab", "lab-correct"); relation != Party && !(relation == Own && signs) {
 		return nil
 	}
-	history, err := s.labs.History(ctx, id)
-	for _, h := range history {
-		if h.Meta.ID == event && h.Meta.Actor.OnBehalfOf != c.Entity {
+	return func(recorded domain.Meta) error {
+		if recorded.Actor.OnBehalfOf != c.Entity {
 			return newProblem("forbidden", "您只能更正以本单位名义登记的内容；请由登记者或项目官员更正", "you may correct only what was recorded for your own legal entity; have whoever recorded it or an officer do it")
 		}
+		return nil
 	}
-	return err
 }
 
 // isOf says whether somebody acts for the lab's host or, as a partner, for a

@@ -259,11 +259,11 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 	}
 	path := "/v1/" + eventstore.Plural(aggregate) + "/" + id.String() + "/correct"
 	id, cmd, r, err := s.prepare(ctx, aggregate+"-correct", aggregate, id, path, "input", in, cmd)
-	if err == nil {
-		err = s.mayRestate(ctx, claims, aggregate, id, body.Event, cmd)
-	}
 	if err != nil {
 		return nil, err
+	}
+	if aggregate == "lab" {
+		r.MayCorrect = mayRestate(claims, cmd)
 	}
 	o, err := s.aggregates[aggregate].correct(ctx, id, body.Event, cmd, body.Because, r)
 	if err != nil {

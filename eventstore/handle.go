@@ -29,7 +29,8 @@ type Request struct {
 	Labs        map[uuid.UUID]domain.Text
 	Programme   *domain.Programme // labs are judged under its policies
 
-	May func(state any) error // whether the sender may, by the state the command is decided on; nil: yes
+	May        func(state any) error            // whether the sender may, by the state the command is decided on; nil: yes
+	MayCorrect func(recorded domain.Meta) error // likewise, of a correction, by what is known of the event it corrects
 }
 
 // policyOf is the document number of the policy an event was decided under:
@@ -131,6 +132,11 @@ func (a *Aggregates[S, E]) Correct(ctx context.Context, id, wrong uuid.UUID, cmd
 		for i, h := range effective {
 			if h.Meta.ID != wrong {
 				continue
+			}
+			if r.MayCorrect != nil {
+				if err := r.MayCorrect(h.Meta); err != nil {
+					return nil, err
+				}
 			}
 			before := a.empty(id)
 			for _, h := range effective[:i] {
