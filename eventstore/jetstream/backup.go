@@ -178,7 +178,10 @@ func (l *Log) eachKept(ctx context.Context, name string, line func(any) error) e
 			return err
 		}
 		// What answered may lag behind the leader, or there is no more.
-		_, err = l.onLeader(ctx, name, fmt.Appendf(nil, `{"seq":%d,"next_by_subj":">"}`, from))
+		err = l.persist(ctx, func(ctx context.Context) error {
+			_, err := l.onLeader(ctx, name, fmt.Appendf(nil, `{"seq":%d,"next_by_subj":">"}`, from))
+			return err
+		})
 		var answer *natsjs.APIError
 		if errors.As(err, &answer) && isCode(answer, natsjs.JSErrCodeMessageNotFound) {
 			return nil

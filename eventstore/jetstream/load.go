@@ -227,6 +227,8 @@ func (l *Log) lastOnLeader(ctx context.Context, stream, subject string) (stored,
 // onLeader asks the stream's leader for a message. The engine's client would
 // ask any server that has a copy, and a copy may lag behind an acknowledgement.
 func (l *Log) onLeader(ctx context.Context, stream string, which []byte) (stored, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.answer)
+	defer cancel()
 	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, which)
 	if err != nil {
 		return stored{}, err
