@@ -78,10 +78,14 @@ func drawn(r *rand.Rand) (*lab.Lab, domain.Date) {
 	return l, day.AddDays(r.IntN(1200) - 400)
 }
 
+// labsDrawn is how many labs readiness is asked of; fewer under the race
+// detector, see race_test.go.
+var labsDrawn = 10_000
+
 func TestReadinessSaysReadyExactlyWhenTheCommandIsAccepted(t *testing.T) {
 	r := rand.New(rand.NewPCG(2014, 1))
 	seen := map[string]map[bool]int{}
-	for n := range 10_000 {
+	for n := range labsDrawn {
 		l, day := drawn(r)
 		if day.Before(date("2020-01-10")) {
 			continue
