@@ -318,7 +318,10 @@ func TestAReadModelOnAFullDiskSaysThatItIsBehindAndCatchesUp(t *testing.T) {
 	d := newOnDisk(t, disk, where...)
 	free := fill(t, disk, 0)
 	ready := func() error { return d.officer.get(within(t), "/readyz", &struct{}{}) }
-	stopped := func() bool { err := ready(); return err != nil && strings.Contains(err.Error(), "the read model has stopped") }
+	stopped := func() bool {
+		err := ready()
+		return err != nil && strings.Contains(err.Error(), "the read model has stopped")
+	}
 	for i := 0; !stopped(); i++ { // the log, which has its checkpoints there, may say so first
 		if i == 500 {
 			t.Fatal("a read model on a full disk takes in 500 events and says only:", ready())
