@@ -20,6 +20,7 @@ import (
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // caller is a role in one relation to the labs of the test.
@@ -366,7 +367,7 @@ func (s *secrets) all(c caller, path string) (first response, content string) {
 }
 
 func TestEachQueryShowsEachRoleInEachRelationWhatTheTableSays(t *testing.T) {
-	oneByOne(t)
+	storetest.OneByOne(t)
 	s := newSecrets(t)
 	table := s.table()
 	auditor := s.callers[slices.IndexFunc(s.callers, func(c caller) bool { return c.role == domain.Auditor })]
@@ -490,7 +491,7 @@ func example(schema map[string]any, components map[string]any, id string) any {
 }
 
 func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T) {
-	oneByOne(t)
+	storetest.OneByOne(t)
 	s := newSecrets(t)
 	table := s.table()
 	operations, components := s.operations()
@@ -620,7 +621,7 @@ func (s *secrets) ofParty(lab, party string, body map[string]any) (may bool) {
 var come = regexp.MustCompile(`"(revision|position|updated|request_id)":"?[^,}"]*"?|jointlab/[^"]*`)
 
 func TestWhatSomebodyMayNotSeeChangesNothingTheyAreShown(t *testing.T) {
-	oneByOne(t)
+	storetest.OneByOne(t)
 	w := newWorld(t)
 	w.tables()
 	s := &secrets{storied: incubated(w), labs: map[string]string{}}

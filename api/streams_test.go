@@ -198,7 +198,7 @@ func TestASubscriberKilledAThousandTimesSeesTheLedgersSequenceOverHTTP(t *testin
 			leakless(t)
 			w := newWorld(t, func(c *api.Config) { c.StreamsPerCaller = 1000 })
 			events, kills := 10_000, 1000
-			if racing {
+			if storetest.Racing {
 				events, kills = 1000, 100
 			}
 			writing := make(chan struct{})

@@ -29,18 +29,6 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// racing says that the race detector is on, see race_test.go.
-var racing bool
-
-// oneByOne is for a test that asks a great many questions, one after the other: the
-// race detector takes it ten times as long and has nothing to find in it.
-func oneByOne(t *testing.T) {
-	t.Helper()
-	if racing {
-		t.Skip("asked without the race detector")
-	}
-}
-
 // today is the day the tests take place, in China.
 var today = time.Date(2024, 6, 3, 4, 0, 0, 0, time.UTC)
 

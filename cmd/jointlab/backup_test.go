@@ -31,6 +31,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/esdb/esdbtest"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // bodies are the events of the register kept in data, which no server may have
@@ -331,6 +332,7 @@ func small(t *testing.T) (data, file, keys string) {
 }
 
 func TestARestoreThatIsKilledLeavesNoRegisterAndIsRunAgain(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	_, file, keys := small(t)
 	to := filepath.Join(t.TempDir(), "restored")
@@ -371,6 +373,7 @@ func TestARestoreThatIsKilledLeavesNoRegisterAndIsRunAgain(t *testing.T) {
 }
 
 func TestABackupThatWasChangedIsNotRestored(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	_, file, keys := small(t)
 	from, err := zip.OpenReader(file)
@@ -472,6 +475,7 @@ func TestABackupOverHTTPIsForThoseWhoMaySeeAll(t *testing.T) {
 }
 
 func TestABackupMovesARegisterOntoACluster(t *testing.T) {
+	storetest.OneByOne(t)
 	_, file, keys := small(t)
 	dir := t.TempDir()
 	to, again := filepath.Join(dir, "node"), filepath.Join(dir, "again.zip")
@@ -496,6 +500,7 @@ func TestABackupMovesARegisterOntoACluster(t *testing.T) {
 }
 
 func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	dir := t.TempDir()
 	data, to, file, keys := filepath.Join(dir, "data"), filepath.Join(dir, "restored"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "keys.json")
@@ -513,6 +518,7 @@ func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
 }
 
 func TestSecretsThatAreDamagedAreNotRestored(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	demonstrated(t, data)

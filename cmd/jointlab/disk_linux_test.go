@@ -20,6 +20,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // mountsVar is set where a test runs in a process that has mounts of its own.
@@ -263,6 +264,7 @@ func TestAFullDiskLosesNothingAcknowledged(t *testing.T) {
 }
 
 func TestABackupOrARestoreWithoutRoomLeavesNothingThatLooksWhole(t *testing.T) {
+	storetest.OneByOne(t)
 	if !ownMounts(t) {
 		return
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // doctorSays is what doctor prints, and whether it fails.
@@ -38,6 +39,7 @@ func healthy(t testing.TB, args ...string) {
 }
 
 func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	whole := filepath.Join(t.TempDir(), "data")
 	demonstrated(t, whole)

@@ -23,6 +23,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // paper is a document of that many bytes.
@@ -51,6 +52,7 @@ func (c client) handIn(t testing.TB, body io.Reader) error {
 }
 
 func TestVerifyNamesDocumentsThatAreMissingOrChanged(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	data := t.TempDir()
 	demonstrated(t, data)

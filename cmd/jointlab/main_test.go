@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -153,6 +155,7 @@ func (s served) client(t testing.TB, data, role, entity string) client {
 }
 
 func TestScripts(t *testing.T) {
+	storetest.OneByOne(t)
 	data, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // search lists the files below dir that hold a text.
@@ -32,6 +33,7 @@ func search(t *testing.T, dir, text string) (found []string) {
 }
 
 func TestAnErasedPersonIsInNoFileAndTheRegisterStillProvesItself(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	ctx, dir := within(t), t.TempDir()
 	data, keys, file, to := filepath.Join(dir, "data"), filepath.Join(dir, "keys.json"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "restored")

@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // step is a command of the README and what the README says it prints.
@@ -51,6 +53,7 @@ func fits(prints, got string) bool {
 }
 
 func TestTheTourInTheREADMERunsAsPrinted(t *testing.T) {
+	storetest.OneByOne(t)
 	folder := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(folder, "cmd", "jointlab"), 0o700); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // refused is what jointlab says where it fails, as it must.
@@ -22,6 +24,7 @@ func refused(t testing.TB, args ...string) string {
 }
 
 func TestAFolderThatHoldsNoRegisterIsNotMadeIntoOneByAskingForIt(t *testing.T) {
+	storetest.OneByOne(t)
 	dir := t.TempDir()
 	missing, empty, written := filepath.Join(dir, "missing"), filepath.Join(dir, "empty"), filepath.Join(dir, "written")
 	if err := os.Mkdir(empty, 0o700); err != nil {

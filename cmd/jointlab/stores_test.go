@@ -23,6 +23,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/esdb"
 	"github.com/jointlab/jointlab/eventstore/esdb/esdbtest"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // cluster runs three NATS servers with JetStream until the test ends.
@@ -148,6 +149,7 @@ func (r *register) answers(t *testing.T) map[string]string {
 }
 
 func TestTheSameStoryOnEachStoreGivesTheSameLedgerAndTheSameAnswers(t *testing.T) {
+	storetest.OneByOne(t)
 	db := esdbtest.Start(t)
 	var first [][]byte
 	var said map[string]string
@@ -184,6 +186,7 @@ func TestTheSameStoryOnEachStoreGivesTheSameLedgerAndTheSameAnswers(t *testing.T
 }
 
 func TestARegisterMovesIntoEventStoreDBAndComparesEqualUntilOneSideChanges(t *testing.T) {
+	storetest.OneByOne(t)
 	t.Parallel()
 	db := esdbtest.Start(t)
 	old, fresh := t.TempDir(), t.TempDir()

@@ -21,6 +21,7 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // pages gives n bytes that do not repeat from chunk to chunk.
@@ -231,6 +232,7 @@ func TestDocumentsAreNotBegunAnewWhereThereWereSome(t *testing.T) {
 // TestALargeDocumentIsNeverInMemory looks at what is reachable while 64 MiB are
 // put in and read: the engine's caches of a few blocks, which it lets go of.
 func TestALargeDocumentIsNeverInMemory(t *testing.T) {
+	storetest.OneByOne(t)
 	if testing.Short() {
 		t.Skip("writes 64 MiB")
 	}

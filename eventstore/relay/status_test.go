@@ -56,12 +56,9 @@ func listening(t *testing.T, s jetstream.Subscriber, cfg jetstream.StatusConfig)
 	}
 }
 
-// racing says that the race detector is on, see race_test.go.
-var racing bool
-
 func TestASubscriberKilledAThousandTimesProcessesTheLedgersSequenceOnceOverNATS(t *testing.T) {
 	events, kills := 10_000, 1000
-	if racing {
+	if storetest.Racing {
 		events, kills = 1000, 100
 	}
 	log, sub := listening(t, jetstream.Subscriber{Name: "ministry", Window: 1, AckWaitMS: 20}, jetstream.StatusConfig{})

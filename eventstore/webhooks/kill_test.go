@@ -24,7 +24,7 @@ import (
 // away for a while.
 func TestAReceiverHearsEachLabsSequenceThroughAThousandKills(t *testing.T) {
 	events, kills := 10_000, 1_000
-	if testing.Short() {
+	if testing.Short() || storetest.Racing {
 		events, kills = 500, 50
 	}
 	r := newRegister(t)
