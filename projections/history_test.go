@@ -15,6 +15,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 func digestOf(n int) string { return fmt.Sprintf("sha256:%064x", n) }
@@ -161,6 +162,7 @@ func (r *register) answers(t rapidT, q TrailQuery, e eventstore.Recorded) bool {
 }
 
 func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
+	storetest.OneByOne(t)
 	r := newRegister(t)
 	f := follow(t, r, modelFile(t))
 	host := ref("CN", "清华大学", "Tsinghua University")

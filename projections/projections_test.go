@@ -135,7 +135,7 @@ func follow(t testing.TB, r *register, file string) *following {
 // caughtUp waits until the model holds all that was recorded.
 func (f *following) caughtUp(r *register) *following {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	for s, v := range r.versions {
 		if err := f.Wait(ctx, s, v.Events); err != nil {
