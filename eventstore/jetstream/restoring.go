@@ -100,11 +100,13 @@ func ignoreMissing(err error) error {
 func (l *Log) mend(ctx context.Context, begun bool) error {
 	return l.persist(ctx, func(ctx context.Context) error {
 		cfg := l.stream.CachedInfo().Config
-		cfg.Metadata = maps.Clone(cfg.Metadata)
-		delete(cfg.Metadata, restoringMark)
+		metadata := map[string]string{}
+		maps.Copy(metadata, cfg.Metadata)
+		delete(metadata, restoringMark)
 		if begun {
-			cfg.Metadata = map[string]string{restoringMark: "begun"}
+			metadata[restoringMark] = "begun"
 		}
+		cfg.Metadata = metadata
 		stream, err := l.js.UpdateStream(ctx, cfg)
 		if err == nil {
 			l.stream = stream
