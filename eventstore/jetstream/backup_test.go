@@ -7,9 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/eventstore"
@@ -99,13 +97,10 @@ func TestASubscriberGoesOnInARestoredRegisterFromWhatItAcknowledged(t *testing.T
 }
 
 func TestALedgerHalfRestoredOnServersOfItsOwnIsNoRegisterToAnotherNode(t *testing.T) {
-	s := serve(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, SyncAlways: true})
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	l := openOutside(t, Config{NATS: s.ClientURL(), Dir: t.TempDir(), Restore: true})
+	url := single(t, t.TempDir())
+	l := openOutside(t, Config{NATS: url, Dir: t.TempDir(), Restore: true})
 	problems := func(restore bool) string {
-		other, err := Open(t.Context(), Config{NATS: s.ClientURL(), Dir: t.TempDir(), Restore: restore})
+		other, err := Open(t.Context(), Config{NATS: url, Dir: t.TempDir(), Restore: restore})
 		if err != nil {
 			t.Fatal(err)
 		}

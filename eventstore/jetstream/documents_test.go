@@ -6,18 +6,15 @@ import (
 	"crypto/sha256"
 	"errors"
 	"io"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/eventstore"
@@ -317,72 +314,15 @@ func TestADocumentPutInThroughOneServerIsThereOnAllOthersAtOnce(t *testing.T) {
 	}
 }
 
-// deafTo stands between a log and its server: from the moment that a client's
-// bytes hold what, nothing that the server says reaches it any more.
-func deafTo(t *testing.T, server, what string, heard func()) (url string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	var deaf atomic.Bool
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			to, err := net.Dial("tcp", strings.TrimPrefix(server, "nats://"))
-			if err != nil {
-				client.Close()
-				return
-			}
-			go func() {
-				defer to.Close()
-				buffer := make([]byte, 64<<10)
-				for {
-					n, err := client.Read(buffer)
-					is := bytes.Contains(buffer[:n], []byte(what))
-					if is {
-						deaf.Store(true)
-					}
-					if _, failed := to.Write(buffer[:n]); err != nil || failed != nil {
-						return
-					}
-					if is {
-						heard()
-					}
-				}
-			}()
-			go func() {
-				defer client.Close()
-				buffer := make([]byte, 64<<10)
-				for {
-					n, err := to.Read(buffer)
-					if err != nil {
-						return
-					}
-					if !deaf.Load() {
-						client.Write(buffer[:n])
-					}
-				}
-			}()
-		}
-	}()
-	return "nats://" + l.Addr().String()
-}
-
 func TestADocumentWhoseUploaderLeftAtTheLastStepIsListedWhole(t *testing.T) {
-	s := serve(t, &server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, SyncAlways: true})
-	if !s.ReadyForConnections(20 * time.Second) {
-		t.Fatal("the server does not start")
-	}
-	direct := openOutside(t, Config{NATS: s.ClientURL()})
+	server := single(t, t.TempDir())
+	direct := openOutside(t, Config{NATS: server})
 	text := strings.Repeat("共建协议", 100_000)
 	digest := eventstore.Digest(sha256.Sum256([]byte(text)))
 	uploading, leave := context.WithCancel(t.Context())
-	through := openOutside(t, Config{NATS: deafTo(t, s.ClientURL(), metaSubject(digest)+" ", leave)})
+	n, url := between(t, server)
+	n.last.Store(&lastWords{[]byte(metaSubject(digest) + " "), leave})
+	through := openOutside(t, Config{NATS: url})
 	if _, err := through.Documents().Put(uploading, digest, "text/plain", strings.NewReader(text)); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Fatal("its outcome is known:", err)
 	}

@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net"
@@ -14,14 +15,36 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// network carries connections to a server, and can lose what clients say.
+// network carries connections to a server, and can lose what clients say, or
+// what the server says from the moment that a client has said something.
 type network struct {
 	to    string
 	l     net.Listener
 	deaf  atomic.Bool
 	heard chan struct{} // while deaf: something was lost
+	last  atomic.Pointer[lastWords]
+	mute  atomic.Bool
 	mu    sync.Mutex
 	conns []net.Conn
+}
+
+// lastWords are what clients are heard with, and never answered.
+type lastWords struct {
+	words []byte
+	said  func()
+}
+
+// voice is a client's connection, with what the server says.
+type voice struct {
+	net.Conn
+	n *network
+}
+
+func (v voice) Write(b []byte) (int, error) {
+	if v.n.mute.Load() {
+		return len(b), nil
+	}
+	return v.Conn.Write(b)
 }
 
 // between puts a network before the server at a NATS URL, and returns the URL
@@ -52,7 +75,7 @@ func between(t *testing.T, natsURL string) (*network, string) {
 			n.mu.Lock()
 			n.conns = append(n.conns, client, server)
 			n.mu.Unlock()
-			go io.Copy(client, server)
+			go io.Copy(voice{client, n}, server)
 			go n.carry(server, client)
 		}
 	}()
@@ -75,9 +98,17 @@ func (n *network) carry(server, client net.Conn) {
 			}
 			continue
 		}
+		last := n.last.Load()
+		is := last != nil && bytes.Contains(b[:k], last.words)
+		if is {
+			n.mute.Store(true)
+		}
 		if _, err := server.Write(b[:k]); err != nil {
 			client.Close()
 			return
+		}
+		if is {
+			last.said()
 		}
 	}
 }
