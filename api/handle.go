@@ -221,7 +221,7 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 
 // correction is the body of correct.
 type correction struct {
-	domain.Because
+	domain.Grounds
 	Event   uuid.UUID      `json:"event" doc:"The event that is wrong"`
 	Command string         `json:"command" doc:"The command that led to it, e.g. sign-agreement" maxLength:"60"`
 	Input   jsontext.Value `json:"input" doc:"That command's body as it should have been"`
@@ -265,7 +265,7 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 	if aggregate == "lab" {
 		r.MayCorrect = mayRestate(claims, cmd)
 	}
-	o, err := s.aggregates[aggregate].correct(ctx, id, body.Event, cmd, body.Because, r)
+	o, err := s.aggregates[aggregate].correct(ctx, id, body.Event, cmd, body.Grounds, r)
 	if err != nil {
 		return nil, err
 	}
@@ -308,7 +308,7 @@ func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uu
 	if err := s.belongs(ctx, claims, aggregate, id, operation, cmd); err != nil {
 		again := false
 		if aggregate == "lab" && in.Key != "" { // a party that has left since is still told what came of its command
-			again, _ = s.labs.CarriedOut(ctx, id, r.Command)
+			again, _ = s.labs.AlreadyHandled(ctx, id, r.Command)
 		}
 		if !again {
 			return id, nil, r, err

@@ -64,7 +64,7 @@ func (s *Server) pack(ctx context.Context, c audit.Checkpoint, name string, how 
 		}
 		s.sendFile(hc, func(w io.Writer) error {
 			_, err := s.cfg.Log.Export(ctx, w, how)
-			if errors.Is(err, audit.ErrNothing) {
+			if errors.Is(err, audit.ErrEmptyPeriod) {
 				err = newProblem("not-found", "%s 至 %s 没有任何记录；请选择更长的时期", "nothing was recorded from %s to %s; choose a longer period", how.Scope.From, how.Scope.To)
 			}
 			return err

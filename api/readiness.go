@@ -129,7 +129,7 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	}
 	return oneAt(Conditional{}, w, events, false, &readinessView{
 		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), steps, events - 1, w.asked(),
-		lab.JudgeUnder(lab.Under{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
+		lab.JudgeUnder(lab.RuleContext{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
 	}), nil
 }
 
@@ -210,7 +210,7 @@ func (s *Server) labMatrix(ctx context.Context, in *PartsInput) (rows []matrixRo
 
 // at folds a lab's history up to and including a revision, with the
 // corrections known by then.
-func at(id uuid.UUID, history []domain.Happened[lab.Event], revision uint64) *lab.Lab {
+func at(id uuid.UUID, history []domain.RecordedEvent[lab.Event], revision uint64) *lab.Lab {
 	l := lab.New(id)
 	domain.Fold(l, history[:min(revision+1, uint64(len(history)))])
 	return l
@@ -240,7 +240,7 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[de
 	if err != nil {
 		return nil, err
 	}
-	i := slices.IndexFunc(history, func(h domain.Happened[lab.Event]) bool { return h.Meta.ID == in.Event })
+	i := slices.IndexFunc(history, func(h domain.RecordedEvent[lab.Event]) bool { return h.Meta.ID == in.Event })
 	seen := sightFrom(ctx, at(in.Lab, history, uint64(len(history))))
 	if i < 0 || !seen.event(history, i) {
 		return nil, domain.Reject(domain.NotFound, "该实验室的历史中没有这个事件", "the lab's history has no such event")

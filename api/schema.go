@@ -82,9 +82,22 @@ func registerForms(r huma.Registry) {
 	r.RegisterTypeAlias(reflect.TypeFor[jsontext.Value](), reflect.TypeFor[anything]())
 }
 
-// schemaName tells lab.Rename and entity.Rename apart.
+// releasedNames keeps the names that schemas had in the contracts before their
+// Go types were renamed.
+var releasedNames = map[string]string{
+	"Grounds":          "Because",
+	"KeyRevoked":       "RevokedKey",
+	"EndpointPaused":   "PausedDelivery",
+	"EndpointResumed":  "ResumedDelivery",
+	"EndpointDisabled": "DisabledEndpoint",
+	"EndpointRemoved":  "RemovedEndpoint",
+}
+
+// schemaName returns the name of a type's schema. It tells lab.Rename and
+// entity.Rename apart.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
+	name = cmp.Or(releasedNames[name], name)
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}

@@ -44,7 +44,7 @@ func (s *Server) sightOf(ctx context.Context, id uuid.UUID) (sight, error) {
 func (v sight) view(then *lab.Lab) *lab.Lab { return v.View(then, v.who) }
 
 // event says whether an event of the lab's history may be seen.
-func (v sight) event(history []domain.Happened[lab.Event], i int) bool {
+func (v sight) event(history []domain.RecordedEvent[lab.Event], i int) bool {
 	return !slices.ContainsFunc(v.Closed(history), func(c lab.Sight) bool { return c.Revision == uint64(i) && !c.Readers.Include(v.who) })
 }
 
@@ -97,7 +97,7 @@ func document(ctx context.Context, state projections.State) ([]byte, error) {
 }
 
 // readers are those who may read the event at a position, as things stand.
-func (s *Server) readers(o eventstore.Outline, p eventstore.Position) (domain.Readers, error) {
+func (s *Server) readers(o eventstore.Header, p eventstore.Position) (domain.Readers, error) {
 	closed, err := s.closedAfter(o, p-1, p)
 	if err != nil {
 		return 0, err
@@ -107,7 +107,7 @@ func (s *Server) readers(o eventstore.Outline, p eventstore.Position) (domain.Re
 
 // closedAfter says of the events after one position and up to another, of which
 // last is the outline of one, who may read those that not everybody may.
-func (s *Server) closedAfter(last eventstore.Outline, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
+func (s *Server) closedAfter(last eventstore.Header, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
 	ctx, cancel := context.WithTimeout(s.streaming, s.cfg.Patience)
 	defer cancel()
 	if err := s.model.Wait(ctx, last.Stream, last.Revision+1); err != nil {

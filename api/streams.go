@@ -259,18 +259,18 @@ var errExpired = errors.New("api: the token has expired")
 
 // notice makes of an event what is kept of it for streams.
 func (s *Server) notice(e eventstore.Recorded) (*notice, error) {
-	o, err := eventstore.OutlineOf(e.Body)
+	o, err := eventstore.ParseHeader(e.Body)
 	if err != nil {
 		return nil, fmt.Errorf("position %d: %w", e.Position, err)
 	}
-	n := &notice{Outline: o, position: e.Position, body: append([]byte(nil), e.Body...)}
+	n := &notice{Header: o, position: e.Position, body: append([]byte(nil), e.Body...)}
 	n.facts = sync.OnceValues(func() (eventstore.LabFacts, error) { return s.labFacts(o) })
 	n.readers = sync.OnceValues(func() (domain.Readers, error) { return s.readers(o, e.Position) })
 	return n, nil
 }
 
 // labFacts are those of an event's lab, no older than the event.
-func (s *Server) labFacts(o eventstore.Outline) (eventstore.LabFacts, error) {
+func (s *Server) labFacts(o eventstore.Header) (eventstore.LabFacts, error) {
 	ctx, cancel := context.WithTimeout(s.streaming, s.cfg.Patience)
 	defer cancel()
 	return s.model.LabFacts(ctx, o.Stream.ID, o.Revision+1)
@@ -368,7 +368,7 @@ const readAtOnce = 100
 // they do not cover.
 func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 	var notices []*notice
-	var last eventstore.Outline
+	var last eventstore.Header
 	after := st.position
 	closed := sync.OnceValues(func() (map[eventstore.Position]domain.Readers, error) {
 		return st.closedAfter(last, after, min(to, after+readAtOnce))
@@ -385,7 +385,7 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 			if err != nil {
 				return err
 			}
-			facts, o := n.facts, n.Outline
+			facts, o := n.facts, n.Header
 			n.facts = func() (is eventstore.LabFacts, err error) {
 				if is = known[o.Stream.ID]; is.Events <= o.Revision {
 					is, err = facts()
@@ -397,7 +397,7 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 				all, err := closed()
 				return readersAt(all, n.position), err
 			}
-			notices, last = append(notices, n), n.Outline
+			notices, last = append(notices, n), n.Header
 		}
 		return nil
 	})
@@ -422,9 +422,9 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 // is a chunk of them.
 func (st *stream) send(notices []*notice) error {
 	for _, n := range notices {
-		ok, err := st.filter.Lets(n.Outline, func() (eventstore.LabFacts, error) {
+		ok, err := st.filter.Match(n.Header, func() (eventstore.LabFacts, error) {
 			facts, err := n.facts()
-			return facts.For(st.reader), err
+			return facts.VisibleTo(st.reader), err
 		})
 		if err == nil && ok {
 			ok, err = st.sees(n)
@@ -462,7 +462,7 @@ func (st *stream) sees(n *notice) (bool, error) {
 	}
 	ctx, cancel := context.WithTimeout(st.streaming, st.cfg.Patience)
 	defer cancel()
-	return st.model.Sees(ctx, st.reader, n.Outline, n.position)
+	return st.model.CanRead(ctx, st.reader, n.Header, n.position)
 }
 
 // flush writes what was taken up. A client that does not take it in time is

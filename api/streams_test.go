@@ -172,11 +172,11 @@ func (w *world) whole(f form, path string, headers ...string) (events []message)
 }
 
 // recorded is what the ledger holds, as a stream should give it.
-func (w *world) recorded(only func(eventstore.Outline) bool) (events []message) {
+func (w *world) recorded(only func(eventstore.Header) bool) (events []message) {
 	w.Helper()
 	err := w.log.Read(w.Context(), 0, w.head(), func(batch []eventstore.Recorded) error {
 		for _, e := range batch {
-			o, err := eventstore.OutlineOf(e.Body)
+			o, err := eventstore.ParseHeader(e.Body)
 			if err != nil {
 				return err
 			}
@@ -244,7 +244,7 @@ func TestASubscriberKilledAThousandTimesSeesTheLedgersSequenceOverHTTP(t *testin
 				killed++
 			}
 			<-writing
-			want := w.recorded(func(eventstore.Outline) bool { return true })
+			want := w.recorded(func(eventstore.Header) bool { return true })
 			if len(want) != events || !slices.Equal(got, want) {
 				t.Errorf("killed %d times, the subscriber saw %d events, of %d in the ledger", killed, len(got), len(want))
 			}
@@ -262,11 +262,11 @@ func TestAStreamGivesWhatItsFilterLetsThrough(t *testing.T) {
 	w.done("/v1/labs/"+second+"/withdraw", w.as(domain.Host, host), `{"on":"2024-01-02","ground":{"zh":"不再共建"}}`)
 	started := w.get("/v1/events?type=lab.status.incubation-started.v1", officer).str("items.0.id")
 	w.done("/v1/labs/"+first+"/correct", officer, `{"event":"`+started+`","command":"start-incubation","reason":"日期录入有误","input":{"on":"2020-02-02"}}`)
-	status := func(labs ...string) func(eventstore.Outline) bool {
-		return func(o eventstore.Outline) bool { return o.IsStatus() && slices.Contains(labs, o.Stream.ID.String()) }
+	status := func(labs ...string) func(eventstore.Header) bool {
+		return func(o eventstore.Header) bool { return o.IsStatus() && slices.Contains(labs, o.Stream.ID.String()) }
 	}
-	none := func(eventstore.Outline) bool { return false }
-	for path, lets := range map[string]func(eventstore.Outline) bool{
+	none := func(eventstore.Header) bool { return false }
+	for path, lets := range map[string]func(eventstore.Header) bool{
 		"/v1/status-events?":                                               status(first, second),
 		"/v1/status-events?lab=" + first:                                   status(first),
 		"/v1/status-events?lab=" + first + "&lab=" + second:                status(first, second),
@@ -278,18 +278,18 @@ func TestAStreamGivesWhatItsFilterLetsThrough(t *testing.T) {
 		"/v1/status-events?party=" + partner:                               status(first),
 		"/v1/status-events?level=university":                               status(second),
 		"/v1/status-events?programme=%E5%8F%A6%E4%B8%80%E8%AE%A1%E5%88%92": status(second),
-		"/v1/events?": func(eventstore.Outline) bool { return true },
-		"/v1/events?facet=agreement&facet=status": func(o eventstore.Outline) bool {
+		"/v1/events?": func(eventstore.Header) bool { return true },
+		"/v1/events?facet=agreement&facet=status": func(o eventstore.Header) bool {
 			return slices.Contains([]string{"agreement", "status"}, eventstore.Facet(o.Type))
 		},
-		"/v1/events?kind=entity":       func(o eventstore.Outline) bool { return o.Stream.Kind == "entity" },
-		"/v1/events?entity=" + partner: func(o eventstore.Outline) bool { return o.Stream.ID.String() == partner },
-		"/v1/events?type=lab.record.proposed.v1&party=" + partner: func(o eventstore.Outline) bool {
+		"/v1/events?kind=entity":       func(o eventstore.Header) bool { return o.Stream.Kind == "entity" },
+		"/v1/events?entity=" + partner: func(o eventstore.Header) bool { return o.Stream.ID.String() == partner },
+		"/v1/events?type=lab.record.proposed.v1&party=" + partner: func(o eventstore.Header) bool {
 			return o.Type == "lab.record.proposed.v1" && o.Stream.ID.String() == first
 		},
-		"/v1/events?role=partner&on_behalf_of=" + partner: func(o eventstore.Outline) bool { return o.Actor.Role == domain.Partner },
-		"/v1/events?actor=officer@example.org":            func(o eventstore.Outline) bool { return o.Actor.Subject == "officer@example.org" },
-		"/v1/events?level=ministry&kind=lab":              func(o eventstore.Outline) bool { return o.Stream.ID.String() == first },
+		"/v1/events?role=partner&on_behalf_of=" + partner: func(o eventstore.Header) bool { return o.Actor.Role == domain.Partner },
+		"/v1/events?actor=officer@example.org":            func(o eventstore.Header) bool { return o.Actor.Subject == "officer@example.org" },
+		"/v1/events?level=ministry&kind=lab":              func(o eventstore.Header) bool { return o.Stream.ID.String() == first },
 	} {
 		want := w.recorded(lets)
 		for name, f := range forms {
@@ -486,7 +486,7 @@ func TestAClientThatDoesNotReadIsCutOffAndMayResume(t *testing.T) {
 	if err == nil && bytes.HasSuffix(received, []byte("0\r\n\r\n")) {
 		t.Error("what was cut off passes for whole")
 	}
-	all := w.recorded(func(eventstore.Outline) bool { return true })
+	all := w.recorded(func(eventstore.Header) bool { return true })
 	// It resumes in the middle, and again whenever it is cut off once more.
 	got := slices.Clone(all[:len(all)/2])
 	for done := false; !done; {

@@ -17,7 +17,7 @@ const (
 
 // notice is an event on its way to subscribers.
 type notice struct {
-	eventstore.Outline
+	eventstore.Header
 	position eventstore.Position
 	body     []byte
 	facts    func() (eventstore.LabFacts, error) // of its lab, once somebody asks

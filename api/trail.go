@@ -329,13 +329,13 @@ func (s *Server) getEvent(ctx context.Context, in *eventInput) (*rawEvent, error
 	if err != nil {
 		return nil, err
 	}
-	outline, err := eventstore.OutlineOf(out.Body)
+	outline, err := eventstore.ParseHeader(out.Body)
 	if err != nil {
 		return nil, err
 	}
 	patient, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
-	if sees, err := s.model.Sees(patient, readerOf(ctx), outline, at); err != nil || !sees {
+	if sees, err := s.model.CanRead(patient, readerOf(ctx), outline, at); err != nil || !sees {
 		return nil, errors.Join(err, nothing)
 	}
 	return out, nil

@@ -190,7 +190,7 @@ func (s *Server) webhookDeliveries(ctx context.Context, in *deliveriesInput) (*s
 	if err != nil {
 		return nil, err
 	}
-	items, next, err := d.Deliveries(ctx, in.Webhook, webhooks.Chosen{
+	items, next, err := d.Deliveries(ctx, in.Webhook, webhooks.AttemptFilter{
 		Lab: in.Lab, Event: in.Event, Position: eventstore.Position(in.Position), Outcome: words[webhooks.Outcome](in.Outcome), Failed: in.Failed,
 	}, in.Before, in.Limit)
 	out := &struct{ Body deliveryLog }{deliveryLog{Items: items}}

@@ -208,7 +208,7 @@ func TestAWebhookIsItsOwnersAndTheOfficersToSeeAndSteer(t *testing.T) {
 
 func TestAnAddressInsideIsRefusedBeforeItIsOnRecord(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) {
-		c.Webhooks = webhooks.New(nil, nil, webhooks.Known{}, webhookKey, webhooks.Config{})
+		c.Webhooks = webhooks.New(nil, nil, webhooks.Registry{}, webhookKey, webhooks.Config{})
 	})
 	for _, url := range []string{"http://example.org/", "https://10.0.0.1/", "https://169.254.169.254/latest/meta-data", "https://[::1]/", "https://example.org:22/", "https://u:p@example.org/", "nonsense"} {
 		r := w.post("/v1/webhooks", w.as(domain.Officer), `{"url":"`+url+`"}`)

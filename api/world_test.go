@@ -42,7 +42,7 @@ type world struct {
 	key      ed25519.PrivateKey
 	signer   *api.Signer
 	verifier *api.Verifier
-	log      *jetstream.Log
+	log      *jetstream.Ledger
 	model    *projections.Model
 	ahead    atomic.Int64 // nanoseconds since today, on the server's clock
 	logged   *logged
@@ -116,7 +116,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	w.signer = api.NewSigner(private, w.clock)
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Persons: log.Persons(), Spool: spool, Log: proof, Streams: log, Backup: log.Backup()}
 	begun := time.Now()
-	w.deliverer = webhooks.New(log, log, webhooks.Known{Facts: model.LabFacts, Sees: model.Sees}, webhookKey, webhooks.Config{
+	w.deliverer = webhooks.New(log, log, webhooks.Registry{Facts: model.LabFacts, Sees: model.CanRead}, webhookKey, webhooks.Config{
 		Policy: webhooks.Policy{AllowHTTP: true, AllowPrivate: true}, MinWait: 10 * time.Millisecond, MaxWait: time.Second, Logger: cfg.Logger,
 		Now: func() time.Time { return today.Add(time.Since(begun)) },
 	})

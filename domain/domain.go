@@ -48,22 +48,22 @@ type Basis struct {
 	Source   string `json:"source,omitempty" doc:"Where the document was seen: a file and row, a page, a register"`
 }
 
-// Because says why a command is sent and on what it rests. Every command
+// Grounds says why a command is sent and on what it rests. Every command
 // embeds it, and every event that follows keeps it.
-type Because struct {
+type Grounds struct {
 	Reason string `json:"reason,omitempty" doc:"Why this change is made, in the sender's words" maxLength:"2000"`
 	Basis  Basis  `json:"basis,omitzero" doc:"The document this change rests on"`
 }
 
 // Why returns the grounds themselves; embedding Because gives a command this method.
-func (b Because) Why() Because { return b }
+func (b Grounds) Why() Grounds { return b }
 
 // Command is a request to an aggregate whose state is S: Decide refuses it,
 // with a *Rejection, or returns the events that follow. It does not change the
 // state it is given, and it may look at nothing but its own fields, that
 // state, and the context.
 type Command[S, E any] interface {
-	Why() Because
+	Why() Grounds
 	Decide(S, Context) ([]E, error)
 }
 
@@ -106,7 +106,7 @@ type Meta struct {
 	Revision    uint64    `json:"revision"` // in its own stream, from 0
 	Time        time.Time `json:"time"`     // recorded time, UTC
 	Actor       Actor     `json:"actor"`
-	Because     Because   `json:"because,omitzero"`
+	Because     Grounds   `json:"because,omitzero"`
 	Policy      string    `json:"policy,omitempty"` // the programme document it was decided under
 	Command     uuid.UUID `json:"command"`          // the command it follows from
 	Digest      string    `json:"digest,omitempty"` // of that command, so a reused idempotency key is noticed

@@ -9,8 +9,8 @@ type Event interface {
 	Sentence() Text
 }
 
-// Happened is an event with what the register recorded about it.
-type Happened[E Event] struct {
+// RecordedEvent is an event with what the register recorded about it.
+type RecordedEvent[E Event] struct {
 	Meta  Meta
 	Event E
 }
@@ -18,7 +18,7 @@ type Happened[E Event] struct {
 // Aggregate is a state folded from events of type E. Apply folds one in and
 // never fails: what was accepted once is a fact for ever.
 type Aggregate[E Event] interface {
-	Apply(Happened[E])
+	Apply(RecordedEvent[E])
 }
 
 // Correction puts a clerical mistake right: Corrects names the event that was
@@ -54,7 +54,7 @@ func AsCorrection(e any) (Correction, bool) {
 // Effective returns the history as its corrections leave it: each corrected
 // event says what its last correction says, in its old place, with those who
 // corrected it, and the corrections themselves are gone.
-func Effective[E Event](history []Happened[E]) []Happened[E] {
+func Effective[E Event](history []RecordedEvent[E]) []RecordedEvent[E] {
 	last, by := map[uuid.UUID]E{}, map[uuid.UUID][]string{}
 	for _, h := range history {
 		if c, ok := AsCorrection(h.Event); ok {
@@ -62,7 +62,7 @@ func Effective[E Event](history []Happened[E]) []Happened[E] {
 			by[c.Corrects] = append(by[c.Corrects], h.Meta.Actor.Subject)
 		}
 	}
-	effective := make([]Happened[E], 0, len(history))
+	effective := make([]RecordedEvent[E], 0, len(history))
 	for _, h := range history {
 		if _, ok := AsCorrection(h.Event); ok {
 			continue
@@ -76,7 +76,7 @@ func Effective[E Event](history []Happened[E]) []Happened[E] {
 }
 
 // Fold applies a history, as its corrections leave it, to an empty state.
-func Fold[E Event](state Aggregate[E], history []Happened[E]) {
+func Fold[E Event](state Aggregate[E], history []RecordedEvent[E]) {
 	for _, h := range Effective(history) {
 		state.Apply(h)
 	}

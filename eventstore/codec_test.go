@@ -133,7 +133,7 @@ func sampleMeta(name string) domain.Meta {
 		ID: uuid.NewSHA1(sampleID(2), []byte(name)), Revision: 41,
 		Time:  time.Date(2024, 2, 29, 15, 59, 59, 123456000, time.UTC),
 		Actor: domain.Actor{Subject: "zhang@moe.example", Role: domain.Officer, OnBehalfOf: sampleID(3)},
-		Because: domain.Because{Reason: "依据来函登记", Basis: domain.Basis{
+		Because: domain.Grounds{Reason: "依据来函登记", Basis: domain.Basis{
 			Document: "教技函〔2024〕12号", Digest: sampleDigest("basis"), Source: "notice-2024-12.pdf, p. 3",
 		}},
 		Policy: lab.Policy, Command: sampleID(4), Digest: sampleDigest(name), Correlation: "import-2024-03", Causation: sampleID(5).String(),

@@ -153,7 +153,7 @@ func Decode(body []byte) (Decoded, error) {
 	return Decoded{e.Type, stream, domain.Meta{
 		ID: e.ID, Revision: e.Revision, Time: at,
 		Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf},
-		Because: domain.Because{Reason: e.Reason, Basis: domain.Basis{
+		Because: domain.Grounds{Reason: e.Reason, Basis: domain.Basis{
 			Document: e.Basis, Digest: e.BasisDigest, Source: e.BasisSource,
 		}},
 		Policy: e.Policy, Command: e.CommandID, Digest: e.CommandDigest,

@@ -56,8 +56,8 @@ type Recorded struct {
 // Version is where a stream stands: what Load saw and Append compares. The
 // zero Version is that of a stream without events.
 type Version struct {
-	Events uint64 // how many events the stream holds: the next one's revision
-	Mark   uint64 // the store's own number of the last of them; for its store alone to read
+	Count uint64 // how many events the stream holds: the next one's revision
+	Token uint64 // the store's own number of the last of them; for its store alone to read
 }
 
 // ErrConflict says that the stream does not stand where Append expected it.

@@ -50,8 +50,8 @@ func (r Request) policyOf(e domain.Event) string {
 type Outcome struct {
 	Stream  Stream
 	Version Version
-	Events  []domain.Happened[domain.Event] // what was recorded, in order
-	Replay  bool                            // the command had been carried out before; nothing new was written
+	Events  []domain.RecordedEvent[domain.Event] // what was recorded, in order
+	Replay  bool                                 // the command had been carried out before; nothing new was written
 }
 
 // StaleError says that the sender decided on a state that has since changed.
@@ -94,7 +94,7 @@ type folded[S any] struct {
 
 type done struct {
 	digest string
-	events []domain.Happened[domain.Event]
+	events []domain.RecordedEvent[domain.Event]
 }
 
 // keptInMemory bounds the folded states held per kind.
@@ -122,7 +122,7 @@ func (a *Aggregates[S, E]) Do(ctx context.Context, id uuid.UUID, cmd domain.Comm
 // Correct puts right the event that wrong names: cmd is the command as it
 // should have been sent. It is decided, with every rule, on the state just
 // before that event, and must lead to one event of the same type.
-func (a *Aggregates[S, E]) Correct(ctx context.Context, id, wrong uuid.UUID, cmd domain.Command[S, E], because domain.Because, correct func(domain.Correction) E, r Request) (Outcome, error) {
+func (a *Aggregates[S, E]) Correct(ctx context.Context, id, wrong uuid.UUID, cmd domain.Command[S, E], because domain.Grounds, correct func(domain.Correction) E, r Request) (Outcome, error) {
 	return a.run(ctx, id, because, r, func(f *folded[S], x domain.Context) ([]E, error) {
 		history, _, err := a.load(ctx, id, Version{})
 		if err != nil {
@@ -177,9 +177,9 @@ func (a *Aggregates[S, E]) State(ctx context.Context, id uuid.UUID, use func(S, 
 	return nil
 }
 
-// CarriedOut reports whether a command was carried out before, so that sending it
+// AlreadyHandled reports whether a command was carried out before, so that sending it
 // again gives its first outcome and changes nothing.
-func (a *Aggregates[S, E]) CarriedOut(ctx context.Context, id, command uuid.UUID) (bool, error) {
+func (a *Aggregates[S, E]) AlreadyHandled(ctx context.Context, id, command uuid.UUID) (bool, error) {
 	f := a.hold(id)
 	defer f.mu.Unlock()
 	if err := a.catchUp(ctx, id, f); err != nil {
@@ -191,7 +191,7 @@ func (a *Aggregates[S, E]) CarriedOut(ctx context.Context, id, command uuid.UUID
 
 // History returns everything that happened to the aggregate, as it was
 // recorded: corrections stand in their own places.
-func (a *Aggregates[S, E]) History(ctx context.Context, id uuid.UUID) ([]domain.Happened[E], error) {
+func (a *Aggregates[S, E]) History(ctx context.Context, id uuid.UUID) ([]domain.RecordedEvent[E], error) {
 	history, _, err := a.load(ctx, id, Version{})
 	return history, err
 }
@@ -199,7 +199,7 @@ func (a *Aggregates[S, E]) History(ctx context.Context, id uuid.UUID) ([]domain.
 // tries bounds how often a command is decided anew because others wrote first.
 const tries = 50
 
-func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain.Because, r Request, decide func(*folded[S], domain.Context) ([]E, error)) (_ Outcome, err error) {
+func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain.Grounds, r Request, decide func(*folded[S], domain.Context) ([]E, error)) (_ Outcome, err error) {
 	ctx, end := Span(ctx, "handle "+a.kind, attribute.String("jointlab.stream", Stream{a.kind, id}.String()))
 	defer func() { end(err) }()
 	f := a.hold(id)
@@ -211,7 +211,7 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 	}
 	fresh := false
 	for try := 0; ; try++ {
-		if !fresh && (try > 0 || f.version.Events == 0) {
+		if !fresh && (try > 0 || f.version.Count == 0) {
 			if err := a.catchUp(ctx, id, f); err != nil {
 				return Outcome{}, err
 			}
@@ -233,8 +233,8 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			events, err = decide(f, x)
 		}
 		decided(err)
-		if r.Expect != nil && *r.Expect != f.version.Events {
-			err = &StaleError{*r.Expect, f.version.Events}
+		if r.Expect != nil && *r.Expect != f.version.Count {
+			err = &StaleError{*r.Expect, f.version.Count}
 		}
 		if err != nil {
 			if fresh {
@@ -244,16 +244,16 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 		}
 		appending, appended := Span(ctx, "append")
 		pending := make([]Pending, len(events))
-		happened := make([]domain.Happened[E], len(events))
-		recorded := make([]domain.Happened[domain.Event], len(events))
+		happened := make([]domain.RecordedEvent[E], len(events))
+		recorded := make([]domain.RecordedEvent[domain.Event], len(events))
 		for i, e := range events {
 			at := r.Now.UTC().Truncate(time.Microsecond)
 			meta := domain.Meta{
-				ID: eventID(r, at, i), Revision: f.version.Events + uint64(i),
+				ID: eventID(r, at, i), Revision: f.version.Count + uint64(i),
 				Time: at, Actor: r.Actor, Because: because, Policy: r.policyOf(e),
 				Command: r.Command, Digest: r.Digest, Correlation: r.Correlation, Trace: TraceParent(appending),
 			}
-			happened[i], recorded[i] = domain.Happened[E]{Meta: meta, Event: e}, domain.Happened[domain.Event]{Meta: meta, Event: e}
+			happened[i], recorded[i] = domain.RecordedEvent[E]{Meta: meta, Event: e}, domain.RecordedEvent[domain.Event]{Meta: meta, Event: e}
 			if pending[i], err = Encode(stream, meta, e); err != nil {
 				appended(err)
 				return Outcome{}, err
@@ -314,13 +314,13 @@ func (a *Aggregates[S, E]) catchUp(ctx context.Context, id uuid.UUID, f *folded[
 
 // fold takes news into f. A correction changes what came before it, so it
 // calls for a fold of the whole history.
-func (a *Aggregates[S, E]) fold(ctx context.Context, id uuid.UUID, f *folded[S], news []domain.Happened[E], version Version) error {
+func (a *Aggregates[S, E]) fold(ctx context.Context, id uuid.UUID, f *folded[S], news []domain.RecordedEvent[E], version Version) error {
 	corrected := false
 	for _, h := range news {
 		_, is := domain.AsCorrection(h.Event)
 		corrected = corrected || is
 	}
-	if corrected && f.version.Events > 0 {
+	if corrected && f.version.Count > 0 {
 		all, reached, err := a.load(ctx, id, Version{})
 		if err != nil {
 			return err
@@ -334,20 +334,20 @@ func (a *Aggregates[S, E]) fold(ctx context.Context, id uuid.UUID, f *folded[S],
 			continue // sent without a key, so nobody can send it again
 		}
 		d := f.done[h.Meta.Command]
-		f.done[h.Meta.Command] = done{h.Meta.Digest, append(d.events, domain.Happened[domain.Event]{Meta: h.Meta, Event: h.Event})}
+		f.done[h.Meta.Command] = done{h.Meta.Digest, append(d.events, domain.RecordedEvent[domain.Event]{Meta: h.Meta, Event: h.Event})}
 	}
 	f.version = version
 	return nil
 }
 
-func (a *Aggregates[S, E]) load(ctx context.Context, id uuid.UUID, after Version) (_ []domain.Happened[E], _ Version, err error) {
+func (a *Aggregates[S, E]) load(ctx context.Context, id uuid.UUID, after Version) (_ []domain.RecordedEvent[E], _ Version, err error) {
 	ctx, end := Span(ctx, "load "+a.kind)
 	defer func() { end(err) }()
 	recorded, version, err := a.store.Load(ctx, Stream{a.kind, id}, after)
 	if err != nil {
 		return nil, Version{}, err
 	}
-	history := make([]domain.Happened[E], len(recorded))
+	history := make([]domain.RecordedEvent[E], len(recorded))
 	for i, r := range recorded {
 		d, err := Decode(r.Body)
 		if err != nil {
@@ -357,7 +357,7 @@ func (a *Aggregates[S, E]) load(ctx context.Context, id uuid.UUID, after Version
 		if !ok {
 			return nil, Version{}, fmt.Errorf("eventstore: %s %s holds an event of type %s, which belongs to another kind", a.kind, id, d.Type)
 		}
-		history[i] = domain.Happened[E]{Meta: d.Meta, Event: e}
+		history[i] = domain.RecordedEvent[E]{Meta: d.Meta, Event: e}
 	}
 	return history, version, nil
 }

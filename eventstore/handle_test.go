@@ -54,11 +54,11 @@ func (m *memory) Load(ctx context.Context, s eventstore.Stream, after eventstore
 		return nil, eventstore.Version{}, err
 	}
 	all := m.streams[s]
-	return slices.Clone(all[after.Events:]), version(len(all)), m.fails(ctx, moment{"load", true})
+	return slices.Clone(all[after.Count:]), version(len(all)), m.fails(ctx, moment{"load", true})
 }
 
 func version(n int) eventstore.Version {
-	return eventstore.Version{Events: uint64(n), Mark: uint64(n)}
+	return eventstore.Version{Count: uint64(n), Token: uint64(n)}
 }
 
 func (m *memory) Append(ctx context.Context, s eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (eventstore.Version, error) {
@@ -74,11 +74,11 @@ func (m *memory) Append(ctx context.Context, s eventstore.Stream, at eventstore.
 		}
 		ids[e.ID] = true
 	}
-	all, end := m.streams[s], int(at.Events)+len(events)
-	there := end <= len(all) && slices.EqualFunc(all[at.Events:end], events, func(r eventstore.Recorded, p eventstore.Pending) bool { return r.ID == p.ID })
+	all, end := m.streams[s], int(at.Count)+len(events)
+	there := end <= len(all) && slices.EqualFunc(all[at.Count:end], events, func(r eventstore.Recorded, p eventstore.Pending) bool { return r.ID == p.ID })
 	switch {
 	case there: // the same append again
-	case int(at.Events) != len(all):
+	case int(at.Count) != len(all):
 		return eventstore.Version{}, eventstore.ErrConflict
 	default:
 		for _, e := range events {
@@ -103,7 +103,7 @@ var (
 	host    = domain.EntityRef{ID: domaintest.ID(1), Name: domain.T("南京大学", "Nanjing University"), Kind: "university", Country: "CN", Side: domain.Chinese}
 	partner = domain.EntityRef{ID: domaintest.ID(2), Name: domain.T("牛津大学", "University of Oxford"), Kind: "university", Country: "GB", Side: domain.Foreign}
 	id      = domaintest.Aggregate
-	ground  = domain.Because{Reason: "笔误 / a slip of the pen"}
+	ground  = domain.Grounds{Reason: "笔误 / a slip of the pen"}
 )
 
 const document = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -148,14 +148,14 @@ func send(t *testing.T, n *labs, first int, cmds ...lab.Command) {
 
 // history reads the lab's stream as the store has it, and checks that its
 // revisions are dense and its ids unique.
-func history(t *testing.T, m *memory) []domain.Happened[lab.Event] {
+func history(t *testing.T, m *memory) []domain.RecordedEvent[lab.Event] {
 	t.Helper()
 	recorded, _, err := m.Load(context.Background(), eventstore.Stream{Kind: "lab", ID: id}, eventstore.Version{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ids := map[uuid.UUID]bool{}
-	var all []domain.Happened[lab.Event]
+	var all []domain.RecordedEvent[lab.Event]
 	for i, r := range recorded {
 		d, err := eventstore.Decode(r.Body)
 		if err != nil {
@@ -165,7 +165,7 @@ func history(t *testing.T, m *memory) []domain.Happened[lab.Event] {
 			t.Errorf("event %d has revision %d and id %s", i, d.Meta.Revision, d.Meta.ID)
 		}
 		ids[r.ID] = true
-		all = append(all, domain.Happened[lab.Event]{Meta: d.Meta, Event: d.Event.(lab.Event)})
+		all = append(all, domain.RecordedEvent[lab.Event]{Meta: d.Meta, Event: d.Event.(lab.Event)})
 	}
 	return all
 }
@@ -177,8 +177,8 @@ func follows(t *testing.T, m *memory, nodes ...*labs) {
 	domain.Fold(want, history(t, m))
 	for _, n := range nodes {
 		err := n.State(t.Context(), id, func(got *lab.Lab, v eventstore.Version) {
-			if diff := cmp.Diff(want, got, domaintest.Same); diff != "" || v.Events != uint64(len(history(t, m))) {
-				t.Errorf("at version %d the state is not what the history folds to:\n%s", v.Events, diff)
+			if diff := cmp.Diff(want, got, domaintest.Same); diff != "" || v.Count != uint64(len(history(t, m))) {
+				t.Errorf("at version %d the state is not what the history folds to:\n%s", v.Count, diff)
 			}
 		})
 		if err != nil {
@@ -188,7 +188,7 @@ func follows(t *testing.T, m *memory, nodes ...*labs) {
 }
 
 // commands names the commands a history was written by, in order.
-func commands(all []domain.Happened[lab.Event]) (of []uuid.UUID) {
+func commands(all []domain.RecordedEvent[lab.Event]) (of []uuid.UUID) {
 	for _, h := range all {
 		of = append(of, h.Meta.Command)
 	}
@@ -260,7 +260,7 @@ func TestACommandSentTwiceIsCarriedOutOnce(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	first, err := a.Do(t.Context(), id, propose(), request(0))
-	if err != nil || first.Replay || len(first.Events) != 1 || first.Version.Events != 1 {
+	if err != nil || first.Replay || len(first.Events) != 1 || first.Version.Count != 1 {
 		t.Fatalf("%+v, %v", first, err)
 	}
 	for _, n := range []*labs{a, b, node(m), a} {
@@ -285,7 +285,7 @@ func TestAThousandRacingCommandsAreEachCarriedOutOnce(t *testing.T) {
 	send(t, nodes[0], 0, propose())
 	refused := func(n int) bool { return n%5 == 0 }
 	type answer struct {
-		events []domain.Happened[domain.Event]
+		events []domain.RecordedEvent[domain.Event]
 		err    error
 	}
 	answers := make([][2]answer, many+1)
@@ -482,13 +482,13 @@ func TestWhatIsRecordedIsWhatTheSenderSaid(t *testing.T) {
 	r := request(0)
 	r.Correlation, r.Actor.OnBehalfOf = "import 7", host.ID
 	cmd := propose().(lab.Propose)
-	cmd.Because = domain.Because{Reason: "依据来函", Basis: domain.Basis{Document: "教技函〔2024〕1号"}}
+	cmd.Grounds = domain.Grounds{Reason: "依据来函", Basis: domain.Basis{Document: "教技函〔2024〕1号"}}
 	out, err := node(m).Do(t.Context(), id, cmd, r)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := domain.Meta{
-		ID: out.Events[0].Meta.ID, Time: r.Now, Actor: r.Actor, Because: cmd.Because,
+		ID: out.Events[0].Meta.ID, Time: r.Now, Actor: r.Actor, Because: cmd.Grounds,
 		Policy: r.Policy, Command: r.Command, Digest: r.Digest, Correlation: r.Correlation,
 	}
 	if got := history(t, m)[0].Meta; !reflect.DeepEqual(got, want) || !reflect.DeepEqual(out.Events[0].Meta, want) {

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// InOrder does work on what produce gives, on all cores, and hands it to
+// OrderedParallel does work on what produce gives, on all cores, and hands it to
 // consume in the order in which it was given.
-func InOrder[T any](ctx context.Context, produce func(context.Context, func(T) error) error, work, consume func(T) error) error {
+func OrderedParallel[T any](ctx context.Context, produce func(context.Context, func(T) error) error, work, consume func(T) error) error {
 	type job struct {
 		item T
 		done chan error

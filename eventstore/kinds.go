@@ -78,7 +78,7 @@ func (a *stateOf[S, E]) Apply(d Decoded) (err error) {
 
 func (a *stateOf[S, E]) Refold(history ...Decoded) (err error) {
 	defer unfoldable(&err)
-	all := make([]domain.Happened[E], len(history))
+	all := make([]domain.RecordedEvent[E], len(history))
 	for i, d := range history {
 		if all[i], err = HappenedIn[E](d); err != nil {
 			return err
@@ -97,10 +97,10 @@ func unfoldable(err *error) {
 }
 
 // HappenedIn is a decoded event as one of an aggregate whose events are E.
-func HappenedIn[E domain.Event](d Decoded) (domain.Happened[E], error) {
+func HappenedIn[E domain.Event](d Decoded) (domain.RecordedEvent[E], error) {
 	e, ok := d.Event.(E)
 	if !ok {
-		return domain.Happened[E]{}, fmt.Errorf("an event of type %s does not belong into %s", d.Type, d.Stream)
+		return domain.RecordedEvent[E]{}, fmt.Errorf("an event of type %s does not belong into %s", d.Type, d.Stream)
 	}
-	return domain.Happened[E]{Meta: d.Meta, Event: e}, nil
+	return domain.RecordedEvent[E]{Meta: d.Meta, Event: e}, nil
 }

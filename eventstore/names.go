@@ -33,18 +33,18 @@ var names = map[string]domain.Event{
 	"programme.corrected.v1":                  programme.Corrected{},
 
 	"key.issued.v1":  key.Issued{},
-	"key.revoked.v1": key.RevokedKey{},
+	"key.revoked.v1": key.KeyRevoked{},
 
 	"person.erased.v1": person.Erased{},
 
 	"webhook.registered.v1":     webhook.Registered{},
 	"webhook.changed.v1":        webhook.Changed{},
-	"webhook.paused.v1":         webhook.PausedDelivery{},
-	"webhook.resumed.v1":        webhook.ResumedDelivery{},
+	"webhook.paused.v1":         webhook.EndpointPaused{},
+	"webhook.resumed.v1":        webhook.EndpointResumed{},
 	"webhook.secret-rotated.v1": webhook.SecretRotated{},
 	"webhook.replayed.v1":       webhook.Replayed{},
-	"webhook.disabled.v1":       webhook.DisabledEndpoint{},
-	"webhook.removed.v1":        webhook.RemovedEndpoint{},
+	"webhook.disabled.v1":       webhook.EndpointDisabled{},
+	"webhook.removed.v1":        webhook.EndpointRemoved{},
 
 	"lab.record.proposed.v1":                    lab.Proposed{},
 	"lab.record.renamed.v1":                     lab.Renamed{},

@@ -12,10 +12,10 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// Outline is what subscribers choose events by. It is read from a body without
+// Header is what subscribers choose events by. It is read from a body without
 // decoding what the event says, so a register passes on the events of a newer
 // one as well.
-type Outline struct {
+type Header struct {
 	Stream   Stream
 	Revision uint64
 	Type     string
@@ -28,10 +28,10 @@ type Outline struct {
 }
 
 // IsStatus reports whether it is a status event's.
-func (o Outline) IsStatus() bool { return o.To != "" }
+func (o Header) IsStatus() bool { return o.To != "" }
 
-// OutlineOf reads the outline from an event's body.
-func OutlineOf(body []byte) (Outline, error) {
+// ParseHeader reads the outline from an event's body.
+func ParseHeader(body []byte) (Header, error) {
 	var e struct {
 		Source     string         `json:"source"`
 		Revision   uint64         `json:"revision"`
@@ -42,7 +42,7 @@ func OutlineOf(body []byte) (Outline, error) {
 		Data       jsontext.Value `json:"data"`
 	}
 	err := json.Unmarshal(body, &e)
-	o := Outline{Revision: e.Revision, Type: e.Type, Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf}}
+	o := Header{Revision: e.Revision, Type: e.Type, Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf}}
 	if err == nil {
 		o.Stream, err = parseSource(e.Source)
 	}
@@ -50,7 +50,7 @@ func OutlineOf(body []byte) (Outline, error) {
 		o.From, o.To, err = statusesOf(e.Type, e.Data)
 	}
 	if err != nil {
-		return Outline{}, fmt.Errorf("eventstore: read outline of event: %w", err)
+		return Header{}, fmt.Errorf("eventstore: read outline of event: %w", err)
 	}
 	return o, nil
 }
@@ -111,9 +111,9 @@ func (f LabFacts) Readers(a domain.Actor) domain.Readers {
 	return who
 }
 
-// For is the lab as an actor may choose events by it: parties of drafts are for
+// VisibleTo is the lab as an actor may choose events by it: parties of drafts are for
 // those who may read drafts.
-func (f LabFacts) For(a domain.Actor) LabFacts {
+func (f LabFacts) VisibleTo(a domain.Actor) LabFacts {
 	if lab.Drafts.Include(f.Readers(a)) {
 		f.Parties = slices.Concat(f.Parties, f.Bound)
 	}
@@ -139,9 +139,9 @@ type Filter struct {
 	Level       lab.Level
 }
 
-// Lets reports whether the filter lets an event through. It asks for the facts
+// Match reports whether the filter lets an event through. It asks for the facts
 // of the event's lab only where they decide.
-func (f Filter) Lets(o Outline, facts func() (LabFacts, error)) (bool, error) {
+func (f Filter) Match(o Header, facts func() (LabFacts, error)) (bool, error) {
 	among := func(chosen []string, have string) bool { return len(chosen) == 0 || slices.Contains(chosen, have) }
 	status := func(chosen []lab.Status, have lab.Status) bool {
 		return len(chosen) == 0 || slices.Contains(chosen, have)

@@ -66,7 +66,7 @@ func TestASealDoesNotShowHowLongANameIs(t *testing.T) {
 
 func TestEveryPersonOfACommandIsSealedWhereverItStands(t *testing.T) {
 	two := []lab.NewSupervisor{{Person: domain.Person{Name: "甲", ID: "orcid:1"}}, {Person: domain.Person{Name: "乙", Title: "教授"}}}
-	cmd := lab.PairSupervisors{Supervisors: two, Because: domain.Because{Reason: "as agreed"}}
+	cmd := lab.PairSupervisors{Supervisors: two, Grounds: domain.Grounds{Reason: "as agreed"}}
 	var paths []string
 	ref, key := uuid.New(), eventstore.PersonKey{7}
 	sealed, found, err := eventstore.SealPersons(cmd, func(path string, _ domain.Person) (uuid.UUID, eventstore.PersonKey, error) {

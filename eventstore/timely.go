@@ -23,11 +23,11 @@ func (e *RefusedError) Unwrap() error { return ErrUnavailable }
 // an earlier one in the ledger: about what the clocks of several nodes differ.
 const ClockTolerance = 5 * time.Second
 
-// Timely is a store that refuses to append while the clock stands behind what
+// ClockGuard is a store that refuses to append while the clock stands behind what
 // was recorded, as after it was set back, by more than a tolerance. It goes on
 // by itself when the clock is right again. What other nodes recorded counts from
 // when this node has heard of it, and for as long as it can be read.
-type Timely struct {
+type ClockGuard struct {
 	Store
 	now       func() time.Time
 	recorded  func(context.Context) (time.Time, error)
@@ -37,14 +37,14 @@ type Timely struct {
 	latest time.Time // that was recorded, or at which an append of this process was under way that succeeded
 }
 
-// NewTimely guards a store. recorded is the latest recorded time in the ledger,
+// NewClockGuard guards a store. recorded is the latest recorded time in the ledger,
 // as far as it is known.
-func NewTimely(store Store, now func() time.Time, recorded func(context.Context) (time.Time, error), tolerance time.Duration) *Timely {
-	return &Timely{Store: store, now: now, recorded: recorded, tolerance: tolerance}
+func NewClockGuard(store Store, now func() time.Time, recorded func(context.Context) (time.Time, error), tolerance time.Duration) *ClockGuard {
+	return &ClockGuard{Store: store, now: now, recorded: recorded, tolerance: tolerance}
 }
 
 // Behind is the *RefusedError that the clock calls for now, or nil.
-func (t *Timely) Behind(ctx context.Context) error {
+func (t *ClockGuard) Behind(ctx context.Context) error {
 	recorded, err := t.recorded(ctx)
 	t.mu.Lock()
 	if err == nil && recorded.After(t.latest) {
@@ -64,7 +64,7 @@ func (t *Timely) Behind(ctx context.Context) error {
 }
 
 // Append refuses, with a *RefusedError and nothing written, while the clock is behind.
-func (t *Timely) Append(ctx context.Context, stream Stream, at Version, events []Pending) (Version, error) {
+func (t *ClockGuard) Append(ctx context.Context, stream Stream, at Version, events []Pending) (Version, error) {
 	if err := t.Behind(ctx); err != nil {
 		return Version{}, err
 	}

@@ -134,7 +134,7 @@ func HappenedOn(event domain.Event, m domain.Meta) domain.Date {
 // day from which on each event counts, zero where it counts on every day. The
 // first event founds the aggregate, so it counts from the first day on which
 // anything is known to have happened to it; before that day there is nothing.
-func Days[E domain.Event](effective []domain.Happened[E]) []domain.Date {
+func Days[E domain.Event](effective []domain.RecordedEvent[E]) []domain.Date {
 	days := make([]domain.Date, len(effective))
 	for i, h := range effective {
 		days[i] = HappenedOn(h.Event, h.Meta)
@@ -145,14 +145,14 @@ func Days[E domain.Event](effective []domain.Happened[E]) []domain.Date {
 	return days
 }
 
-// On is what of a history, as its corrections leave it, had happened in the
+// EffectiveOn is what of a history, as its corrections leave it, had happened in the
 // world by the end of a day: empty where the aggregate was not there yet. A
 // zero day keeps everything.
-func On[E domain.Event](effective []domain.Happened[E], day domain.Date) []domain.Happened[E] {
+func EffectiveOn[E domain.Event](effective []domain.RecordedEvent[E], day domain.Date) []domain.RecordedEvent[E] {
 	if day.IsZero() {
 		return effective
 	}
-	var counts []domain.Happened[E]
+	var counts []domain.RecordedEvent[E]
 	days := Days(effective)
 	for i, h := range effective {
 		if days[0].After(day) {

@@ -75,7 +75,7 @@ func TestAHistoryOnADayHoldsWhatHadHappenedByThen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	history := []domain.Happened[lab.Event]{
+	history := []domain.RecordedEvent[lab.Event]{
 		{Meta: registered, Event: lab.Proposed{}},
 		{Event: lab.AgreementDrafted{Agreement: "A1"}},
 		{Event: sign("2016-03-04")},
@@ -91,21 +91,21 @@ func TestAHistoryOnADayHoldsWhatHadHappenedByThen(t *testing.T) {
 		{"2016-03-03", []int{0, 1, 3, 4}},
 		{"2016-03-04", []int{0, 1, 2, 3, 4}},
 	} {
-		var want []domain.Happened[lab.Event]
+		var want []domain.RecordedEvent[lab.Event]
 		for _, i := range c.want {
 			want = append(want, history[i])
 		}
-		if diff := gocmp.Diff(want, On(history, day(c.on)), domaintest.Same); diff != "" {
+		if diff := gocmp.Diff(want, EffectiveOn(history, day(c.on)), domaintest.Same); diff != "" {
 			t.Errorf("on %s:\n%s", c.on, diff)
 		}
 	}
-	if got := On(history, domain.Date{}); len(got) != len(history) {
+	if got := EffectiveOn(history, domain.Date{}); len(got) != len(history) {
 		t.Errorf("on no day: %d of %d events", len(got), len(history))
 	}
-	if got := On(history[:2], day("2026-05-01")); got != nil {
+	if got := EffectiveOn(history[:2], day("2026-05-01")); got != nil {
 		t.Errorf("a day before it was registered and anything is known of it: %v", got)
 	}
-	if got := On(history[:2], day("2026-05-02")); len(got) != 2 {
+	if got := EffectiveOn(history[:2], day("2026-05-02")); len(got) != 2 {
 		t.Errorf("on the day it was registered: %v", got)
 	}
 }

@@ -80,7 +80,7 @@ func correctOr[S domain.Aggregate[E], E domain.Event](t *rapid.T, all *eventstor
 	if len(history) > 1 && rapid.IntRange(0, 3).Draw(t, "correct") == 0 {
 		for range 8 { // most commands do not restate what they are to correct
 			wrong := rapid.SampledFrom(history).Draw(t, "wrong").Meta.ID
-			_, err := all.Correct(ctx, id, wrong, cmd, domain.Because{Reason: "mistyped"}, correct, req)
+			_, err := all.Correct(ctx, id, wrong, cmd, domain.Grounds{Reason: "mistyped"}, correct, req)
 			if done(err); err == nil {
 				return
 			}
@@ -100,7 +100,7 @@ func entityCommand(t *rapid.T, day func() domain.Date) domain.Command[*entity.En
 	case 3:
 		return entity.AssertIdentifier{Identifier: uscc, Source: "a certificate"}
 	case 4:
-		return entity.WithdrawIdentifier{Identifier: uscc, Because: domain.Because{Reason: "it proved wrong"}}
+		return entity.WithdrawIdentifier{Identifier: uscc, Grounds: domain.Grounds{Reason: "it proved wrong"}}
 	case 5:
 		if rapid.IntRange(0, 3).Draw(t, "close") == 0 {
 			return entity.CloseEntity{On: day().Partial()}
@@ -112,7 +112,7 @@ func entityCommand(t *rapid.T, day func() domain.Date) domain.Command[*entity.En
 
 func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() domain.Date) domain.Command[*lab.Lab, lab.Event] {
 	digest := fmt.Sprintf("sha256:%064x", 1)
-	because := domain.Because{Reason: "为测试", Basis: domain.Basis{Source: "a test"}}
+	because := domain.Grounds{Reason: "为测试", Basis: domain.Basis{Source: "a test"}}
 	who := rapid.SampledFrom(known).Draw(t, "who").ID
 	why := domain.T("原因", "why")
 	pick := func(what string, ids []string) string {
@@ -145,7 +145,7 @@ func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() dom
 	case 2:
 		return lab.SetDiscipline{Discipline: rapid.SampledFrom([]domain.Text{domain.T("光学", "Optics"), domain.T("环境", "")}).Draw(t, "discipline")}
 	case 3:
-		return lab.NamePartner{Because: because, Entity: who, As: "as the source has it"}
+		return lab.NamePartner{Grounds: because, Entity: who, As: "as the source has it"}
 	case 4, 5:
 		from := day()
 		return lab.DraftAgreement{
@@ -186,10 +186,10 @@ func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() dom
 	case 24:
 		return []domain.Command[*lab.Lab, lab.Event]{lab.FirmUpCommitment{Commitment: f, On: day(), Evidence: digest}, lab.CancelCommitment{Commitment: f, On: day(), Ground: why}, lab.FulfilCommitment{Commitment: f, On: day()}}[rapid.IntRange(0, 2).Draw(t, "which")]
 	case 25:
-		return lab.RecordHistory{Because: because, Status: rapid.SampledFrom([]lab.Status{lab.StatusOperating, lab.StatusIncubating}).Draw(t, "status"), On: day().Partial()}
+		return lab.RecordHistory{Grounds: because, Status: rapid.SampledFrom([]lab.Status{lab.StatusOperating, lab.StatusIncubating}).Draw(t, "status"), On: day().Partial()}
 	}
 	if len(l.Moves) > 0 {
-		return lab.AssertFact{Because: because, Kind: "note", On: day().Partial(), Text: why}
+		return lab.AssertFact{Grounds: because, Kind: "note", On: day().Partial(), Text: why}
 	}
 	return lab.StartIncubation{On: day()}
 }

@@ -20,7 +20,7 @@ import (
 // state is a folded aggregate and what the model keeps of it.
 type state interface {
 	// apply folds in an event that is not a correction.
-	apply(domain.Happened[domain.Event]) error
+	apply(domain.RecordedEvent[domain.Event]) error
 	// document is the state as JSON, always the same for the same state.
 	document() ([]byte, error)
 	// words is all that a search can find it by.
@@ -35,12 +35,12 @@ type state interface {
 // base is what the states of all kinds have in common; E are the kind's events.
 type base[E domain.Event] struct{ aggregate domain.Aggregate[E] }
 
-func (b base[E]) apply(h domain.Happened[domain.Event]) error {
+func (b base[E]) apply(h domain.RecordedEvent[domain.Event]) error {
 	e, ok := h.Event.(E)
 	if !ok {
 		return &eventError{fmt.Errorf("%s is no event of %T", eventstore.Name(h.Event), b.aggregate)}
 	}
-	b.aggregate.Apply(domain.Happened[E]{Meta: h.Meta, Event: e})
+	b.aggregate.Apply(domain.RecordedEvent[E]{Meta: h.Meta, Event: e})
 	return nil
 }
 
@@ -215,7 +215,7 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) err
 	case corrects:
 		err = f.refold(ctx, a, a.events+1)
 	default:
-		err = apply(a.state, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
+		err = apply(a.state, domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event})
 	}
 	if err != nil {
 		return err
@@ -241,7 +241,7 @@ type eventError struct{ error }
 func (e *eventError) Unwrap() error { return e.error }
 
 // apply keeps an event that cannot be applied from taking the process with it.
-func apply(s state, h domain.Happened[domain.Event]) (err error) {
+func apply(s state, h domain.RecordedEvent[domain.Event]) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &eventError{fmt.Errorf("apply %s: %v", eventstore.Name(h.Event), p)}

@@ -255,10 +255,10 @@ func load(ctx context.Context, store eventstore.Store, stream eventstore.Stream,
 }
 
 // effective is a history as its corrections leave it.
-func effective(history []eventstore.Decoded) []domain.Happened[domain.Event] {
-	all := make([]domain.Happened[domain.Event], len(history))
+func effective(history []eventstore.Decoded) []domain.RecordedEvent[domain.Event] {
+	all := make([]domain.RecordedEvent[domain.Event], len(history))
 	for i, d := range history {
-		all[i] = domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event}
+		all[i] = domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event}
 	}
 	return domain.Effective(all)
 }
@@ -266,7 +266,7 @@ func effective(history []eventstore.Decoded) []domain.Happened[domain.Event] {
 // fold is the state of a stream on a day, every day where it is zero; nil where
 // there was nothing yet.
 func fold(stream eventstore.Stream, history []eventstore.Decoded, day domain.Date) (state, error) {
-	counts := eventstore.On(effective(history), day)
+	counts := eventstore.EffectiveOn(effective(history), day)
 	if len(counts) == 0 {
 		return nil, nil
 	}
@@ -296,7 +296,7 @@ func (m *Model) EachLabAt(ctx context.Context, at Moment, each func(*lab.Lab) er
 	}); err != nil {
 		return fmt.Errorf("projections: read labs: %w", err)
 	}
-	return eventstore.InOrder(ctx, func(_ context.Context, give func(*pastLab) error) error {
+	return eventstore.OrderedParallel(ctx, func(_ context.Context, give func(*pastLab) error) error {
 		for _, id := range ids {
 			if err := give(&pastLab{id: id}); err != nil {
 				return err

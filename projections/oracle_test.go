@@ -40,7 +40,7 @@ type oracle struct {
 
 type recordedEvent struct {
 	position eventstore.Position
-	domain.Happened[domain.Event]
+	domain.RecordedEvent[domain.Event]
 }
 
 func newOracle(t *rapid.T, r *register) *oracle {
@@ -62,7 +62,7 @@ func newOracle(t *rapid.T, r *register) *oracle {
 			if o.events[e.Stream] == nil {
 				o.streams = append(o.streams, e.Stream)
 			}
-			h := domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event}
+			h := domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event}
 			o.events[e.Stream] = append(o.events[e.Stream], recordedEvent{e.Position, h})
 			o.times = append(o.times, d.Meta.Time)
 			if c, is := domain.AsCorrection(d.Event); is {
@@ -79,7 +79,7 @@ func newOracle(t *rapid.T, r *register) *oracle {
 }
 
 // day reads the day of an event from its JSON; empty if it has none.
-func (o *oracle) day(h domain.Happened[domain.Event]) string {
+func (o *oracle) day(h domain.RecordedEvent[domain.Event]) string {
 	member := o.datedBy[eventstore.Name(h.Event)]
 	switch member {
 	case "-":
@@ -108,11 +108,11 @@ func (o *oracle) day(h domain.Happened[domain.Event]) string {
 
 // counts is what of a stream counts at a moment, how many events were known
 // and when the last of them was recorded.
-func (o *oracle) counts(s eventstore.Stream, at Moment) (counts []domain.Happened[domain.Event], known uint64, updated time.Time) {
-	var history []domain.Happened[domain.Event]
+func (o *oracle) counts(s eventstore.Stream, at Moment) (counts []domain.RecordedEvent[domain.Event], known uint64, updated time.Time) {
+	var history []domain.RecordedEvent[domain.Event]
 	for _, e := range o.events[s] {
 		if at.Position == 0 || e.position <= at.Position {
-			history, known, updated = append(history, e.Happened), known+1, e.Meta.Time
+			history, known, updated = append(history, e.RecordedEvent), known+1, e.Meta.Time
 		}
 	}
 	history = domain.Effective(history)
@@ -145,7 +145,7 @@ type pastOf[A any] struct {
 	updated  time.Time
 }
 
-func each1[A any](o *oracle, kind string, at Moment, fold func(uuid.UUID, []domain.Happened[domain.Event]) A) (all []pastOf[A]) {
+func each1[A any](o *oracle, kind string, at Moment, fold func(uuid.UUID, []domain.RecordedEvent[domain.Event]) A) (all []pastOf[A]) {
 	for n, s := range o.streams {
 		if s.Kind != kind {
 			continue
@@ -157,21 +157,21 @@ func each1[A any](o *oracle, kind string, at Moment, fold func(uuid.UUID, []doma
 	return all
 }
 
-func foldLab(id uuid.UUID, counts []domain.Happened[domain.Event]) *lab.Lab {
+func foldLab(id uuid.UUID, counts []domain.RecordedEvent[domain.Event]) *lab.Lab {
 	l := lab.New(id)
-	history := make([]domain.Happened[lab.Event], len(counts))
+	history := make([]domain.RecordedEvent[lab.Event], len(counts))
 	for i, h := range counts {
-		history[i] = domain.Happened[lab.Event]{Meta: h.Meta, Event: h.Event.(lab.Event)}
+		history[i] = domain.RecordedEvent[lab.Event]{Meta: h.Meta, Event: h.Event.(lab.Event)}
 	}
 	domain.Fold(l, history)
 	return l
 }
 
-func foldEntity(id uuid.UUID, counts []domain.Happened[domain.Event]) *entity.Entity {
+func foldEntity(id uuid.UUID, counts []domain.RecordedEvent[domain.Event]) *entity.Entity {
 	e := entity.New(id)
-	history := make([]domain.Happened[entity.Event], len(counts))
+	history := make([]domain.RecordedEvent[entity.Event], len(counts))
 	for i, h := range counts {
-		history[i] = domain.Happened[entity.Event]{Meta: h.Meta, Event: h.Event.(entity.Event)}
+		history[i] = domain.RecordedEvent[entity.Event]{Meta: h.Meta, Event: h.Event.(entity.Event)}
 	}
 	domain.Fold(e, history)
 	return e
@@ -532,7 +532,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 // asks of histories, and of every type of event there is on top of them.
 func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 	t.Parallel()
-	var samples []domain.Happened[domain.Event]
+	var samples []domain.RecordedEvent[domain.Event]
 	files, err := filepath.Glob("../eventstore/testdata/events/lab.*.json")
 	if err != nil || len(files) < 100 {
 		t.Fatal(len(files), err)
@@ -547,7 +547,7 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, is := domain.AsCorrection(d.Event); !is {
-			samples = append(samples, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
+			samples = append(samples, domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event})
 		}
 	}
 	keyed := func(all rows) map[string]string {
@@ -559,7 +559,7 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 		return found
 	}
 	changes := 0
-	check := func(rt *rapid.T, s state, h domain.Happened[domain.Event]) {
+	check := func(rt *rapid.T, s state, h domain.RecordedEvent[domain.Event]) {
 		everything, _ := s.past(1, nil)
 		before := keyed(everything)
 		if err := s.apply(h); err != nil {
@@ -595,7 +595,7 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 			state := newLabState(s.ID)
 			for _, e := range events {
 				if _, is := domain.AsCorrection(e.Event); !is {
-					check(rt, state, e.Happened)
+					check(rt, state, e.RecordedEvent)
 				}
 			}
 			for _, e := range []lab.Event{ // what passes to a successor
@@ -604,7 +604,7 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 				lab.CommitmentPledged{Commitment: "F9", Party: known[1], Agreement: "A9", Source: lab.OwnFunds, Quantity: cash("1.00", "CNY")},
 				lab.PartySucceeded{Agreement: "A9", Party: known[1], Successor: known[2], On: date("2024-01-01")},
 			} {
-				check(rt, state, domain.Happened[domain.Event]{Event: e})
+				check(rt, state, domain.RecordedEvent[domain.Event]{Event: e})
 			}
 			for range 20 {
 				check(rt, state, rapid.SampledFrom(samples).Draw(rt, "sample"))

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // register writes histories to a real ledger.
 type register struct {
 	t        testing.TB
-	log      *jetstream.Log
+	log      *jetstream.Ledger
 	versions map[eventstore.Stream]eventstore.Version
 	history  map[eventstore.Stream][]eventstore.Decoded
 	order    []eventstore.Stream // of all events
@@ -63,8 +63,8 @@ func (r *register) happens(s eventstore.Stream, events ...domain.Event) []domain
 	for i, e := range events {
 		r.now = r.now.Add(time.Minute)
 		m := domain.Meta{
-			ID: uuid.New(), Revision: r.versions[s].Events + uint64(i), Time: r.now, Actor: r.actor, Command: uuid.New(), Policy: lab.Policy,
-			Because:     domain.Because{Reason: "为测试", Basis: domain.Basis{Document: cmp.Or(r.basis, "文号1"), Digest: r.digest, Source: "a test"}},
+			ID: uuid.New(), Revision: r.versions[s].Count + uint64(i), Time: r.now, Actor: r.actor, Command: uuid.New(), Policy: lab.Policy,
+			Because:     domain.Grounds{Reason: "为测试", Basis: domain.Basis{Document: cmp.Or(r.basis, "文号1"), Digest: r.digest, Source: "a test"}},
 			Correlation: r.correlation,
 		}
 		p, err := eventstore.Encode(s, m, e)
@@ -138,7 +138,7 @@ func (f *following) caughtUp(r *register) *following {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
 	for s, v := range r.versions {
-		if err := f.Wait(ctx, s, v.Events); err != nil {
+		if err := f.Wait(ctx, s, v.Count); err != nil {
 			f.t.Fatal(err)
 		}
 	}

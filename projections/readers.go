@@ -35,9 +35,9 @@ func (a *aggregate) closed(history []eventstore.Decoded) (all rows) {
 		return all
 	}
 	secrecy := s.Secrecy()
-	happened := make([]domain.Happened[lab.Event], 0, len(history))
+	happened := make([]domain.RecordedEvent[lab.Event], 0, len(history))
 	for _, d := range history {
-		happened = append(happened, domain.Happened[lab.Event]{Meta: d.Meta, Event: d.Event.(lab.Event)}) // it was folded
+		happened = append(happened, domain.RecordedEvent[lab.Event]{Meta: d.Meta, Event: d.Event.(lab.Event)}) // it was folded
 	}
 	for _, c := range secrecy.Closed(happened) {
 		all.add("closed", a.n, int64(positions[c.Revision]), int(c.Readers), int(c.Documents))
@@ -173,9 +173,9 @@ var public = func() map[string]bool {
 	return types
 }()
 
-// Sees reports whether an actor may read an event of the ledger. Where that
+// CanRead reports whether an actor may read an event of the ledger. Where that
 // hangs on more than its type it waits until the model holds the event.
-func (m *Model) Sees(ctx context.Context, a domain.Actor, o eventstore.Outline, p eventstore.Position) (bool, error) {
+func (m *Model) CanRead(ctx context.Context, a domain.Actor, o eventstore.Header, p eventstore.Position) (bool, error) {
 	if ReadsAll(a) || public[o.Type] {
 		return true, nil
 	}

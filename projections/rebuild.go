@@ -314,7 +314,7 @@ type chunk struct {
 
 // read takes in the ledger up to a position.
 func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
-	return eventstore.InOrder(ctx, func(ctx context.Context, give func(*chunk) error) error {
+	return eventstore.OrderedParallel(ctx, func(ctx context.Context, give func(*chunk) error) error {
 		err := ledger.Follow(ctx, 0, func(events []eventstore.Recorded) error {
 			if over := events[len(events)-1].Position; over > upTo {
 				events = events[:len(events)-int(over-upTo)]
@@ -365,7 +365,7 @@ type written struct {
 
 // writeAll writes every aggregate and the trail into new tables.
 func (f *folder) writeAll(ctx context.Context, w *writer) error {
-	err := eventstore.InOrder(ctx, func(_ context.Context, give func(*written) error) error {
+	err := eventstore.OrderedParallel(ctx, func(_ context.Context, give func(*written) error) error {
 		for _, a := range f.touched {
 			if err := give(&written{aggregate: a}); err != nil {
 				return err

@@ -49,7 +49,7 @@ func replay(events []eventstore.Recorded, shown func(state) state, wanted func(r
 			if s == nil {
 				s = states[r.Stream.Kind](r.Stream.ID)
 			}
-			err = apply(s, domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event})
+			err = apply(s, domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event})
 		}
 		if err == nil && !wants {
 			before = nil

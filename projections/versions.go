@@ -128,7 +128,7 @@ type newVersion struct {
 
 // step is one event of a history and what it means for the days.
 type step struct {
-	domain.Happened[domain.Event]
+	domain.RecordedEvent[domain.Event]
 	position   eventstore.Position
 	correction bool
 	from       domain.Date // it counts from this day on; zero: on every day
@@ -149,7 +149,7 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 	var metas []domain.Meta
 	at := map[uuid.UUID]int{}
 	for p, d := range history {
-		s := step{Happened: domain.Happened[domain.Event]{Meta: d.Meta, Event: d.Event}, position: positions[p]}
+		s := step{RecordedEvent: domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event}, position: positions[p]}
 		c, is := domain.AsCorrection(d.Event)
 		if i, ok := at[c.Corrects]; is && ok {
 			own[i] = eventstore.HappenedOn(c.With.Event, metas[i])
@@ -206,7 +206,7 @@ func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore
 			case st.correction:
 				s, err = p.refold(all[:i+1], d)
 			case counts:
-				err = apply(s, st.Happened)
+				err = apply(s, st.RecordedEvent)
 			}
 			if err != nil {
 				return nil, i, err
@@ -232,9 +232,9 @@ func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore
 // refold is what the steps fold to on a day, whether or not the stream was
 // there by then.
 func (p *streamPast) refold(all []step, day domain.Date) (state, error) {
-	history := make([]domain.Happened[domain.Event], len(all))
+	history := make([]domain.RecordedEvent[domain.Event], len(all))
 	for i := range all {
-		history[i] = all[i].Happened
+		history[i] = all[i].RecordedEvent
 	}
 	s := states[p.stream.Kind](p.stream.ID)
 	for i, h := range domain.Effective(history) {

@@ -160,7 +160,7 @@ func withLog(ctx context.Context, s settings, use func(*audit.Log) error) (err e
 }
 
 // openLogOf opens the log of a ledger.
-func openLogOf(ledger *jetstream.Log, s settings) (*audit.Log, error) {
+func openLogOf(ledger *jetstream.Ledger, s settings) (*audit.Log, error) {
 	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin, Ledger: ledger, Board: ledger.Board(), Alone: s.natsURL == ""})
 }
 

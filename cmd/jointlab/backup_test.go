@@ -249,7 +249,7 @@ func TestWhatIsRestoredGoesOnWhereItWas(t *testing.T) {
 	before := len(known)
 	mu.Unlock()
 	ministry.base = again.url
-	if _, err := ministry.send(ctx, "/v1/labs/"+demoLab(9).String()+"/suspend", "", lab.Suspend{Because: domain.Because{Basis: domain.Basis{Document: "示例教技函〔0000〕9号"}}, On: domain.MustDate("2025-01-01"), Ground: domain.T("一方停止投入", "A party stopped")}); err != nil {
+	if _, err := ministry.send(ctx, "/v1/labs/"+demoLab(9).String()+"/suspend", "", lab.Suspend{Grounds: domain.Grounds{Basis: domain.Basis{Document: "示例教技函〔0000〕9号"}}, On: domain.MustDate("2025-01-01"), Ground: domain.T("一方停止投入", "A party stopped")}); err != nil {
 		t.Fatal(err)
 	}
 	delivered(before + 1)

@@ -126,7 +126,7 @@ func write(ctx context.Context, c client, n, round int, to *acknowledged) {
 	path := "/v1/labs/" + uuid.NewSHA1(demoSpace, fmt.Appendf(nil, "crash %d", n)).String()
 	for i := 0; ctx.Err() == nil; i++ {
 		a, err := c.send(ctx, path+"/assert-fact", "", lab.AssertFact{
-			Because: domain.Because{Basis: domain.Basis{Source: "crash test"}},
+			Grounds: domain.Grounds{Basis: domain.Basis{Source: "crash test"}},
 			Kind:    "note", Text: domain.T("", fmt.Sprintf("round %d, command %d", round, i)),
 		})
 		if err != nil {

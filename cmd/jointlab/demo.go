@@ -113,7 +113,7 @@ func (d *demo) entities() {
 		{"specimen", "样品仪器公司（虚构）", "Specimen Instruments B.V. (fictional)", entity.Company, "NL", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-5"}},
 	} {
 		d.send(domain.Officer, uuid.Nil, "/v1/entities/"+demoEntity(e.key).String()+"/register", entity.Register{
-			Because: domain.Because{Reason: "invented for the demo registry"},
+			Grounds: domain.Grounds{Reason: "invented for the demo registry"},
 			Kind:    e.kind, Country: e.country, Names: name(e.zh, e.en),
 			Identifiers: []entity.Assertion{{Identifier: e.id, Source: "invented for the demo registry"}},
 		})
@@ -292,13 +292,13 @@ func (s demoStory) apply() domain.Date {
 		Attachments: []lab.Attachment{{Title: "合作协议 / agreement", Digest: digest("%s A1", s.path)}}})
 	s.as(domain.Host, "issue-recommendation", lab.IssueRecommendation{On: on.AddDays(-2), Issuer: s.host, Number: "示例校科〔0000〕1号", Document: digest("%s recommendation", s.path)})
 	s.as(domain.Host, "submit-application", lab.SubmitApplication{
-		Because: domain.Because{Basis: domain.Basis{Document: "示例校科〔0000〕1号"}},
+		Grounds: domain.Grounds{Basis: domain.Basis{Document: "示例校科〔0000〕1号"}},
 		On:      on, Effect: domain.T("联合发表论文 40 篇，互访 60 人次", "40 joint papers, 60 exchange visits"), Document: digest("%s application", s.path),
 	})
 	return on
 }
 
-var ministryDocument = domain.Because{Basis: domain.Basis{Document: "示例教技函〔0000〕1号"}}
+var ministryDocument = domain.Grounds{Basis: domain.Basis{Document: "示例教技函〔0000〕1号"}}
 
 // establish takes the lab from its application to construction.
 func (s demoStory) establish(applied domain.Date) domain.Date {
@@ -307,7 +307,7 @@ func (s demoStory) establish(applied domain.Date) domain.Date {
 	on := applied.AddDays(120)
 	s.assess(on.AddDays(-20))
 	s.argue(on.AddDays(-10))
-	s.as(domain.Ministry, "approve-establishment", lab.ApproveEstablishment{Because: ministryDocument, On: on, Construction: domain.Period{From: on.AddDays(10), To: on.AddDays(9).AddYears(3)}})
+	s.as(domain.Ministry, "approve-establishment", lab.ApproveEstablishment{Grounds: ministryDocument, On: on, Construction: domain.Period{From: on.AddDays(10), To: on.AddDays(9).AddYears(3)}})
 	return on
 }
 
@@ -352,7 +352,7 @@ func (s demoStory) evaluate(established domain.Date) domain.Date {
 		Summary: domain.T("总体进展顺利", "Well on its way"), Document: digest("%s stage", s.path)})
 	s.as(domain.Host, "apply-for-acceptance", lab.ApplyForAcceptance{On: on, Standard: "sample-1", Document: digest("%s acceptance", s.path)})
 	s.invite(on.AddDays(10))
-	s.as(domain.Ministry, "commission-peer-evaluation", lab.CommissionPeerEvaluation{Because: ministryDocument, On: on.AddDays(30)})
+	s.as(domain.Ministry, "commission-peer-evaluation", lab.CommissionPeerEvaluation{Grounds: ministryDocument, On: on.AddDays(30)})
 	for _, dimension := range domain.Dimensions {
 		for _, axis := range lab.Axes {
 			s.as(domain.Agency, "assess-cell", lab.AssessCell{
@@ -367,9 +367,9 @@ func (s demoStory) evaluate(established domain.Date) domain.Date {
 
 // recognise has the lab pass, be recognised and open.
 func (s demoStory) recognise(on domain.Date, certificate string) {
-	s.as(domain.Ministry, "pass-acceptance", lab.PassAcceptance{Because: ministryDocument, On: on})
-	s.as(domain.Ministry, "recognise", lab.Recognise{Because: ministryDocument, On: on, Certificate: certificate})
-	s.as(domain.Ministry, "open-lab", lab.OpenLab{Because: ministryDocument, On: on.AddDays(30)})
+	s.as(domain.Ministry, "pass-acceptance", lab.PassAcceptance{Grounds: ministryDocument, On: on})
+	s.as(domain.Ministry, "recognise", lab.Recognise{Grounds: ministryDocument, On: on, Certificate: certificate})
+	s.as(domain.Ministry, "open-lab", lab.OpenLab{Grounds: ministryDocument, On: on.AddDays(30)})
 }
 
 func (d *demo) labs() {
@@ -430,7 +430,7 @@ func (d *demo) labs() {
 	s.as(domain.Agency, "pass-formal-check", lab.PassFormalCheck{On: applied.AddDays(20)})
 	s.as(domain.Agency, "shortlist", lab.Shortlist{On: applied.AddDays(60)})
 	s.assess(applied.AddDays(100))
-	s.as(domain.Ministry, "decline-establishment", lab.DeclineEstablishment{Because: ministryDocument, On: applied.AddDays(120), Ground: domain.T("发展规划尚不成熟", "The development plan is not mature yet")})
+	s.as(domain.Ministry, "decline-establishment", lab.DeclineEstablishment{Grounds: ministryDocument, On: applied.AddDays(120), Ground: domain.T("发展规划尚不成熟", "The development plan is not mature yet")})
 	s.as(domain.Host, "resume-incubation", lab.ResumeIncubation{On: applied.AddDays(200)})
 	s.as(domain.Host, "withdraw", lab.Withdraw{On: applied.AddDays(400), Ground: domain.T("合作重点调整", "The partners turned to another field")})
 
@@ -462,7 +462,7 @@ func (d *demo) labs() {
 	s.incubate()
 	s.prepare()
 	on := s.evaluate(s.establish(s.apply()))
-	s.as(domain.Ministry, "require-rectification", lab.RequireRectification{Because: ministryDocument, On: on, By: d.today.AddDays(120), Ground: domain.T("国际学术委员会尚未履职", "The international academic committee does not meet yet")})
+	s.as(domain.Ministry, "require-rectification", lab.RequireRectification{Grounds: ministryDocument, On: on, By: d.today.AddDays(120), Ground: domain.T("国际学术委员会尚未履职", "The international academic committee does not meet yet")})
 
 	// 8 not passed, and revoked.
 	s = d.propose(8, "样本储能国际合作联合实验室（演示）", "Joint International Research Laboratory of Sample Energy Storage (demo)", "yangben",
@@ -471,8 +471,8 @@ func (d *demo) labs() {
 	s.incubate()
 	s.prepare()
 	on = s.evaluate(s.establish(s.apply()))
-	s.as(domain.Ministry, "decide-not-passed", lab.DecideNotPassed{Because: ministryDocument, On: on, Ground: domain.T("建设目标未达成", "The goals of construction were not reached")})
-	s.as(domain.Ministry, "revoke", lab.Revoke{Because: ministryDocument, On: on.AddDays(200), Ground: domain.T("逾期未再申请验收", "No second application in time")})
+	s.as(domain.Ministry, "decide-not-passed", lab.DecideNotPassed{Grounds: ministryDocument, On: on, Ground: domain.T("建设目标未达成", "The goals of construction were not reached")})
+	s.as(domain.Ministry, "revoke", lab.Revoke{Grounds: ministryDocument, On: on.AddDays(200), Ground: domain.T("逾期未再申请验收", "No second application in time")})
 
 	// 9 recognised and open; suspended for a while; a party was renamed and
 	// another succeeded.
@@ -484,10 +484,10 @@ func (d *demo) labs() {
 	on = s.evaluate(s.establish(s.apply()))
 	s.recognise(on, "示例认字 0000-009")
 	s.works()
-	s.as(domain.Ministry, "suspend", lab.Suspend{Because: ministryDocument, On: on.AddDays(300), Ground: domain.T("一方停止投入", "A party stopped its contributions")})
-	s.as(domain.Ministry, "resume", lab.Resume{Because: ministryDocument, On: on.AddDays(500)})
+	s.as(domain.Ministry, "suspend", lab.Suspend{Grounds: ministryDocument, On: on.AddDays(300), Ground: domain.T("一方停止投入", "A party stopped its contributions")})
+	s.as(domain.Ministry, "resume", lab.Resume{Grounds: ministryDocument, On: on.AddDays(500)})
 	d.send(domain.Officer, uuid.Nil, "/v1/entities/"+demoEntity("muster").String()+"/rename", entity.Rename{
-		Because: domain.Because{Reason: "the university took a new name in this story"},
+		Grounds: domain.Grounds{Reason: "the university took a new name in this story"},
 		Lang:    "en", Name: "Technical University of Musterstadt (fictional)", On: d.ago(1, 0).Partial(),
 	})
 	s.as(domain.Host, "succeed-party", lab.SucceedParty{Agreement: "A1", Party: demoEntity("fictive"), Successor: demoEntity("nowhere"), On: d.ago(0, 300), Evidence: digest("%s succession", s.path)})
@@ -502,5 +502,5 @@ func (d *demo) labs() {
 	s.recognise(on, "")
 	s.as(domain.Ministry, "issue-certificate", lab.IssueCertificate{On: on.AddDays(60), Number: "示例认字 0000-010", Document: digest("%s certificate", s.path)})
 	s.as(domain.Ministry, "record-evaluation", lab.RecordEvaluation{On: on.AddDays(730), Result: domain.T("评估合格；建议并入示例脑科学国际合作联合实验室", "Satisfactory; it should become part of the brain science laboratory"), Document: digest("%s evaluation", s.path)})
-	s.as(domain.Ministry, "close", lab.Close{Because: ministryDocument, On: on.AddDays(900), Ground: domain.T("任务完成，并入示例脑科学国际合作联合实验室", "Its task is done; it becomes part of the brain science laboratory"), MergedInto: demoLab(9)})
+	s.as(domain.Ministry, "close", lab.Close{Grounds: ministryDocument, On: on.AddDays(900), Ground: domain.T("任务完成，并入示例脑科学国际合作联合实验室", "Its task is done; it becomes part of the brain science laboratory"), MergedInto: demoLab(9)})
 }

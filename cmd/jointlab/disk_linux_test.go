@@ -146,7 +146,7 @@ func (d *onDisk) lab(n int) string {
 // note sends one command.
 func (d *onDisk) note(what string) error {
 	d.Helper()
-	a, err := d.officer.send(within(d), d.lab(0)+"/assert-fact", "", lab.AssertFact{Because: domain.Because{Basis: domain.Basis{Source: "disk test"}}, Kind: "note", Text: domain.T("", what)})
+	a, err := d.officer.send(within(d), d.lab(0)+"/assert-fact", "", lab.AssertFact{Grounds: domain.Grounds{Basis: domain.Basis{Source: "disk test"}}, Kind: "note", Text: domain.T("", what)})
 	d.acked.add(a.Events)
 	return err
 }
@@ -186,7 +186,7 @@ func (d *onDisk) hammer(then func()) {
 		load.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				a, err := d.officer.send(ctx, d.lab(n)+"/assert-fact", "", lab.AssertFact{
-					Because: domain.Because{Basis: domain.Basis{Source: "disk test"}}, Kind: "note", Text: domain.T("", fmt.Sprintf("%d %s", i, strings.Repeat("long ", 500))),
+					Grounds: domain.Grounds{Basis: domain.Basis{Source: "disk test"}}, Kind: "note", Text: domain.T("", fmt.Sprintf("%d %s", i, strings.Repeat("long ", 500))),
 				})
 				d.acked.add(a.Events)
 				var p *problem

@@ -222,7 +222,7 @@ func (d *doctor) keys() {
 	}
 }
 
-func (d *doctor) ledger(ctx context.Context, ledger *jetstream.Log) {
+func (d *doctor) ledger(ctx context.Context, ledger *jetstream.Ledger) {
 	for _, p := range ledger.Problems() {
 		d.add("ledger", wrong, "%s", "%s", p)
 	}
@@ -237,7 +237,7 @@ func (d *doctor) ledger(ctx context.Context, ledger *jetstream.Log) {
 }
 
 // log compares every event with the tree, and with what was signed.
-func (d *doctor) log(ctx context.Context, ledger *jetstream.Log) {
+func (d *doctor) log(ctx context.Context, ledger *jetstream.Ledger) {
 	key, err := os.ReadFile(filepath.Join(d.data, audit.KeyFile))
 	if err != nil {
 		d.add("log", warning, "没有 log.key，未核对签名日志", "without log.key the signed log is not checked")
@@ -272,7 +272,7 @@ func (d *doctor) log(ctx context.Context, ledger *jetstream.Log) {
 
 // model compares the read model with another fold, the clock with what was
 // recorded last, and documents with their digests.
-func (d *doctor) model(ctx context.Context, ledger *jetstream.Log) {
+func (d *doctor) model(ctx context.Context, ledger *jetstream.Ledger) {
 	file := filepath.Join(d.data, modelFile)
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		d.add("model", warning, "没有读模型；serve 会由事件建立", "there is no read model; serve builds it from the events")
@@ -317,7 +317,7 @@ func (d *doctor) model(ctx context.Context, ledger *jetstream.Log) {
 	}
 }
 
-func (d *doctor) relay(ctx context.Context, ledger *jetstream.Log, db *esdb.Store) {
+func (d *doctor) relay(ctx context.Context, ledger *jetstream.Ledger, db *esdb.Store) {
 	if db == nil {
 		return
 	}
@@ -335,7 +335,7 @@ func (d *doctor) relay(ctx context.Context, ledger *jetstream.Log, db *esdb.Stor
 	}
 }
 
-func (d *doctor) status(ctx context.Context, ledger *jetstream.Log) {
+func (d *doctor) status(ctx context.Context, ledger *jetstream.Ledger) {
 	switch lag, err := ledger.StatusLag(ctx); {
 	case err != nil:
 		d.add("status", wrong, "订阅者的流 STATUS 不属于此账本，或无法读取：%s", "the subscribers' stream STATUS is not of this ledger, or cannot be read: %s", err)
@@ -346,7 +346,7 @@ func (d *doctor) status(ctx context.Context, ledger *jetstream.Log) {
 	}
 }
 
-func (d *doctor) deliveries(ctx context.Context, ledger *jetstream.Log) {
+func (d *doctor) deliveries(ctx context.Context, ledger *jetstream.Ledger) {
 	events, records, err := ledger.Undelivered(ctx)
 	waiting, parked := 0, 0
 	for _, r := range records {

@@ -171,7 +171,7 @@ func TestAPackHoldsTheContentsOfDocumentsWhereTheyAreHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := officer.send(within(t), "/v1/labs/"+demoLab(5).String()+"/set-discipline", "", lab.SetDiscipline{
-		Because: domain.Because{Reason: "as signed", Basis: domain.Basis{Document: "1号", Digest: digest}}, Discipline: domain.T("地震工程", "Earthquake engineering"),
+		Grounds: domain.Grounds{Reason: "as signed", Basis: domain.Basis{Document: "1号", Digest: digest}}, Discipline: domain.T("地震工程", "Earthquake engineering"),
 	}); err != nil {
 		t.Fatal(err)
 	}

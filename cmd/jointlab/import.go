@@ -134,8 +134,8 @@ func (r *row) fail(column string, err error) {
 }
 
 // because gives the row as the basis of what it says.
-func (r *row) because() domain.Because {
-	return domain.Because{Reason: "imported", Basis: domain.Basis{
+func (r *row) because() domain.Grounds {
+	return domain.Grounds{Reason: "imported", Basis: domain.Basis{
 		Document: r.get("document"), Source: fmt.Sprintf("%s line %d, sha256:%s", r.file, r.line, r.digest),
 	}}
 }
@@ -381,7 +381,7 @@ func (im *importer) organisation(ctx context.Context, r *row) error {
 		return err
 	}
 	if !known {
-		err = im.send(ctx, r, path+"/register", entity.Register{Because: because, Kind: kind, Country: country, Names: names, Identifiers: asserted, Established: established})
+		err = im.send(ctx, r, path+"/register", entity.Register{Grounds: because, Kind: kind, Country: country, Names: names, Identifiers: asserted, Established: established})
 	} else {
 		err = im.addToEntity(ctx, r, path, have, country, names, asserted)
 	}
@@ -405,14 +405,14 @@ func (im *importer) addToEntity(ctx context.Context, r *row, path string, have e
 	for _, n := range names {
 		if !slices.ContainsFunc(have.Names, func(h domain.Name) bool { return h.Text == n.Text }) {
 			n.Kind = domain.Alias // the register's official name stays until somebody renames
-			if err := im.send(ctx, r, path+"/add-name", entity.AddName{Because: r.because(), Name: n}); err != nil {
+			if err := im.send(ctx, r, path+"/add-name", entity.AddName{Grounds: r.because(), Name: n}); err != nil {
 				return err
 			}
 		}
 	}
 	for _, a := range asserted {
 		if !slices.ContainsFunc(have.Identifiers, func(h entity.Identifier) bool { return h.Identifier == a.Identifier }) {
-			if err := im.send(ctx, r, path+"/assert-identifier", entity.AssertIdentifier{Because: r.because(), Identifier: a.Identifier, Source: a.Source}); err != nil {
+			if err := im.send(ctx, r, path+"/assert-identifier", entity.AssertIdentifier{Grounds: r.because(), Identifier: a.Identifier, Source: a.Source}); err != nil {
 				return err
 			}
 		}
@@ -491,7 +491,7 @@ func (im *importer) laboratory(ctx context.Context, r *row) error {
 		if level == "" && strings.Contains(r.get("status"), "university-level") {
 			level = lab.UniversityLevel
 		}
-		if err := im.send(ctx, r, path+"/propose", lab.Propose{Because: r.because(), Level: level, Names: names, Host: host}); err != nil {
+		if err := im.send(ctx, r, path+"/propose", lab.Propose{Grounds: r.because(), Level: level, Names: names, Host: host}); err != nil {
 			return err
 		}
 	}
@@ -531,13 +531,13 @@ func (im *importer) partner(ctx context.Context, r *row, path string, have lab.L
 	if slices.ContainsFunc(have.Partners, func(p lab.Partner) bool { return p.Entity.ID == id }) {
 		return nil
 	}
-	return im.send(ctx, r, path+"/name-partner", lab.NamePartner{Because: r.because(), Entity: id, As: cell})
+	return im.send(ctx, r, path+"/name-partner", lab.NamePartner{Grounds: r.because(), Entity: id, As: cell})
 }
 
 // history reads the columns that say when a lab was where.
 func (im *importer) history(r *row) (lab.RecordHistory, []lab.AssertFact) {
 	because := r.because()
-	h := lab.RecordHistory{Because: because}
+	h := lab.RecordHistory{Grounds: because}
 	var facts []lab.AssertFact
 	date := func(column, text string) (d domain.PartialDate) {
 		if text != "" {
@@ -550,7 +550,7 @@ func (im *importer) history(r *row) (lab.RecordHistory, []lab.AssertFact) {
 	}
 	decided := date("decided", r.get("decided"))
 	if !decided.IsZero() {
-		facts = append(facts, lab.AssertFact{Because: because, Kind: "decided", On: decided})
+		facts = append(facts, lab.AssertFact{Grounds: because, Kind: "decided", On: decided})
 	}
 	period, remark := bracketed(r.get("period"))
 	if period != "" {
@@ -560,7 +560,7 @@ func (im *importer) history(r *row) (lab.RecordHistory, []lab.AssertFact) {
 		}
 	}
 	if remark != "" {
-		facts = append(facts, lab.AssertFact{Because: because, Kind: "construction-period", On: h.Construction.From, Text: domain.Text{En: remark}})
+		facts = append(facts, lab.AssertFact{Grounds: because, Kind: "construction-period", On: h.Construction.From, Text: domain.Text{En: remark}})
 	}
 	status := r.get("status")
 	switch passed, isPassed := strings.CutPrefix(status, "acceptance review passed"); {
@@ -571,12 +571,12 @@ func (im *importer) history(r *row) (lab.RecordHistory, []lab.AssertFact) {
 		h.Status, h.On = lab.StatusIncubating, decided
 	case isPassed:
 		h.Status, h.On = lab.StatusPeerEval, date("status", strings.TrimSpace(passed))
-		facts = append(facts, lab.AssertFact{Because: because, Kind: "acceptance-review-passed", On: h.On, Text: domain.Text{En: status}})
+		facts = append(facts, lab.AssertFact{Grounds: because, Kind: "acceptance-review-passed", On: h.On, Text: domain.Text{En: status}})
 	default:
 		r.fail("status", fmt.Errorf("%q is unknown; use established, incubating, or acceptance review passed DATE", status))
 	}
 	if note := r.get("note"); note != "" {
-		facts = append(facts, lab.AssertFact{Because: because, Kind: "note", Text: domain.Text{En: note}})
+		facts = append(facts, lab.AssertFact{Grounds: because, Kind: "note", Text: domain.Text{En: note}})
 	}
 	return h, facts
 }

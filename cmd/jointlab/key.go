@@ -134,7 +134,7 @@ func keyRevoke() *cobra.Command {
 		if _, err := uuid.Parse(id); err != nil {
 			return fmt.Errorf("--id %q is not the id of a key; jointlab key list shows them", id)
 		}
-		_, err := c.send(ctx, "/v1/keys/"+id+"/revoke", "", key.Revoke{Because: domain.Because{Reason: reason}})
+		_, err := c.send(ctx, "/v1/keys/"+id+"/revoke", "", key.Revoke{Grounds: domain.Grounds{Reason: reason}})
 		return err
 	})
 	cmd.Flags().StringVar(&id, "id", "", "of the key: the first number in it, or as list shows it")

@@ -202,7 +202,7 @@ func TestKillingEveryProcessOfAClusterInTurnLosesAndDoublesNothing(t *testing.T)
 		load.Go(func() {
 			for i := 0; loading.Err() == nil; i++ {
 				a, err := send(ctx, path+"/assert-fact", fmt.Sprintf("fact-%d-%d", n, i), lab.AssertFact{
-					Because: domain.Because{Basis: domain.Basis{Source: "kill test"}}, Kind: "note", Text: domain.T("", fmt.Sprintf("fact %d", i)),
+					Grounds: domain.Grounds{Basis: domain.Basis{Source: "kill test"}}, Kind: "note", Text: domain.T("", fmt.Sprintf("fact %d", i)),
 				})
 				if err != nil {
 					t.Errorf("client %d, command %d: %v", n, i, err)

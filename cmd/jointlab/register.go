@@ -92,10 +92,10 @@ func (s settings) check() error {
 type register struct {
 	settings
 	now     func() time.Time
-	db      *esdb.Store    // nil unless EventStoreDB is the system of record
-	log     *jetstream.Log // the ledger, and the store unless db is
-	relay   *relay.Relay   // from db onto the ledger; nil without db
-	timely  *eventstore.Timely
+	db      *esdb.Store       // nil unless EventStoreDB is the system of record
+	log     *jetstream.Ledger // the ledger, and the store unless db is
+	relay   *relay.Relay      // from db onto the ledger; nil without db
+	timely  *eventstore.ClockGuard
 	status  statusStream
 	model   *projections.Model
 	proof   *audit.Log // of log
@@ -144,7 +144,7 @@ func noRegister(data string) error {
 
 // openLedger opens the ledger, and EventStoreDB where that is the system of
 // record. The caller closes both.
-func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstream.Log, *esdb.Store, error) {
+func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstream.Ledger, *esdb.Store, error) {
 	if err := s.check(); err != nil {
 		return nil, nil, err
 	}
@@ -242,7 +242,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 	if cfg.metrics != nil {
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
-	r.timely = eventstore.NewTimely(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
+	r.timely = eventstore.NewClockGuard(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
 	store = r.timely
 	if answering.Webhooks, err = deliverTo(s.data, log, store, r.model, r.checkpoint, cfg); err != nil {
 		return nil, err
@@ -267,7 +267,7 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 const factsPatience = 5 * time.Second
 
 // deliverTo is what delivers events to webhooks, or nil where nothing is to.
-func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *projections.Model, checkpoint func() []byte, cfg registerConfig) (*webhooks.Dispatcher, error) {
+func deliverTo(dir string, log *jetstream.Ledger, store eventstore.Store, model *projections.Model, checkpoint func() []byte, cfg registerConfig) (*webhooks.Dispatcher, error) {
 	if cfg.webhooks == nil {
 		return nil, nil
 	}
@@ -275,16 +275,16 @@ func deliverTo(dir string, log *jetstream.Log, store eventstore.Store, model *pr
 	if err != nil {
 		return nil, err
 	}
-	known := webhooks.Known{
+	known := webhooks.Registry{
 		Facts: func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error) {
 			ctx, cancel := context.WithTimeout(ctx, factsPatience)
 			defer cancel()
 			return model.LabFacts(ctx, lab, events)
 		},
-		Sees: func(ctx context.Context, owner domain.Actor, event eventstore.Outline, p eventstore.Position) (bool, error) {
+		Sees: func(ctx context.Context, owner domain.Actor, event eventstore.Header, p eventstore.Position) (bool, error) {
 			ctx, cancel := context.WithTimeout(ctx, factsPatience)
 			defer cancel()
-			return model.Sees(ctx, owner, event, p)
+			return model.CanRead(ctx, owner, event, p)
 		},
 	}
 	how := *cfg.webhooks

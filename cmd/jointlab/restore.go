@@ -188,7 +188,7 @@ func (r *restoring) signed(v audit.Verified) (newest audit.Checkpoint, err error
 
 // prove builds the Merkle tree from what is in the ledger now: its root must be
 // that of the backup's checkpoint.
-func (r *restoring) prove(ctx context.Context, log *jetstream.Log, v audit.Verified, newest audit.Checkpoint) (err error) {
+func (r *restoring) prove(ctx context.Context, log *jetstream.Ledger, v audit.Verified, newest audit.Checkpoint) (err error) {
 	if !r.newLog {
 		if err := v.KeepCosigned(r.where.data); err != nil {
 			return err
@@ -212,7 +212,7 @@ func (r *restoring) prove(ctx context.Context, log *jetstream.Log, v audit.Verif
 }
 
 // fold makes the read model, and compares it with another fold of the ledger.
-func (r *restoring) fold(ctx context.Context, log *jetstream.Log) (aggregates int, err error) {
+func (r *restoring) fold(ctx context.Context, log *jetstream.Ledger) (aggregates int, err error) {
 	file := filepath.Join(r.where.data, modelFile)
 	if _, err := projections.Rebuild(ctx, file, log, log, func(done, total eventstore.Position) { r.progress.show("fold", int(done), int(total)) }); err != nil {
 		return 0, err

@@ -114,7 +114,7 @@ own. Subscribers over NATS are created anew.`,
 
 // moveBeside puts what a register holds beside its events into the folder of the
 // one that goes on, with the keys that are the same there.
-func moveBeside(ctx context.Context, log *jetstream.Log, from, to string) error {
+func moveBeside(ctx context.Context, log *jetstream.Ledger, from, to string) error {
 	next, err := jetstream.Open(ctx, jetstream.Config{Dir: to, Relayed: true})
 	if err != nil {
 		return err
@@ -132,5 +132,5 @@ func moveBeside(ctx context.Context, log *jetstream.Log, from, to string) error 
 			return err
 		}
 	}
-	return log.CopyBeside(ctx, next)
+	return log.CopyAuxiliary(ctx, next)
 }

@@ -33,7 +33,7 @@ type statusStream struct {
 // called well.
 const statusBehind = 1000
 
-func (s *statusStream) run(ctx context.Context, log *jetstream.Log, cfg jetstream.StatusConfig, logger *slog.Logger) {
+func (s *statusStream) run(ctx context.Context, log *jetstream.Ledger, cfg jetstream.StatusConfig, logger *slog.Logger) {
 	target, err := log.StatusTarget(ctx, cfg)
 	for ; err != nil && ctx.Err() == nil; target, err = log.StatusTarget(ctx, cfg) {
 		logger.Error("the stream STATUS cannot be filled; it is tried again", "error", err)

@@ -38,10 +38,10 @@ func Diff(want, got any) string {
 type Scenario[S domain.Aggregate[E], E domain.Event] struct {
 	t       testing.TB
 	empty   func(uuid.UUID) S
-	history []domain.Happened[E]
+	history []domain.RecordedEvent[E]
 
 	pending bool // a command whose outcome nobody has looked at
-	because domain.Because
+	because domain.Grounds
 	context domain.Context
 	events  []E
 	err     error
@@ -65,12 +65,12 @@ func (s *Scenario[S, E]) Given(events ...E) *Scenario[S, E] {
 func (s *Scenario[S, E]) GivenOn(x domain.Context, events ...E) *Scenario[S, E] {
 	s.t.Helper()
 	s.settled()
-	s.record(x, domain.Because{}, events)
+	s.record(x, domain.Grounds{}, events)
 	return s
 }
 
 // GivenHistory records what happened as it says it did: when, by whom.
-func (s *Scenario[S, E]) GivenHistory(history ...domain.Happened[E]) *Scenario[S, E] {
+func (s *Scenario[S, E]) GivenHistory(history ...domain.RecordedEvent[E]) *Scenario[S, E] {
 	s.t.Helper()
 	s.settled()
 	s.keep(history)
@@ -140,7 +140,7 @@ func (s *Scenario[S, E]) State() S {
 }
 
 // History is every event recorded so far.
-func (s *Scenario[S, E]) History() []domain.Happened[E] { return slices.Clone(s.history) }
+func (s *Scenario[S, E]) History() []domain.RecordedEvent[E] { return slices.Clone(s.history) }
 
 func (s *Scenario[S, E]) settled() {
 	if s.pending && !s.t.Failed() {
@@ -149,12 +149,12 @@ func (s *Scenario[S, E]) settled() {
 	}
 }
 
-func (s *Scenario[S, E]) record(x domain.Context, because domain.Because, events []E) {
+func (s *Scenario[S, E]) record(x domain.Context, because domain.Grounds, events []E) {
 	s.t.Helper()
-	happened := make([]domain.Happened[E], len(events))
+	happened := make([]domain.RecordedEvent[E], len(events))
 	for i, e := range events {
 		n := len(s.history) + i
-		happened[i] = domain.Happened[E]{Event: e, Meta: domain.Meta{
+		happened[i] = domain.RecordedEvent[E]{Event: e, Meta: domain.Meta{
 			ID: Event(n), Revision: uint64(n), Time: x.Now.Add(time.Duration(n) * time.Minute).UTC(),
 			Actor: x.Actor, Because: because, Command: ID(n),
 		}}
@@ -162,7 +162,7 @@ func (s *Scenario[S, E]) record(x domain.Context, because domain.Because, events
 	s.keep(happened)
 }
 
-func (s *Scenario[S, E]) keep(happened []domain.Happened[E]) {
+func (s *Scenario[S, E]) keep(happened []domain.RecordedEvent[E]) {
 	s.t.Helper()
 	for _, h := range happened {
 		e := h.Event

@@ -75,7 +75,7 @@ func (e *Entity) other(c *domain.Check, path string, id uuid.UUID, x domain.Cont
 
 // SucceedEntity ends the entity because another one took its place.
 type SucceedEntity struct {
-	domain.Because
+	domain.Grounds
 	Successor uuid.UUID          `json:"successor" doc:"The legal entity that took its place"`
 	On        domain.PartialDate `json:"on" doc:"From when, as far as known"`
 }
@@ -116,7 +116,7 @@ func (s Succeeded) Sentence() domain.Text { return sentence(s.words()) }
 
 // MergeEntity ends the entity because it became part of another one.
 type MergeEntity struct {
-	domain.Because
+	domain.Grounds
 	Into uuid.UUID          `json:"into" doc:"The legal entity it became part of"`
 	On   domain.PartialDate `json:"on" doc:"From when, as far as known"`
 }
@@ -155,7 +155,7 @@ func (g Merged) Sentence() domain.Text { return sentence(g.words()) }
 
 // CloseEntity ends the entity without a successor.
 type CloseEntity struct {
-	domain.Because
+	domain.Grounds
 	On domain.PartialDate `json:"on" doc:"From when, as far as known"`
 }
 

@@ -39,7 +39,7 @@ func TestAnEntityEndsBySuccessionMergerOrClosure(t *testing.T) {
 		} {
 			s.When(cmd, knowing).ThenRefused(domain.State)
 		}
-		s.When(entity.WithdrawIdentifier{Identifier: ror, Because: because("revoked")}, today).
+		s.When(entity.WithdrawIdentifier{Identifier: ror, Grounds: because("revoked")}, today).
 			Then(entity.IdentifierWithdrawn{Identifier: ror})
 	}
 }

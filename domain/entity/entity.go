@@ -40,7 +40,7 @@ type Event interface {
 type Command = domain.Command[*Entity, Event]
 
 // Apply folds an event in.
-func (e *Entity) Apply(h domain.Happened[Event]) { h.Event.apply(e, h.Meta) }
+func (e *Entity) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(e, h.Meta) }
 
 // Corrected puts right what an earlier event of this entity says.
 type Corrected struct{ domain.Correction }
@@ -114,7 +114,7 @@ func (e *Entity) standing() error {
 
 // Register enters a legal entity in the register.
 type Register struct {
-	domain.Because
+	domain.Grounds
 	Kind        Kind               `json:"kind" enum:"university,research-institute,company,government,other,unstated" doc:"What sort of legal entity it is"`
 	Country     string             `json:"country" doc:"Where it is established: ISO 3166-1 alpha-2, upper case, e.g. CN" minLength:"2" maxLength:"2"`
 	Names       []domain.Name      `json:"names" doc:"Its names; at least one in Chinese or English" minItems:"1" maxItems:"100"`

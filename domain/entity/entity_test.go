@@ -195,7 +195,7 @@ func TestACorrectionIsNeverAppliedOnItsOwn(t *testing.T) {
 			t.Error("applied without notice")
 		}
 	}()
-	entity.New(uuid.Nil).Apply(domain.Happened[entity.Event]{Event: entity.Corrected{}})
+	entity.New(uuid.Nil).Apply(domain.RecordedEvent[entity.Event]{Event: entity.Corrected{}})
 }
 
 func TestTheCountriesAreThoseOfISO3166(t *testing.T) {

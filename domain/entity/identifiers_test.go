@@ -20,7 +20,7 @@ var (
 	corroborated = entity.IdentifierCorroborated{Identifier: isni, Source: "wikidata.org/Q16955"}
 )
 
-func because(reason string) domain.Because { return domain.Because{Reason: reason} }
+func because(reason string) domain.Grounds { return domain.Grounds{Reason: reason} }
 
 func TestAnIdentifierIsAssertedWithItsSource(t *testing.T) {
 	s := given(t, tsinghua).
@@ -81,8 +81,8 @@ func TestWhoeverCorrectedAnIdentifierAnswersForItToo(t *testing.T) {
 func TestAWithdrawnIdentifierStaysInViewAndNoLongerCounts(t *testing.T) {
 	s := given(t, tsinghua).GivenOn(alice, asserted)
 	s.When(entity.WithdrawIdentifier{Identifier: isni}, bob).ThenRefused(domain.Invalid, "reason")
-	s.When(entity.WithdrawIdentifier{Identifier: identifier(domain.ORCID, "1"), Because: because("wrong")}, bob).ThenRefused(domain.Invalid, "scheme")
-	s.When(entity.WithdrawIdentifier{Identifier: isni, Because: because("belongs to the affiliated school")}, bob).
+	s.When(entity.WithdrawIdentifier{Identifier: identifier(domain.ORCID, "1"), Grounds: because("wrong")}, bob).ThenRefused(domain.Invalid, "scheme")
+	s.When(entity.WithdrawIdentifier{Identifier: isni, Grounds: because("belongs to the affiliated school")}, bob).
 		Then(entity.IdentifierWithdrawn{Identifier: isni})
 
 	e := s.State()
@@ -93,7 +93,7 @@ func TestAWithdrawnIdentifierStaysInViewAndNoLongerCounts(t *testing.T) {
 	if got := e.Ref().Identifiers; len(got) != 1 || got[0] != ror {
 		t.Errorf("still standing: %v", got)
 	}
-	s.When(entity.WithdrawIdentifier{Identifier: isni, Because: because("again")}, bob).ThenRefused(domain.NotFound)
+	s.When(entity.WithdrawIdentifier{Identifier: isni, Grounds: because("again")}, bob).ThenRefused(domain.NotFound)
 	s.When(entity.CorroborateIdentifier{Identifier: isni, Source: "viaf.org"}, bob).ThenRefused(domain.NotFound)
 	s.When(entity.AssertIdentifier{Identifier: isni, Source: "isni.org"}, bob).Then(asserted)
 	if got := s.State().Identifiers; len(got) != 3 || got[1].Withdrawn == nil || got[2].Withdrawn != nil {

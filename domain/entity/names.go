@@ -70,7 +70,7 @@ func overlap(a, b domain.PartialPeriod) bool {
 
 // AddName adds a name, beside those the entity has.
 type AddName struct {
-	domain.Because
+	domain.Grounds
 	Name domain.Name `json:"name" doc:"The further name"`
 }
 
@@ -110,7 +110,7 @@ var kindOfName = map[domain.NameKind]domain.Text{
 
 // Rename gives the entity another official name in one language.
 type Rename struct {
-	domain.Because
+	domain.Grounds
 	Lang string             `json:"lang" doc:"BCP 47 tag of the language in which the official name changes, e.g. zh" maxLength:"35"`
 	Name string             `json:"name" doc:"The new official name" minLength:"1" maxLength:"400"`
 	On   domain.PartialDate `json:"on" doc:"From when the new name holds, as far as known"`

@@ -53,7 +53,7 @@ func TestFoldingGoesOnFromTheStoredDocument(t *testing.T) {
 }
 
 // story is what came of some commands, most of which make sense.
-func story(t *rapid.T) (history []domain.Happened[entity.Event]) {
+func story(t *rapid.T) (history []domain.RecordedEvent[entity.Event]) {
 	state := entity.New(domaintest.Aggregate)
 	text := rapid.SampledFrom([]string{"清华大学", "清华", "Tsinghua University", "THU", " Qinghua  University", "𠮷\u2028<&>"})
 	lang := rapid.SampledFrom([]string{"zh", "en", "zh-Hant", "de"})
@@ -81,7 +81,7 @@ func story(t *rapid.T) (history []domain.Happened[entity.Event]) {
 		case 6, 7, 8:
 			return entity.AddName{Name: named.Draw(t, "name")}
 		case 9, 10:
-			return entity.WithdrawIdentifier{Identifier: id.Draw(t, "id"), Because: because("it proved wrong")}
+			return entity.WithdrawIdentifier{Identifier: id.Draw(t, "id"), Grounds: because("it proved wrong")}
 		case 11, 12, 13, 14:
 			return entity.CorroborateIdentifier{Identifier: id.Draw(t, "id"), Source: source.Draw(t, "source")}
 		}
@@ -100,7 +100,7 @@ func story(t *rapid.T) (history []domain.Happened[entity.Event]) {
 			continue
 		}
 		for _, e := range events {
-			h := domain.Happened[entity.Event]{Event: e, Meta: domain.Meta{
+			h := domain.RecordedEvent[entity.Event]{Event: e, Meta: domain.Meta{
 				ID: domaintest.Event(len(history)), Revision: uint64(len(history)), Actor: x.Actor,
 				Time: x.Now.Add(time.Duration(n) * time.Hour), Because: cmd.Why(),
 			}}

@@ -9,7 +9,7 @@ import (
 
 // AssertIdentifier records an identifier that a source gives for the entity.
 type AssertIdentifier struct {
-	domain.Because
+	domain.Grounds
 	domain.Identifier
 	Source string `json:"source" doc:"Where the identifier was seen: a certificate, a register, a page" minLength:"1" maxLength:"1000"`
 }
@@ -48,7 +48,7 @@ func (a IdentifierAsserted) Sentence() domain.Text {
 
 // CorroborateIdentifier records that another source gives the same identifier.
 type CorroborateIdentifier struct {
-	domain.Because
+	domain.Grounds
 	domain.Identifier
 	Source string `json:"source" doc:"Where else the identifier was seen" minLength:"1" maxLength:"1000"`
 }
@@ -106,7 +106,7 @@ func (r IdentifierCorroborated) Sentence() domain.Text {
 // WithdrawIdentifier takes back an identifier that proved wrong or was
 // revoked; Reason says which. An entity that has ended may still lose one.
 type WithdrawIdentifier struct {
-	domain.Because
+	domain.Grounds
 	domain.Identifier
 }
 

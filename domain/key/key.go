@@ -68,7 +68,7 @@ type Event interface {
 type Command = domain.Command[*Key, Event]
 
 // Apply folds an event in.
-func (k *Key) Apply(h domain.Happened[Event]) { h.Event.apply(k, h.Meta) }
+func (k *Key) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(k, h.Meta) }
 
 // issuable are the roles a key may act in, by the role of who issues it: nobody
 // hands on more than they have.
@@ -88,7 +88,7 @@ func own(a domain.Actor) bool { return a.Role != domain.Ministry && a.Role != do
 
 // Issue makes a key. What it is, the server draws; the command has its hash.
 type Issue struct {
-	domain.Because
+	domain.Grounds
 	Name    domain.Text `json:"name" doc:"What system it is for"`
 	Service string      `json:"service" pattern:"^[a-z0-9][a-z0-9.-]*$" maxLength:"60" doc:"The system's short name. What it does is recorded as done by service:<this>, with @ and the legal entity's id where it acts for one; a key that replaces another has the same" example:"grants"`
 	Role    domain.Role `json:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor" doc:"The capacity it acts in. The ministry may issue keys for any; an officer for any but ministry, agency and officer; a host for host and director, a partner for partner, each for its own legal entity"`
@@ -161,7 +161,7 @@ func (e Issued) apply(k *Key, m domain.Meta) {
 }
 
 // Revoke takes a key back for good.
-type Revoke struct{ domain.Because }
+type Revoke struct{ domain.Grounds }
 
 // Decide refuses what is not the sender's to take back.
 func (Revoke) Decide(k *Key, x domain.Context) ([]Event, error) {
@@ -173,15 +173,15 @@ func (Revoke) Decide(k *Key, x domain.Context) ([]Event, error) {
 	case !k.Revoked.IsZero():
 		return nil, domain.Reject(domain.State, "该密钥已撤销", "this key is revoked already")
 	}
-	return []Event{RevokedKey{}}, nil
+	return []Event{KeyRevoked{}}, nil
 }
 
-// RevokedKey says that the key is accepted no more.
-type RevokedKey struct{}
+// KeyRevoked says that the key is accepted no more.
+type KeyRevoked struct{}
 
 // Sentence says what happened.
-func (RevokedKey) Sentence() domain.Text {
+func (KeyRevoked) Sentence() domain.Text {
 	return domain.T("撤销服务密钥", "Revoked the service key")
 }
 
-func (RevokedKey) apply(k *Key, m domain.Meta) { k.Revoked = m.Time }
+func (KeyRevoked) apply(k *Key, m domain.Meta) { k.Revoked = m.Time }

@@ -99,9 +99,9 @@ func TestAKeyIsRevokedOnceByThoseWhoseItIs(t *testing.T) {
 		return scenario(t).Given(issued(domain.Host, university))
 	}
 	for _, by := range []domain.Role{domain.Ministry, domain.Officer} {
-		of().When(key.Revoke{}, on(domaintest.By(by, "x"))).Then(key.RevokedKey{}).When(key.Revoke{}, on(domaintest.By(by, "x"))).ThenRefused(domain.State)
+		of().When(key.Revoke{}, on(domaintest.By(by, "x"))).Then(key.KeyRevoked{}).When(key.Revoke{}, on(domaintest.By(by, "x"))).ThenRefused(domain.State)
 	}
-	of().When(key.Revoke{}, on(domaintest.By(domain.Host, "x"), domaintest.For(university.ID))).Then(key.RevokedKey{})
+	of().When(key.Revoke{}, on(domaintest.By(domain.Host, "x"), domaintest.For(university.ID))).Then(key.KeyRevoked{})
 	of().When(key.Revoke{}, on(domaintest.By(domain.Host, "x"), domaintest.For(institute.ID))).ThenRefused(domain.Forbidden)
 	for _, by := range []domain.Role{domain.Director, domain.Agency, domain.Authority, domain.Expert, domain.Auditor} {
 		of().When(key.Revoke{}, on(domaintest.By(by, "x"), domaintest.For(university.ID))).ThenRefused(domain.Forbidden)
@@ -111,13 +111,13 @@ func TestAKeyIsRevokedOnceByThoseWhoseItIs(t *testing.T) {
 func TestAKeyIsAcceptedUntilItExpiresOrIsRevoked(t *testing.T) {
 	k := key.New(domaintest.Aggregate)
 	e := issued(domain.Auditor, domain.EntityRef{})
-	k.Apply(domain.Happened[key.Event]{Event: e})
+	k.Apply(domain.RecordedEvent[key.Event]{Event: e})
 	for at, want := range map[time.Time]key.State{on().Now: key.Active, e.Expires.Add(-1): key.Active, e.Expires: key.Expired} {
 		if got := k.StateAt(at); got != want {
 			t.Errorf("at %s it is %s", at, got)
 		}
 	}
-	k.Apply(domain.Happened[key.Event]{Meta: domain.Meta{Time: on().Now}, Event: key.RevokedKey{}})
+	k.Apply(domain.RecordedEvent[key.Event]{Meta: domain.Meta{Time: on().Now}, Event: key.KeyRevoked{}})
 	if got := k.StateAt(on().Now); got != key.Revoked {
 		t.Errorf("revoked, it is %s", got)
 	}

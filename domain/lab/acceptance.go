@@ -101,7 +101,7 @@ func (l *Lab) acceptanceDecided(o Outcome, t Transition) {
 
 // SetStageGoal says what construction is to reach by a day (C71).
 type SetStageGoal struct {
-	domain.Because
+	domain.Grounds
 	Text domain.Text `json:"text" doc:"The goal"`
 	Due  domain.Date `json:"due" doc:"By when"`
 }
@@ -135,7 +135,7 @@ func (e StageGoalSet) apply(l *Lab, m domain.Meta) {
 
 // HoldStageAssessment records the host's assessment during construction (C71).
 type HoldStageAssessment struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date  `json:"on" doc:"The day it was held"`
 	Goals    []GoalResult `json:"goals,omitempty" maxItems:"100" doc:"How far each goal was reached"`
 	Summary  domain.Text  `json:"summary" doc:"What it found"`
@@ -185,7 +185,7 @@ func (e StageAssessmentHeld) apply(l *Lab, m domain.Meta) {
 
 // ApplyForAcceptance asks for acceptance and recognition (C73).
 type ApplyForAcceptance struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day of the application"`
 	Standard string      `json:"standard" maxLength:"100" doc:"Version of the acceptance standard it is made by"`
 	Document string      `json:"document" doc:"Digest of the application"`
@@ -230,7 +230,7 @@ func (e AcceptanceApplied) apply(l *Lab, m domain.Meta) {
 
 // CommissionPeerEvaluation hands an acceptance to international peers (C74).
 type CommissionPeerEvaluation struct {
-	domain.Because
+	domain.Grounds
 	On         domain.Date `json:"on" doc:"The day it was commissioned"`
 	Delegate   uuid.UUID   `json:"delegate,omitzero" doc:"The agency that organises it for the ministry, if any"`
 	Delegation string      `json:"delegation,omitempty" doc:"Digest of that agency's mandate"`
@@ -278,7 +278,7 @@ func (e PeerEvaluationCommissioned) apply(l *Lab, m domain.Meta) {
 
 // Recognise recognises a lab that passed acceptance (C76).
 type Recognise struct {
-	domain.Because
+	domain.Grounds
 	On          domain.Date `json:"on" doc:"The day of the decision"`
 	Certificate string      `json:"certificate,omitempty" maxLength:"200" doc:"Number of the recognition document"`
 }
@@ -311,7 +311,7 @@ func (e Recognised) apply(l *Lab, m domain.Meta) {
 
 // RequireRectification gives a lab until a day to mend what peers found.
 type RequireRectification struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"The day of the decision"`
 	By     domain.Date `json:"by" doc:"Until when"`
 	Ground domain.Text `json:"ground" doc:"What is to be mended"`
@@ -346,7 +346,7 @@ func (e RectificationRequired) apply(l *Lab, m domain.Meta) {
 
 // DecideNotPassed records that a lab did not pass acceptance (C29).
 type DecideNotPassed struct {
-	domain.Because
+	domain.Grounds
 	On         domain.Date `json:"on" doc:"The day of the decision"`
 	Ground     domain.Text `json:"ground" doc:"Why"`
 	MayReapply bool        `json:"may_reapply,omitzero" doc:"Whether the lab may apply for acceptance again"`
@@ -378,7 +378,7 @@ func (e AcceptanceNotPassed) apply(l *Lab, m domain.Meta) {
 
 // AssessCell records what peers found in one dimension on one axis (C75).
 type AssessCell struct {
-	domain.Because
+	domain.Grounds
 	On        domain.Date      `json:"on" doc:"The day of the finding"`
 	Dimension domain.Dimension `json:"dimension" enum:"discipline,research,team,training,management" doc:"学科发展、科研成果、队伍汇聚、人才培养 or 管理运行"`
 	Axis      Axis             `json:"axis" enum:"level,internationalisation" doc:"能力水平 or 国际化程度"`
@@ -460,7 +460,7 @@ func (e CellAssessed) apply(l *Lab, m domain.Meta) {
 // PassAcceptance decides that a lab passed acceptance (C75, C76). Recognition
 // and opening follow it.
 type PassAcceptance struct {
-	domain.Because
+	domain.Grounds
 	On domain.Date `json:"on" doc:"The day of the decision"`
 }
 
@@ -488,7 +488,7 @@ func (e AcceptancePassed) apply(l *Lab, m domain.Meta) {
 
 // OpenLab records the formal opening (C76).
 type OpenLab struct {
-	domain.Because
+	domain.Grounds
 	On domain.Date `json:"on" doc:"The day it opened"`
 }
 
@@ -515,7 +515,7 @@ func (e LabOpened) apply(l *Lab, m domain.Meta) {
 
 // IssueCertificate records the recognition document where it follows the decision.
 type IssueCertificate struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day it was issued"`
 	Number   string      `json:"number" minLength:"1" maxLength:"200" doc:"Its number"`
 	Document string      `json:"document" doc:"Digest of it"`

@@ -239,7 +239,7 @@ func checkClass(c *domain.Check, class Class, optional bool) {
 
 // DraftAgreement registers the text of an agreement before it is signed.
 type DraftAgreement struct {
-	domain.Because
+	domain.Grounds
 	Title        domain.Text   `json:"title" doc:"What the agreement is called"`
 	Class        Class         `json:"class,omitempty" enum:"substantive,framework,mou" doc:"What it binds its parties to; may be classified later"`
 	Parties      []NewParty    `json:"parties" minItems:"2" maxItems:"100" doc:"The legal entities to be bound"`
@@ -305,7 +305,7 @@ func (e AgreementDrafted) apply(l *Lab, _ domain.Meta) {
 
 // ClassifyAgreement judges what an agreement binds its parties to (C05).
 type ClassifyAgreement struct {
-	domain.Because
+	domain.Grounds
 	Agreement string `json:"agreement" doc:"e.g. A1"`
 	Class     Class  `json:"class" enum:"substantive,framework,mou" doc:"What it binds its parties to"`
 }
@@ -347,7 +347,7 @@ func (e AgreementClassified) apply(l *Lab, m domain.Meta) {
 // SignAgreement records one party's signature, on the agreement or on one of
 // its amendments. A person signs only as a party's representative (C04).
 type SignAgreement struct {
-	domain.Because
+	domain.Grounds
 	Agreement      string        `json:"agreement" doc:"e.g. A1"`
 	Amendment      int           `json:"amendment,omitzero" minimum:"0" doc:"The amendment signed; absent: the agreement itself"`
 	Party          uuid.UUID     `json:"party" doc:"The legal entity that signs"`
@@ -456,7 +456,7 @@ func (l *Lab) refresh(a *Agreement, ref domain.EntityRef) {
 // AmendAgreement proposes a change to an agreement in force: a new term,
 // further parties, or what its text says. It binds once every party has signed.
 type AmendAgreement struct {
-	domain.Because
+	domain.Grounds
 	Agreement string        `json:"agreement" doc:"e.g. A1"`
 	Summary   domain.Text   `json:"summary" doc:"What changes"`
 	Effective domain.Date   `json:"effective,omitzero" doc:"When it takes effect, if later than the last signature"`
@@ -590,7 +590,7 @@ func (a *Agreement) lapse(again domain.Date) {
 // RenewAgreement extends an agreement's term by an instrument every party has
 // signed, before it expires or within the grace period after (C05).
 type RenewAgreement struct {
-	domain.Because
+	domain.Grounds
 	Agreement string      `json:"agreement" doc:"e.g. A1"`
 	On        domain.Date `json:"on" doc:"When the renewal was signed"`
 	Until     domain.Date `json:"until" doc:"The new last day"`
@@ -653,7 +653,7 @@ func notBefore(c *domain.Check, on, first domain.Date, zh, en string, args ...an
 // TerminateAgreement ends an agreement before its term, or gives up one that
 // was never signed by all.
 type TerminateAgreement struct {
-	domain.Because
+	domain.Grounds
 	Agreement string      `json:"agreement" doc:"e.g. A1"`
 	On        domain.Date `json:"on" doc:"The first day it no longer holds"`
 	Ground    domain.Text `json:"ground" doc:"Why it ends"`
@@ -702,7 +702,7 @@ func (e AgreementTerminated) apply(l *Lab, _ domain.Meta) {
 
 // SupersedeAgreement puts another agreement of the lab in an agreement's place.
 type SupersedeAgreement struct {
-	domain.Because
+	domain.Grounds
 	Agreement string      `json:"agreement" doc:"The one that ends, e.g. A1"`
 	By        string      `json:"by" doc:"The one in its place, e.g. A2"`
 	On        domain.Date `json:"on" doc:"The first day the new one holds instead"`
@@ -748,7 +748,7 @@ func (e AgreementSuperseded) apply(l *Lab, _ domain.Meta) {
 
 // WithdrawParty records that a party left an agreement (C52).
 type WithdrawParty struct {
-	domain.Because
+	domain.Grounds
 	Agreement string      `json:"agreement" doc:"e.g. A1"`
 	Party     uuid.UUID   `json:"party" doc:"The legal entity that leaves"`
 	On        domain.Date `json:"on" doc:"The first day it is no longer bound"`
@@ -818,7 +818,7 @@ func (e PartyWithdrew) apply(l *Lab, m domain.Meta) {
 // a merger, a reform of institutions. It needs evidence, not signatures. Who
 // succeeds the host becomes the lab's host.
 type SucceedParty struct {
-	domain.Because
+	domain.Grounds
 	Agreement string      `json:"agreement" doc:"e.g. A1"`
 	Party     uuid.UUID   `json:"party" doc:"The party that is succeeded"`
 	Successor uuid.UUID   `json:"successor" doc:"The legal entity in its place"`

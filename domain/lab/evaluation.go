@@ -15,7 +15,7 @@ type Evaluation struct {
 
 // RecordEvaluation records what an evaluation of a recognised lab found.
 type RecordEvaluation struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day it was concluded"`
 	Result   domain.Text `json:"result" doc:"What it found"`
 	Document string      `json:"document" doc:"Digest of its report"`

@@ -56,7 +56,7 @@ func bothSides(es ...domain.EntityRef) bool {
 
 // OpenTrainingProgramme records a regular exchange (C37) or a joint degree (C38).
 type OpenTrainingProgramme struct {
-	domain.Because
+	domain.Grounds
 	Kind     TrainingKind  `json:"kind" enum:"student-exchange,joint-degree" doc:"What it offers"`
 	Name     domain.Text   `json:"name" doc:"What it is called"`
 	Parties  []uuid.UUID   `json:"parties" minItems:"2" maxItems:"100" doc:"The parties between which students go, or which award the degree together"`
@@ -111,7 +111,7 @@ func (e TrainingProgrammeOpened) apply(l *Lab, m domain.Meta) {
 
 // AwardJointDegrees records how many degrees a programme awarded (C38).
 type AwardJointDegrees struct {
-	domain.Because
+	domain.Grounds
 	Programme string `json:"programme" doc:"e.g. X1"`
 	Degrees
 }
@@ -196,7 +196,7 @@ func (v *Visit) in(year int) bool { return v.Stay.From.Year() <= year && year <=
 // RecordVisit records that people of one party stayed at a party of the other
 // side (C37, C41).
 type RecordVisit struct {
-	domain.Because
+	domain.Grounds
 	Kind      VisitorKind   `json:"kind" enum:"undergraduate,graduate,young-teacher,scholar" doc:"Who went"`
 	From      uuid.UUID     `json:"from" doc:"The party that sent them"`
 	To        uuid.UUID     `json:"to" doc:"The party of the other side that received them"`
@@ -313,7 +313,7 @@ type NewSupervisor struct {
 
 // PairSupervisors records that graduate students have two supervisors (C38).
 type PairSupervisors struct {
-	domain.Because
+	domain.Grounds
 	Supervisors []NewSupervisor `json:"supervisors" minItems:"2" maxItems:"2" doc:"The two supervisors"`
 	Level       string          `json:"level" enum:"master,doctor" doc:"Master or doctor"`
 	Students    int             `json:"students" minimum:"1" doc:"How many students they supervise together"`

@@ -350,7 +350,7 @@ func (l *Lab) aCommitment(id string) (*Commitment, error) {
 
 // PledgeCommitment announces what a party will put in.
 type PledgeCommitment struct {
-	domain.Because
+	domain.Grounds
 	Party     uuid.UUID     `json:"party" doc:"Who commits"`
 	Source    FundingSource `json:"source" enum:"own,ministry,government,foreign,social" doc:"Where it comes from"`
 	Agreement string        `json:"agreement,omitempty" doc:"The agreement it rests on, e.g. A1"`
@@ -406,7 +406,7 @@ func (e CommitmentPledged) apply(l *Lab, m domain.Meta) {
 
 // FirmUpCommitment records the document that binds the party.
 type FirmUpCommitment struct {
-	domain.Because
+	domain.Grounds
 	Commitment string      `json:"commitment" doc:"e.g. F1"`
 	On         domain.Date `json:"on" doc:"Since when it binds"`
 	Evidence   string      `json:"evidence" doc:"Digest of the binding document"`
@@ -474,7 +474,7 @@ func schedule(c *domain.Check, total Quantity, in []Instalment) []Instalment {
 // AmendCommitment changes how much is committed. Under an agreement in force,
 // only an amendment signed by every party can.
 type AmendCommitment struct {
-	domain.Because
+	domain.Grounds
 	Commitment string       `json:"commitment" doc:"e.g. F1"`
 	Amendment  int          `json:"amendment,omitzero" minimum:"0" doc:"The amendment that changes it; needed once the agreement is in force"`
 	Quantity   Quantity     `json:"quantity" doc:"How much from now on"`
@@ -533,7 +533,7 @@ func (e CommitmentAmended) apply(l *Lab, m domain.Meta) {
 
 // ScheduleInstalments sets by when each part of a commitment is due.
 type ScheduleInstalments struct {
-	domain.Because
+	domain.Grounds
 	Commitment string       `json:"commitment" doc:"e.g. F1"`
 	Schedule   []Instalment `json:"schedule" minItems:"1" maxItems:"400" doc:"The instalments, adding up to the commitment"`
 }
@@ -589,7 +589,7 @@ func (e InstalmentsScheduled) apply(l *Lab, m domain.Meta) {
 // ReceiveContribution records a delivery. It is a fact, so it lies in the past
 // and has evidence (C79).
 type ReceiveContribution struct {
-	domain.Because
+	domain.Grounds
 	Commitment string      `json:"commitment" doc:"e.g. F1"`
 	On         domain.Date `json:"on" doc:"When it was received"`
 	Quantity   Quantity    `json:"quantity" doc:"How much"`
@@ -650,7 +650,7 @@ func (l *Lab) contribute(id string, t Contribution, m domain.Meta) {
 
 // ReturnContribution records that something received was given back.
 type ReturnContribution struct {
-	domain.Because
+	domain.Grounds
 	Commitment string      `json:"commitment" doc:"e.g. F1"`
 	On         domain.Date `json:"on" doc:"When it was given back"`
 	Quantity   Quantity    `json:"quantity" doc:"How much, as a positive quantity"`
@@ -689,7 +689,7 @@ func (e ContributionReturned) apply(l *Lab, m domain.Meta) {
 
 // FulfilCommitment closes a commitment all of which was delivered.
 type FulfilCommitment struct {
-	domain.Because
+	domain.Grounds
 	Commitment string      `json:"commitment" doc:"e.g. F1"`
 	On         domain.Date `json:"on" doc:"When it was complete"`
 }
@@ -731,7 +731,7 @@ func (e CommitmentFulfilled) apply(l *Lab, _ domain.Meta) {
 
 // CancelCommitment takes back what was not delivered.
 type CancelCommitment struct {
-	domain.Because
+	domain.Grounds
 	Commitment string      `json:"commitment" doc:"e.g. F1"`
 	On         domain.Date `json:"on" doc:"Since when"`
 	Ground     domain.Text `json:"ground" doc:"Why"`

@@ -205,18 +205,18 @@ func TestWhatWasReturnedSinceIsNotFulfilled(t *testing.T) {
 func TestSumsAreExact(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := lab.New(domaintest.Aggregate)
-		f.Apply(domain.Happened[lab.Event]{Event: lab.CommitmentPledged{Commitment: "F1", Party: oxford, Quantity: cny("1")}})
+		f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.CommitmentPledged{Commitment: "F1", Party: oxford, Quantity: cny("1")}})
 		var fen int64
 		for range rapid.IntRange(1, 50).Draw(t, "deliveries") {
 			n := rapid.Int64Range(1, 1_000_000_000_000).Draw(t, "fen")
 			q := cny(fmt.Sprintf("%d.%02d", n/100, n%100))
 			if fen >= n && rapid.Bool().Draw(t, "returned") {
 				fen -= n
-				f.Apply(domain.Happened[lab.Event]{Event: lab.ContributionReturned{Commitment: "F1", Contribution: lab.Contribution{Quantity: q, Returned: true}}})
+				f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.ContributionReturned{Commitment: "F1", Contribution: lab.Contribution{Quantity: q, Returned: true}}})
 				continue
 			}
 			fen += n
-			f.Apply(domain.Happened[lab.Event]{Event: lab.ContributionReceived{Commitment: "F1", Contribution: lab.Contribution{Quantity: q}}})
+			f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.ContributionReceived{Commitment: "F1", Contribution: lab.Contribution{Quantity: q}}})
 		}
 		if got, want := f.Commitments[0].Delivered.Cash.String(), fmt.Sprintf("%d.%02d CNY", fen/100, fen%100); got != want {
 			t.Fatalf("%s, want %s", got, want)

@@ -87,7 +87,7 @@ func (f *Fund) balance(currency string) domain.Decimal {
 
 // EstablishFund records a seed, scholarship or youth fund (C34, C39, C40).
 type EstablishFund struct {
-	domain.Because
+	domain.Grounds
 	Kind         FundKind    `json:"kind" enum:"seed,scholarship,youth" doc:"What it supports"`
 	Name         domain.Text `json:"name" doc:"What it is called"`
 	Contributors []uuid.UUID `json:"contributors" minItems:"1" maxItems:"100" doc:"Who pays in: of a seed fund at least two parties, otherwise any legal entity"`
@@ -148,7 +148,7 @@ func (e FundEstablished) apply(l *Lab, m domain.Meta) {
 
 // ContributeToFund records a payment into a fund.
 type ContributeToFund struct {
-	domain.Because
+	domain.Grounds
 	Fund        string       `json:"fund" doc:"e.g. K1"`
 	Contributor uuid.UUID    `json:"contributor" doc:"Who paid"`
 	Amount      domain.Money `json:"amount" doc:"How much"`
@@ -202,7 +202,7 @@ func (e FundContributed) apply(l *Lab, m domain.Meta) {
 
 // AwardFromFund records what a fund granted.
 type AwardFromFund struct {
-	domain.Because
+	domain.Grounds
 	Fund string `json:"fund" doc:"e.g. K1"`
 	Award
 }
@@ -259,7 +259,7 @@ type ExchangeRate struct {
 // RecordRate records a rate with its source, so that a report that converts
 // can say with which (C81).
 type RecordRate struct {
-	domain.Because
+	domain.Grounds
 	ExchangeRate
 }
 

@@ -88,7 +88,7 @@ func (l *Lab) instrument(kind InstrumentKind, d domain.Date) *AdoptedInstrument 
 
 // AdoptInstrument records an institutional instrument (C24–C26, C44, C50, C60, C61).
 type AdoptInstrument struct {
-	domain.Because
+	domain.Grounds
 	Instrument
 }
 
@@ -145,7 +145,7 @@ func (e InstrumentAdopted) apply(l *Lab, m domain.Meta) {
 
 // RepealInstrument records that an instrument holds no longer.
 type RepealInstrument struct {
-	domain.Because
+	domain.Grounds
 	Instrument string      `json:"instrument" doc:"e.g. N1"`
 	On         domain.Date `json:"on" doc:"The first day it no longer holds"`
 	Ground     domain.Text `json:"ground" doc:"Why"`
@@ -158,7 +158,7 @@ func (r RepealInstrument) Decide(l *Lab, x domain.Context) ([]Event, error) {
 
 // GrantAutonomy records the powers the host delegates to the lab (C58).
 type GrantAutonomy struct {
-	domain.Because
+	domain.Grounds
 	Title    domain.Text   `json:"title" doc:"What the grant is called"`
 	On       domain.Date   `json:"on" doc:"From when it holds"`
 	Document string        `json:"document" doc:"Digest of the document"`
@@ -172,7 +172,7 @@ func (g GrantAutonomy) Decide(l *Lab, x domain.Context) ([]Event, error) {
 
 // WithdrawAutonomy records that the host takes delegated powers back (C58).
 type WithdrawAutonomy struct {
-	domain.Because
+	domain.Grounds
 	Instrument string      `json:"instrument" doc:"e.g. N1"`
 	On         domain.Date `json:"on" doc:"The first day the powers are no longer the lab's"`
 	Ground     domain.Text `json:"ground" doc:"Why"`
@@ -256,7 +256,7 @@ type ReformMeasure struct {
 
 // DeclareReform records a reform measure in one of the four domains (C02).
 type DeclareReform struct {
-	domain.Because
+	domain.Grounds
 	Reform
 }
 
@@ -293,7 +293,7 @@ func (e ReformDeclared) apply(l *Lab, m domain.Meta) {
 
 // ReportReform records what came of a reform measure (C02).
 type ReportReform struct {
-	domain.Because
+	domain.Grounds
 	Reform string `json:"reform" doc:"e.g. E1"`
 	ReformReport
 }
@@ -350,7 +350,7 @@ var disciplineStatuses = kindTable[string]{
 // EvidenceDiscipline records the status of the host's discipline, with the
 // document that shows it (C19).
 type EvidenceDiscipline struct {
-	domain.Because
+	domain.Grounds
 	Discipline domain.Text `json:"discipline" doc:"The discipline"`
 	Status     string      `json:"status" enum:"national-key,featured" doc:"国家重点学科 or 特色优势学科"`
 	On         domain.Date `json:"on" doc:"Since when it has the status"`
@@ -409,7 +409,7 @@ var partnerLevels = kindTable[string]{
 // AssessPartner records a judgement of a foreign party's standing (C20). It is
 // a person's; the register computes none.
 type AssessPartner struct {
-	domain.Because
+	domain.Grounds
 	Party    uuid.UUID   `json:"party" doc:"The foreign party"`
 	Level    string      `json:"level" enum:"world-class,advanced,below" doc:"The judgement"`
 	Opinion  domain.Text `json:"opinion" doc:"What it rests on"`
@@ -483,7 +483,7 @@ func (l *Lab) foreignUnit(party uuid.UUID) *ForeignUnit {
 // DesignateForeignUnit names the institute that carries out a foreign party's
 // part, in the place of the one before it if there was one (C21).
 type DesignateForeignUnit struct {
-	domain.Because
+	domain.Grounds
 	Party    uuid.UUID   `json:"party" doc:"The foreign party"`
 	Unit     domain.Text `json:"unit" doc:"Its institute"`
 	On       domain.Date `json:"on" doc:"From when"`

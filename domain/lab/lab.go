@@ -79,7 +79,7 @@ type Command = domain.Command[*Lab, Event]
 func New(id uuid.UUID) *Lab { return &Lab{ID: id} }
 
 // Apply folds one event in.
-func (l *Lab) Apply(h domain.Happened[Event]) { h.Event.apply(l, h.Meta) }
+func (l *Lab) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(l, h.Meta) }
 
 // Name is the lab's current official name.
 func (l *Lab) Name() domain.Text { return domain.Current(l.Names) }
@@ -113,7 +113,7 @@ func (Corrected) apply(*Lab, domain.Meta) {}
 
 // Propose registers a laboratory (C01). It starts as PROPOSED.
 type Propose struct {
-	domain.Because
+	domain.Grounds
 	Programme  string        `json:"programme,omitempty" doc:"Programme the lab is meant for; absent: 国际合作联合实验室计划"`
 	Level      Level         `json:"level,omitempty" enum:"ministry,province,university" doc:"Whose programme it is; absent: the source does not say"`
 	Names      []domain.Name `json:"names" minItems:"1" maxItems:"50" doc:"What it is called, in each language"`
@@ -175,7 +175,7 @@ func (e Proposed) apply(l *Lab, m domain.Meta) {
 // Rename gives the lab a further name. An official name ends the one before it
 // in the same language.
 type Rename struct {
-	domain.Because
+	domain.Grounds
 	Name domain.Name `json:"name" doc:"The new name"`
 	From domain.Date `json:"from" doc:"The first day it holds"`
 }

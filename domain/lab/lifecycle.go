@@ -160,7 +160,7 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 		return Transition{}, err
 	}
 	policy := x.Programme.PolicyOn(on)
-	if err := domain.Unmet(JudgeUnder(Under{policy, x.Actor}, l, on, s.Rules...)); err != nil {
+	if err := domain.Unmet(JudgeUnder(RuleContext{policy, x.Actor}, l, on, s.Rules...)); err != nil {
 		return Transition{}, err
 	}
 	t := Transition{From: l.Status, To: s.To, On: on}
@@ -213,7 +213,7 @@ func (t Transition) sentence(zh, en string, ground domain.Text) domain.Text {
 
 // StartIncubation begins 培育组建 (C57).
 type StartIncubation struct {
-	domain.Because
+	domain.Grounds
 	On domain.Date `json:"on" doc:"The day incubation begins"`
 }
 
@@ -243,7 +243,7 @@ func (e IncubationStarted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.
 
 // SubmitApplication applies for establishment (C62, C65).
 type SubmitApplication struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day of the application"`
 	Effect   domain.Text `json:"effect" doc:"What incubation has achieved (取得明显成效)"`
 	Document string      `json:"document" doc:"Digest of the 《国际合作联合实验室建设申请书》"`
@@ -300,7 +300,7 @@ func (l *Lab) submitted(on domain.Date, version int, document string, m domain.M
 
 // ResubmitApplication hands in a returned application again.
 type ResubmitApplication struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day it is handed in again"`
 	Answer   domain.Text `json:"answer" doc:"What was supplemented"`
 	Document string      `json:"document" doc:"Digest of the supplemented application"`
@@ -336,7 +336,7 @@ func (e ApplicationResubmitted) apply(l *Lab, m domain.Meta) {
 
 // PassFormalCheck takes an application into review (C66).
 type PassFormalCheck struct {
-	domain.Because
+	domain.Grounds
 	On domain.Date `json:"on" doc:"The day of the decision"`
 }
 
@@ -361,7 +361,7 @@ func (e FormalCheckPassed) apply(l *Lab, m domain.Meta) {
 
 // ReturnApplication sends an application back for supplement (C66).
 type ReturnApplication struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"The day of the decision"`
 	Ground domain.Text `json:"ground" doc:"What is to be supplemented"`
 }
@@ -391,7 +391,7 @@ func (e ApplicationReturned) apply(l *Lab, m domain.Meta) {
 
 // Shortlist picks a lab for a site visit (C67).
 type Shortlist struct {
-	domain.Because
+	domain.Grounds
 	On domain.Date `json:"on" doc:"The day of the decision"`
 }
 
@@ -416,7 +416,7 @@ func (e Shortlisted) apply(l *Lab, m domain.Meta) {
 
 // DeclineEstablishment records that a lab was not established (C29).
 type DeclineEstablishment struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"The day of the decision"`
 	Ground domain.Text `json:"ground" doc:"Why"`
 }
@@ -445,7 +445,7 @@ func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) {
 
 // ResumeIncubation takes a declined lab back into incubation.
 type ResumeIncubation struct {
-	domain.Because
+	domain.Grounds
 	On domain.Date `json:"on" doc:"The day incubation goes on"`
 }
 
@@ -468,7 +468,7 @@ func (e IncubationResumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.
 // ApproveEstablishment establishes a lab and sets its construction period,
 // whose start is a date of its own (C69, C70).
 type ApproveEstablishment struct {
-	domain.Because
+	domain.Grounds
 	On           domain.Date   `json:"on" doc:"The day of the decision"`
 	Construction domain.Period `json:"construction" doc:"The construction period; its end may be left out and is then as the policy says, three years from its start as a rule"`
 	EarlyAllowed bool          `json:"early_acceptance_allowed,omitzero" doc:"Whether acceptance may be applied for early (可提前提出验收申请)"`
@@ -508,7 +508,7 @@ func (e EstablishmentApproved) apply(l *Lab, m domain.Meta) {
 
 // ExtendConstruction moves the end of the construction period.
 type ExtendConstruction struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"The day of the decision"`
 	Until  domain.Date `json:"until" doc:"The new last day"`
 	Ground domain.Text `json:"ground" doc:"Why"`
@@ -547,7 +547,7 @@ func (e ConstructionExtended) apply(l *Lab, m domain.Meta) {
 
 // Suspend halts an open lab, as when its agreement lapsed.
 type Suspend struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"Since when"`
 	Ground domain.Text `json:"ground" doc:"Why"`
 }
@@ -573,7 +573,7 @@ func (e Suspended) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Resume opens a suspended lab again.
 type Resume struct {
-	domain.Because
+	domain.Grounds
 	On domain.Date `json:"on" doc:"Since when"`
 }
 
@@ -595,7 +595,7 @@ func (e Resumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // Revoke takes back establishment or recognition.
 type Revoke struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"The day of the decision"`
 	Ground domain.Text `json:"ground" doc:"Why"`
 }
@@ -625,7 +625,7 @@ func (e Revoked) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 // Withdraw ends a lab at its host's wish: freely before construction, with the
 // ministry's consent from then on (our own reading).
 type Withdraw struct {
-	domain.Because
+	domain.Grounds
 	On      domain.Date `json:"on" doc:"Since when"`
 	Ground  domain.Text `json:"ground" doc:"Why"`
 	Consent string      `json:"consent,omitempty" maxLength:"200" doc:"Number of the ministry's document of consent; needed from construction on"`
@@ -660,7 +660,7 @@ func (e Withdrawn) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Close ends an open lab, alone or merged into another.
 type Close struct {
-	domain.Because
+	domain.Grounds
 	On         domain.Date `json:"on" doc:"Since when"`
 	Ground     domain.Text `json:"ground" doc:"Why"`
 	MergedInto uuid.UUID   `json:"merged_into,omitzero" doc:"The lab it became part of"`
@@ -699,7 +699,7 @@ func (e Closed) apply(l *Lab, m domain.Meta) {
 // source, in the status the source gives. It is a statement with a source, not
 // a decision: no rule is run.
 type RecordHistory struct {
-	domain.Because
+	domain.Grounds
 	Status       Status               `json:"status" enum:"INCUBATING,CONSTRUCTION,PEER_EVAL,OPERATING,CLOSED" doc:"Where the source says it stands"`
 	On           domain.PartialDate   `json:"on,omitzero" doc:"Since when, as far as the source says"`
 	Construction domain.PartialPeriod `json:"construction,omitzero" doc:"The construction period, as far as the source says"`

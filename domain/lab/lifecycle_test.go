@@ -26,7 +26,7 @@ func TestC53EveryTransitionOfTheMachineAndNoOther(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					state.Apply(domain.Happened[lab.Event]{Meta: domain.Meta{ID: domaintest.ID(n), Actor: by(waits[0])}, Event: events[0]})
+					state.Apply(domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: domaintest.ID(n), Actor: by(waits[0])}, Event: events[0]})
 				}
 				events, err := moves[st.Command](day).Decide(state, from(moves[st.Command](day), day.String()))
 				if !slices.Contains(st.From, status) {
@@ -40,7 +40,7 @@ func TestC53EveryTransitionOfTheMachineAndNoOther(t *testing.T) {
 					t.Errorf("%s: %d events, %v", st.Command, len(events), err)
 					continue
 				}
-				h := domain.Happened[lab.Event]{Meta: domain.Meta{ID: domaintest.ID(999), Time: on(day.String()).Now, Actor: by(moves[st.Command](day))}, Event: events[0]}
+				h := domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: domaintest.ID(999), Time: on(day.String()).Now, Actor: by(moves[st.Command](day))}, Event: events[0]}
 				if d, is, err := state.Rejudge(h, domain.Programme{}); !is || err != nil || d.Step.Command != st.Command {
 					t.Errorf("%s is judged again as %s: %v, %v", st.Command, d.Step.Command, is, err)
 				}
@@ -149,8 +149,8 @@ func TestRectificationHasADayWhileItLasts(t *testing.T) {
 }
 
 func TestHistoryIsTakenOverFromASourceAndNotJudged(t *testing.T) {
-	source := domain.Because{Basis: domain.Basis{Source: "labs.csv row 3"}}
-	from := lab.RecordHistory{Because: source, Status: lab.StatusConstruction, On: partial("2015"), Construction: domain.PartialPeriod{From: partial("2016-01"), To: partial("2018-12")}}
+	source := domain.Grounds{Basis: domain.Basis{Source: "labs.csv row 3"}}
+	from := lab.RecordHistory{Grounds: source, Status: lab.StatusConstruction, On: partial("2015"), Construction: domain.PartialPeriod{From: partial("2016-01"), To: partial("2018-12")}}
 	s := proposed(t).When(from, on("2020-02-01")).Then(lab.HistoryRecorded{
 		From: lab.StatusProposed, To: lab.StatusConstruction, On: partial("2015"), Construction: domain.PartialPeriod{From: partial("2016-01"), To: partial("2018-12")},
 	})
@@ -164,7 +164,7 @@ func TestHistoryIsTakenOverFromASourceAndNotJudged(t *testing.T) {
 	s = proposed(t)
 	s.When(lab.RecordHistory{Status: lab.StatusDue, On: partial("2021"), Construction: domain.PartialPeriod{From: partial("2022"), To: partial("2019")}}, on("2020-02-01")).
 		ThenRefused(domain.Invalid, "status", "on", "basis", "construction.to")
-	s.When(lab.RecordHistory{Because: source, Status: lab.StatusIncubating}, on("2020-02-01")).Then(lab.HistoryRecorded{From: lab.StatusProposed, To: lab.StatusIncubating})
+	s.When(lab.RecordHistory{Grounds: source, Status: lab.StatusIncubating}, on("2020-02-01")).Then(lab.HistoryRecorded{From: lab.StatusProposed, To: lab.StatusIncubating})
 	f := lab.Judge(s.State(), date("2030-01-01"), "C62")[0]
 	if f.Met || f.Missing[0].En != "the register does not know when incubation began; correct the status taken from the source so that it gives a date" {
 		t.Errorf("without a date: %+v", f)

@@ -67,7 +67,7 @@ type Objective struct {
 
 // SetObjective records an indicator with its baseline and target (C10–C14).
 type SetObjective struct {
-	domain.Because
+	domain.Grounds
 	Target
 }
 
@@ -109,7 +109,7 @@ func (e ObjectiveSet) apply(l *Lab, m domain.Meta) {
 
 // ReportIndicator records an indicator's value on a day (C10–C14).
 type ReportIndicator struct {
-	domain.Because
+	domain.Grounds
 	Objective string `json:"objective" doc:"e.g. O1"`
 	Reading
 }
@@ -186,7 +186,7 @@ func (l *Lab) pursued(id string, d domain.Date) bool {
 
 // SetDirection records a research direction (C22, C33).
 type SetDirection struct {
-	domain.Because
+	domain.Grounds
 	Aim
 }
 
@@ -206,7 +206,7 @@ func (s SetDirection) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 // ChangeDirection changes or ends a research direction. Directions are to be
 // stable, so it says why (C33).
 type ChangeDirection struct {
-	domain.Because
+	domain.Grounds
 	Direction string `json:"direction" doc:"e.g. D1"`
 	Aim
 	Ground domain.Text `json:"ground,omitzero" doc:"Why it is changed; always needed"`
@@ -285,7 +285,7 @@ type Project struct {
 
 // LinkProject records a project and the lab's role in it (C35).
 type LinkProject struct {
-	domain.Because
+	domain.Grounds
 	Undertaking
 }
 
@@ -365,7 +365,7 @@ type Count struct {
 
 // ReportHeadcount records how many people of a kind the lab has. Nobody is named.
 type ReportHeadcount struct {
-	domain.Because
+	domain.Grounds
 	Headcount
 }
 
@@ -425,7 +425,7 @@ type Output struct {
 
 // RecordOutput records an output and the parties it belongs to.
 type RecordOutput struct {
-	domain.Because
+	domain.Grounds
 	Kind       string      `json:"kind" enum:"paper,monograph,patent,prize,standard,dataset,other" doc:"What it is"`
 	Title      domain.Text `json:"title" doc:"Its title"`
 	On         domain.Date `json:"on" doc:"When it was published or granted"`
@@ -483,7 +483,7 @@ type AnnualReport struct {
 
 // FileAnnualReport records the report on a calendar year.
 type FileAnnualReport struct {
-	domain.Because
+	domain.Grounds
 	AnnualReport
 }
 

@@ -140,7 +140,7 @@ func (l *Lab) inOffice(kind MemberKind, d domain.Date) []*Member {
 
 // ConstituteBody records a committee or board (C48).
 type ConstituteBody struct {
-	domain.Because
+	domain.Grounds
 	Kind    BodyKind    `json:"kind" enum:"academic-committee,advisory-committee,board" doc:"What it is"`
 	Name    domain.Text `json:"name" doc:"What it is called"`
 	On      domain.Date `json:"on" doc:"When it was constituted"`
@@ -183,7 +183,7 @@ func (e BodyConstituted) apply(l *Lab, m domain.Meta) {
 
 // MinuteMeeting records that a body met.
 type MinuteMeeting struct {
-	domain.Because
+	domain.Grounds
 	Body string `json:"body" doc:"e.g. B1"`
 	Meeting
 }
@@ -226,7 +226,7 @@ func (e MeetingMinuted) apply(l *Lab, _ domain.Meta) {
 
 // AppointMember records who holds a post, and for how long (C24, C42–C45, C48, C49).
 type AppointMember struct {
-	domain.Because
+	domain.Grounds
 	Kind        MemberKind    `json:"kind" enum:"director,principal-investigator,team-leader,third-country-scholar,postdoc,committee-member" doc:"The post"`
 	Person      domain.Person `json:"person" doc:"Who"`
 	Affiliation uuid.UUID     `json:"affiliation" doc:"The legal entity the person comes from"`
@@ -312,7 +312,7 @@ func (e MemberAppointed) apply(l *Lab, m domain.Meta) {
 
 // MoveMember records that a member is employed elsewhere from a day on (C42).
 type MoveMember struct {
-	domain.Because
+	domain.Grounds
 	Member      string      `json:"member" doc:"e.g. M1"`
 	Affiliation uuid.UUID   `json:"affiliation" doc:"The legal entity the member moved to"`
 	On          domain.Date `json:"on" doc:"From when"`
@@ -359,7 +359,7 @@ func (e MemberMoved) apply(l *Lab, _ domain.Meta) {
 
 // EndMember records that a post is given up before its term is over.
 type EndMember struct {
-	domain.Because
+	domain.Grounds
 	Member string      `json:"member" doc:"e.g. M1"`
 	On     domain.Date `json:"on" doc:"The first day the post is no longer held"`
 	Ground domain.Text `json:"ground" doc:"Why it ends"`

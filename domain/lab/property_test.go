@@ -134,9 +134,9 @@ func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, nam
 			lab.SetDiscipline{Discipline: word()},
 			lab.LinkPlatform{Name: word(), Level: "other", Evidence: digest(1)},
 			lab.UnlinkPlatform{Platform: id("P", len(l.Platforms)), On: day},
-			lab.NamePartner{Because: source, Entity: who, As: "x"},
-			lab.AssertFact{Because: source, Kind: "note", On: []domain.PartialDate{{}, partial("2015")}[n(2)], Text: word()},
-			lab.RecordHistory{Because: source, Status: lab.StatusOperating, On: []domain.PartialDate{{}, partial("2015-12")}[n(2)]},
+			lab.NamePartner{Grounds: source, Entity: who, As: "x"},
+			lab.AssertFact{Grounds: source, Kind: "note", On: []domain.PartialDate{{}, partial("2015")}[n(2)], Text: word()},
+			lab.RecordHistory{Grounds: source, Status: lab.StatusOperating, On: []domain.PartialDate{{}, partial("2015-12")}[n(2)]},
 		}[n(7)], "", day
 	case 29:
 		return conditions[n(4)].cmd, "", day
@@ -163,7 +163,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		l := lab.New(domaintest.Aggregate)
-		var history []domain.Happened[lab.Event]
+		var history []domain.RecordedEvent[lab.Event]
 		now := time.Date(2021, 1, 1, 4, 0, 0, 0, time.UTC)
 		send := func(cmd lab.Command, step string, day domain.Date) {
 			x := domain.Context{Actor: by(cmd), Now: now, Entities: known, Programme: onRecord}
@@ -175,7 +175,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			if after := encoded(t, l); after != before {
 				t.Fatalf("%T changed the state it was to decide on:\n%s\n%s", cmd, before, after)
 			}
-			judged(t, l, lab.Under{Policy: x.Programme.PolicyOn(day), Actor: x.Actor}, step, day, err)
+			judged(t, l, lab.RuleContext{Policy: x.Programme.PolicyOn(day), Actor: x.Actor}, step, day, err)
 			var r *domain.Rejection
 			switch {
 			case err == nil && len(events) != 1:
@@ -196,7 +196,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			}
 			for _, e := range events {
 				said(t, e, e.Sentence())
-				h := domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{
+				h := domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{
 					ID: domaintest.Event(len(history)), Revision: uint64(len(history)), Time: now, Actor: x.Actor, Because: cmd.Why(),
 				}}
 				history = append(history, h)
@@ -273,7 +273,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 		part.FundingStructure(day, "CNY")
 		part.StatusThen(day)
 		part.Readiness(onRecord, domain.Actor{}, day)
-		lab.JudgeUnder(lab.Under{Policy: onRecord.PolicyOn(day)}, part, day, lab.RecordRules...)
+		lab.JudgeUnder(lab.RuleContext{Policy: onRecord.PolicyOn(day)}, part, day, lab.RecordRules...)
 		for i := range part.Agreements {
 			part.Agreements[i].StatusOn(day)
 		}
@@ -289,7 +289,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 
 // judged requires that a step of the status machine and the readiness report
 // agree: it is refused by the rules exactly where they are not met.
-func judged(t *rapid.T, l *lab.Lab, u lab.Under, command string, day domain.Date, err error) {
+func judged(t *rapid.T, l *lab.Lab, u lab.RuleContext, command string, day domain.Date, err error) {
 	i := slices.IndexFunc(lab.Steps, func(s lab.Step) bool { return s.Command == command })
 	if i < 0 {
 		return

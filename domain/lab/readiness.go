@@ -22,7 +22,7 @@ type Readiness struct {
 // day with valid input, is accepted.
 func (l *Lab) Readiness(p domain.Programme, actor domain.Actor, on domain.Date) []Readiness {
 	judge := func(on domain.Date, ids []string) []domain.Finding {
-		return JudgeUnder(Under{p.PolicyOn(on), actor}, l, on, ids...)
+		return JudgeUnder(RuleContext{p.PolicyOn(on), actor}, l, on, ids...)
 	}
 	var steps []Readiness
 	for _, s := range Steps {
@@ -58,7 +58,7 @@ type Decision struct {
 // that just before it, under the programme as it was on record then. The error
 // says why the step does not follow from the state and the rules. False: the
 // event is no step, as history taken over from a source is none.
-func (l *Lab) Rejudge(h domain.Happened[Event], p domain.Programme) (d Decision, is bool, err error) {
+func (l *Lab) Rejudge(h domain.RecordedEvent[Event], p domain.Programme) (d Decision, is bool, err error) {
 	t, is := h.Event.(interface{ transition() Transition })
 	if !is {
 		return d, false, nil
@@ -72,7 +72,7 @@ func (l *Lab) Rejudge(h domain.Happened[Event], p domain.Programme) (d Decision,
 		return d, true, domain.Reject(domain.State, "实验室当时为“%s”，不能由“%s”转为“%s”", "the lab was “%s”, and cannot have gone from “%s” to “%s”", l.Status, took.From, took.To)
 	}
 	policy := p.PolicyOn(d.On)
-	d.Step, d.Findings = Steps[i], JudgeUnder(Under{policy, h.Meta.Actor}, l, d.On, Steps[i].Rules...)
+	d.Step, d.Findings = Steps[i], JudgeUnder(RuleContext{policy, h.Meta.Actor}, l, d.On, Steps[i].Rules...)
 	switch {
 	case d.On.After(domain.DateOf(h.Meta.Time)):
 		err = domain.Reject(domain.State, "记录之日 %s 尚未到来", "on the day it was recorded, %s was in the future", d.On)

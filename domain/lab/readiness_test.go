@@ -22,7 +22,7 @@ func drawn(r *rand.Rand) (*lab.Lab, domain.Date) {
 		on := from(cmd, day)
 		events, err := cmd.Decide(l, on)
 		for _, e := range events {
-			l.Apply(domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(happened), Revision: uint64(happened), Time: on.Now, Actor: on.Actor}})
+			l.Apply(domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(happened), Revision: uint64(happened), Time: on.Now, Actor: on.Actor}})
 			happened++
 		}
 		return err == nil

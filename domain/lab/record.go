@@ -80,7 +80,7 @@ type ManagementBody struct {
 
 // SetDiscipline records the lab's discipline (C08).
 type SetDiscipline struct {
-	domain.Because
+	domain.Grounds
 	Discipline domain.Text `json:"discipline" doc:"Its discipline"`
 }
 
@@ -113,7 +113,7 @@ func (e DisciplineSet) apply(l *Lab, _ domain.Meta) { l.Discipline = e.To }
 
 // LinkPlatform records a platform the lab builds on.
 type LinkPlatform struct {
-	domain.Because
+	domain.Grounds
 	Name     domain.Text `json:"name" doc:"The platform's name"`
 	Level    string      `json:"level" enum:"national,ministerial,provincial,other" doc:"Its level"`
 	Base     bool        `json:"national_base,omitzero" doc:"It already holds a national base for international science and technology cooperation (国家国际科技合作基地)"`
@@ -156,7 +156,7 @@ func (e PlatformLinked) apply(l *Lab, m domain.Meta) {
 
 // UnlinkPlatform records that the lab builds on a platform no longer.
 type UnlinkPlatform struct {
-	domain.Because
+	domain.Grounds
 	Platform string      `json:"platform" doc:"e.g. P1"`
 	On       domain.Date `json:"on" doc:"Since when"`
 }
@@ -198,7 +198,7 @@ func (e PlatformUnlinked) apply(l *Lab, _ domain.Meta) {
 
 // NamePartner records that a source names a legal entity as cooperating.
 type NamePartner struct {
-	domain.Because
+	domain.Grounds
 	Entity uuid.UUID `json:"entity" doc:"The legal entity"`
 	As     string    `json:"as" minLength:"1" maxLength:"400" doc:"Its name as the source writes it"`
 }
@@ -247,7 +247,7 @@ func source(m domain.Meta) string {
 
 // AssertFact records what a source states, with the date it gives.
 type AssertFact struct {
-	domain.Because
+	domain.Grounds
 	Kind string             `json:"kind" minLength:"1" maxLength:"60" doc:"What the source states, e.g. decided, contract-signed, opened, note"`
 	On   domain.PartialDate `json:"on,omitzero" doc:"The date the source gives for it: YYYY, YYYY-MM or YYYY-MM-DD"`
 	Text domain.Text        `json:"text,omitzero" doc:"In the source's words"`
@@ -294,7 +294,7 @@ func (e FactAsserted) apply(l *Lab, m domain.Meta) {
 
 // AttestIndependence records the host's attestation (C16).
 type AttestIndependence struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"When the host attested it"`
 	Unit     domain.Text `json:"unit" doc:"The lab's own unit"`
 	Budget   domain.Text `json:"budget_line" doc:"Its own budget line"`
@@ -340,7 +340,7 @@ func (e IndependenceAttested) apply(l *Lab, m domain.Meta) {
 // AdoptPlan records a version of the implementation plan. The first is
 // adopted; further ones amend it.
 type AdoptPlan struct {
-	domain.Because
+	domain.Grounds
 	Title    domain.Text `json:"title" doc:"What the plan is called"`
 	On       domain.Date `json:"on" doc:"When it was adopted"`
 	FromYear int         `json:"from_year" minimum:"1990" maximum:"2100" doc:"First year of its horizon"`
@@ -399,7 +399,7 @@ func (l *Lab) planOn(d domain.Date) *Plan {
 
 // AssignTask gives a construction task an owner and a day.
 type AssignTask struct {
-	domain.Because
+	domain.Grounds
 	Text  domain.Text `json:"text" doc:"The task"`
 	Owner uuid.UUID   `json:"owner" doc:"The legal entity that answers for it"`
 	Due   domain.Date `json:"due" doc:"By when"`
@@ -442,7 +442,7 @@ func (e TaskAssigned) apply(l *Lab, m domain.Meta) {
 
 // EstablishManagementBody records the body that runs the lab.
 type EstablishManagementBody struct {
-	domain.Because
+	domain.Grounds
 	Name     domain.Text `json:"name" doc:"What it is called"`
 	On       domain.Date `json:"on" doc:"When it was established"`
 	Document string      `json:"document" doc:"Digest of the act that established it"`

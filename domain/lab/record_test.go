@@ -7,7 +7,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-var source = domain.Because{Basis: domain.Basis{Source: "labs.csv row 7"}}
+var source = domain.Grounds{Basis: domain.Basis{Source: "labs.csv row 7"}}
 
 func TestADisciplineIsSet(t *testing.T) {
 	s := proposed(t)
@@ -33,15 +33,15 @@ func TestAPlatformIsLinkedWithEvidenceAndUnlinked(t *testing.T) {
 func TestAPartnerAndAFactAreStatedByASource(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.NamePartner{Entity: oxford.ID}, on("2020-02-01")).ThenRefused(domain.Invalid, "as", "basis")
-	name := lab.NamePartner{Because: source, Entity: oxford.ID, As: "Oxford Univ."}
+	name := lab.NamePartner{Grounds: source, Entity: oxford.ID, As: "Oxford Univ."}
 	s.When(name, on("2020-02-01")).Then(lab.PartnerNamed{Entity: oxford, As: "Oxford Univ."})
 	s.When(name, on("2020-02-01")).ThenRefused(domain.Invalid, "entity")
 
 	s.When(lab.AssertFact{}, on("2020-02-01")).ThenRefused(domain.Invalid, "kind", "on", "basis")
-	s.When(lab.AssertFact{Because: source, Kind: "opened", On: partial("2021")}, on("2020-12-31")).ThenRefused(domain.Invalid, "on")
-	s.When(lab.AssertFact{Because: source, Kind: "opened", On: partial("2020")}, on("2020-02-01")).Then(lab.FactAsserted{Kind: "opened", On: partial("2020")})
-	document := domain.Because{Basis: domain.Basis{Document: "教技函〔2015〕9号"}}
-	tell(s, step{"2020-02-01", lab.AssertFact{Because: document, Kind: "note", Text: because}})
+	s.When(lab.AssertFact{Grounds: source, Kind: "opened", On: partial("2021")}, on("2020-12-31")).ThenRefused(domain.Invalid, "on")
+	s.When(lab.AssertFact{Grounds: source, Kind: "opened", On: partial("2020")}, on("2020-02-01")).Then(lab.FactAsserted{Kind: "opened", On: partial("2020")})
+	document := domain.Grounds{Basis: domain.Basis{Document: "教技函〔2015〕9号"}}
+	tell(s, step{"2020-02-01", lab.AssertFact{Grounds: document, Kind: "note", Text: because}})
 	l := s.State()
 	if l.Partners[0].Source != "labs.csv row 7" || l.Facts[0].Source != "labs.csv row 7" || l.Facts[1].Source != "教技函〔2015〕9号" {
 		t.Errorf("sources %q, %q, %q", l.Partners[0].Source, l.Facts[0].Source, l.Facts[1].Source)

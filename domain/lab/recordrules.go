@@ -160,7 +160,7 @@ func objectives(kinds ...ObjectiveKind) func(*Lab, domain.Date) result {
 // in one breath and does not say that one discipline must have both. A later
 // policy may know several ways to apply: by a platform of any public level, or
 // by a team returned from overseas, which needs none.
-func disciplineStands(u Under) func(*Lab, domain.Date) result {
+func disciplineStands(u RuleContext) func(*Lab, domain.Date) result {
 	return func(l *Lab, on domain.Date) (r result) {
 		levels := []string{"national", "ministerial"}
 		if a := l.application(); a != nil && a.frozen() != nil && len(u.Policy.Modes) > 0 {

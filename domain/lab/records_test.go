@@ -125,7 +125,7 @@ func without(t *testing.T, left func(step) bool, more ...step) *lab.Lab {
 			t.Fatalf("%T: %v", st.cmd, err)
 		}
 		for _, e := range events {
-			l.Apply(domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(n), Time: on(st.day).Now}})
+			l.Apply(domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(n), Time: on(st.day).Now}})
 			n++
 		}
 	}

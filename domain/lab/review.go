@@ -434,7 +434,7 @@ func (l *Lab) argued(p Panel, present []string) (r result) {
 
 // RecordAffiliation records whom the host answers to (C64).
 type RecordAffiliation struct {
-	domain.Because
+	domain.Grounds
 	To       AffiliatedTo `json:"to" enum:"ministry,province,department" doc:"Whom the host answers to (隶属关系)"`
 	Evidence string       `json:"evidence" doc:"Digest of the document that shows it"`
 }
@@ -467,7 +467,7 @@ func (e AffiliationRecorded) apply(l *Lab, m domain.Meta) {
 
 // CompleteSelfAssessment answers an indicator system for the next application (C63).
 type CompleteSelfAssessment struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day it was completed"`
 	System   string      `json:"system" maxLength:"100" doc:"Version of the indicator system for establishment"`
 	Answers  []Answer    `json:"answers" minItems:"1" maxItems:"1000" doc:"One for every indicator"`
@@ -536,7 +536,7 @@ func (e SelfAssessmentCompleted) apply(l *Lab, m domain.Meta) {
 
 // FreezePackage fixes what will be handed in, by digest (C65).
 type FreezePackage struct {
-	domain.Because
+	domain.Grounds
 	On          domain.Date  `json:"on" doc:"The day it was frozen"`
 	Mode        domain.Mode  `json:"mode,omitempty" enum:"platform,overseas-team" doc:"How the lab applies, where the policy knows several ways"`
 	Document    string       `json:"document" doc:"Digest of the 《国际合作联合实验室建设申请书》"`
@@ -593,7 +593,7 @@ func (e PackageFrozen) apply(l *Lab, m domain.Meta) {
 
 // IssueRecommendation recommends the lab to the ministry (C64).
 type IssueRecommendation struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day of the recommendation"`
 	Issuer   uuid.UUID   `json:"issuer" doc:"Who recommends: the host, or the authority it answers to"`
 	Number   string      `json:"number" minLength:"1" maxLength:"200" doc:"Document number (文号)"`
@@ -659,7 +659,7 @@ func (e RecommendationIssued) apply(l *Lab, m domain.Meta) {
 
 // WithdrawRecommendation takes the recommendation back while nothing is decided (C64).
 type WithdrawRecommendation struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"Since when"`
 	Ground domain.Text `json:"ground" doc:"Why"`
 }
@@ -705,7 +705,7 @@ func (e RecommendationWithdrawn) apply(l *Lab, _ domain.Meta) {
 
 // PassOver records that an application was not shortlisted (C67).
 type PassOver struct {
-	domain.Because
+	domain.Grounds
 	On     domain.Date `json:"on" doc:"The day of the decision"`
 	Ground domain.Text `json:"ground" doc:"Why"`
 }
@@ -734,7 +734,7 @@ func (e NotShortlisted) apply(l *Lab, m domain.Meta) {
 
 // InviteExpert names an expert for the review the lab is in (C32, C74).
 type InviteExpert struct {
-	domain.Because
+	domain.Grounds
 	On           domain.Date   `json:"on" doc:"The day of the invitation"`
 	Person       domain.Person `json:"person" doc:"The expert"`
 	Affiliations []uuid.UUID   `json:"affiliations" minItems:"1" maxItems:"20" doc:"The legal entity that employs the expert, then any other affiliation"`
@@ -797,7 +797,7 @@ func (e ExpertInvited) apply(l *Lab, m domain.Meta) {
 
 // HoldSiteArgumentation records the visit of domestic and foreign experts (C32, C69).
 type HoldSiteArgumentation struct {
-	domain.Because
+	domain.Grounds
 	On      domain.Date `json:"on" doc:"The day it was held"`
 	Present []string    `json:"present" minItems:"1" maxItems:"100" doc:"The experts who were there, e.g. Z1"`
 	Minutes string      `json:"minutes" doc:"Digest of the minutes"`
@@ -848,7 +848,7 @@ func (e SiteArgumentationHeld) apply(l *Lab, m domain.Meta) {
 
 // RecordOpinion records what an expert finds (C28).
 type RecordOpinion struct {
-	domain.Because
+	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day of the opinion"`
 	Expert   string      `json:"expert" maxLength:"10" doc:"e.g. Z1"`
 	Findings Findings    `json:"findings" doc:"All four"`
@@ -922,7 +922,7 @@ func (e OpinionRecorded) apply(l *Lab, m domain.Meta) {
 
 // AssessDimension records what the review found in one of the four dimensions (C68).
 type AssessDimension struct {
-	domain.Because
+	domain.Grounds
 	On        domain.Date     `json:"on" doc:"The day of the finding"`
 	Dimension ReviewDimension `json:"dimension" enum:"agreement,foundation,incubation,plan" doc:"合作协议、组建基础、培育进展情况 or 未来3年发展规划"`
 	Text      domain.Text     `json:"text" doc:"What was found"`
@@ -966,7 +966,7 @@ func (e DimensionAssessed) apply(l *Lab, m domain.Meta) {
 // platformOfLevel asks for a national or ministerial platform; where the
 // policy knows ways to apply, a provincial one will do in platform mode and a
 // team from overseas needs none.
-func insideCall(u Under) func(*Lab, domain.Date) result {
+func insideCall(u RuleContext) func(*Lab, domain.Date) result {
 	return func(_ *Lab, on domain.Date) (r result) {
 		if !u.Policy.ByCall || slices.ContainsFunc(u.Policy.Calls, func(k domain.Call) bool { return k.Window.Contains(on) }) {
 			return r
@@ -1090,7 +1090,7 @@ func fourDimensions(l *Lab, on domain.Date) (r result) {
 
 // separateDuties keeps whoever recorded or corrected what a host handed in from
 // recording the decision on it, in whatever role.
-func separateDuties(u Under) func(*Lab, domain.Date) result {
+func separateDuties(u RuleContext) func(*Lab, domain.Date) result {
 	return func(l *Lab, _ domain.Date) (r result) {
 		submitted := func(what domain.Text, e Entry) {
 			missing := domain.Textf("%s 登记了依托单位的%s，不得登记对它的决定；请由他人办理", "%s recorded the host's %s and may not record the decision on it; have somebody else do it", u.Actor.Subject, what)

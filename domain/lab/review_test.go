@@ -282,7 +282,7 @@ func TestC32TheSiteArgumentationHasAFreeExpertOfEachSide(t *testing.T) {
 		t.Error("C32 is not met")
 	}
 	// Its employer is named as a partner later: the expert counts no more.
-	tell(s, step{"2026-01-01", lab.NamePartner{Because: source, Entity: zurich.ID, As: "Zürich"}})
+	tell(s, step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID, As: "Zürich"}})
 	if f := lab.Judge(s.State(), visit, "C32")[0]; f.Met || len(f.Missing) != 2 {
 		t.Errorf("%+v", f)
 	}
@@ -465,7 +465,7 @@ func TestWhoeverHandedInDoesNotDecide(t *testing.T) {
 
 func TestWhoeverCorrectedWhatWasHandedInDoesNotDecide(t *testing.T) {
 	s, day := at(t, lab.StatusRecommended)
-	frozen := slices.IndexFunc(s.History(), func(h domain.Happened[lab.Event]) bool { _, ok := h.Event.(lab.PackageFrozen); return ok })
+	frozen := slices.IndexFunc(s.History(), func(h domain.RecordedEvent[lab.Event]) bool { _, ok := h.Event.(lab.PackageFrozen); return ok })
 	x := on("2026-01-01")
 	x.Actor = domain.Actor{Subject: "mender", Role: domain.Ministry}
 	s.GivenOn(x, lab.Corrected{Correction: domain.Correction{Corrects: s.History()[frozen].Meta.ID, With: domain.Restated{Event: s.History()[frozen].Event}}})
@@ -483,7 +483,7 @@ func TestAnExpertOfAPartyGivesNoOpinion(t *testing.T) {
 	second.Affiliations = []uuid.UUID{tsinghua.ID, oxford.ID} // not by employment alone
 	refuses(t, s, second, on("2026-01-01"), "1.6", "", "University of Oxford")
 	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"}, Minutes: digest(23)}},
-		step{"2026-01-01", lab.NamePartner{Because: source, Entity: zurich.ID, As: "Zürich"}}) // it was no party when they were invited
+		step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID, As: "Zürich"}}) // it was no party when they were invited
 	refuses(t, s, opinion("Z2", visit), on("2026-01-01"), "1.6", "", "University of Zurich")
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenAccepted()
 }

@@ -113,7 +113,7 @@ func (l *Lab) amendedBy(agreement string, no int) error {
 
 // AddRight enters an item of the matrix from an agreement's text.
 type AddRight struct {
-	domain.Because
+	domain.Grounds
 	Agreement    string      `json:"agreement" doc:"e.g. A1"`
 	Kind         ItemKind    `json:"kind" enum:"responsibility,right,interest" doc:"责, 权 or 利"`
 	Party        uuid.UUID   `json:"party" doc:"Whose it is"`
@@ -180,7 +180,7 @@ func (e RightAdded) apply(l *Lab, m domain.Meta) {
 // AmendRight changes what an item says. Once its agreement is in force, only
 // an amendment signed by every party can.
 type AmendRight struct {
-	domain.Because
+	domain.Grounds
 	Item      string      `json:"item" doc:"e.g. R1"`
 	Amendment int         `json:"amendment,omitzero" minimum:"0" doc:"The amendment that changes it; needed once the agreement is in force"`
 	Clause    string      `json:"clause" minLength:"1" maxLength:"100" doc:"Clause of the agreement"`
@@ -230,7 +230,7 @@ func (e RightAmended) apply(l *Lab, _ domain.Meta) {
 
 // DischargeRight records that an item was carried out, with evidence.
 type DischargeRight struct {
-	domain.Because
+	domain.Grounds
 	Item     string      `json:"item" doc:"e.g. R1"`
 	On       domain.Date `json:"on" doc:"When it was carried out"`
 	Evidence string      `json:"evidence" doc:"Digest of the evidence"`
@@ -243,7 +243,7 @@ func (r DischargeRight) Decide(l *Lab, x domain.Context) ([]Event, error) {
 
 // WaiveRight records that those it was owed to let an item go.
 type WaiveRight struct {
-	domain.Because
+	domain.Grounds
 	Item   string      `json:"item" doc:"e.g. R1"`
 	On     domain.Date `json:"on" doc:"When it was waived"`
 	Ground domain.Text `json:"ground" doc:"Who waived it and why"`
@@ -256,7 +256,7 @@ func (r WaiveRight) Decide(l *Lab, x domain.Context) ([]Event, error) {
 
 // RecordBreach records that a party did not keep to an item.
 type RecordBreach struct {
-	domain.Because
+	domain.Grounds
 	Item     string      `json:"item" doc:"e.g. R1"`
 	On       domain.Date `json:"on" doc:"Since when"`
 	Evidence string      `json:"evidence" doc:"Digest of the evidence"`
@@ -270,7 +270,7 @@ func (r RecordBreach) Decide(l *Lab, x domain.Context) ([]Event, error) {
 
 // CureBreach records that a breach was made good; the item is open again.
 type CureBreach struct {
-	domain.Because
+	domain.Grounds
 	Item     string      `json:"item" doc:"e.g. R1"`
 	On       domain.Date `json:"on" doc:"When"`
 	Evidence string      `json:"evidence" doc:"Digest of the evidence"`

@@ -40,7 +40,7 @@ func TestAnItemsCounterpartyIsAsItWasThatDay(t *testing.T) {
 	}
 	renamed := nanjing
 	renamed.Name = domain.T("国立中央大学", "National Central University")
-	state.Apply(domain.Happened[lab.Event]{Event: lab.AgreementSigned{Agreement: "A1", Party: renamed, Signature: lab.Signature{Party: nanjing.ID, On: date("2020-02-01")}}})
+	state.Apply(domain.RecordedEvent[lab.Event]{Event: lab.AgreementSigned{Agreement: "A1", Party: renamed, Signature: lab.Signature{Party: nanjing.ID, On: date("2020-02-01")}}})
 	if got := events[0].(lab.RightAdded).Counterparty.Name; got != nanjing.Name {
 		t.Errorf("an event changed after it was decided: %s", got.En)
 	}

@@ -116,17 +116,17 @@ var Rules = func() map[string]Rule {
 	return m
 }()
 
-// Under is what some rules depend on besides the lab and the day: the policy
+// RuleContext is what some rules depend on besides the lab and the day: the policy
 // in force, and who acts (nobody: what depends on the actor is met).
-type Under struct {
+type RuleContext struct {
 	Policy domain.Policy
 	Actor  domain.Actor
 }
 
-var builtIn = Under{Policy: domain.BuiltIn}
+var builtIn = RuleContext{Policy: domain.BuiltIn}
 
 // dependent makes the checks of the rules that depend on it.
-var dependent = map[string]func(Under) func(*Lab, domain.Date) result{
+var dependent = map[string]func(RuleContext) func(*Lab, domain.Date) result{
 	"1.6": separateDuties, "C19": disciplineStands, "C30": insideCall, "C62": incubated,
 }
 
@@ -137,7 +137,7 @@ func Judge(l *Lab, on domain.Date, ids ...string) []domain.Finding {
 }
 
 // JudgeUnder runs the named rules for a lab on a day, in that order.
-func JudgeUnder(u Under, l *Lab, on domain.Date, ids ...string) []domain.Finding {
+func JudgeUnder(u RuleContext, l *Lab, on domain.Date, ids ...string) []domain.Finding {
 	findings := make([]domain.Finding, len(ids))
 	for i, id := range ids {
 		r, ok := Rules[id]
@@ -342,7 +342,7 @@ func agreementInForce(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-func incubated(u Under) func(*Lab, domain.Date) result {
+func incubated(u RuleContext) func(*Lab, domain.Date) result {
 	return func(l *Lab, on domain.Date) (r result) {
 		if l.Incubation.IsZero() {
 			if l.Status == StatusProposed {

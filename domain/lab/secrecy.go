@@ -307,7 +307,7 @@ type Sight struct {
 // Closed lists the events of the lab's history that not everybody may read, or
 // whose documents not everybody may. An event that was corrected, and what
 // corrects it, are for whoever may read all that was said in its place.
-func (s Secrecy) Closed(history []domain.Happened[Event]) (closed []Sight) {
+func (s Secrecy) Closed(history []domain.RecordedEvent[Event]) (closed []Sight) {
 	said := make([]Sight, len(history))
 	at := map[uuid.UUID]int{}
 	for i, h := range history {

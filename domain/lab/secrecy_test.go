@@ -14,14 +14,14 @@ import (
 
 // secretive is a lab with a draft, an agreement in force with an amendment that
 // is not signed by all, and two rounds of review of which the first is decided.
-func secretive(to domain.Opinions) (*lab.Lab, []domain.Happened[lab.Event]) {
+func secretive(to domain.Opinions) (*lab.Lab, []domain.RecordedEvent[lab.Event]) {
 	host, partner := domain.EntityRef{ID: uuid.New()}, domain.EntityRef{ID: uuid.New()}
 	parties := []lab.Party{{Entity: host, Role: lab.HostParty}, {Entity: partner, Role: lab.PartnerParty}}
 	day := domain.MustDate("2020-01-01")
 	signed := func(by domain.EntityRef) lab.AgreementSigned {
 		return lab.AgreementSigned{Agreement: "A1", Party: by, Signature: lab.Signature{Party: by.ID, On: day}}
 	}
-	var history []domain.Happened[lab.Event]
+	var history []domain.RecordedEvent[lab.Event]
 	for i, e := range []lab.Event{
 		lab.Proposed{Host: host},
 		lab.AgreementDrafted{Agreement: "A1", Parties: parties}, signed(host), signed(partner),
@@ -42,7 +42,7 @@ func secretive(to domain.Opinions) (*lab.Lab, []domain.Happened[lab.Event]) {
 		lab.OpinionRecorded{Of: lab.Of{Application: 2}, Expert: "Z2"},
 		lab.DimensionAssessed{Application: 2, Dimension: "plan"},
 	} {
-		history = append(history, domain.Happened[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(i)}, Event: e})
+		history = append(history, domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(i)}, Event: e})
 	}
 	l := lab.New(uuid.New())
 	domain.Fold(l, history)
@@ -50,7 +50,7 @@ func secretive(to domain.Opinions) (*lab.Lab, []domain.Happened[lab.Event]) {
 }
 
 // whoReads says in letters who may read each event of a history.
-func whoReads(history []domain.Happened[lab.Event], closed []lab.Sight, documents bool) (all []string) {
+func whoReads(history []domain.RecordedEvent[lab.Event], closed []lab.Sight, documents bool) (all []string) {
 	for i := range history {
 		readers := domain.Everybody
 		for _, c := range closed {
@@ -108,7 +108,7 @@ func TestACorrectionIsReadByWhoeverMayReadAllThatWasSaid(t *testing.T) {
 	} {
 		l, history := secretive("")
 		with := domain.Correction{Corrects: history[c.wrong].Meta.ID, With: domain.Restated{Event: c.right}}
-		history = append(history, domain.Happened[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(len(history))}, Event: lab.Corrected{Correction: with}})
+		history = append(history, domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(len(history))}, Event: lab.Corrected{Correction: with}})
 		l = lab.New(l.ID)
 		domain.Fold(l, history)
 		got := whoReads(history, l.Secrecy().Closed(history), false)

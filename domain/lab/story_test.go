@@ -162,7 +162,7 @@ func given(t *testing.T, steps ...step) *scenario {
 type tale struct {
 	t       *testing.T
 	lab     *lab.Lab
-	history []domain.Happened[lab.Event]
+	history []domain.RecordedEvent[lab.Event]
 }
 
 func newTale(t *testing.T) *tale { return &tale{t: t, lab: lab.New(domaintest.Aggregate)} }
@@ -177,7 +177,7 @@ func (a *tale) send(steps ...step) *tale {
 		}
 		for _, e := range next {
 			n := len(a.history)
-			h := domain.Happened[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(n), Revision: uint64(n), Time: x.Now, Actor: x.Actor}}
+			h := domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(n), Revision: uint64(n), Time: x.Now, Actor: x.Actor}}
 			a.history = append(a.history, h)
 			a.lab.Apply(h)
 		}

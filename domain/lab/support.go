@@ -51,7 +51,7 @@ func (s *SupportMeasure) OverdueOn(d domain.Date) bool {
 
 // PromiseSupport records a measure and the day it is to be there by (C59, C72, C77).
 type PromiseSupport struct {
-	domain.Because
+	domain.Grounds
 	Provider uuid.UUID   `json:"provider" doc:"The legal entity that promises it: the host, a ministry, a province …"`
 	Kind     SupportKind `json:"kind" enum:"policy,funding,institution,other" doc:"政策指导, 经费支持, 制度创新 or other"`
 	Text     domain.Text `json:"text" doc:"The measure"`
@@ -106,7 +106,7 @@ func (e SupportPromised) apply(l *Lab, m domain.Meta) {
 
 // DeliverSupport records that a measure is there (C59).
 type DeliverSupport struct {
-	domain.Because
+	domain.Grounds
 	Support  string      `json:"support" doc:"e.g. S1"`
 	On       domain.Date `json:"on" doc:"Since when it is there"`
 	Evidence string      `json:"evidence" doc:"Digest of the evidence"`
@@ -172,7 +172,7 @@ const (
 
 // ConsiderMinistrySupport records that the ministry looks into supporting the lab (C82).
 type ConsiderMinistrySupport struct {
-	domain.Because
+	domain.Grounds
 	Text domain.Text `json:"text" doc:"What is considered"`
 	On   domain.Date `json:"on" doc:"Since when"`
 }
@@ -210,7 +210,7 @@ func (e MinistrySupportConsidered) apply(l *Lab, m domain.Meta) {
 // GrantMinistrySupport records that the ministry grants what it considered. A
 // commitment from the ministry can become firm only as far as grants go (C82).
 type GrantMinistrySupport struct {
-	domain.Because
+	domain.Grounds
 	Support  string      `json:"support" doc:"e.g. G1"`
 	On       domain.Date `json:"on" doc:"When it was granted"`
 	Quantity Quantity    `json:"quantity" doc:"How much of what"`
@@ -227,7 +227,7 @@ func (s GrantMinistrySupport) Decide(l *Lab, x domain.Context) ([]Event, error) 
 
 // DeclineMinistrySupport records that the ministry does not grant what it considered (C82).
 type DeclineMinistrySupport struct {
-	domain.Because
+	domain.Grounds
 	Support string      `json:"support" doc:"e.g. G1"`
 	On      domain.Date `json:"on" doc:"When it was decided"`
 	Ground  domain.Text `json:"ground" doc:"Why"`
@@ -312,7 +312,7 @@ func (l *Lab) grantedFor(f *Commitment, q Quantity, on domain.Date) error {
 // SucceedHost records that another university took the host's place by law,
 // with everything the host was bound by (C78).
 type SucceedHost struct {
-	domain.Because
+	domain.Grounds
 	Successor uuid.UUID   `json:"successor" doc:"The university in its place"`
 	On        domain.Date `json:"on" doc:"The first day it is the host"`
 	Evidence  string      `json:"evidence" doc:"Digest of the act or decision"`

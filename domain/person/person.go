@@ -35,10 +35,10 @@ type Event interface {
 type Command = domain.Command[*Person, Event]
 
 // Apply folds an event in.
-func (p *Person) Apply(h domain.Happened[Event]) { h.Event.apply(p, h.Meta) }
+func (p *Person) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(p, h.Meta) }
 
 // Erase has a person's data made unreadable, for good.
-type Erase struct{ domain.Because }
+type Erase struct{ domain.Grounds }
 
 // Decide refuses a second erasure, and one that nobody gave a reason for.
 func (e Erase) Decide(p *Person, _ domain.Context) ([]Event, error) {

@@ -49,9 +49,9 @@ func (p *Programme) Facts() domain.Programme {
 }
 
 // FactsAt is what decisions on labs used of a programme at an instant.
-func FactsAt(history []domain.Happened[Event], at time.Time) domain.Programme {
+func FactsAt(history []domain.RecordedEvent[Event], at time.Time) domain.Programme {
 	then := New(uuid.Nil)
-	domain.Fold(then, slices.DeleteFunc(slices.Clone(history), func(h domain.Happened[Event]) bool { return h.Meta.Time.After(at) }))
+	domain.Fold(then, slices.DeleteFunc(slices.Clone(history), func(h domain.RecordedEvent[Event]) bool { return h.Meta.Time.After(at) }))
 	return then.Facts()
 }
 
@@ -65,7 +65,7 @@ type Event interface {
 type Command = domain.Command[*Programme, Event]
 
 // Apply folds an event in.
-func (p *Programme) Apply(h domain.Happened[Event]) { h.Event.apply(p, h.Meta) }
+func (p *Programme) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(p, h.Meta) }
 
 // Corrected puts right what an earlier event of this programme says.
 type Corrected struct{ domain.Correction }
@@ -142,7 +142,7 @@ func (p *Programme) registered() error {
 
 // RegisterProgramme puts a programme on record.
 type RegisterProgramme struct {
-	domain.Because
+	domain.Grounds
 	Name  domain.Text `json:"name" doc:"What it is called; labs name it in Chinese where it has a Chinese name"`
 	Level string      `json:"level" enum:"ministry,province,university" doc:"Whose programme it is"`
 }
@@ -176,7 +176,7 @@ func (e Registered) apply(p *Programme, _ domain.Meta) { p.Name, p.Level = e.Nam
 
 // AdoptPolicy puts a policy on record (C03).
 type AdoptPolicy struct {
-	domain.Because
+	domain.Grounds
 	domain.Terms
 }
 
@@ -223,7 +223,7 @@ func (e PolicyAdopted) apply(p *Programme, _ domain.Meta) {
 
 // SupersedePolicy ends a policy because another one takes its place.
 type SupersedePolicy struct {
-	domain.Because
+	domain.Grounds
 	Document string      `json:"document" doc:"The policy that ends" maxLength:"200"`
 	By       string      `json:"by" doc:"The policy that takes its place" maxLength:"200"`
 	On       domain.Date `json:"on" doc:"The first day the new one holds alone"`
@@ -267,7 +267,7 @@ func (e PolicySuperseded) apply(p *Programme, _ domain.Meta) {
 
 // OpenCall asks for applications within a window, where the policy takes them by call (C30).
 type OpenCall struct {
-	domain.Because
+	domain.Grounds
 	Policy string `json:"policy" doc:"The policy it is made under" maxLength:"200"`
 	domain.Call
 }
@@ -313,7 +313,7 @@ func (e CallOpened) apply(p *Programme, _ domain.Meta) {
 // PublishIndicatorSystem puts a version of the 立项评审指标体系 or of the
 // acceptance standard on record (C27).
 type PublishIndicatorSystem struct {
-	domain.Because
+	domain.Grounds
 	domain.IndicatorSystem
 }
 
@@ -409,7 +409,7 @@ var decisions = map[string]domain.Text{
 // IssueNotice records a notice. Each decision is recorded on its lab as well,
 // with the notice as its basis.
 type IssueNotice struct {
-	domain.Because
+	domain.Grounds
 	Document  string      `json:"document" minLength:"1" maxLength:"200" doc:"Document number (文号)"`
 	Title     domain.Text `json:"title" doc:"What it is called"`
 	On        domain.Date `json:"on" doc:"When it was issued"`

@@ -88,7 +88,7 @@ type Event interface {
 type Command = domain.Command[*Webhook, Event]
 
 // Apply folds an event in.
-func (w *Webhook) Apply(h domain.Happened[Event]) { h.Event.apply(w, h.Meta) }
+func (w *Webhook) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(w, h.Meta) }
 
 func one(e Event, err error) ([]Event, error) {
 	if err != nil {
@@ -126,7 +126,7 @@ func checkURL(c *domain.Check, address string) {
 
 // Register puts an endpoint on record.
 type Register struct {
-	domain.Because
+	domain.Grounds
 	URL         string      `json:"url" format:"uri" minLength:"1" maxLength:"2000" doc:"Where events are posted to, https. It stands in the ledger for all to read: put no secret in it" example:"https://example.org/jointlab"`
 	Filter      Filter      `json:"filter,omitzero" doc:"Which events; absent: all status events"`
 	Description domain.Text `json:"description,omitzero" doc:"What it is for"`
@@ -162,7 +162,7 @@ func (e Registered) apply(w *Webhook, m domain.Meta) {
 // Change gives an endpoint another address, filter or description: all three
 // are said anew.
 type Change struct {
-	domain.Because
+	domain.Grounds
 	URL         string      `json:"url" format:"uri" minLength:"1" maxLength:"2000" doc:"Where events are posted to from now on, https"`
 	Filter      Filter      `json:"filter,omitzero" doc:"Which events from now on; absent: all status events"`
 	Description domain.Text `json:"description,omitzero" doc:"What it is for"`
@@ -196,7 +196,7 @@ func (e Changed) apply(w *Webhook, _ domain.Meta) {
 }
 
 // Pause stops delivery for a while.
-type Pause struct{ domain.Because }
+type Pause struct{ domain.Grounds }
 
 // Decide refuses what is not served anyway.
 func (Pause) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
@@ -206,19 +206,19 @@ func (Pause) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	if w.State != Active {
 		return nil, domain.Reject(domain.State, "推送已停止", "nothing is being sent to this webhook")
 	}
-	return []Event{PausedDelivery{}}, nil
+	return []Event{EndpointPaused{}}, nil
 }
 
-// PausedDelivery says that nothing is sent until delivery is resumed.
-type PausedDelivery struct{}
+// EndpointPaused says that nothing is sent until delivery is resumed.
+type EndpointPaused struct{}
 
 // Sentence says what happened.
-func (PausedDelivery) Sentence() domain.Text { return domain.T("暂停推送", "Paused delivery") }
+func (EndpointPaused) Sentence() domain.Text { return domain.T("暂停推送", "Paused delivery") }
 
-func (PausedDelivery) apply(w *Webhook, _ domain.Meta) { w.State = Paused }
+func (EndpointPaused) apply(w *Webhook, _ domain.Meta) { w.State = Paused }
 
 // Resume goes on with delivery where it stopped.
-type Resume struct{ domain.Because }
+type Resume struct{ domain.Grounds }
 
 // Decide refuses what is being served.
 func (Resume) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
@@ -228,21 +228,21 @@ func (Resume) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	if w.State == Active {
 		return nil, domain.Reject(domain.State, "推送正在进行", "events are being sent to this webhook")
 	}
-	return []Event{ResumedDelivery{}}, nil
+	return []Event{EndpointResumed{}}, nil
 }
 
-// ResumedDelivery says that delivery goes on where it stopped.
-type ResumedDelivery struct{}
+// EndpointResumed says that delivery goes on where it stopped.
+type EndpointResumed struct{}
 
 // Sentence says what happened.
-func (ResumedDelivery) Sentence() domain.Text {
+func (EndpointResumed) Sentence() domain.Text {
 	return domain.T("恢复推送，从停止处继续", "Resumed delivery where it had stopped")
 }
 
-func (ResumedDelivery) apply(w *Webhook, _ domain.Meta) { w.State = Active }
+func (EndpointResumed) apply(w *Webhook, _ domain.Meta) { w.State = Active }
 
 // RotateSecret begins a new generation of the secret.
-type RotateSecret struct{ domain.Because }
+type RotateSecret struct{ domain.Grounds }
 
 // Decide refuses an endpoint that is not there.
 func (RotateSecret) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
@@ -277,27 +277,27 @@ func (w *Webhook) Generations(at time.Time) []int {
 }
 
 // Remove ends delivery for good.
-type Remove struct{ domain.Because }
+type Remove struct{ domain.Grounds }
 
 // Decide refuses an endpoint that is not there.
 func (Remove) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
-	return one(RemovedEndpoint{}, w.standing())
+	return one(EndpointRemoved{}, w.standing())
 }
 
-// RemovedEndpoint says that nothing is sent any more; what was still to be
+// EndpointRemoved says that nothing is sent any more; what was still to be
 // delivered is dropped.
-type RemovedEndpoint struct{}
+type EndpointRemoved struct{}
 
 // Sentence says what happened.
-func (RemovedEndpoint) Sentence() domain.Text {
+func (EndpointRemoved) Sentence() domain.Text {
 	return domain.T("删除推送端点", "Removed the webhook")
 }
 
-func (RemovedEndpoint) apply(w *Webhook, _ domain.Meta) { w.State = Removed }
+func (EndpointRemoved) apply(w *Webhook, _ domain.Meta) { w.State = Removed }
 
 // Replay sends events again: those that were parked, or all from a position on.
 type Replay struct {
-	domain.Because
+	domain.Grounds
 	Parked bool   `json:"parked,omitzero" doc:"Try again what was parked until now"`
 	From   uint64 `json:"from,omitzero" maximum:"9007199254740991" doc:"Deliver anew from this position of the ledger on"`
 }
@@ -339,7 +339,7 @@ func (e Replayed) apply(w *Webhook, m domain.Meta) {
 func Disable(position uint64) Command { return disable{Position: position} }
 
 type disable struct {
-	domain.Because
+	domain.Grounds
 	Position uint64
 }
 
@@ -348,17 +348,17 @@ func (d disable) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	if w.State != Active {
 		return nil, domain.Reject(domain.State, "推送已停止", "nothing is being sent to this webhook")
 	}
-	return []Event{DisabledEndpoint{d.Position}}, nil
+	return []Event{EndpointDisabled{d.Position}}, nil
 }
 
-// DisabledEndpoint says that the endpoint answered 410 Gone to an event.
-type DisabledEndpoint struct {
+// EndpointDisabled says that the endpoint answered 410 Gone to an event.
+type EndpointDisabled struct {
 	Position uint64 `json:"position"`
 }
 
 // Sentence says what happened.
-func (e DisabledEndpoint) Sentence() domain.Text {
+func (e EndpointDisabled) Sentence() domain.Text {
 	return domain.Textf("推送端点对账本位置 %d 的事件答复 410（已不存在），停止推送", "Stopped delivery: the webhook answered 410 Gone to the event at position %d", e.Position)
 }
 
-func (DisabledEndpoint) apply(w *Webhook, _ domain.Meta) { w.State = Disabled }
+func (EndpointDisabled) apply(w *Webhook, _ domain.Meta) { w.State = Disabled }

@@ -235,8 +235,8 @@ func programmeOf(e any) (uuid.UUID, bool) {
 	return domain.ProgrammeID(cmp.Or(p.Programme, lab.DefaultProgramme)), ok
 }
 
-// ErrNothing says that nothing was recorded in the period that a pack is to be of.
-var ErrNothing = errors.New("nothing was")
+// ErrEmptyPeriod says that nothing was recorded in the period that a pack is to be of.
+var ErrEmptyPeriod = errors.New("nothing was")
 
 // choosePeriod takes every stream in which something was recorded in the
 // period, whole up to its end, and all programmes.
@@ -262,7 +262,7 @@ func (x *exporter) choosePeriod(ctx context.Context) error {
 	})
 	x.manifest.UpTo = last
 	if err == nil && !found {
-		err = ErrNothing
+		err = ErrEmptyPeriod
 	}
 	return err
 }

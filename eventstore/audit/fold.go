@@ -19,7 +19,7 @@ import (
 type fold struct {
 	streams    map[eventstore.Stream]*folded
 	order      []*folded
-	programmes map[uuid.UUID][]domain.Happened[programme.Event]
+	programmes map[uuid.UUID][]domain.RecordedEvent[programme.Event]
 	decisions  int  // steps judged
 	unjudged   bool // steps are taken as they are
 }
@@ -42,7 +42,7 @@ func (f *fold) take(at eventstore.Position, d eventstore.Decoded) error {
 			return contradicts(at, "streams of kind %q are unknown; it was written by a newer version of jointlab: upgrade this one", d.Stream.Kind)
 		}
 		if f.streams == nil {
-			f.streams, f.programmes = map[eventstore.Stream]*folded{}, map[uuid.UUID][]domain.Happened[programme.Event]{}
+			f.streams, f.programmes = map[eventstore.Stream]*folded{}, map[uuid.UUID][]domain.RecordedEvent[programme.Event]{}
 		}
 		s = &folded{stream: d.Stream, state: state}
 		f.streams[d.Stream], f.order = s, append(f.order, s)
@@ -52,7 +52,7 @@ func (f *fold) take(at eventstore.Position, d eventstore.Decoded) error {
 	}
 	s.events, s.last = s.events+1, at
 	if e, ok := d.Event.(programme.Event); ok {
-		f.programmes[d.Stream.ID] = append(f.programmes[d.Stream.ID], domain.Happened[programme.Event]{Meta: d.Meta, Event: e})
+		f.programmes[d.Stream.ID] = append(f.programmes[d.Stream.ID], domain.RecordedEvent[programme.Event]{Meta: d.Meta, Event: e})
 	}
 	if _, corrects := domain.AsCorrection(d.Event); corrects {
 		s.corrected = true
@@ -76,7 +76,7 @@ func (f *fold) take(at eventstore.Position, d eventstore.Decoded) error {
 }
 
 // judge judges again the step that h took from a lab's state, if it is one.
-func (f *fold) judge(before *lab.Lab, h domain.Happened[lab.Event]) error {
+func (f *fold) judge(before *lab.Lab, h domain.RecordedEvent[lab.Event]) error {
 	if f.unjudged {
 		return nil
 	}
@@ -117,7 +117,7 @@ func (f *fold) settle(stream eventstore.Stream, at []eventstore.Position, histor
 	if stream.Kind != "lab" {
 		return nil
 	}
-	all := make([]domain.Happened[lab.Event], len(history))
+	all := make([]domain.RecordedEvent[lab.Event], len(history))
 	began := false
 	for i, d := range history {
 		h, err := eventstore.HappenedIn[lab.Event](d)
@@ -129,7 +129,7 @@ func (f *fold) settle(stream eventstore.Stream, at []eventstore.Position, histor
 		if c, ok := domain.AsCorrection(h.Event); ok {
 			began = true
 			before = domain.Effective(before)
-			wrong := slices.IndexFunc(before, func(b domain.Happened[lab.Event]) bool { return b.Meta.ID == c.Corrects })
+			wrong := slices.IndexFunc(before, func(b domain.RecordedEvent[lab.Event]) bool { return b.Meta.ID == c.Corrects })
 			said, isLab := c.With.Event.(lab.Event)
 			if wrong < 0 || !isLab {
 				return contradicts(at[i], "it corrects event %s, which did not happen before it", c.Corrects)

@@ -211,10 +211,10 @@ func (l *ledger) Load(_ context.Context, s eventstore.Stream, after eventstore.V
 		if e.Stream != s {
 			continue
 		}
-		if v.Events++; v.Events > after.Events {
+		if v.Count++; v.Count > after.Count {
 			events = append(events, e)
 		}
-		v.Mark = uint64(e.Position)
+		v.Token = uint64(e.Position)
 	}
 	return events, v, nil
 }
@@ -225,7 +225,7 @@ func (l *ledger) Append(ctx context.Context, s eventstore.Stream, at eventstore.
 	}
 	for _, e := range events {
 		l.append(s, e.Body)
-		at = eventstore.Version{Events: at.Events + 1, Mark: uint64(len(l.events))}
+		at = eventstore.Version{Count: at.Count + 1, Token: uint64(len(l.events))}
 	}
 	return at, nil
 }

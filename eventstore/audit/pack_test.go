@@ -103,14 +103,14 @@ func newRegistry(t testing.TB, facts int) *registry {
 	}
 	r.fact(facts - facts/2)
 	o := r.do(r.first, lab.StartIncubation{On: domain.MustDate("2020-03-01")})
-	r.incubation = eventstore.Position(o.Version.Mark)
+	r.incubation = eventstore.Position(o.Version.Token)
 	r.fact(1)
-	o, err := r.labs.Correct(t.Context(), r.first, o.Events[0].Meta.ID, lab.StartIncubation{On: domain.MustDate("2020-03-02")}, domain.Because{Reason: "录入有误"},
+	o, err := r.labs.Correct(t.Context(), r.first, o.Events[0].Meta.ID, lab.StartIncubation{On: domain.MustDate("2020-03-02")}, domain.Grounds{Reason: "录入有误"},
 		func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }, r.request())
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.correction = eventstore.Position(o.Version.Mark)
+	r.correction = eventstore.Position(o.Version.Token)
 	r.fact(2)
 	return r
 }
@@ -118,7 +118,7 @@ func newRegistry(t testing.TB, facts int) *registry {
 // fact adds facts to the second lab.
 func (r *registry) fact(n int) {
 	for i := range n {
-		r.do(r.second, lab.AssertFact{Because: domain.Because{Basis: domain.Basis{Source: "somewhere"}}, Kind: "note", Text: domain.Textf("事实 %d", "", i)})
+		r.do(r.second, lab.AssertFact{Grounds: domain.Grounds{Basis: domain.Basis{Source: "somewhere"}}, Kind: "note", Text: domain.Textf("事实 %d", "", i)})
 	}
 }
 

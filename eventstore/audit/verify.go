@@ -215,7 +215,7 @@ func (c *verification) events(v *Verified, progress func(done, total int64)) (er
 	hashes := tlog.TileHashReader(tlog.Tree{N: v.Checkpoint.Size, Hash: v.Checkpoint.Root}, tileReader(func(t tlog.Tile) ([]byte, error) {
 		return c.pack.small(tilePath(t))
 	}))
-	err = eventstore.InOrder(context.Background(), c.read, func(b *batch) error {
+	err = eventstore.OrderedParallel(context.Background(), c.read, func(b *batch) error {
 		b.compare(hashes)
 		return nil
 	}, func(b *batch) error {
@@ -382,7 +382,7 @@ func (c *verification) states(v *Verified) error {
 		*folded
 		line []byte
 	}
-	err = eventstore.InOrder(context.Background(), func(_ context.Context, give func(*rendered) error) error {
+	err = eventstore.OrderedParallel(context.Background(), func(_ context.Context, give func(*rendered) error) error {
 		for _, s := range c.fold.order {
 			if err := give(&rendered{folded: s}); err != nil {
 				return err

@@ -37,10 +37,10 @@ func (s *Store) Append(ctx context.Context, stream eventstore.Stream, at eventst
 		return at, nil
 	}
 	options := client.AppendToStreamOptions{ExpectedRevision: client.NoStream{}, Deadline: &s.answer}
-	if at.Events > 0 {
-		options.ExpectedRevision = client.Revision(at.Events - 1)
+	if at.Count > 0 {
+		options.ExpectedRevision = client.Revision(at.Count - 1)
 	}
-	reached := eventstore.Version{Events: at.Events + uint64(len(events))}
+	reached := eventstore.Version{Count: at.Count + uint64(len(events))}
 	ctx, cancel := s.patiently(ctx)
 	defer cancel()
 	var problem error
@@ -53,8 +53,8 @@ func (s *Store) Append(ctx context.Context, stream eventstore.Stream, at eventst
 			return result.NextExpectedVersion, nil
 		})
 		switch {
-		case err == nil && last+1 != reached.Events:
-			return eventstore.Version{}, fmt.Errorf("esdb: %s: the events were written as revisions up to %d, not %d: the stream was deleted and begun anew; stop writing and restore EventStoreDB from a backup", doing, last, reached.Events-1)
+		case err == nil && last+1 != reached.Count:
+			return eventstore.Version{}, fmt.Errorf("esdb: %s: the events were written as revisions up to %d, not %d: the stream was deleted and begun anew; stop writing and restore EventStoreDB from a backup", doing, last, reached.Count-1)
 		case err == nil:
 			return reached, nil
 		case isCode(err, client.ErrorCodeWrongExpectedVersion):
@@ -109,15 +109,15 @@ func (s *Store) settle(ctx context.Context, stream eventstore.Stream, at eventst
 	if n := len(events); len(there) >= n && slices.EqualFunc(events, there[:n], same) {
 		return true, nil
 	}
-	doing := fmt.Sprintf("append to %s at %d events", stream, at.Events)
+	doing := fmt.Sprintf("append to %s at %d events", stream, at.Count)
 	if len(there) > 0 {
-		return false, fmt.Errorf("esdb: %s: %w: it holds %d", doing, eventstore.ErrConflict, now.Events)
+		return false, fmt.Errorf("esdb: %s: %w: it holds %d", doing, eventstore.ErrConflict, now.Count)
 	}
 	holds, err := s.length(ctx, stream)
 	switch {
 	case err != nil:
 		return false, err
-	case holds < at.Events:
+	case holds < at.Count:
 		return false, fmt.Errorf("esdb: %s: it holds %d, fewer than were read before: EventStoreDB was put back to an older state; compare it with the ledger", doing, holds)
 	}
 	return false, unavailable(ctx, doing, fmt.Errorf("what it lost against is not visible yet"))

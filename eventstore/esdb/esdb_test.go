@@ -89,7 +89,7 @@ func TestAnAppendIsSettledWhateverGoesWrong(t *testing.T) {
 			events := storetest.Events(4)
 			v := mustAppend(t, s, stream, eventstore.Version{}, events[:1])
 			server.Faults(esdbtest.First(2, esdbtest.Append, fault))
-			if v = mustAppend(t, s, stream, v, events[1:]); v.Events != 4 {
+			if v = mustAppend(t, s, stream, v, events[1:]); v.Count != 4 {
 				t.Fatal(v)
 			}
 			server.Faults(esdbtest.First(2, esdbtest.Read, fault))
@@ -206,7 +206,7 @@ func TestAnOlderStateIsNotTakenForAConflict(t *testing.T) {
 	s := open(t, esdbtest.Start(t).URL())
 	stream := storetest.NewStream()
 	mustAppend(t, s, stream, eventstore.Version{}, storetest.Events(2))
-	_, err := s.Append(t.Context(), stream, eventstore.Version{Events: 5}, storetest.Events(1))
+	_, err := s.Append(t.Context(), stream, eventstore.Version{Count: 5}, storetest.Events(1))
 	if err == nil || errors.Is(err, eventstore.ErrConflict) || !strings.Contains(err.Error(), "older state") {
 		t.Fatal(err)
 	}

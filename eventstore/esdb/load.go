@@ -32,23 +32,23 @@ func (s *Store) Load(ctx context.Context, stream eventstore.Stream, after events
 	var events []eventstore.Recorded
 	at := after
 	for {
-		options := client.ReadStreamOptions{From: client.Revision(at.Events), Deadline: &s.answer}
+		options := client.ReadStreamOptions{From: client.Revision(at.Count), Deadline: &s.answer}
 		page, found, err := s.readStream(ctx, doing, name, options, pageEvents)
 		if err != nil {
 			return nil, eventstore.Version{}, err
 		}
-		if !found && at.Events > 0 {
-			return nil, eventstore.Version{}, fmt.Errorf("esdb: %s: its %d events are gone: it was deleted, or EventStoreDB was put back to an older state; restore it from a backup", doing, at.Events)
+		if !found && at.Count > 0 {
+			return nil, eventstore.Version{}, fmt.Errorf("esdb: %s: its %d events are gone: it was deleted, or EventStoreDB was put back to an older state; restore it from a backup", doing, at.Count)
 		}
 		for _, e := range page {
-			if e.EventNumber != at.Events {
-				return nil, eventstore.Version{}, fmt.Errorf("esdb: %s: revision %d follows %d events: some are missing, or the stream was cut short; stop writing and restore EventStoreDB from a backup", doing, e.EventNumber, at.Events)
+			if e.EventNumber != at.Count {
+				return nil, eventstore.Version{}, fmt.Errorf("esdb: %s: revision %d follows %d events: some are missing, or the stream was cut short; stop writing and restore EventStoreDB from a backup", doing, e.EventNumber, at.Count)
 			}
 			if e.EventID == uuid.Nil {
 				return nil, eventstore.Version{}, fmt.Errorf("esdb: %s: revision %d has no event id; something else writes into the stream", doing, e.EventNumber)
 			}
 			events = append(events, eventstore.Recorded{Stream: stream, ID: e.EventID, Body: e.Data})
-			at.Events++
+			at.Count++
 		}
 		if len(page) < pageEvents {
 			return events, at, nil

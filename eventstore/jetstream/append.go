@@ -51,7 +51,7 @@ var errDuplicate = errors.New("the id is already stored")
 //
 // After a lost answer Append sends the same events again, until ctx ends or
 // its patience does; then it fails with ErrUnavailable, the outcome unknown.
-func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (eventstore.Version, error) {
+func (l *Ledger) Append(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (eventstore.Version, error) {
 	subject, err := subjectOf(stream)
 	if err != nil {
 		return eventstore.Version{}, err
@@ -77,13 +77,13 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 			return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 		}
 		sent = true
-		seq, err := l.publish(ctx, subject, at.Mark, events)
+		seq, err := l.publish(ctx, subject, at.Token, events)
 		if err == nil {
 			err = l.durable()
 		}
 		if err == nil {
 			l.acknowledged(seq)
-			return eventstore.Version{Events: at.Events + uint64(len(events)), Mark: seq}, nil
+			return eventstore.Version{Count: at.Count + uint64(len(events)), Token: seq}, nil
 		}
 		var answer *natsjs.APIError
 		errors.As(err, &answer)
@@ -111,7 +111,7 @@ func (l *Log) Append(ctx context.Context, stream eventstore.Stream, at eventstor
 }
 
 // patiently ends ctx after the log's patience, if it does not end before.
-func (l *Log) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+func (l *Ledger) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, l.patience, fmt.Errorf("no answer in %s; try again later, with the same events", l.patience))
 }
 
@@ -120,7 +120,7 @@ func isCode(e *natsjs.APIError, codes ...natsjs.ErrorCode) bool {
 }
 
 // acceptable refuses what the engine could not take whole.
-func (l *Log) acceptable(events []eventstore.Pending) error {
+func (l *Ledger) acceptable(events []eventstore.Pending) error {
 	if len(events) > maxBatch {
 		return fmt.Errorf("%d events are more than the %d that can be written all or none; split the command", len(events), maxBatch)
 	}
@@ -140,7 +140,7 @@ func (l *Log) acceptable(events []eventstore.Pending) error {
 // Refusal is the *eventstore.RefusedError with which Append refuses now: for
 // Problems, for a store that failed, which takes a restart, or for a disk without
 // room, which does not; nil: it does not refuse.
-func (l *Log) Refusal() error {
+func (l *Ledger) Refusal() error {
 	refuse := func(zh, en string, args ...any) error {
 		return &eventstore.RefusedError{Why: domain.Textf(zh, en, args...)}
 	}
@@ -165,7 +165,7 @@ func unsettled(refusal error) error {
 }
 
 // publish sends the events once and returns the sequence of the last of them.
-func (l *Log) publish(ctx context.Context, subject string, mark uint64, events []eventstore.Pending) (uint64, error) {
+func (l *Ledger) publish(ctx context.Context, subject string, mark uint64, events []eventstore.Pending) (uint64, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	msgs := make([]*nats.Msg, len(events))
@@ -194,7 +194,7 @@ func (l *Log) publish(ctx context.Context, subject string, mark uint64, events [
 // settle finds out what it means that the engine did not take the events: they
 // are there since an earlier attempt, or the stream has moved on, or their ids
 // are used elsewhere. ErrUnavailable means that it cannot be told yet.
-func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending, cause error) (eventstore.Version, error) {
+func (l *Ledger) settle(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending, cause error) (eventstore.Version, error) {
 	doing := "append to " + stream.String()
 	there, now, err := l.Load(ctx, stream, at)
 	if err != nil {
@@ -205,7 +205,7 @@ func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstor
 	}
 	same := func(p eventstore.Pending, r eventstore.Recorded) bool { return p.ID == r.ID }
 	if n := len(events); len(there) >= n && slices.EqualFunc(events, there[:n], same) {
-		return eventstore.Version{Events: at.Events + uint64(n), Mark: uint64(there[n-1].Position)}, nil
+		return eventstore.Version{Count: at.Count + uint64(n), Token: uint64(there[n-1].Position)}, nil
 	}
 	var answer *natsjs.APIError
 	errors.As(cause, &answer)
@@ -223,5 +223,5 @@ func (l *Log) settle(ctx context.Context, stream eventstore.Stream, at eventstor
 			return eventstore.Version{}, fmt.Errorf("jetstream: %s: an event of another stream has the same id; nothing was written: give new events new ids", doing)
 		}
 	}
-	return eventstore.Version{}, fmt.Errorf("jetstream: %s at %d events: %w: it holds %d", doing, at.Events, eventstore.ErrConflict, now.Events)
+	return eventstore.Version{}, fmt.Errorf("jetstream: %s at %d events: %w: it holds %d", doing, at.Count, eventstore.ErrConflict, now.Count)
 }

@@ -54,7 +54,7 @@ type (
 
 // Backup is what the log holds beside its events, to be put into a backup of
 // them. It may be taken while the log is written to.
-func (l *Log) Backup() *audit.Backup {
+func (l *Ledger) Backup() *audit.Backup {
 	return &audit.Backup{State: l.putState, Documents: l.putDocuments}
 }
 
@@ -73,7 +73,7 @@ func lines(put audit.Put, name string, write func(line func(any) error) error) e
 	return out.Flush()
 }
 
-func (l *Log) putState(ctx context.Context, put audit.Put) error {
+func (l *Ledger) putState(ctx context.Context, put audit.Put) error {
 	if err := l.putSubscribers(ctx, put); err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func (l *Log) putState(ctx context.Context, put audit.Put) error {
 
 // putSubscribers writes who subscribes, each as from where it had come to, since
 // how far a subscriber is does not follow from the ledger.
-func (l *Log) putSubscribers(ctx context.Context, put audit.Put) error {
+func (l *Ledger) putSubscribers(ctx context.Context, put audit.Put) error {
 	if l.dir == "" {
 		return nil
 	}
@@ -135,7 +135,7 @@ func (l *Log) putSubscribers(ctx context.Context, put audit.Put) error {
 }
 
 // eachQueue gives how far each queue of a webhook has come.
-func (l *Log) eachQueue(ctx context.Context, line func(any) error) error {
+func (l *Ledger) eachQueue(ctx context.Context, line func(any) error) error {
 	consumers := l.stream.ListConsumers(ctx)
 	for info := range consumers.Info() {
 		if strings.HasPrefix(info.Name, queuePrefix) {
@@ -151,7 +151,7 @@ func (l *Log) eachQueue(ctx context.Context, line func(any) error) error {
 }
 
 // eachKept gives the messages of a stream, as far as it goes now.
-func (l *Log) eachKept(ctx context.Context, name string, line func(any) error) error {
+func (l *Ledger) eachKept(ctx context.Context, name string, line func(any) error) error {
 	stream, err := l.js.Stream(ctx, name)
 	if errors.Is(err, natsjs.ErrStreamNotFound) {
 		return nil
@@ -196,7 +196,7 @@ func (l *Log) eachKept(ctx context.Context, name string, line func(any) error) e
 	return nil
 }
 
-func (l *Log) putDocuments(ctx context.Context, put audit.Put, packed func(string) bool) error {
+func (l *Ledger) putDocuments(ctx context.Context, put audit.Put, packed func(string) bool) error {
 	all, err := l.documents.all(ctx)
 	if err != nil {
 		return err
@@ -231,10 +231,10 @@ func (l *Log) putDocuments(ctx context.Context, put audit.Put, packed func(strin
 	})
 }
 
-// CopyBeside gives another log what this one holds beside its events and its
+// CopyAuxiliary gives another log what this one holds beside its events and its
 // checkpoints: the documents, the keys of persons, and how far deliveries to
 // webhooks have come. The other must hold the same events, or come to hold them.
-func (l *Log) CopyBeside(ctx context.Context, to *Log) error {
+func (l *Ledger) CopyAuxiliary(ctx context.Context, to *Ledger) error {
 	doing := func(err error) error { return fmt.Errorf("jetstream: copy what stands beside the ledger: %w", err) }
 	documents, err := l.documents.all(ctx)
 	if err != nil {
@@ -323,7 +323,7 @@ var errNotEmpty = errors.New("the ledger holds events already; restore into an e
 // beside them. newLog leaves out the checkpoints that were signed, for where
 // they are not to be continued. Restored must be called when all has been found
 // right.
-func (l *Log) Restore(ctx context.Context, v audit.Verified, newLog bool, progress func(done, total int64)) error {
+func (l *Ledger) Restore(ctx context.Context, v audit.Verified, newLog bool, progress func(done, total int64)) error {
 	doing := func(err error) error { return fmt.Errorf("jetstream: restore: %w", err) }
 	if l.relayed {
 		return doing(errors.New("a relay fills this ledger; restore into the store it relays from"))
@@ -382,7 +382,7 @@ func (l *Log) Restore(ctx context.Context, v audit.Verified, newLog bool, progre
 
 // restoreCheckpoint publishes the backup's own checkpoint, which those it holds
 // may not have come to.
-func (l *Log) restoreCheckpoint(ctx context.Context, v audit.Verified) error {
+func (l *Ledger) restoreCheckpoint(ctx context.Context, v audit.Verified) error {
 	last, err := l.Board().Last(ctx)
 	if err != nil {
 		return err
@@ -403,7 +403,7 @@ func ignoreEOF(err error) error {
 }
 
 // restoreEvents writes the next events of the ledger, all or none.
-func (l *Log) restoreEvents(ctx context.Context, events []eventstore.Recorded) error {
+func (l *Ledger) restoreEvents(ctx context.Context, events []eventstore.Recorded) error {
 	target := &Target{log: l, stream: streamName}
 	msgs := make([]*nats.Msg, len(events))
 	for i, e := range events {
@@ -425,7 +425,7 @@ func (l *Log) restoreEvents(ctx context.Context, events []eventstore.Recorded) e
 	return nil
 }
 
-func (l *Log) restoreDocuments(ctx context.Context, v audit.Verified, next func(any) (bool, error)) error {
+func (l *Ledger) restoreDocuments(ctx context.Context, v audit.Verified, next func(any) (bool, error)) error {
 	for {
 		var d keptDocument
 		if more, err := next(&d); err != nil || !more {
@@ -447,7 +447,7 @@ func (l *Log) restoreDocuments(ctx context.Context, v audit.Verified, next func(
 }
 
 // restoreQueues makes the queues of webhooks, so that each goes on where it was.
-func (l *Log) restoreQueues(ctx context.Context, _ audit.Verified, next func(any) (bool, error)) error {
+func (l *Ledger) restoreQueues(ctx context.Context, _ audit.Verified, next func(any) (bool, error)) error {
 	for {
 		var q queuePlace
 		if more, err := next(&q); err != nil || !more {
@@ -462,7 +462,7 @@ func (l *Log) restoreQueues(ctx context.Context, _ audit.Verified, next func(any
 	}
 }
 
-func (l *Log) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool, next func(any) (bool, error)) error {
+func (l *Ledger) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool, next func(any) (bool, error)) error {
 	if err := l.Board().make(ctx); err != nil {
 		return unavailable(ctx, "make stream "+boardStream, err)
 	}
@@ -511,7 +511,7 @@ func (l *Log) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool,
 	}
 }
 
-func (l *Log) restoreSubscribers(v audit.Verified) error {
+func (l *Ledger) restoreSubscribers(v audit.Verified) error {
 	file, err := v.Beside(besideSubscribers)
 	if err != nil || file == nil || l.dir == "" {
 		return err

@@ -75,7 +75,7 @@ func TestASubscriberGoesOnInARestoredRegisterFromWhatItAcknowledged(t *testing.T
 	if err := again.admitAll(t.Context()); err == nil {
 		t.Error("a subscriber is let in before the stream holds what it has acknowledged")
 	}
-	if _, err := target.Publish(t.Context(), Mark{}, events); err != nil {
+	if _, err := target.Publish(t.Context(), Cursor{}, events); err != nil {
 		t.Fatal(err)
 	}
 	if err := again.admitAll(t.Context()); err != nil {

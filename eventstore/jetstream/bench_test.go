@@ -152,7 +152,7 @@ func BenchmarkFollow(b *testing.B) {
 }
 
 // fill makes the ledger hold at least n events.
-func fill(b *testing.B, l *Log, n int) {
+func fill(b *testing.B, l *Ledger, n int) {
 	b.Helper()
 	head, err := l.Head(b.Context())
 	if err != nil {

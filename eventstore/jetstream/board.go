@@ -19,19 +19,19 @@ const (
 	verifierKey  = "Jointlab-Verifier-Key"
 )
 
-// Board is the stream CHECKPOINTS: every checkpoint of the ledger's log, in the
+// CheckpointStream is the stream CHECKPOINTS: every checkpoint of the ledger's log, in the
 // order in which they were signed, each a signed note on the subject
 // jointlab.checkpoint with the key that verifies it in the header
 // Jointlab-Verifier-Key. Like the ledger it is never edited.
-type Board struct{ log *Log }
+type CheckpointStream struct{ log *Ledger }
 
-var _ audit.Board = Board{}
+var _ audit.Board = CheckpointStream{}
 
 // Board is where this ledger's checkpoints are published.
-func (l *Log) Board() Board { return Board{l} }
+func (l *Ledger) Board() CheckpointStream { return CheckpointStream{l} }
 
 // make makes the stream, unless it is there.
-func (b Board) make(ctx context.Context) error {
+func (b CheckpointStream) make(ctx context.Context) error {
 	config := streamConfig(b.log.replicas)
 	config.Name, config.Subjects = boardStream, []string{boardSubject}
 	config.Description = "jointlab: signed checkpoints of the ledger. Never edit, purge or delete."
@@ -44,7 +44,7 @@ func (b Board) make(ctx context.Context) error {
 }
 
 // Last is the last checkpoint published, as the stream's leader knows it.
-func (b Board) Last(ctx context.Context) (audit.Published, error) {
+func (b CheckpointStream) Last(ctx context.Context) (audit.Published, error) {
 	doing := "read the end of stream " + boardStream
 	ctx, cancel := context.WithTimeout(ctx, b.log.answer)
 	defer cancel()
@@ -67,7 +67,7 @@ func (b Board) Last(ctx context.Context) (audit.Published, error) {
 
 // Publish adds a checkpoint if the stream still ends at after. The first one
 // makes the stream.
-func (b Board) Publish(ctx context.Context, after uint64, note []byte, key string) error {
+func (b CheckpointStream) Publish(ctx context.Context, after uint64, note []byte, key string) error {
 	l := b.log
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()

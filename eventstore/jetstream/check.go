@@ -16,7 +16,7 @@ import (
 // from damage silently: a flipped byte can cost thousands of messages without
 // an error when it starts. Since positions are dense and nothing is ever
 // deleted, what is missing shows in the numbers.
-func (l *Log) check(ctx context.Context) (problems []string, err error) {
+func (l *Ledger) check(ctx context.Context) (problems []string, err error) {
 	info, err := l.stream.Info(ctx, natsjs.WithDeletedDetails(false))
 	if err != nil {
 		return nil, fmt.Errorf("read stream: %w", err)

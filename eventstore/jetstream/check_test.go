@@ -19,7 +19,7 @@ import (
 
 // readOnly checks that a damaged ledger is opened, says what is wrong, and
 // takes no more events.
-func readOnly(t *testing.T, dir, problem string) *Log {
+func readOnly(t *testing.T, dir, problem string) *Ledger {
 	t.Helper()
 	l := open(t, dir)
 	if found := strings.Join(l.Problems(), "\n"); !strings.Contains(found, problem) {
@@ -219,7 +219,7 @@ func TestAFullStoreIsUnavailableAndKeepsWhatItAcknowledged(t *testing.T) {
 	}
 	holds(t, l, s, kept)
 	// What was not acknowledged is there whole or not at all, and may be sent again.
-	if now := mustAppend(t, l, s, v, last); int(now.Events) != len(kept)+len(last) {
+	if now := mustAppend(t, l, s, v, last); int(now.Count) != len(kept)+len(last) {
 		t.Fatal(now, len(kept), len(last))
 	}
 	holds(t, l, s, append(kept, last...))

@@ -36,7 +36,7 @@ func TestContractOnAClusterThroughAServerThatDoesNotLead(t *testing.T) {
 		t.Skip("three servers")
 	}
 	nodes := cluster(t)
-	var logs [3]*Log
+	var logs [3]*Ledger
 	for i, node := range nodes {
 		logs[i] = openOutside(t, Config{NATS: node.ClientURL(), Replicas: 3, Patience: time.Minute})
 		logs[i].patience = 15 * time.Second

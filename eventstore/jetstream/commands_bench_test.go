@@ -30,7 +30,7 @@ func BenchmarkCommands(b *testing.B) {
 		}
 	}
 	fact := lab.AssertFact{
-		Because: domain.Because{Basis: domain.Basis{Source: "benchmark"}}, Kind: "note", Text: domain.T(strings.Repeat("实验室", 20), ""),
+		Grounds: domain.Grounds{Basis: domain.Basis{Source: "benchmark"}}, Kind: "note", Text: domain.T(strings.Repeat("实验室", 20), ""),
 	}
 	propose := func() uuid.UUID {
 		id, host := uuid.New(), uuid.New()

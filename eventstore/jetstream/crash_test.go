@@ -35,7 +35,7 @@ func child(dir string) {
 			s, v := storetest.NewStream(), eventstore.Version{}
 			for {
 				events := storetest.Events(1)
-				if v.Events%7 == 4 {
+				if v.Count%7 == 4 {
 					events = storetest.Events(3)
 				}
 				if v, err = l.Append(context.Background(), s, v, events); err != nil {
@@ -99,7 +99,7 @@ func intact(t *testing.T, dir string, acknowledged map[eventstore.Stream][]event
 			t.Fatal(err)
 		}
 		// The child writes one by one, but each fifth time three at once.
-		if v.Events%7 > 4 {
+		if v.Count%7 > 4 {
 			t.Errorf("%s holds %d events: half of an append", s, len(all))
 		}
 		mustAppend(t, l, s, v, storetest.Events(1))

@@ -43,16 +43,16 @@ const (
 // refused; its Get waits for parts that are gone, and may ask a server that
 // lags behind.
 type Documents struct {
-	log    *Log
+	log    *Ledger
 	marker string // a file that says that the bucket was there once; "": nothing says so
 	mu     sync.Mutex
 	stream natsjs.Stream // nil: not found yet
 }
 
 // Documents is the store of documents beside the ledger.
-func (l *Log) Documents() *Documents { return l.documents }
+func (l *Ledger) Documents() *Documents { return l.documents }
 
-func newDocuments(l *Log, dir string) *Documents {
+func newDocuments(l *Ledger, dir string) *Documents {
 	d := &Documents{log: l}
 	if dir != "" {
 		d.marker = filepath.Join(dir, "documents-kept")

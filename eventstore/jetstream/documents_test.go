@@ -30,7 +30,7 @@ func pages(n int) []byte {
 	return b
 }
 
-func openHere(t *testing.T, dir string) *Log {
+func openHere(t *testing.T, dir string) *Ledger {
 	t.Helper()
 	l, err := Open(t.Context(), Config{Dir: dir})
 	if err != nil {
@@ -297,7 +297,7 @@ func TestADocumentPutInThroughOneServerIsThereOnAllOthersAtOnce(t *testing.T) {
 		t.Skip("three servers")
 	}
 	nodes := cluster(t)
-	var logs [3]*Log
+	var logs [3]*Ledger
 	for i, node := range nodes {
 		logs[i] = openOutside(t, Config{NATS: node.ClientURL(), Replicas: 3, Patience: time.Minute})
 	}

@@ -85,7 +85,7 @@ func (l Listen) configure(o *server.Options, d *door) error {
 
 // SubscribersAddr is where subscribers reach the embedded server; "" where it
 // does not listen.
-func (l *Log) SubscribersAddr() string {
+func (l *Ledger) SubscribersAddr() string {
 	if l.server == nil || l.server.door == nil {
 		return ""
 	}
@@ -152,7 +152,7 @@ const keyOf = "jointlab-subscriber"
 // again every second until ctx ends: who is added may connect, who is removed
 // is disconnected and its consumer is gone. What goes wrong is logged and tried
 // again.
-func (l *Log) AdmitSubscribers(ctx context.Context) {
+func (l *Ledger) AdmitSubscribers(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	var seen os.FileInfo
@@ -178,7 +178,7 @@ func (l *Log) AdmitSubscribers(ctx context.Context) {
 	}
 }
 
-func (l *Log) admitAll(ctx context.Context) error {
+func (l *Ledger) admitAll(ctx context.Context) error {
 	subscribers, err := Subscribers(l.server.dir)
 	if err != nil {
 		return err
@@ -222,7 +222,7 @@ func (l *Log) admitAll(ctx context.Context) error {
 
 // statusReached fails while STATUS is being filled and may still come to hold
 // events up to a position, as in a register that was restored.
-func (l *Log) statusReached(ctx context.Context, after eventstore.Position) error {
+func (l *Ledger) statusReached(ctx context.Context, after eventstore.Position) error {
 	last, err := (&Target{log: l, stream: StatusStream}).Last(ctx)
 	if err != nil || last.Source >= after {
 		return err
@@ -236,7 +236,7 @@ func (l *Log) statusReached(ctx context.Context, after eventstore.Position) erro
 
 // makeConsumer makes the durable pull consumer of a new subscriber, in place of
 // one that a former subscriber of the same name had.
-func (l *Log) makeConsumer(ctx context.Context, stream natsjs.Stream, s Subscriber, replace bool) error {
+func (l *Ledger) makeConsumer(ctx context.Context, stream natsjs.Stream, s Subscriber, replace bool) error {
 	if replace {
 		if err := stream.DeleteConsumer(ctx, s.Name); err != nil {
 			return err

@@ -28,7 +28,7 @@ import (
 
 // openDoor opens a log that listens, with ten status events on STATUS, and lets
 // the named subscribers in. It returns their seeds.
-func openDoor(t testing.TB, dir string, listen Listen, names ...string) (l *Log, seeds map[string]string) {
+func openDoor(t testing.TB, dir string, listen Listen, names ...string) (l *Ledger, seeds map[string]string) {
 	t.Helper()
 	l, err := Open(t.Context(), Config{Dir: dir, Listen: listen})
 	if err != nil {
@@ -57,7 +57,7 @@ func openDoor(t testing.TB, dir string, listen Listen, names ...string) (l *Log,
 }
 
 // fillStatus appends n status events to the ledger and relays them.
-func fillStatus(t testing.TB, l *Log, target *Target, n int) {
+func fillStatus(t testing.TB, l *Ledger, target *Target, n int) {
 	t.Helper()
 	s := storetest.NewStream()
 	mark, err := target.Last(t.Context())
@@ -78,7 +78,7 @@ func fillStatus(t testing.TB, l *Log, target *Target, n int) {
 }
 
 // dial connects as whoever has the seed, "" for nobody.
-func dial(t testing.TB, l *Log, seed string, options ...nats.Option) (*nats.Conn, error) {
+func dial(t testing.TB, l *Ledger, seed string, options ...nats.Option) (*nats.Conn, error) {
 	t.Helper()
 	if seed != "" {
 		pair, err := nkeys.FromSeed([]byte(seed))
@@ -99,7 +99,7 @@ func dial(t testing.TB, l *Log, seed string, options ...nats.Option) (*nats.Conn
 }
 
 // state is all that a subscriber must not be able to change.
-func state(t testing.TB, l *Log) string {
+func state(t testing.TB, l *Ledger) string {
 	t.Helper()
 	var b strings.Builder
 	for _, name := range []string{streamName, StatusStream} {

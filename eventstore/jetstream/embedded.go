@@ -143,7 +143,7 @@ func (p *probe) change() error {
 // on the disk. Where a file system fails while something is synced, the kernel
 // may say that it was and drop it; from then on nothing can be changed there,
 // which shows here.
-func (l *Log) durable() error {
+func (l *Ledger) durable() error {
 	if l.server == nil {
 		return nil
 	}

@@ -25,7 +25,7 @@ const (
 //
 // It fails, rather than pass anything over, when a position is missing and
 // when after lies beyond the head.
-func (l *Log) Follow(ctx context.Context, after eventstore.Position, each func([]eventstore.Recorded) error) error {
+func (l *Ledger) Follow(ctx context.Context, after eventstore.Position, each func([]eventstore.Recorded) error) error {
 	doing := fmt.Sprintf("follow after position %d", after)
 	if err := l.within(ctx, doing, after); err != nil {
 		return err
@@ -97,7 +97,7 @@ func (l *Log) Follow(ctx context.Context, after eventstore.Position, each func([
 // FollowKind calls each with the events of all streams of a kind, then with new
 // ones as they arrive; more says that others are there already. Order is the
 // ledger's. Whoever needs every event of the ledger uses Follow.
-func (l *Log) FollowKind(ctx context.Context, kind string, each func(event eventstore.Recorded, more bool) error) error {
+func (l *Ledger) FollowKind(ctx context.Context, kind string, each func(event eventstore.Recorded, more bool) error) error {
 	doing := "follow streams of kind " + kind
 	consumer, err := l.bulk.OrderedConsumer(ctx, streamName, natsjs.OrderedConsumerConfig{
 		FilterSubjects: []string{subjectPrefix + kind + ".*"}, DeliverPolicy: natsjs.DeliverAllPolicy, InactiveThreshold: consumerTTL,
@@ -128,7 +128,7 @@ func (l *Log) FollowKind(ctx context.Context, kind string, each func(event event
 }
 
 // followTo follows as far as to, which the ledger has reached.
-func (l *Log) followTo(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
+func (l *Ledger) followTo(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
 	errReached := errors.New("reached")
 	err := l.Follow(ctx, after, func(events []eventstore.Recorded) error {
 		left := to - events[0].Position + 1
@@ -156,7 +156,7 @@ func received(m natsjs.Msg) (eventstore.Recorded, error) {
 
 // forget takes the follower's consumer off the server, which would otherwise
 // keep it for consumerTTL. Nothing depends on its success.
-func (l *Log) forget(consumer natsjs.Consumer) {
+func (l *Ledger) forget(consumer natsjs.Consumer) {
 	ctx, cancel := context.WithTimeout(l.closing, time.Second)
 	defer cancel()
 	if l.bulk.Conn().IsConnected() {

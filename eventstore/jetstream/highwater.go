@@ -94,7 +94,7 @@ func syncFolder(name string) error {
 }
 
 // acknowledged notes that the event at seq is durable, at no cost to Append.
-func (l *Log) acknowledged(seq uint64) {
+func (l *Ledger) acknowledged(seq uint64) {
 	for old := l.acked.Load(); seq > old && !l.acked.CompareAndSwap(old, seq); old = l.acked.Load() {
 	}
 	select {
@@ -105,7 +105,7 @@ func (l *Log) acknowledged(seq uint64) {
 
 // keepHighWater writes the mark after growth, at most once in markPause, and a
 // last time when the log is closed.
-func (l *Log) keepHighWater() {
+func (l *Ledger) keepHighWater() {
 	var written uint64
 	save := func() {
 		seq := l.acked.Load()
@@ -139,7 +139,7 @@ func (l *Log) keepHighWater() {
 	}
 }
 
-func (l *Log) eventAt(ctx context.Context, seq uint64) (mark, error) {
+func (l *Ledger) eventAt(ctx context.Context, seq uint64) (mark, error) {
 	m, err := l.onLeader(ctx, streamName, fmt.Appendf(nil, `{"seq":%d}`, seq))
 	if err != nil {
 		return mark{}, err

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-func open(t testing.TB, dir string) *Log {
+func open(t testing.TB, dir string) *Ledger {
 	t.Helper()
 	l, err := Open(t.Context(), Config{Dir: dir})
 	if err != nil {
@@ -30,14 +30,14 @@ func open(t testing.TB, dir string) *Log {
 	return l
 }
 
-func closeLog(t testing.TB, l *Log) {
+func closeLog(t testing.TB, l *Ledger) {
 	t.Helper()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func mustAppend(t testing.TB, l *Log, s eventstore.Stream, at eventstore.Version, events []eventstore.Pending) eventstore.Version {
+func mustAppend(t testing.TB, l *Ledger, s eventstore.Stream, at eventstore.Version, events []eventstore.Pending) eventstore.Version {
 	t.Helper()
 	v, err := l.Append(t.Context(), s, at, events)
 	if err != nil {
@@ -47,7 +47,7 @@ func mustAppend(t testing.TB, l *Log, s eventstore.Stream, at eventstore.Version
 }
 
 // holds checks that the stream begins with these events.
-func holds(t testing.TB, l *Log, s eventstore.Stream, want []eventstore.Pending) {
+func holds(t testing.TB, l *Ledger, s eventstore.Stream, want []eventstore.Pending) {
 	t.Helper()
 	got, _, err := l.Load(t.Context(), s, eventstore.Version{})
 	if err != nil {
@@ -166,7 +166,7 @@ func TestAStreamThatLacksEventsIsNotLoaded(t *testing.T) {
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(1))
 	mustAppend(t, l, s, first, storetest.Events(1))
 	// As if the events between were gone: the next one was written after another.
-	_, _, err := l.Load(t.Context(), s, eventstore.Version{Events: 2, Mark: 2})
+	_, _, err := l.Load(t.Context(), s, eventstore.Version{Count: 2, Token: 2})
 	if err == nil || !strings.Contains(err.Error(), "position 3 was written after position 1") {
 		t.Fatal(err)
 	}

@@ -25,7 +25,7 @@ const (
 // On a cluster a direct read may be answered by a follower that lags behind an
 // acknowledgement just given, so there Load first asks the leader how far the
 // stream goes and reads until it has seen that.
-func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded, eventstore.Version, error) {
+func (l *Ledger) Load(ctx context.Context, stream eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded, eventstore.Version, error) {
 	subject, err := subjectOf(stream)
 	if err != nil {
 		return nil, eventstore.Version{}, err
@@ -48,20 +48,20 @@ func (l *Log) Load(ctx context.Context, stream eventstore.Stream, after eventsto
 	var events []eventstore.Recorded
 	at := after
 	for {
-		err = l.pages(ctx, doing, l.js, streamName, subject, at.Mark+1, pageEvents, func(m *natsjs.RawStreamMsg) (bool, error) {
+		err = l.pages(ctx, doing, l.js, streamName, subject, at.Token+1, pageEvents, func(m *natsjs.RawStreamMsg) (bool, error) {
 			// An event says which one its writer saw last; in a batch only the first does.
-			if saw, ok := number(m.Header, natsjs.ExpectedLastSubjSeqHeader); ok && saw != at.Mark {
-				return false, fmt.Errorf("position %d was written after position %d, but follows %d: events are missing; stop writing and restore from a backup", m.Sequence, saw, at.Mark)
+			if saw, ok := number(m.Header, natsjs.ExpectedLastSubjSeqHeader); ok && saw != at.Token {
+				return false, fmt.Errorf("position %d was written after position %d, but follows %d: events are missing; stop writing and restore from a backup", m.Sequence, saw, at.Token)
 			}
 			event, err := recorded(m.Subject, m.Header, m.Sequence, m.Data)
 			events = append(events, event)
-			at = eventstore.Version{Events: at.Events + 1, Mark: m.Sequence}
+			at = eventstore.Version{Count: at.Count + 1, Token: m.Sequence}
 			return true, err
 		})
 		if err != nil {
 			return nil, eventstore.Version{}, err
 		}
-		if at.Mark >= atLeast {
+		if at.Token >= atLeast {
 			return events, at, nil
 		}
 		if err := catchUp(ctx, doing); err != nil {
@@ -83,7 +83,7 @@ func catchUp(ctx context.Context, doing string) error {
 // Read calls each with the events after position up to and including to. A
 // position beyond the head is an error: events are never waited for, and never
 // passed over.
-func (l *Log) Read(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
+func (l *Ledger) Read(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
 	doing := fmt.Sprintf("read positions %d to %d", after+1, to)
 	if to <= after {
 		return nil
@@ -126,7 +126,7 @@ func gap(last, next eventstore.Position) error {
 }
 
 // within refuses a position the ledger does not reach.
-func (l *Log) within(ctx context.Context, doing string, p eventstore.Position) error {
+func (l *Ledger) within(ctx context.Context, doing string, p eventstore.Position) error {
 	head, err := l.Head(ctx)
 	if err == nil && p > head {
 		err = fmt.Errorf("jetstream: %s: the ledger ends at %d; whoever has seen more has seen another ledger, or this one lost events", doing, head)
@@ -139,7 +139,7 @@ func (l *Log) within(ctx context.Context, doing string, p eventstore.Position) e
 // returns false. It asks again where an answer is lost, up to the log's patience.
 // Errors of each are returned with what was being done; errors of the engine
 // as ErrUnavailable.
-func (l *Log) pages(ctx context.Context, doing string, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) error {
+func (l *Ledger) pages(ctx context.Context, doing string, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) error {
 	for more := true; more; {
 		err := l.persist(ctx, func(ctx context.Context) error {
 			next, left, err := l.page(ctx, js, stream, subject, from, size, each)
@@ -165,7 +165,7 @@ type eachError struct{ error }
 // page reads one page. The engine's client ends a page without an error when
 // it runs out of time, so only the engine's own count of what is left says
 // that nothing is.
-func (l *Log) page(ctx context.Context, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
+func (l *Ledger) page(ctx context.Context, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
 	options := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes)}
 	if subject != "" {
 		options = append(options, jetstreamext.GetBatchSubject(subject))
@@ -215,7 +215,7 @@ func (m stored) header() (nats.Header, error) {
 
 // lastOnLeader is the last message of a stream whose subject matches, as the
 // stream's leader knows it. Its sequence is 0 if there is none.
-func (l *Log) lastOnLeader(ctx context.Context, stream, subject string) (stored, error) {
+func (l *Ledger) lastOnLeader(ctx context.Context, stream, subject string) (stored, error) {
 	m, err := l.onLeader(ctx, stream, fmt.Appendf(nil, `{"last_by_subj":%q}`, subject))
 	var answer *natsjs.APIError
 	if errors.As(err, &answer) && isCode(answer, natsjs.JSErrCodeMessageNotFound) {
@@ -226,7 +226,7 @@ func (l *Log) lastOnLeader(ctx context.Context, stream, subject string) (stored,
 
 // onLeader asks the stream's leader for a message. The engine's client would
 // ask any server that has a copy, and a copy may lag behind an acknowledgement.
-func (l *Log) onLeader(ctx context.Context, stream string, which []byte) (stored, error) {
+func (l *Ledger) onLeader(ctx context.Context, stream string, which []byte) (stored, error) {
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	answer, err := l.conns[0].RequestWithContext(ctx, "$JS.API.STREAM.MSG.GET."+stream, which)

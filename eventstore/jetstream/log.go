@@ -33,8 +33,8 @@ const streamName = "JOINTLAB"
 var errClosed = errors.New("the log was closed")
 
 var (
-	_ eventstore.Store  = (*Log)(nil)
-	_ eventstore.Ledger = (*Log)(nil)
+	_ eventstore.Store  = (*Ledger)(nil)
+	_ eventstore.Ledger = (*Ledger)(nil)
 )
 
 // DefaultReserve is how many bytes of the disk stay free: enough for all that is
@@ -60,8 +60,8 @@ type Config struct {
 	Random io.Reader // what keys of persons are made of; nil: crypto/rand
 }
 
-// Log is the store and the ledger. It may be used by many goroutines at once.
-type Log struct {
+// Ledger is the store and the ledger. It may be used by many goroutines at once.
+type Ledger struct {
 	patience  time.Duration // how long Append tries
 	answer    time.Duration // how long one answer of the engine is waited for
 	wanted    int           // replicas asked for; 0: any
@@ -94,7 +94,7 @@ type Log struct {
 // A ledger that does not look as it was left is opened for reading only: see
 // Problems. One that cannot be read either is an error, and nothing is written
 // over it. A folder that another process has open gives ErrInUse.
-func Open(ctx context.Context, cfg Config) (*Log, error) {
+func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	l := newLog(cfg)
 	if err := l.open(ctx, cfg); err != nil {
 		l.shutdown()
@@ -108,8 +108,8 @@ func Open(ctx context.Context, cfg Config) (*Log, error) {
 	return l, nil
 }
 
-func newLog(cfg Config) *Log {
-	l := &Log{
+func newLog(cfg Config) *Ledger {
+	l := &Ledger{
 		patience: cfg.Patience, answer: 2 * time.Second, wanted: cfg.Replicas, relayed: cfg.Relayed, restoring: cfg.Restore,
 		logger: cfg.Logger, dir: cfg.Dir, mark: newHighWater(cfg.Dir),
 	}
@@ -126,7 +126,7 @@ func newLog(cfg Config) *Log {
 	return l
 }
 
-func (l *Log) open(ctx context.Context, cfg Config) (err error) {
+func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if cfg.Dir != "" {
 		if cfg.Restore {
 			if err := vacant(cfg.Dir); err != nil {
@@ -180,7 +180,7 @@ func blockBytes(dir string) (bytes int64) {
 }
 
 // connect does not care whose server answers.
-func (l *Log) connect(to func(name string) (*nats.Conn, error)) error {
+func (l *Ledger) connect(to func(name string) (*nats.Conn, error)) error {
 	for i, client := range []*natsjs.JetStream{&l.js, &l.bulk} {
 		conn, err := to([]string{"commands", "followers"}[i])
 		if err != nil {
@@ -204,7 +204,7 @@ func connection(name string, retry time.Duration) []nats.Option {
 }
 
 // begin finds or makes the stream, and checks it.
-func (l *Log) begin(ctx context.Context) (err error) {
+func (l *Ledger) begin(ctx context.Context) (err error) {
 	if l.stream, err = l.findStream(ctx); err != nil {
 		return err
 	}
@@ -215,7 +215,7 @@ func (l *Log) begin(ctx context.Context) (err error) {
 
 // findStream returns the ledger's stream. It makes one only where no event was
 // ever kept: creating a stream over its own folder would delete the folder.
-func (l *Log) findStream(ctx context.Context) (natsjs.Stream, error) {
+func (l *Ledger) findStream(ctx context.Context) (natsjs.Stream, error) {
 	stream, err := l.js.Stream(ctx, streamName)
 	if !errors.Is(err, natsjs.ErrStreamNotFound) {
 		return stream, err
@@ -261,11 +261,11 @@ func streamConfig(replicas int) natsjs.StreamConfig {
 
 // Problems says what was found wrong when the ledger was opened, and what to
 // do. While there is any, Append refuses and reading goes on.
-func (l *Log) Problems() []string { return l.problems }
+func (l *Ledger) Problems() []string { return l.problems }
 
 // Head is the position of the last event. It is asked of the stream's leader,
 // so it never lags behind an acknowledgement.
-func (l *Log) Head(ctx context.Context) (eventstore.Position, error) {
+func (l *Ledger) Head(ctx context.Context) (eventstore.Position, error) {
 	var info *natsjs.StreamInfo
 	err := l.persist(ctx, func(ctx context.Context) (err error) {
 		info, err = l.stream.Info(ctx)
@@ -279,7 +279,7 @@ func (l *Log) Head(ctx context.Context) (eventstore.Position, error) {
 
 // Close stops followers, writes the high-water mark and stops the server.
 // Closing again does nothing.
-func (l *Log) Close() error {
+func (l *Ledger) Close() error {
 	if l.closing.Err() != nil {
 		return nil
 	}
@@ -288,7 +288,7 @@ func (l *Log) Close() error {
 	return l.shutdown()
 }
 
-func (l *Log) shutdown() error {
+func (l *Ledger) shutdown() error {
 	l.close(errClosed)
 	for _, conn := range l.conns {
 		if conn != nil {

@@ -20,7 +20,7 @@ import (
 func BenchmarkLogUpkeep(b *testing.B) {
 	const clients, turns = 16, 20
 	fact := lab.AssertFact{
-		Because: domain.Because{Basis: domain.Basis{Source: "benchmark"}}, Kind: "note", Text: domain.T(strings.Repeat("实验室", 20), ""),
+		Grounds: domain.Grounds{Basis: domain.Basis{Source: "benchmark"}}, Kind: "note", Text: domain.T(strings.Repeat("实验室", 20), ""),
 	}
 	host := domain.EntityRef{ID: uuid.New(), Kind: "university", Country: "CN", Side: domain.Chinese, Name: domain.T("示例大学", "")}
 	request := func() eventstore.Request {

@@ -27,12 +27,12 @@ const (
 // records that are changed only by whoever saw their last state; and the log
 // of deliveries. It knows nothing of what the records say.
 type Outbox struct {
-	log    *Log
+	log    *Ledger
 	bucket natsjs.KeyValue
 }
 
 // Outbox opens the outbox, or makes an empty one.
-func (l *Log) Outbox(ctx context.Context) (*Outbox, error) {
+func (l *Ledger) Outbox(ctx context.Context) (*Outbox, error) {
 	doing := "open the outbox"
 	bucket, err := l.js.CreateOrUpdateKeyValue(ctx, natsjs.KeyValueConfig{
 		Bucket: outboxBucket, Description: "jointlab: what is still to be delivered to webhooks.",
@@ -85,8 +85,8 @@ func queueConfig(name string, after eventstore.Position, patience time.Duration)
 	}
 }
 
-// Taken is an event handed out. It must be settled: Done or Back.
-type Taken struct {
+// QueuedDelivery is an event handed out. It must be settled: Done or Back.
+type QueuedDelivery struct {
 	eventstore.Recorded
 	message natsjs.Msg
 }
@@ -98,7 +98,7 @@ const pullTime = time.Second
 // Next waits for the next event. Each question stands by itself. The client's
 // own iterator counts what it asked for, and where an answer overtakes the
 // question's end it asks no more until half a minute of silence has passed.
-func (q *Queue) Next(ctx context.Context) (*Taken, error) {
+func (q *Queue) Next(ctx context.Context) (*QueuedDelivery, error) {
 	doing := "take an event from a queue"
 	for ctx.Err() == nil {
 		batch, err := q.consumer.Fetch(1, natsjs.FetchMaxWait(pullTime))
@@ -114,7 +114,7 @@ func (q *Queue) Next(ctx context.Context) (*Taken, error) {
 			if err != nil {
 				return nil, fmt.Errorf("jetstream: %s: %w", doing, err)
 			}
-			return &Taken{event, m}, nil
+			return &QueuedDelivery{event, m}, nil
 		}
 		if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
 			return nil, unavailable(ctx, doing, err)
@@ -123,16 +123,16 @@ func (q *Queue) Next(ctx context.Context) (*Taken, error) {
 	return nil, unavailable(ctx, doing, ctx.Err())
 }
 
-// Done says that the event need not be handed out again. When that is lost it
+// Ack says that the event need not be handed out again. When that is lost it
 // will be, all the same.
-func (t *Taken) Done() error { return t.message.Ack() }
+func (t *QueuedDelivery) Ack() error { return t.message.Ack() }
 
-// Back says that the event is to be handed out again, after a while.
-func (t *Taken) Back(wait time.Duration) error { return t.message.NakWithDelay(wait) }
+// Nak says that the event is to be handed out again, after a while.
+func (t *QueuedDelivery) Nak(wait time.Duration) error { return t.message.NakWithDelay(wait) }
 
-// Reached is the position up to which all is settled, and how many events
+// Progress is the position up to which all is settled, and how many events
 // are still to come.
-func (o *Outbox) Reached(ctx context.Context, endpoint uuid.UUID, round int) (eventstore.Position, uint64, error) {
+func (o *Outbox) Progress(ctx context.Context, endpoint uuid.UUID, round int) (eventstore.Position, uint64, error) {
 	doing := "look at the queue of webhook " + endpoint.String()
 	consumer, err := o.log.js.Consumer(ctx, streamName, queueName(endpoint, round))
 	if errors.Is(err, natsjs.ErrConsumerNotFound) {
@@ -148,7 +148,7 @@ func (o *Outbox) Reached(ctx context.Context, endpoint uuid.UUID, round int) (ev
 
 // Undelivered is how many events the queues of all endpoints have still to hand
 // out, and the values of all records. It makes nothing that is missing.
-func (l *Log) Undelivered(ctx context.Context) (events uint64, records [][]byte, err error) {
+func (l *Ledger) Undelivered(ctx context.Context) (events uint64, records [][]byte, err error) {
 	consumers := l.stream.ListConsumers(ctx)
 	for info := range consumers.Info() {
 		if strings.HasPrefix(info.Name, queuePrefix) {
@@ -165,8 +165,8 @@ func (l *Log) Undelivered(ctx context.Context) (events uint64, records [][]byte,
 	return events, records, err
 }
 
-// Forget drops the queues of an endpoint from rounds before the given one.
-func (o *Outbox) Forget(ctx context.Context, endpoint uuid.UUID, before int) error {
+// DropQueues drops the queues of an endpoint from rounds before the given one.
+func (o *Outbox) DropQueues(ctx context.Context, endpoint uuid.UUID, before int) error {
 	doing := "drop the queues of webhook " + endpoint.String()
 	names := o.log.stream.ConsumerNames(ctx)
 	var old []string

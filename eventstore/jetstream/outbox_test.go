@@ -33,7 +33,7 @@ func TestTheOutbox(t *testing.T) {
 	})
 }
 
-func outbox(t *testing.T, l, other *Log) {
+func outbox(t *testing.T, l, other *Ledger) {
 	one, err := l.Outbox(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -70,10 +70,10 @@ func outbox(t *testing.T, l, other *Log) {
 					mu.Lock()
 					first := !refused[e.ID]
 					if refused[e.ID] = true; first && len(done)%3 == 0 {
-						err = e.Back(0)
+						err = e.Nak(0)
 					} else {
 						done = append(done, e.ID)
-						err = e.Done()
+						err = e.Ack()
 					}
 					mu.Unlock()
 					if err != nil {
@@ -83,7 +83,7 @@ func outbox(t *testing.T, l, other *Log) {
 			})
 		}
 		reached := func() (eventstore.Position, uint64) {
-			p, lag, err := two.Reached(t.Context(), id, 0)
+			p, lag, err := two.Progress(t.Context(), id, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +99,7 @@ func outbox(t *testing.T, l, other *Log) {
 		if !slices.Equal(done, want) {
 			t.Errorf("%d were done, or in another order: %v", len(done), done)
 		}
-		if err := two.Forget(t.Context(), id, math.MaxInt); err != nil {
+		if err := two.DropQueues(t.Context(), id, math.MaxInt); err != nil {
 			t.Error(err)
 		}
 		if p, lag := reached(); p != 0 || lag != 0 {
@@ -283,7 +283,7 @@ func TestAQueueHandsOutOneEventAfterTheOther(t *testing.T) {
 		if int(e.Position) != i+1 {
 			t.Fatalf("position %d came after %d", e.Position, i)
 		}
-		if err := e.Done(); err != nil {
+		if err := e.Ack(); err != nil {
 			t.Fatal(err)
 		}
 	}

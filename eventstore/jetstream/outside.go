@@ -29,7 +29,7 @@ func outside(cfg Config) func(name string) (*nats.Conn, error) {
 
 // beginPatiently begins as soon as the servers answer: a cluster that has just
 // started has no leader yet.
-func (l *Log) beginPatiently(ctx context.Context) error {
+func (l *Ledger) beginPatiently(ctx context.Context) error {
 	err := l.persist(ctx, l.begin)
 	if transient(err) {
 		err = fmt.Errorf("the stream cannot be opened; see that JetStream runs on the server, the user may use it, and the cluster has a leader: %w", err)
@@ -40,7 +40,7 @@ func (l *Log) beginPatiently(ctx context.Context) error {
 // persist asks again while there is no answer, up to the log's patience. A
 // request may be lost on the way, to a server that has just ended or is cut
 // off, and nobody says so; ask must do no harm when it is done twice.
-func (l *Log) persist(ctx context.Context, ask func(context.Context) error) error {
+func (l *Ledger) persist(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := l.patiently(ctx)
 	defer cancel()
 	for {

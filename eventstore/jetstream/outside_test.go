@@ -14,7 +14,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-func openOutside(t testing.TB, cfg Config) *Log {
+func openOutside(t testing.TB, cfg Config) *Ledger {
 	t.Helper()
 	l, err := Open(t.Context(), cfg)
 	if err != nil {
@@ -51,7 +51,7 @@ func TestAnOutsideLedgerThatIsNotAsItWasLeftIsOnlyRead(t *testing.T) {
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(3))
 	closeLog(t, l)
 
-	opened := func(cfg Config) *Log {
+	opened := func(cfg Config) *Ledger {
 		l, err := Open(t.Context(), cfg)
 		if err != nil {
 			t.Fatal(err)
@@ -113,15 +113,15 @@ func TestARelayedLedgerIsWrittenByARelayOnly(t *testing.T) {
 	for i, e := range events {
 		from = append(from, eventstore.Recorded{Stream: s, ID: e.ID, Position: eventstore.Position(100 + 7*i), Body: e.Body})
 	}
-	mark, err := target.Publish(t.Context(), Mark{}, from)
-	if want := (Mark{3, 114, events[2].ID}); err != nil || mark != want {
+	mark, err := target.Publish(t.Context(), Cursor{}, from)
+	if want := (Cursor{3, 114, events[2].ID}); err != nil || mark != want {
 		t.Fatal(mark, err)
 	}
 	if last, err := target.Last(t.Context()); err != nil || last != mark {
 		t.Fatal(last, err)
 	}
 	for _, again := range [][]eventstore.Recorded{from, from[:1]} {
-		if _, err := target.Publish(t.Context(), Mark{}, again); !errors.Is(err, eventstore.ErrConflict) {
+		if _, err := target.Publish(t.Context(), Cursor{}, again); !errors.Is(err, eventstore.ErrConflict) {
 			t.Fatal(err)
 		}
 	}

@@ -48,7 +48,7 @@ const keyKept = 30 * time.Second
 // of one register share; without it, or with another one, no person can be named
 // or read. Its methods fail with eventstore.ErrUnavailable then.
 type Persons struct {
-	log    *Log
+	log    *Ledger
 	dir    string
 	random io.Reader
 	known  *lru.Cache[uuid.UUID, keptKey]
@@ -69,9 +69,9 @@ type wrapping struct {
 }
 
 // Persons are the keys of persons beside the ledger.
-func (l *Log) Persons() *Persons { return l.persons }
+func (l *Ledger) Persons() *Persons { return l.persons }
 
-func newPersons(l *Log, dir string, random io.Reader) *Persons {
+func newPersons(l *Ledger, dir string, random io.Reader) *Persons {
 	known, err := lru.New[uuid.UUID, keptKey](10_000)
 	if err != nil {
 		panic(err) // only for a size below 1

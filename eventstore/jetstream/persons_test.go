@@ -94,7 +94,7 @@ func TestAnErasedKeyIsGoneFromTheDiskAndForGood(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	again := func(l *Log) {
+	again := func(l *Ledger) {
 		t.Helper()
 		if _, found, err := l.Persons().Key(t.Context(), ref); found || err != nil {
 			t.Fatal("the key is still there", err)
@@ -189,7 +189,7 @@ func TestPersonsAreNamedAndErasedThroughAnyServerOfACluster(t *testing.T) {
 	}
 	servers := cluster(t)
 	dir := t.TempDir()
-	logs := make([]*Log, len(servers))
+	logs := make([]*Ledger, len(servers))
 	for i, s := range servers {
 		l, err := Open(t.Context(), Config{NATS: s.ClientURL(), Replicas: 3})
 		if err != nil {
@@ -222,7 +222,7 @@ func TestAPersonIsNamedOnceTheClusterHasALeaderAgain(t *testing.T) {
 	}
 	servers := cluster(t)
 	dir := t.TempDir()
-	var logs []*Log
+	var logs []*Ledger
 	for _, s := range servers {
 		l := openOutside(t, Config{NATS: s.ClientURL(), Replicas: 3, Patience: time.Minute})
 		l.persons = newPersons(l, dir, nil)

@@ -97,7 +97,7 @@ func ignoreMissing(err error) error {
 
 // mend writes on the ledger's stream that it is being restored, for nodes that
 // do not share the folder, or that it no longer is.
-func (l *Log) mend(ctx context.Context, begun bool) error {
+func (l *Ledger) mend(ctx context.Context, begun bool) error {
 	return l.persist(ctx, func(ctx context.Context) error {
 		cfg := l.stream.CachedInfo().Config
 		metadata := map[string]string{}
@@ -116,7 +116,7 @@ func (l *Log) mend(ctx context.Context, begun bool) error {
 }
 
 // Restored makes what was restored a register.
-func (l *Log) Restored(ctx context.Context) error {
+func (l *Ledger) Restored(ctx context.Context) error {
 	if err := l.mend(ctx, false); err != nil {
 		return fmt.Errorf("jetstream: end the restore: %w", err)
 	}

@@ -36,13 +36,13 @@ type StatusConfig struct {
 // StatusTarget is the stream STATUS, for a relay from the ledger to fill. It
 // is made if it is missing. Messages are the events byte for byte, with the
 // position in the ledger in the header Jointlab-Source-Position.
-func (l *Log) StatusTarget(ctx context.Context, cfg StatusConfig) (*Target, error) {
+func (l *Ledger) StatusTarget(ctx context.Context, cfg StatusConfig) (*Target, error) {
 	subjects := []string{statusSubjects + ">"}
 	if cfg.Agreements {
 		subjects = append(subjects, agreementSubject+">")
 	}
 	t, err := l.Derive(ctx, StatusStream, "jointlab: status events for subscribers, derived from the ledger", subjects, func(e eventstore.Recorded) (string, bool, error) {
-		o, err := eventstore.OutlineOf(e.Body)
+		o, err := eventstore.ParseHeader(e.Body)
 		if err != nil {
 			return "", false, fmt.Errorf("jetstream: position %d: %w", e.Position, err)
 		}
@@ -63,7 +63,7 @@ func (l *Log) StatusTarget(ctx context.Context, cfg StatusConfig) (*Target, erro
 // StatusLag is how many status events of the ledger are not in the stream STATUS
 // yet; all of them, where it was not made yet. It fails where the stream was
 // filled from another ledger.
-func (l *Log) StatusLag(ctx context.Context) (lag int, err error) {
+func (l *Ledger) StatusLag(ctx context.Context) (lag int, err error) {
 	last, err := (&Target{log: l, stream: StatusStream}).Last(ctx)
 	if err != nil && !errors.Is(err, natsjs.ErrStreamNotFound) {
 		return 0, err
@@ -84,7 +84,7 @@ func (l *Log) StatusLag(ctx context.Context) (lag int, err error) {
 	}
 	err = l.Read(ctx, last.Source, head, func(events []eventstore.Recorded) error {
 		for _, e := range events {
-			o, err := eventstore.OutlineOf(e.Body)
+			o, err := eventstore.ParseHeader(e.Body)
 			if err != nil {
 				return err
 			}
@@ -98,7 +98,7 @@ func (l *Log) StatusLag(ctx context.Context) (lag int, err error) {
 }
 
 // subscribedTo is the subject an event has on STATUS, if it has one.
-func subscribedTo(o eventstore.Outline, agreements bool) (string, bool) {
+func subscribedTo(o eventstore.Header, agreements bool) (string, bool) {
 	switch {
 	case o.IsStatus():
 		return statusSubjects + o.Stream.ID.String() + "." + string(o.To), true

@@ -32,14 +32,14 @@ const batchBytes = 8 << 20 // of bodies in one atomic batch
 // remembers how far the relay has come; and each is written only where the
 // stream ends as the relay believes, so that of several relays one writes it.
 type Target struct {
-	log     *Log
+	log     *Ledger
 	stream  string
 	subject func(eventstore.Recorded) (string, bool, error)
 	beside  func() nats.Header // headers that go with each message; nil: none
 }
 
-// Mark is how far a target has come. The zero Mark is that of an empty stream.
-type Mark struct {
+// Cursor is how far a target has come. The zero Mark is that of an empty stream.
+type Cursor struct {
 	Sequence uint64              // of the last message
 	Source   eventstore.Position // all of the source up to here is in the stream, or does not belong there
 	Event    uuid.UUID           // the event at Source, where the mark was read from the stream
@@ -47,7 +47,7 @@ type Mark struct {
 
 // RelayTarget is the ledger itself, every event of the source on its
 // aggregate's subject. The log must have been opened as Relayed.
-func (l *Log) RelayTarget() *Target {
+func (l *Ledger) RelayTarget() *Target {
 	return &Target{log: l, stream: streamName, subject: func(e eventstore.Recorded) (string, bool, error) {
 		if !l.relayed {
 			return "", false, errors.New("jetstream: commands append to this ledger; a relay may not")
@@ -60,7 +60,7 @@ func (l *Log) RelayTarget() *Target {
 // Derive is the stream of that name, which is made if it is missing, with the
 // same promises as the ledger's. subject says on which subject an event goes
 // there, or that it does not.
-func (l *Log) Derive(ctx context.Context, name, description string, subjects []string, subject func(eventstore.Recorded) (string, bool, error)) (*Target, error) {
+func (l *Ledger) Derive(ctx context.Context, name, description string, subjects []string, subject func(eventstore.Recorded) (string, bool, error)) (*Target, error) {
 	config := streamConfig(l.replicas)
 	config.Name, config.Description, config.Subjects = name, description, subjects
 	if had, err := l.js.Stream(ctx, name); err == nil {
@@ -80,7 +80,7 @@ func (l *Log) Derive(ctx context.Context, name, description string, subjects []s
 func (t *Target) Name() string { return t.stream }
 
 // Last is how far the stream has come, as its leader knows it.
-func (t *Target) Last(ctx context.Context) (Mark, error) {
+func (t *Target) Last(ctx context.Context) (Cursor, error) {
 	doing := "read the end of stream " + t.stream
 	var last stored
 	err := t.log.persist(ctx, func(ctx context.Context) (err error) {
@@ -88,21 +88,21 @@ func (t *Target) Last(ctx context.Context) (Mark, error) {
 		return err
 	})
 	if err != nil {
-		return Mark{}, unavailable(ctx, doing, err)
+		return Cursor{}, unavailable(ctx, doing, err)
 	}
 	if last.Seq == 0 {
-		return Mark{}, nil
+		return Cursor{}, nil
 	}
 	header, err := last.header()
 	if err != nil {
-		return Mark{}, fmt.Errorf("jetstream: %s: %w", doing, err)
+		return Cursor{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 	}
 	from, ok := number(header, sourcePosition)
 	id, err := eventID(header)
 	if !ok || err != nil {
-		return Mark{}, fmt.Errorf("jetstream: %s: message %d was not written by a relay; relay into an empty stream", doing, last.Seq)
+		return Cursor{}, fmt.Errorf("jetstream: %s: message %d was not written by a relay; relay into an empty stream", doing, last.Seq)
 	}
-	return Mark{last.Seq, eventstore.Position(from), id}, nil
+	return Cursor{last.Seq, eventstore.Position(from), id}, nil
 }
 
 // Publish writes events that follow mark in the source: in atomic batches, or a
@@ -112,7 +112,7 @@ func (t *Target) Last(ctx context.Context) (Mark, error) {
 // ErrConflict says that the stream does not end at mark: another relay wrote,
 // or this one did without hearing of it. After ErrUnavailable either may be so.
 // Last tells.
-func (t *Target) Publish(ctx context.Context, mark Mark, events []eventstore.Recorded) (Mark, error) {
+func (t *Target) Publish(ctx context.Context, mark Cursor, events []eventstore.Recorded) (Cursor, error) {
 	if err := t.log.Refusal(); err != nil {
 		return mark, fmt.Errorf("jetstream: publish to %s: %w", t.stream, err)
 	}
@@ -200,7 +200,7 @@ func (t *Target) failed(ctx context.Context, err error) error {
 
 // At returns the event at a position of the ledger, so that the ledger can be
 // a relay's source as well.
-func (l *Log) At(ctx context.Context, p eventstore.Position) (event eventstore.Recorded, err error) {
+func (l *Ledger) At(ctx context.Context, p eventstore.Position) (event eventstore.Recorded, err error) {
 	err = l.Read(ctx, p-1, p, func(events []eventstore.Recorded) error {
 		event = events[0]
 		return nil

@@ -18,7 +18,7 @@ func TestRelaysOnAClusterCopyEachEventOnce(t *testing.T) {
 	}
 	nodes, urls := storetest.Cluster(t)
 	store := openESDB(t, esdbtest.Start(t))
-	ledgers := [2]*jetstream.Log{}
+	ledgers := [2]*jetstream.Ledger{}
 	for i := range ledgers {
 		l, err := jetstream.Open(t.Context(), jetstream.Config{NATS: urls, Replicas: 3, Relayed: true, Patience: time.Minute})
 		if err != nil {

@@ -53,8 +53,8 @@ const (
 type Relay struct {
 	source Source
 	target *jetstream.Target
-	mark   jetstream.Mark // Run's
-	lost   int            // how often in a row another relay was quicker; Run's
+	mark   jetstream.Cursor // Run's
+	lost   int              // how often in a row another relay was quicker; Run's
 
 	mu      sync.Mutex
 	status  Status
@@ -202,7 +202,7 @@ func (r *Relay) watch(ctx context.Context) {
 	}
 }
 
-func (r *Relay) reached(m jetstream.Mark) {
+func (r *Relay) reached(m jetstream.Cursor) {
 	r.mark = m
 	r.mu.Lock()
 	defer r.mu.Unlock()

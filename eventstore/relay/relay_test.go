@@ -62,7 +62,7 @@ func (n *natsServer) away() {
 	n.server.WaitForShutdown()
 }
 
-func (n *natsServer) ledger(t *testing.T, relayed bool) *jetstream.Log {
+func (n *natsServer) ledger(t *testing.T, relayed bool) *jetstream.Ledger {
 	t.Helper()
 	l, err := jetstream.Open(t.Context(), jetstream.Config{NATS: n.server.ClientURL(), Relayed: relayed})
 	if err != nil {
@@ -125,7 +125,7 @@ func run(t testing.TB, r *Relay) (stop func()) {
 }
 
 // reaches waits until the ledger holds n events.
-func reaches(t testing.TB, l *jetstream.Log, n int) {
+func reaches(t testing.TB, l *jetstream.Ledger, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -177,7 +177,7 @@ func TestRelaysThatAreKilledCopyEachEventOnce(t *testing.T) {
 		}
 		return esdbtest.None
 	})
-	ledgers := [2]*jetstream.Log{outside.ledger(t, true), outside.ledger(t, true)}
+	ledgers := [2]*jetstream.Ledger{outside.ledger(t, true), outside.ledger(t, true)}
 	var all sync.WaitGroup
 	all.Go(func() { write(t, store, n) })
 	var killed atomic.Int64

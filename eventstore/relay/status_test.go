@@ -20,7 +20,7 @@ import (
 
 // listening opens an embedded ledger that a subscriber of that name may read
 // STATUS of, and returns how. The stream is filled from the ledger meanwhile.
-func listening(t *testing.T, s jetstream.Subscriber, cfg jetstream.StatusConfig) (*jetstream.Log, jetstream.Subscription) {
+func listening(t *testing.T, s jetstream.Subscriber, cfg jetstream.StatusConfig) (*jetstream.Ledger, jetstream.Subscription) {
 	t.Helper()
 	dir := t.TempDir()
 	log, err := jetstream.Open(t.Context(), jetstream.Config{Dir: dir, Listen: jetstream.Listen{Addr: "127.0.0.1:0"}})

@@ -88,10 +88,10 @@ func (t *test) append(s eventstore.Stream, at eventstore.Version, events []event
 	t.Helper()
 	v, err := t.store.Append(t.ctx, s, at, events)
 	if err != nil {
-		t.Fatalf("append to %s at %d: %v", s, at.Events, err)
+		t.Fatalf("append to %s at %d: %v", s, at.Count, err)
 	}
-	if v.Events != at.Events+uint64(len(events)) {
-		t.Fatalf("append of %d events at %d returned version %d", len(events), at.Events, v.Events)
+	if v.Count != at.Count+uint64(len(events)) {
+		t.Fatalf("append of %d events at %d returned version %d", len(events), at.Count, v.Count)
 	}
 	return v
 }
@@ -101,8 +101,8 @@ func (t *test) holds(s eventstore.Stream, want []eventstore.Pending) eventstore.
 	t.Helper()
 	got, v := t.load(s, eventstore.Version{})
 	t.same(s, got, want)
-	if v.Events != uint64(len(want)) {
-		t.Fatalf("%s stands at version %d with %d events", s, v.Events, len(want))
+	if v.Count != uint64(len(want)) {
+		t.Fatalf("%s stands at version %d with %d events", s, v.Count, len(want))
 	}
 	return v
 }
@@ -111,7 +111,7 @@ func (t *test) load(s eventstore.Stream, after eventstore.Version) ([]eventstore
 	t.Helper()
 	got, v, err := t.store.Load(t.ctx, s, after)
 	if err != nil {
-		t.Fatalf("load %s after %d: %v", s, after.Events, err)
+		t.Fatalf("load %s after %d: %v", s, after.Count, err)
 	}
 	return got, v
 }

@@ -24,7 +24,7 @@ import (
 // log is the log of deliveries at an endpoint, the oldest first.
 func (r *register) deliveries(d *webhooks.Dispatcher, id uuid.UUID) []webhooks.Attempt {
 	r.Helper()
-	all, next, err := d.Deliveries(r.Context(), id, webhooks.Chosen{}, 0, 1000)
+	all, next, err := d.Deliveries(r.Context(), id, webhooks.AttemptFilter{}, 0, 1000)
 	if err != nil && !errors.Is(err, eventstore.ErrUnavailable) || next != 0 { // it may not run yet
 		r.Fatal(next, err)
 	}
@@ -263,7 +263,7 @@ func TestAnEventThatIsNeverTakenIsParkedAndReplayed(t *testing.T) {
 	if i := slices.IndexFunc(logged, func(a webhooks.Attempt) bool { return a.Parked }); i < 1 || logged[i].Event != first.ID || !logged[i].Next.IsZero() || logged[i].Attempt != parked[0].Attempts {
 		t.Errorf("the log does not say that it was parked: %+v", logged)
 	}
-	if failed, _, err := d.Deliveries(t.Context(), id, webhooks.Chosen{Failed: true}, 0, 1000); err != nil || len(failed) != parked[0].Attempts {
+	if failed, _, err := d.Deliveries(t.Context(), id, webhooks.AttemptFilter{Failed: true}, 0, 1000); err != nil || len(failed) != parked[0].Attempts {
 		t.Errorf("%d failed attempts are listed, %v", len(failed), err)
 	}
 
@@ -307,7 +307,7 @@ func TestPausingHoldsEverythingAndRemovingDropsIt(t *testing.T) {
 	r.do(id, webhook.Remove{})
 	until(t, "nothing is held", func() bool { return held() == 0 })
 	until(t, "the queue is gone", func() bool {
-		p, lag, err := r.outbox.Reached(t.Context(), id, 0)
+		p, lag, err := r.outbox.Progress(t.Context(), id, 0)
 		return p == 0 && lag == 0 && err == nil
 	})
 	until(t, "the records are gone", func() bool {
@@ -320,7 +320,7 @@ func TestWhatItsOwnerMayNoLongerReadIsLetGo(t *testing.T) {
 	r := newRegister(t)
 	one := uuid.New()
 	var closed atomic.Bool
-	r.hidden = func(owner domain.Actor, event eventstore.Outline) bool {
+	r.hidden = func(owner domain.Actor, event eventstore.Header) bool {
 		return closed.Load() && owner == officer && event.To == lab.StatusSuspended
 	}
 	c := newReceiver(t, func(w http.ResponseWriter, req *http.Request, _ int) bool {

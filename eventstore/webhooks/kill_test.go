@@ -38,7 +38,7 @@ func TestAReceiverHearsEachLabsSequenceWhenNodesOfAClusterVanish(t *testing.T) {
 		t.Skip("three servers")
 	}
 	_, urls := storetest.Cluster(t)
-	open := func() *jetstream.Log {
+	open := func() *jetstream.Ledger {
 		log, err := jetstream.Open(context.Background(), jetstream.Config{NATS: urls, Replicas: 3, Patience: time.Minute})
 		if err != nil {
 			t.Error(err)
@@ -51,7 +51,7 @@ func TestAReceiverHearsEachLabsSequenceWhenNodesOfAClusterVanish(t *testing.T) {
 	kill(t, r, 2000, 100, func() (stop func()) {
 		log, cfg := open(), usual()
 		cfg.Timeout = 250 * time.Millisecond
-		halt := r.run(webhooks.New(log, log, webhooks.Known{Sees: r.sees}, r.key, cfg))
+		halt := r.run(webhooks.New(log, log, webhooks.Registry{Sees: r.sees}, r.key, cfg))
 		return func() {
 			if rand.N(2) == 0 {
 				log.Close()
@@ -165,7 +165,7 @@ func kill(t *testing.T, r *register, events, kills int, node func() (stop func()
 			continue
 		}
 		known[id] = true
-		o, err := eventstore.OutlineOf([]byte(one.body))
+		o, err := eventstore.ParseHeader([]byte(one.body))
 		if err != nil {
 			t.Fatal(err)
 		}

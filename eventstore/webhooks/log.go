@@ -51,8 +51,8 @@ func (s *server) note(ctx context.Context, a Attempt) {
 	}
 }
 
-// Chosen restricts a list of attempts. What is left empty does not.
-type Chosen struct {
+// AttemptFilter restricts a list of attempts. What is left empty does not.
+type AttemptFilter struct {
 	Lab      uuid.UUID
 	Event    uuid.UUID
 	Position eventstore.Position
@@ -60,7 +60,7 @@ type Chosen struct {
 	Failed   bool // all but Delivered
 }
 
-func (c Chosen) lets(a Attempt) bool {
+func (c AttemptFilter) lets(a Attempt) bool {
 	return (c.Lab == uuid.Nil || c.Lab == a.Lab) && (c.Event == uuid.Nil || c.Event == a.Event) && (c.Position == 0 || c.Position == a.Position) &&
 		(len(c.Outcome) == 0 || slices.Contains(c.Outcome, a.Outcome)) && !(c.Failed && a.Outcome == Delivered)
 }
@@ -105,7 +105,7 @@ func (d *Dispatcher) opened() (*jetstream.Outbox, error) {
 
 // Deliveries lists attempts at an endpoint, the latest first, before the one of
 // a number; next is where the page after this one goes on, 0 at the end.
-func (d *Dispatcher) Deliveries(ctx context.Context, endpoint uuid.UUID, chosen Chosen, before uint64, limit int) (page []Attempt, next uint64, err error) {
+func (d *Dispatcher) Deliveries(ctx context.Context, endpoint uuid.UUID, chosen AttemptFilter, before uint64, limit int) (page []Attempt, next uint64, err error) {
 	seen := 0
 	var bad error
 	outbox, err := d.opened()
@@ -168,7 +168,7 @@ func (d *Dispatcher) Progress(ctx context.Context, w *webhook.Webhook) (p Progre
 	if err != nil {
 		return p, err
 	}
-	if p.Position, p.Lag, err = outbox.Reached(ctx, w.ID, w.Replays); err != nil {
+	if p.Position, p.Lag, err = outbox.Progress(ctx, w.ID, w.Replays); err != nil {
 		return p, err
 	}
 	for lab, r := range d.holding(w.ID) {

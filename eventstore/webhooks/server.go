@@ -50,13 +50,13 @@ func (s *server) walk(ctx context.Context) error {
 		}
 		if err := s.take(ctx, event); err != nil {
 			if errors.Is(err, errHeldUp) {
-				_ = event.Back(s.cfg.MinWait)
+				_ = event.Nak(s.cfg.MinWait)
 				continue
 			}
-			_ = event.Back(0)
+			_ = event.Nak(0)
 			return err
 		}
-		if err := event.Done(); err != nil {
+		if err := event.Ack(); err != nil {
 			return err
 		}
 	}
@@ -65,7 +65,7 @@ func (s *server) walk(ctx context.Context) error {
 var errHeldUp = errors.New("webhooks: too much is held up")
 
 // take settles an event: it was delivered, or stands in its lab's record.
-func (s *server) take(ctx context.Context, event *jetstream.Taken) error {
+func (s *server) take(ctx context.Context, event *jetstream.QueuedDelivery) error {
 	wanted, err := s.wants(ctx, event.Recorded)
 	if err != nil || !wanted {
 		return err
@@ -117,7 +117,7 @@ func (r *record) hold(p eventstore.Position, held bool) error {
 
 // wants reports whether the endpoint asks for an event that its owner may read now.
 func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error) {
-	outline, err := eventstore.OutlineOf(e.Body)
+	outline, err := eventstore.ParseHeader(e.Body)
 	if err != nil {
 		return false, fmt.Errorf("webhooks: position %d: %w", e.Position, err)
 	}
@@ -128,9 +128,9 @@ func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error)
 	for _, lab := range f.Labs {
 		filter.Streams = append(filter.Streams, eventstore.Stream{Kind: "lab", ID: lab})
 	}
-	wanted, err := filter.Lets(outline, func() (eventstore.LabFacts, error) {
+	wanted, err := filter.Match(outline, func() (eventstore.LabFacts, error) {
 		facts, err := s.known.Facts(ctx, outline.Stream.ID, outline.Revision+1)
-		return facts.For(s.hook.Owner), err
+		return facts.VisibleTo(s.hook.Owner), err
 	})
 	if err != nil || !wanted {
 		return false, err
@@ -140,7 +140,7 @@ func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error)
 
 // mayBeSeen reports whether the endpoint's owner may read an event now.
 func (s *server) mayBeSeen(ctx context.Context, e eventstore.Recorded) (bool, error) {
-	outline, err := eventstore.OutlineOf(e.Body)
+	outline, err := eventstore.ParseHeader(e.Body)
 	if err != nil {
 		return false, fmt.Errorf("webhooks: position %d: %w", e.Position, err)
 	}

@@ -57,18 +57,18 @@ type Config struct {
 	Checkpoint func() []byte
 }
 
-// Known is what deliveries ask of the register, whose answers are no older than
+// Registry is what deliveries ask of the register, whose answers are no older than
 // the event they are about.
-type Known struct {
-	Facts func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error)                         // of an event's lab
-	Sees  func(ctx context.Context, owner domain.Actor, event eventstore.Outline, p eventstore.Position) (bool, error) // whether an endpoint's owner may read an event
+type Registry struct {
+	Facts func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error)                        // of an event's lab
+	Sees  func(ctx context.Context, owner domain.Actor, event eventstore.Header, p eventstore.Position) (bool, error) // whether an endpoint's owner may read an event
 }
 
 // Dispatcher delivers while Run runs. The rest of it may be used at any time.
 type Dispatcher struct {
-	ledger   *jetstream.Log
+	ledger   *jetstream.Ledger
 	webhooks *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
-	known    Known
+	known    Registry
 	key      Key
 	cfg      Config
 	client   *http.Client
@@ -81,7 +81,7 @@ type Dispatcher struct {
 
 // New delivers the events of ledger. Endpoints that are gone are disabled by
 // an event in store.
-func New(ledger *jetstream.Log, store eventstore.Store, known Known, key Key, cfg Config) *Dispatcher {
+func New(ledger *jetstream.Ledger, store eventstore.Store, known Registry, key Key, cfg Config) *Dispatcher {
 	cfg.Timeout = cmp.Or(cfg.Timeout, 15*time.Second)
 	cfg.MinWait = cmp.Or(cfg.MinWait, 5*time.Second)
 	cfg.MaxWait = cmp.Or(cfg.MaxWait, 6*time.Hour)
@@ -194,7 +194,7 @@ func (d *Dispatcher) follow(ctx context.Context, outbox *jetstream.Outbox, endpo
 			endpoints[r.Stream.ID] = &endpoint{Webhook: *webhook.New(r.Stream.ID), registered: r.Position}
 		}
 		e := endpoints[r.Stream.ID]
-		e.Apply(domain.Happened[webhook.Event]{Meta: decoded.Meta, Event: event})
+		e.Apply(domain.RecordedEvent[webhook.Event]{Meta: decoded.Meta, Event: event})
 		e.dirty = true
 		if more {
 			return nil
@@ -219,7 +219,7 @@ func (d *Dispatcher) serve(ctx context.Context, outbox *jetstream.Outbox, e *end
 	}
 	switch e.State {
 	case webhook.Removed:
-		if err := outbox.Forget(ctx, e.ID, math.MaxInt); err != nil {
+		if err := outbox.DropQueues(ctx, e.ID, math.MaxInt); err != nil {
 			return err
 		}
 		d.mu.Lock()
@@ -227,7 +227,7 @@ func (d *Dispatcher) serve(ctx context.Context, outbox *jetstream.Outbox, e *end
 		d.mu.Unlock()
 		return outbox.Drop(ctx, e.ID)
 	case webhook.Active:
-		if err := outbox.Forget(ctx, e.ID, e.Replays); err != nil {
+		if err := outbox.DropQueues(ctx, e.ID, e.Replays); err != nil {
 			return err
 		}
 		after := e.registered

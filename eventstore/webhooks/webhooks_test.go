@@ -38,13 +38,13 @@ const soon = 30 * time.Second
 // test runs.
 type register struct {
 	testing.TB
-	log      *jetstream.Log
+	log      *jetstream.Ledger
 	outbox   *jetstream.Outbox
 	key      webhooks.Key
 	hooks    *eventstore.Aggregates[*webhook.Webhook, webhook.Event]
 	versions map[eventstore.Stream]eventstore.Version
 	facts    func(uuid.UUID) eventstore.LabFacts
-	hidden   func(domain.Actor, eventstore.Outline) bool
+	hidden   func(domain.Actor, eventstore.Header) bool
 }
 
 func newRegister(t testing.TB) *register {
@@ -57,7 +57,7 @@ func newRegister(t testing.TB) *register {
 	return onLedger(t, log)
 }
 
-func onLedger(t testing.TB, log *jetstream.Log) *register {
+func onLedger(t testing.TB, log *jetstream.Ledger) *register {
 	t.Helper()
 	outbox, err := log.Outbox(t.Context())
 	if err != nil {
@@ -82,7 +82,7 @@ func usual() webhooks.Config {
 }
 
 func (r *register) dispatcher(cfg webhooks.Config) *webhooks.Dispatcher {
-	return webhooks.New(r.log, r.log, webhooks.Known{Sees: r.sees, Facts: func(_ context.Context, id uuid.UUID, events uint64) (eventstore.LabFacts, error) {
+	return webhooks.New(r.log, r.log, webhooks.Registry{Sees: r.sees, Facts: func(_ context.Context, id uuid.UUID, events uint64) (eventstore.LabFacts, error) {
 		var facts eventstore.LabFacts
 		if r.facts != nil {
 			facts = r.facts(id)
@@ -93,7 +93,7 @@ func (r *register) dispatcher(cfg webhooks.Config) *webhooks.Dispatcher {
 }
 
 // sees lets an owner read everything, unless a test says otherwise.
-func (r *register) sees(_ context.Context, owner domain.Actor, event eventstore.Outline, _ eventstore.Position) (bool, error) {
+func (r *register) sees(_ context.Context, owner domain.Actor, event eventstore.Header, _ eventstore.Position) (bool, error) {
 	return r.hidden == nil || !r.hidden(owner, event), nil
 }
 
@@ -136,7 +136,7 @@ func (r *register) state(id uuid.UUID) (w webhook.Webhook) {
 func (r *register) happens(id uuid.UUID, e lab.Event) eventstore.Pending {
 	r.Helper()
 	s := eventstore.Stream{Kind: "lab", ID: id}
-	m := domain.Meta{ID: uuid.New(), Revision: r.versions[s].Events, Time: time.Now(), Actor: officer, Command: uuid.New()}
+	m := domain.Meta{ID: uuid.New(), Revision: r.versions[s].Count, Time: time.Now(), Actor: officer, Command: uuid.New()}
 	p, err := eventstore.Encode(s, m, e)
 	if err != nil {
 		r.Fatal(err)
