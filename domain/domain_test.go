@@ -22,7 +22,7 @@ func rows(t *testing.T, file string) [][]string {
 	return rows[1:]
 }
 
-func TestEveryKnownIdentifierIsJudgedAsItsColumnSays(t *testing.T) {
+func TestIdentifiers(t *testing.T) {
 	for _, row := range rows(t, "testdata/identifiers.csv") {
 		id, err := domain.Identifier{Scheme: domain.Scheme(row[0]), Value: row[1]}.Canonical()
 		if valid := err == nil; valid != (row[3] == "True") {
@@ -36,7 +36,7 @@ func TestEveryKnownIdentifierIsJudgedAsItsColumnSays(t *testing.T) {
 	}
 }
 
-func TestASingleWrongCharacterInAUSCCOrRORIsNoticed(t *testing.T) {
+func TestCheckDigits(t *testing.T) {
 	alphabets := map[domain.Scheme]string{domain.USCC: "0123456789ABCDEFGHJKLMNPQRTUWXY", domain.ROR: "0123456789abcdefghjkmnpqrstvwxyz"}
 	for scheme, value := range map[domain.Scheme]string{domain.USCC: "12100000400002259P", domain.ROR: "02v51f717"} {
 		for i := range value {
@@ -51,7 +51,7 @@ func TestASingleWrongCharacterInAUSCCOrRORIsNoticed(t *testing.T) {
 	}
 }
 
-func TestMoneyHasAsManyDecimalsAsItsCurrencyAndNoMore(t *testing.T) {
+func TestCurrencyDecimals(t *testing.T) {
 	digits := []string{"1", "1.5", "1.25", "1.125", "1.0625", "1.03125"}
 	for _, row := range rows(t, "iso4217.csv") {
 		for places, amount := range digits {
@@ -67,7 +67,7 @@ func TestMoneyHasAsManyDecimalsAsItsCurrencyAndNoMore(t *testing.T) {
 	}
 }
 
-func TestADecimalIsExactAndPlain(t *testing.T) {
+func TestDecimal(t *testing.T) {
 	sum := domain.Decimal{}
 	for range 10 {
 		sum = sum.Add(domain.MustDecimal("0.1"))
@@ -85,7 +85,7 @@ func TestADecimalIsExactAndPlain(t *testing.T) {
 	}
 }
 
-func TestYearsAreCountedByTheCalendar(t *testing.T) {
+func TestAddYears(t *testing.T) {
 	for from, want := range map[string]string{"2024-02-29": "2026-02-28", "2022-02-28": "2024-02-28", "2020-12-31": "2022-12-31"} {
 		if got := domain.MustDate(from).AddYears(2).String(); got != want {
 			t.Errorf("two years after %s is %s, want %s", from, got, want)
@@ -98,7 +98,7 @@ func TestYearsAreCountedByTheCalendar(t *testing.T) {
 	}
 }
 
-func TestAPartialDateKeepsItsPrecision(t *testing.T) {
+func TestPartialDate(t *testing.T) {
 	for text, want := range map[string][2]string{
 		"2015": {"2015-01-01", "2015-12-31"}, "2016-02": {"2016-02-01", "2016-02-29"}, "2015-12-24": {"2015-12-24", "2015-12-24"},
 	} {

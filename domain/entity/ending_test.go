@@ -12,7 +12,7 @@ import (
 
 var knowing = domaintest.On("2024-05-20", domaintest.Knowing(rennes1))
 
-func TestAnEntityEndsBySuccessionMergerOrClosure(t *testing.T) {
+func TestEndings(t *testing.T) {
 	on := date("2023-01-01")
 	for _, c := range []struct {
 		cmd   entity.Command
@@ -44,7 +44,7 @@ func TestAnEntityEndsBySuccessionMergerOrClosure(t *testing.T) {
 	}
 }
 
-func TestAnEndingKnownByItsYearIsCertainWhenTheYearIsOver(t *testing.T) {
+func TestEndingKnownByYear(t *testing.T) {
 	e := given(t, tsinghua, entity.Closed{On: date("2023")}).State()
 	for day, want := range map[string]entity.Status{"2023-12-31": entity.Active, "2024-01-01": entity.Closure} {
 		if got := e.StatusOn(domain.MustDate(day)); got != want {
@@ -56,7 +56,7 @@ func TestAnEndingKnownByItsYearIsCertainWhenTheYearIsOver(t *testing.T) {
 	}
 }
 
-func TestAnEndingRefuses(t *testing.T) {
+func TestEndingValidation(t *testing.T) {
 	on := date("2023")
 	self, nobody := domaintest.Aggregate, domaintest.ID(99)
 	for reason, c := range map[string]struct {
@@ -83,7 +83,7 @@ func TestAnEndingRefuses(t *testing.T) {
 	}
 }
 
-func TestEndingsAskForTheEntityTheyName(t *testing.T) {
+func TestEndingsUseEntities(t *testing.T) {
 	for _, cmd := range []domain.EntityUser{entity.SucceedEntity{Successor: rennes1.ID}, entity.MergeEntity{Into: rennes1.ID}} {
 		if got := cmd.UsesEntities(); len(got) != 1 || got[0] != rennes1.ID {
 			t.Errorf("%T asks for %v", cmd, got)

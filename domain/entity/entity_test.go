@@ -62,7 +62,7 @@ var (
 	rennes1 = domain.EntityRef{ID: domaintest.ID(1), Name: domain.T("雷恩大学", "Université de Rennes"), Kind: "university", Country: "FR", Side: domain.Foreign}
 )
 
-func TestRegisterEntersAnEntityWithItsNamesAndIdentifiersMadeCanonical(t *testing.T) {
+func TestRegister(t *testing.T) {
 	s := given(t).When(entity.Register{
 		Kind: tsinghua.Kind, Country: "CN", Established: date("1911"),
 		Names: []domain.Name{
@@ -89,7 +89,7 @@ func TestRegisterEntersAnEntityWithItsNamesAndIdentifiersMadeCanonical(t *testin
 	}
 }
 
-func TestARegistrationReadsAsASentence(t *testing.T) {
+func TestRegisteredSentence(t *testing.T) {
 	want := domain.T("登记法人“清华大学”（高等学校，CN），成立时间 1911，ROR:https://ror.org/03cve4549",
 		"Registered the legal entity “Tsinghua University” (university, CN), established 1911, ROR:https://ror.org/03cve4549")
 	if got := tsinghua.Sentence(); got != want {
@@ -97,7 +97,7 @@ func TestARegistrationReadsAsASentence(t *testing.T) {
 	}
 }
 
-func TestAnIdentifierRegisteredWithoutSourceRestsOnWhatTheRegistrationRestsOn(t *testing.T) {
+func TestIdentifierSourceDefault(t *testing.T) {
 	cmd := entity.Register{
 		Kind: entity.University, Country: "CN", Names: tsinghua.Names,
 		Identifiers: []entity.Assertion{{Identifier: ror}},
@@ -109,7 +109,7 @@ func TestAnIdentifierRegisteredWithoutSourceRestsOnWhatTheRegistrationRestsOn(t 
 	}
 }
 
-func TestRegisterRefuses(t *testing.T) {
+func TestRegisterValidation(t *testing.T) {
 	type change = func(*entity.Register)
 	for reason, c := range map[string]struct {
 		change change
@@ -165,11 +165,11 @@ func TestRegisterRefuses(t *testing.T) {
 	}
 }
 
-func TestAnEntityIsRegisteredOnce(t *testing.T) {
+func TestRegisterTwice(t *testing.T) {
 	given(t, tsinghua).When(entity.Register{}, today).ThenRefused(domain.Exists)
 }
 
-func TestNothingIsDoneToAnEntityThatIsNotRegistered(t *testing.T) {
+func TestUnregisteredEntity(t *testing.T) {
 	for _, cmd := range []entity.Command{
 		entity.AddName{}, entity.Rename{}, entity.AssertIdentifier{}, entity.CorroborateIdentifier{},
 		entity.WithdrawIdentifier{}, entity.SucceedEntity{}, entity.MergeEntity{}, entity.CloseEntity{},
@@ -178,7 +178,7 @@ func TestNothingIsDoneToAnEntityThatIsNotRegistered(t *testing.T) {
 	}
 }
 
-func TestACorrectionReplacesWhatWasRegistered(t *testing.T) {
+func TestCorrectRegistration(t *testing.T) {
 	right := tsinghua
 	right.Established = date("1911-04-29")
 	s := given(t, tsinghua, entity.NameAdded{Name: name("en", "THU", domain.Acronym)},
@@ -189,7 +189,7 @@ func TestACorrectionReplacesWhatWasRegistered(t *testing.T) {
 	}
 }
 
-func TestACorrectionIsNeverAppliedOnItsOwn(t *testing.T) {
+func TestApplyCorrectionPanics(t *testing.T) {
 	defer func() {
 		if recover() == nil {
 			t.Error("applied without notice")
@@ -198,7 +198,7 @@ func TestACorrectionIsNeverAppliedOnItsOwn(t *testing.T) {
 	entity.New(uuid.Nil).Apply(domain.RecordedEvent[entity.Event]{Event: entity.Corrected{}})
 }
 
-func TestTheCountriesAreThoseOfISO3166(t *testing.T) {
+func TestCountries(t *testing.T) {
 	n := 0
 	for a := 'A'; a <= 'Z'; a++ {
 		for b := 'A'; b <= 'Z'; b++ {

@@ -22,7 +22,7 @@ var (
 
 func because(reason string) domain.Grounds { return domain.Grounds{Reason: reason} }
 
-func TestAnIdentifierIsAssertedWithItsSource(t *testing.T) {
+func TestAssertIdentifier(t *testing.T) {
 	s := given(t, tsinghua).
 		When(entity.AssertIdentifier{Identifier: identifier(domain.ISNI, "0000000106623178"), Source: "isni.org "}, alice).Then(asserted)
 	got := s.State().Identifiers[1]
@@ -31,7 +31,7 @@ func TestAnIdentifierIsAssertedWithItsSource(t *testing.T) {
 	}
 }
 
-func TestAssertIdentifierRefuses(t *testing.T) {
+func TestAssertIdentifierValidation(t *testing.T) {
 	s := given(t, tsinghua)
 	s.When(entity.AssertIdentifier{Identifier: isni}, alice).ThenRefused(domain.Invalid, "source")
 	s.When(entity.AssertIdentifier{Identifier: identifier("X", "1"), Source: "a page"}, alice).ThenRefused(domain.Invalid, "scheme")
@@ -43,7 +43,7 @@ func TestAssertIdentifierRefuses(t *testing.T) {
 	}
 }
 
-func TestSomebodyElseCorroboratesFromAnotherSource(t *testing.T) {
+func TestCorroborateIdentifier(t *testing.T) {
 	s := given(t, tsinghua).GivenOn(alice, asserted)
 	s.When(entity.CorroborateIdentifier{Identifier: isni, Source: "wikidata.org/Q16955"}, alice).ThenRefused(domain.Refused)
 	s.When(entity.CorroborateIdentifier{Identifier: isni, Source: "ISNI.org"}, bob).ThenRefused(domain.Invalid, "source")
@@ -62,7 +62,7 @@ func TestSomebodyElseCorroboratesFromAnotherSource(t *testing.T) {
 	}
 }
 
-func TestWhoeverCorrectedAnIdentifierAnswersForItToo(t *testing.T) {
+func TestCorrectorMayNotCorroborate(t *testing.T) {
 	corrects := func(n int, e entity.Event) entity.Event {
 		return entity.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(n), With: domain.Restated{Event: e}}}
 	}
@@ -78,7 +78,7 @@ func TestWhoeverCorrectedAnIdentifierAnswersForItToo(t *testing.T) {
 	}
 }
 
-func TestAWithdrawnIdentifierStaysInViewAndNoLongerCounts(t *testing.T) {
+func TestWithdrawIdentifier(t *testing.T) {
 	s := given(t, tsinghua).GivenOn(alice, asserted)
 	s.When(entity.WithdrawIdentifier{Identifier: isni}, bob).ThenRefused(domain.Invalid, "reason")
 	s.When(entity.WithdrawIdentifier{Identifier: identifier(domain.ORCID, "1"), Grounds: because("wrong")}, bob).ThenRefused(domain.Invalid, "scheme")

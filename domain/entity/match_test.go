@@ -35,7 +35,7 @@ func byROR(id string) uuid.UUID {
 	return uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://ror.org/"+strings.TrimPrefix(id, "https://ror.org/")))
 }
 
-func TestEveryOrganisationIsFoundByItsNamesAloneOrTogether(t *testing.T) {
+func TestMatcherFindsOrganisations(t *testing.T) {
 	m, rows := organisations(t)
 	for _, row := range rows {
 		for _, cell := range []string{row[1], row[2], row[2] + " " + row[1], row[1] + "（" + row[2] + "）", strings.ToUpper(row[1])} {
@@ -50,7 +50,7 @@ func TestEveryOrganisationIsFoundByItsNamesAloneOrTogether(t *testing.T) {
 	}
 }
 
-func TestNamesAsSourcesWriteThem(t *testing.T) {
+func TestMatcherSpellings(t *testing.T) {
 	m, _ := organisations(t)
 	for cell, rors := range map[string]string{
 		"Forschungszentrum Juelich":                     "02nv7yv05",
@@ -110,7 +110,7 @@ func TestNamesAsSourcesWriteThem(t *testing.T) {
 	}
 }
 
-func TestLettersWrittenOutFindTheirLetterAndNotEachOther(t *testing.T) {
+func TestMatcherTransliteration(t *testing.T) {
 	var m entity.Matcher
 	a, b := uuid.NewSHA1(uuid.Nil, []byte("a")), uuid.NewSHA1(uuid.Nil, []byte("b"))
 	m.Add(a, "DK", "Københavns Universitet", "Technische Universität München", "Université d'Orléans", "Łódź", "Straße", "𠮷野大学")

@@ -7,7 +7,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 )
 
-func TestAFurtherNameStandsBesideTheOthers(t *testing.T) {
+func TestAddName(t *testing.T) {
 	thu := name("en", "THU", domain.Acronym)
 	s := given(t, tsinghua).
 		When(entity.AddName{Name: name("en", " THU", domain.Acronym)}, today).Then(entity.NameAdded{Name: thu}).
@@ -20,7 +20,7 @@ func TestAFurtherNameStandsBesideTheOthers(t *testing.T) {
 	}
 }
 
-func TestAnEarlierOfficialNameMayBeAddedWithItsTime(t *testing.T) {
+func TestAddEarlierOfficialName(t *testing.T) {
 	imperial := domain.Name{Text: "清华学堂", Lang: "zh", Kind: domain.Official, Valid: period("1911", "1912")}
 	renamed := entity.Renamed{Lang: "zh", From: "清华学校", To: "清华大学", On: date("1928")}
 	old := entity.Registered{Kind: entity.University, Country: "CN", Names: []domain.Name{
@@ -29,7 +29,7 @@ func TestAnEarlierOfficialNameMayBeAddedWithItsTime(t *testing.T) {
 	given(t, old, renamed).When(entity.AddName{Name: imperial}, today).Then(entity.NameAdded{Name: imperial})
 }
 
-func TestARenamingEndsTheOldNameTheDayBeforeTheNewOneStarts(t *testing.T) {
+func TestRename(t *testing.T) {
 	for on, until := range map[string]string{"2023-01-01": "2022-12-31", "2023-03": "2023-03", "2023": "2023"} {
 		s := given(t, tsinghua).
 			When(entity.Rename{Lang: "en", Name: "Qinghua  University", On: date(on)}, today).
@@ -47,7 +47,7 @@ func TestARenamingEndsTheOldNameTheDayBeforeTheNewOneStarts(t *testing.T) {
 	}
 }
 
-func TestAnOldOfficialNameMayComeBack(t *testing.T) {
+func TestRenameBack(t *testing.T) {
 	s := given(t, tsinghua).
 		When(entity.Rename{Lang: "en", Name: "Qinghua University", On: date("2023")}, today).ThenAccepted().
 		When(entity.Rename{Lang: "en", Name: "Tsinghua University", On: date("2024")}, today).ThenAccepted()
@@ -56,7 +56,7 @@ func TestAnOldOfficialNameMayComeBack(t *testing.T) {
 	}
 }
 
-func TestRenameRefuses(t *testing.T) {
+func TestRenameValidation(t *testing.T) {
 	s := given(t, tsinghua, entity.Renamed{Lang: "zh", From: "清华大学", To: "清华", On: date("2024-01-01")})
 	for reason, c := range map[string]struct {
 		cmd entity.Rename

@@ -14,10 +14,10 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 )
 
-// TestFoldingGoesOnFromTheStoredDocument draws stories, stops each at some
+// TestFoldResumesFromDocument draws stories, stops each at some
 // event, writes the state as JSON, reads it back and folds on.
-func TestFoldingGoesOnFromTheStoredDocument(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
+func TestFoldResumesFromDocument(t *testing.T) {
+	domaintest.Check(t, 100, 10_000, func(t *rapid.T) {
 		history := story(t)
 		stop := rapid.IntRange(0, len(history)).Draw(t, "stop")
 

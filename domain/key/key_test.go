@@ -39,9 +39,9 @@ func issued(role domain.Role, entity domain.EntityRef) key.Issued {
 	return e
 }
 
-// TestNobodyIssuesAKeyThatMayMoreThanThey goes through every role of an issuer
+// TestIssuableRoles goes through every role of an issuer
 // and of a key, with the entity that would be the issuer's own.
-func TestNobodyIssuesAKeyThatMayMoreThanThey(t *testing.T) {
+func TestIssuableRoles(t *testing.T) {
 	may := map[domain.Role]string{
 		domain.Ministry: "ministry agency authority host partner director expert officer auditor",
 		domain.Officer:  "authority host partner director expert auditor",
@@ -63,7 +63,7 @@ func TestNobodyIssuesAKeyThatMayMoreThanThey(t *testing.T) {
 	}
 }
 
-func TestAKeyIsIssuedForTheIssuersOwnLegalEntityAlone(t *testing.T) {
+func TestKeyBoundToIssuersEntity(t *testing.T) {
 	host := on(domaintest.By(domain.Host, "h"), domaintest.For(university.ID))
 	scenario(t).When(issue(domain.Host, institute.ID), host).ThenRefused(domain.Forbidden)
 	scenario(t).When(issue(domain.Host, uuid.Nil), host).ThenRefused(domain.Forbidden)
@@ -75,7 +75,7 @@ func TestAKeyIsIssuedForTheIssuersOwnLegalEntityAlone(t *testing.T) {
 	scenario(t).When(issue(domain.Auditor, uuid.Nil), on()).Then(issued(domain.Auditor, domain.EntityRef{}))
 }
 
-func TestAKeyHasANameAndAnEnd(t *testing.T) {
+func TestIssueKeyValidation(t *testing.T) {
 	for _, expires := range []time.Time{{}, on().Now.Add(-time.Hour), on().Now, on().Now.Add(key.MaxLife + time.Second)} {
 		r := issue(domain.Auditor, uuid.Nil)
 		r.Expires = expires
@@ -93,7 +93,7 @@ func TestAKeyHasANameAndAnEnd(t *testing.T) {
 	scenario(t).When(r, on()).Then(e).When(r, on()).ThenRefused(domain.Exists)
 }
 
-func TestAKeyIsRevokedOnceByThoseWhoseItIs(t *testing.T) {
+func TestRevokeKey(t *testing.T) {
 	scenario(t).When(key.Revoke{}, on()).ThenRefused(domain.NotFound)
 	of := func() *domaintest.Scenario[*key.Key, key.Event] {
 		return scenario(t).Given(issued(domain.Host, university))
@@ -108,7 +108,7 @@ func TestAKeyIsRevokedOnceByThoseWhoseItIs(t *testing.T) {
 	}
 }
 
-func TestAKeyIsAcceptedUntilItExpiresOrIsRevoked(t *testing.T) {
+func TestKeyValidity(t *testing.T) {
 	k := key.New(domaintest.Aggregate)
 	e := issued(domain.Auditor, domain.EntityRef{})
 	k.Apply(domain.RecordedEvent[key.Event]{Event: e})

@@ -28,7 +28,7 @@ func binds(s *scenario, day string) (names []string) {
 	return names
 }
 
-func TestAnAgreementIsDraftedBetweenTheHostAndOthers(t *testing.T) {
+func TestDraftAgreement(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.DraftAgreement{Term: period("2021-01-01", "2020-01-01")}, on("2020-01-20")).
 		ThenRefused(domain.Invalid, "title", "parties", "parties", "term.to", "documents")
@@ -50,7 +50,7 @@ func TestAnAgreementIsDraftedBetweenTheHostAndOthers(t *testing.T) {
 	stands(t, s, 0, map[string]lab.AgreementStatus{"2020-01-20": lab.Draft})
 }
 
-func TestAnAgreementIsInForceWithTheLastSignature(t *testing.T) {
+func TestLastSignatureBinds(t *testing.T) {
 	d := draft()
 	d.Term = domain.Period{}
 	s := tell(proposed(t), step{"2020-01-20", d}, step{"2020-03-01", sign("A1", 0, oxford, "2020-02-20", 2)})
@@ -62,14 +62,14 @@ func TestAnAgreementIsInForceWithTheLastSignature(t *testing.T) {
 	stands(t, s, 0, map[string]lab.AgreementStatus{"2020-03-04": lab.PartiallySigned, "2020-03-05": lab.InForce, "2099-01-01": lab.InForce})
 }
 
-func TestAnAgreementIsInForceFromItsTermAndExpires(t *testing.T) {
+func TestAgreementTerm(t *testing.T) {
 	stands(t, agreed(t), 0, map[string]lab.AgreementStatus{
 		"2020-01-31": lab.Draft, "2020-02-01": lab.PartiallySigned, "2020-02-29": lab.PartiallySigned,
 		"2020-03-01": lab.InForce, "2029-12-31": lab.InForce, "2030-01-01": lab.Expired,
 	})
 }
 
-func TestC04AndC54ASignatureIsAPartysOnARegisteredText(t *testing.T) {
+func TestC04C54Signature(t *testing.T) {
 	s := tell(proposed(t), step{"2020-01-20", draft()})
 	s.When(lab.SignAgreement{Agreement: "A1"}, on("2020-02-01")).ThenRefused(domain.Invalid, "party", "party", "representative.name", "on", "document")
 	s.When(sign("A1", 0, bonn, "2020-02-01", 1), on("2020-02-01")).ThenRefused(domain.Invalid, "party")
@@ -83,7 +83,7 @@ func TestC04AndC54ASignatureIsAPartysOnARegisteredText(t *testing.T) {
 	s.When(sign("A1", 0, nanjing, "2020-02-01", 1), on("2020-02-01")).ThenRefused(domain.State)
 }
 
-func TestASignatureBringsThePartysFactsOfThatDay(t *testing.T) {
+func TestSignatureUpdatesParty(t *testing.T) {
 	renamed := oxford
 	renamed.Name = domain.T("牛津大学", "The Chancellor, Masters and Scholars of the University of Oxford")
 	s := tell(proposed(t), step{"2020-01-20", draft()})
@@ -93,7 +93,7 @@ func TestASignatureBringsThePartysFactsOfThatDay(t *testing.T) {
 	}
 }
 
-func TestAnAgreementIsClassifiedByJudgement(t *testing.T) {
+func TestClassifyAgreement(t *testing.T) {
 	s := agreed(t)
 	s.When(lab.ClassifyAgreement{Agreement: "A1", Class: "contract"}, on("2020-04-01")).ThenRefused(domain.Invalid, "class")
 	s.When(lab.ClassifyAgreement{Agreement: "A1", Class: lab.Substantive}, on("2020-04-01")).ThenRefused(domain.Invalid, "class")
@@ -106,7 +106,7 @@ var amendment = lab.AmendAgreement{
 	Accede: []lab.NewParty{{Entity: siemens.ID, Role: lab.EnterpriseParty}}, Documents: []lab.Document{{Lang: "en", Digest: digest(11)}},
 }
 
-func TestC52AnAccessionNeedsEverySignature(t *testing.T) {
+func TestC52Accession(t *testing.T) {
 	s := agreed(t)
 	s.When(amendment, on("2021-01-01")).ThenAccepted()
 	for _, by := range []domain.EntityRef{siemens, nanjing} {
@@ -135,7 +135,7 @@ func TestC52AnAccessionNeedsEverySignature(t *testing.T) {
 	}
 }
 
-func TestAnAmendmentTakesEffectOnItsDay(t *testing.T) {
+func TestAmendmentEffectiveDate(t *testing.T) {
 	later := amendment
 	later.Effective = date("2022-01-01")
 	s := tell(agreed(t), step{"2021-01-01", later})
@@ -147,7 +147,7 @@ func TestAnAmendmentTakesEffectOnItsDay(t *testing.T) {
 	}
 }
 
-func TestAnAmendmentIsOfAnAgreementInForce(t *testing.T) {
+func TestAmendmentNeedsAgreement(t *testing.T) {
 	s := tell(proposed(t), agreement[:2]...)
 	s.When(amendment, on("2020-02-10")).ThenRefused(domain.State)
 	s = agreed(t)
@@ -156,7 +156,7 @@ func TestAnAmendmentIsOfAnAgreementInForce(t *testing.T) {
 	s.When(amendment, on("2030-06-01")).ThenRefused(domain.State)
 }
 
-func TestAnAmendmentSignedAfterTheTermLeavesALapse(t *testing.T) {
+func TestLateAmendmentLeavesLapse(t *testing.T) {
 	s := tell(agreed(t), step{"2029-12-01", amendment})
 	for _, by := range []domain.EntityRef{siemens, nanjing, oxford} {
 		tell(s, step{"2030-02-01", sign("A1", 1, by, "2030-02-01", 11)})
@@ -164,7 +164,7 @@ func TestAnAmendmentSignedAfterTheTermLeavesALapse(t *testing.T) {
 	stands(t, s, 0, map[string]lab.AgreementStatus{"2029-12-31": lab.InForce, "2030-01-01": lab.Expired, "2030-01-31": lab.Expired, "2030-02-01": lab.InForce, "2034-12-31": lab.InForce, "2035-01-01": lab.Expired})
 }
 
-func TestARenewalLeavesTheLapseBeforeIt(t *testing.T) {
+func TestRenewalAfterLapse(t *testing.T) {
 	renew := func(day, until string) lab.Command {
 		return lab.RenewAgreement{Agreement: "A1", On: date(day), Until: date(until), Document: digest(13)}
 	}
@@ -189,7 +189,7 @@ func TestARenewalLeavesTheLapseBeforeIt(t *testing.T) {
 	s.When(lab.RenewAgreement{Agreement: "A2"}, on("2029-06-01")).ThenRefused(domain.State)
 }
 
-func TestAnAgreementEndsByTerminationOrAnother(t *testing.T) {
+func TestEndOfAgreement(t *testing.T) {
 	end := func(day string) lab.Command {
 		return lab.TerminateAgreement{Agreement: "A1", On: date(day), Ground: because}
 	}
@@ -225,7 +225,7 @@ func TestAnAgreementEndsByTerminationOrAnother(t *testing.T) {
 	}
 }
 
-func TestAPartyLeavesWithNoticeButNotTheLastButOne(t *testing.T) {
+func TestWithdrawParty(t *testing.T) {
 	leave := func(by domain.EntityRef, day string) lab.Command {
 		return lab.WithdrawParty{Agreement: "A1", Party: by.ID, On: date(day), Notice: digest(14)}
 	}
@@ -241,7 +241,7 @@ func TestAPartyLeavesWithNoticeButNotTheLastButOne(t *testing.T) {
 	s.When(leave(oxford, "2021-02-01"), on("2021-02-01")).ThenRefused(domain.State)
 }
 
-func TestAnAmendmentThatWaitedForWhoLeftBindsTheRest(t *testing.T) {
+func TestWithdrawalCompletesAmendment(t *testing.T) {
 	m := amendment
 	m.Accede = nil
 	s := tell(three(t), step{"2021-01-01", m}, step{"2021-01-02", sign("A1", 1, nanjing, "2021-01-02", 11)}, step{"2021-01-02", sign("A1", 1, oxford, "2021-01-02", 11)},
@@ -251,7 +251,7 @@ func TestAnAmendmentThatWaitedForWhoLeftBindsTheRest(t *testing.T) {
 	}
 }
 
-func TestASuccessorTakesOverWhatThePartyOwed(t *testing.T) {
+func TestPartySuccession(t *testing.T) {
 	s := tell(agreed(t), conditions...)
 	tell(s,
 		step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Responsibility, Party: nanjing.ID, Counterparty: oxford.ID, Clause: "§6", Text: because}},

@@ -25,7 +25,7 @@ func twoChinese(t *testing.T) *scenario {
 		step{"2020-02-01", sign("A1", 0, nanjing, "2020-02-01", 1)}, step{"2020-02-01", sign("A1", 0, oxford, "2020-02-01", 1)}, step{"2020-02-01", sign("A1", 0, fudan, "2020-02-01", 1)})
 }
 
-func TestC37IsAnExchangeBetweenTheSides(t *testing.T) {
+func TestC37StudentExchange(t *testing.T) {
 	s := twoChinese(t)
 	s.When(lab.OpenTrainingProgramme{Kind: "course", Parties: []uuid.UUID{bonn.ID}}, on("2020-09-01")).ThenRefused(domain.Invalid, "kind", "name", "runs.from", "document")
 	s.When(training(lab.StudentExchange, nanjing, bonn), on("2020-09-01")).ThenRefused(domain.Invalid, "parties[1]")
@@ -34,7 +34,7 @@ func TestC37IsAnExchangeBetweenTheSides(t *testing.T) {
 		Then(lab.TrainingProgrammeOpened{ID: "X1", Kind: lab.StudentExchange, Name: because, Parties: []domain.EntityRef{nanjing, oxford}, Runs: period("2020-09-01", ""), Document: digest(1)})
 }
 
-func TestC38IsAwardedByBothSidesAndHasASupervisorOnEach(t *testing.T) {
+func TestC38JointDegree(t *testing.T) {
 	s := twoChinese(t)
 	ruled(t, s.When(training(lab.JointDegree, nanjing, fudan), on("2020-09-01")), "C38")
 	tell(s, step{"2020-09-01", training(lab.JointDegree, nanjing, oxford)}, step{"2020-09-01", training(lab.StudentExchange, nanjing, oxford)})
@@ -57,7 +57,7 @@ func TestC38IsAwardedByBothSidesAndHasASupervisorOnEach(t *testing.T) {
 		Supervisors: []lab.Supervisor{{Person: person("李明"), Party: nanjing}, {Person: person("Newton"), Party: oxford}}, Level: "doctor", Students: 3, From: date("2020-09-01")})
 }
 
-func TestAVisitGoesFromOneSideToTheOther(t *testing.T) {
+func TestVisit(t *testing.T) {
 	s := twoChinese(t)
 	tell(s, step{"2020-09-01", training(lab.JointDegree, nanjing, oxford)})
 	s.When(lab.RecordVisit{Kind: "tourist", Programme: "X2"}, on("2021-06-01")).ThenRefused(domain.Invalid, "kind", "stay.from", "stay.to", "programme", "persons")
@@ -72,7 +72,7 @@ func TestAVisitGoesFromOneSideToTheOther(t *testing.T) {
 		Then(lab.VisitRecorded{Kind: lab.Graduates, From: oxford, To: fudan, Direction: "in", Persons: 2, Stay: period("2021-03-01", "2021-05-31")})
 }
 
-func TestC41IsOwedByEveryPartyForEachWholeYear(t *testing.T) {
+func TestC41VisitsOwed(t *testing.T) {
 	s := twoChinese(t) // bound from 2020-03-01: 2021 is the first whole year
 	owed := func(day string) (who []string) {
 		l := s.State()

@@ -19,7 +19,7 @@ func fund(kind lab.FundKind, by ...domain.EntityRef) lab.EstablishFund {
 	return f
 }
 
-func TestC34SeedFundsAreSetUpTogether(t *testing.T) {
+func TestC34SeedFund(t *testing.T) {
 	s := agreed(t)
 	s.When(lab.EstablishFund{Kind: "pension"}, on("2020-06-01")).ThenRefused(domain.Invalid, "kind", "name", "on", "document", "contributors")
 	unknown := fund(lab.Scholarship, siemens, siemens)
@@ -33,7 +33,7 @@ func TestC34SeedFundsAreSetUpTogether(t *testing.T) {
 		Then(lab.FundEstablished{Fund: "K2", Kind: lab.SeedFund, Name: because, Contributors: []domain.EntityRef{nanjing, oxford}, On: date("2020-06-01"), Document: digest(1)})
 }
 
-func TestAFundAwardsNoMoreThanItHolds(t *testing.T) {
+func TestFundAwardLimit(t *testing.T) {
 	s := tell(agreed(t), step{"2020-06-01", fund(lab.YouthFund, nanjing, oxford)})
 	pay := lab.ContributeToFund{Fund: "K1", Contributor: oxford.ID, Amount: yuan("100"), On: date("2020-07-01"), Evidence: digest(1)}
 	s.When(lab.ContributeToFund{Fund: "K2"}, on("2020-07-01")).ThenRefused(domain.Invalid, "fund", "amount.currency", "on", "evidence")
@@ -56,13 +56,13 @@ func rate(from, to, value, day string) lab.RecordRate {
 	return lab.RecordRate{ExchangeRate: lab.ExchangeRate{From: from, To: to, Rate: domain.MustDecimal(value), On: date(day), Source: "中国外汇交易中心"}}
 }
 
-func TestARateHasASource(t *testing.T) {
+func TestExchangeRate(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.RecordRate{ExchangeRate: lab.ExchangeRate{From: "XAU", To: "XAU"}}, on("2020-06-01")).ThenRefused(domain.Invalid, "from", "to", "to", "rate", "on", "source")
 	s.When(rate("EUR", "CNY", "7.8", "2020-06-01"), on("2020-06-01")).Then(lab.RateRecorded{ExchangeRate: rate("EUR", "CNY", "7.8", "2020-06-01").ExchangeRate})
 }
 
-func TestC81SharesAreByCurrencyAndConvertedOnlyWithARate(t *testing.T) {
+func TestC81FundingShares(t *testing.T) {
 	cash := func(amount, currency string) lab.Quantity {
 		return lab.Quantity{Cash: &domain.Money{Amount: domain.MustDecimal(amount), Currency: currency}}
 	}

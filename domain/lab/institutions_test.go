@@ -9,7 +9,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestC26AnInstrumentIsAdoptedAndRepealed(t *testing.T) {
+func TestC26InstrumentLifecycle(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.AdoptInstrument{Instrument: lab.Instrument{Kind: "custom", Powers: []domain.Text{because}, Lead: because}}, on("2020-06-01")).
 		ThenRefused(domain.Invalid, "kind", "powers", "departments", "title", "on", "document")
@@ -26,7 +26,7 @@ func TestC26AnInstrumentIsAdoptedAndRepealed(t *testing.T) {
 	}
 }
 
-func TestC58IsTheHostsToGiveAndNamesThePowers(t *testing.T) {
+func TestC58DelegationOfPowers(t *testing.T) {
 	s := proposed(t)
 	grant := lab.GrantAutonomy{Title: because, On: date("2020-06-01"), Document: digest(1)}
 	ruled(t, s.When(grant, on("2020-06-01")), "C58")
@@ -41,7 +41,7 @@ func TestC58IsTheHostsToGiveAndNamesThePowers(t *testing.T) {
 	}
 }
 
-func TestC60NamesDepartmentsAndALead(t *testing.T) {
+func TestC60CoordinationMechanism(t *testing.T) {
 	s := proposed(t)
 	alone := coordination("2020-06-01")
 	alone.Departments = nil
@@ -55,7 +55,7 @@ func TestC60NamesDepartmentsAndALead(t *testing.T) {
 	s.When(coordination("2020-06-01"), on("2020-06-01")).ThenAccepted()
 }
 
-func TestC02AReformIsDeclaredAndReported(t *testing.T) {
+func TestC02Reform(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.DeclareReform{Reform: lab.Reform{Domain: "sport", Document: "x"}}, on("2020-06-01")).ThenRefused(domain.Invalid, "domain", "text", "on", "document")
 	reform := lab.Reform{Domain: "research", Text: because, On: date("2020-06-01")}
@@ -70,14 +70,14 @@ func TestC02AReformIsDeclaredAndReported(t *testing.T) {
 	}
 }
 
-func TestADisciplinesStatusNeedsADocument(t *testing.T) {
+func TestDisciplineStatus(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.EvidenceDiscipline{Status: "famous"}, on("2020-06-01")).ThenRefused(domain.Invalid, "discipline", "status", "on", "document")
 	s.When(lab.EvidenceDiscipline{Discipline: because, Status: "featured", On: date("2017-09-21"), Document: digest(1)}, on("2020-06-01")).
 		Then(lab.DisciplineEvidenced{Discipline: because, Status: "featured", On: date("2017-09-21"), Document: digest(1)})
 }
 
-func TestC20JudgesForeignUniversitiesAndInstitutes(t *testing.T) {
+func TestC20ForeignStanding(t *testing.T) {
 	s := tell(proposed(t), step{"2020-01-20", draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty}, lab.NewParty{Entity: oxford.ID, Role: lab.PartnerParty}, lab.NewParty{Entity: siemens.ID, Role: lab.PartnerParty})},
 		step{"2020-02-01", sign("A1", 0, nanjing, "2020-02-01", 1)}, step{"2020-02-01", sign("A1", 0, oxford, "2020-02-01", 1)}, step{"2020-02-01", sign("A1", 0, siemens, "2020-02-01", 1)})
 	s.When(lab.AssessPartner{Party: bonn.ID, Level: "best", On: date("2020-06-01"), Document: "x"}, on("2020-06-01")).ThenRefused(domain.Invalid, "party", "level", "opinion", "document")
@@ -97,7 +97,7 @@ func TestC20JudgesForeignUniversitiesAndInstitutes(t *testing.T) {
 	}
 }
 
-func TestC21NamesAnInstituteForEachForeignPartner(t *testing.T) {
+func TestC21ForeignInstitutes(t *testing.T) {
 	s := three(t) // whose agreement names no institute
 	designate := func(party uuid.UUID, day string, ground domain.Text) lab.Command {
 		return lab.DesignateForeignUnit{Party: party, Unit: because, On: date(day), Document: digest(1), Ground: ground}

@@ -8,7 +8,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestALabIsProposedByAChineseUniversity(t *testing.T) {
+func TestProposeLab(t *testing.T) {
 	s := domaintest.New[*lab.Lab, lab.Event](t, lab.New)
 	s.When(lab.Propose{Host: domaintest.ID(99), Level: "city"}, on("2020-01-10")).ThenRefused(domain.Invalid, "host", "level", "names")
 	for _, host := range []domain.EntityRef{oxford, siemens} {
@@ -32,7 +32,7 @@ func TestALabIsProposedByAChineseUniversity(t *testing.T) {
 	}
 }
 
-func TestANewOfficialNameEndsTheOneBeforeIt(t *testing.T) {
+func TestRenameLab(t *testing.T) {
 	name := func(text, lang string, kind domain.NameKind, from string) lab.Rename {
 		return lab.Rename{Name: domain.Name{Text: text, Lang: lang, Kind: kind}, From: date(from)}
 	}
@@ -51,7 +51,7 @@ func TestANewOfficialNameEndsTheOneBeforeIt(t *testing.T) {
 	s.When(name("Earlier", "en", domain.Official, "2021-06-01"), on("2021-07-01")).ThenRefused(domain.Invalid, "from")
 }
 
-func TestACorrectionPutsRightWhatIsFoldedAndKeepsTheHistory(t *testing.T) {
+func TestCorrection(t *testing.T) {
 	s := tell(agreed(t), step{"2020-05-01", lab.StartIncubation{On: date("2020-03-10")}})
 	n := len(s.History())
 	correct := func(on_ string) lab.Event {

@@ -10,7 +10,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestC53EveryTransitionOfTheMachineAndNoOther(t *testing.T) {
+func TestC53Transitions(t *testing.T) {
 	for status := range paths {
 		t.Run(string(status), func(t *testing.T) {
 			s, last := at(t, status)
@@ -54,7 +54,7 @@ func TestC53EveryTransitionOfTheMachineAndNoOther(t *testing.T) {
 	}
 }
 
-func TestAStepNeedsADayAndWhatItSays(t *testing.T) {
+func TestStepRequiredFields(t *testing.T) {
 	for status, cmds := range map[lab.Status][]struct {
 		cmd lab.Command
 		at  []string
@@ -95,7 +95,7 @@ func TestAStepNeedsADayAndWhatItSays(t *testing.T) {
 	}
 }
 
-func TestALabThatHasEndedCannotChange(t *testing.T) {
+func TestEndedLabIsImmutable(t *testing.T) {
 	s, _ := at(t, lab.StatusClosed)
 	for _, cmd := range []lab.Command{
 		lab.Rename{}, lab.SetDiscipline{}, draft(), lab.AddRight{}, lab.PledgeCommitment{}, lab.AdoptPlan{}, lab.StartIncubation{}, lab.RecordHistory{},
@@ -107,7 +107,7 @@ func TestALabThatHasEndedCannotChange(t *testing.T) {
 	}
 }
 
-func TestNothingCanBeAskedOfALabThatIsNotThere(t *testing.T) {
+func TestUnknownLab(t *testing.T) {
 	s := domaintest.New[*lab.Lab, lab.Event](t, lab.New)
 	for _, cmd := range []lab.Command{
 		lab.Rename{}, lab.SetDiscipline{}, lab.LinkPlatform{}, lab.UnlinkPlatform{}, lab.NamePartner{}, lab.AssertFact{},
@@ -118,7 +118,7 @@ func TestNothingCanBeAskedOfALabThatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestConstructionBecomesDueByTheDateAlone(t *testing.T) {
+func TestConstructionDue(t *testing.T) {
 	s, approved := at(t, lab.StatusConstruction)
 	l, end := s.State(), approved.AddDays(60)
 	if l.StatusOn(end) != lab.StatusConstruction || l.StatusOn(end.AddDays(1)) != lab.StatusDue || l.Status != lab.StatusConstruction {
@@ -137,7 +137,7 @@ func TestConstructionBecomesDueByTheDateAlone(t *testing.T) {
 	}
 }
 
-func TestRectificationHasADayWhileItLasts(t *testing.T) {
+func TestRectificationDeadline(t *testing.T) {
 	s, last := at(t, lab.StatusRectifying)
 	if got := s.State().RectifyBy; got != last.AddDays(90) {
 		t.Errorf("to rectify by %s", got)
@@ -148,7 +148,7 @@ func TestRectificationHasADayWhileItLasts(t *testing.T) {
 	}
 }
 
-func TestHistoryIsTakenOverFromASourceAndNotJudged(t *testing.T) {
+func TestRecordHistory(t *testing.T) {
 	source := domain.Grounds{Basis: domain.Basis{Source: "labs.csv row 3"}}
 	from := lab.RecordHistory{Grounds: source, Status: lab.StatusConstruction, On: partial("2015"), Construction: domain.PartialPeriod{From: partial("2016-01"), To: partial("2018-12")}}
 	s := proposed(t).When(from, on("2020-02-01")).Then(lab.HistoryRecorded{
@@ -171,7 +171,7 @@ func TestHistoryIsTakenOverFromASourceAndNotJudged(t *testing.T) {
 	}
 }
 
-func TestDaysBeginAndEndInChina(t *testing.T) {
+func TestDaysAreChinese(t *testing.T) {
 	s := agreed(t)
 	start := lab.StartIncubation{On: date("2020-05-02")}
 	x := on("2020-05-01")

@@ -9,7 +9,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestAnObjectiveGoesFromABaselineToATarget(t *testing.T) {
+func TestObjective(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.SetObjective{Target: lab.Target{Kind: "fame"}}, on("2020-06-01")).ThenRefused(domain.Invalid, "kind", "indicator", "unit", "baseline_on", "due", "target")
 	early := target(lab.TeamObjective)
@@ -26,7 +26,7 @@ func TestAnObjectiveGoesFromABaselineToATarget(t *testing.T) {
 	}
 }
 
-func TestC33ChangesADirectionForAReasonOnly(t *testing.T) {
+func TestC33ChangeOfDirection(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.SetDirection{Aim: lab.Aim{Tag: "trendy"}}, on("2020-06-01")).ThenRefused(domain.Invalid, "name", "tag", "valid.from")
 	aim := lab.Aim{Name: because, Tag: "frontier", Valid: period("2020-06-01", "2020-01-01")}
@@ -44,7 +44,7 @@ func TestC33ChangesADirectionForAReasonOnly(t *testing.T) {
 	}
 }
 
-func TestAProjectIsLinkedWithTheLabsRole(t *testing.T) {
+func TestLinkProject(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.LinkProject{Undertaking: lab.Undertaking{Kind: "hobby", Role: "watched", Document: "x"}}, on("2020-06-01")).
 		ThenRefused(domain.Invalid, "name", "kind", "role", "runs.from", "document")
@@ -55,7 +55,7 @@ func TestAProjectIsLinkedWithTheLabsRole(t *testing.T) {
 	s.When(postdoc, on("2021-01-01")).ThenAccepted()
 }
 
-func TestPeopleAreCountedAndNotNamed(t *testing.T) {
+func TestHeadcount(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.ReportHeadcount{Headcount: lab.Headcount{Kind: "fans", Number: -1, Document: "x"}}, on("2020-06-01")).ThenRefused(domain.Invalid, "kind", "on", "number", "document")
 	n := lab.Headcount{Kind: lab.TechnicalStaff, On: date("2020-06-01"), Number: 4}
@@ -72,7 +72,7 @@ func TestPeopleAreCountedAndNotNamed(t *testing.T) {
 	}
 }
 
-func TestAnOutputBelongsToPartiesAndStandsOnce(t *testing.T) {
+func TestOutput(t *testing.T) {
 	s := agreed(t)
 	s.When(lab.RecordOutput{Kind: "rumour"}, on("2021-06-01")).ThenRefused(domain.Invalid, "kind", "title", "on", "parties")
 	paper := lab.RecordOutput{Kind: "paper", Title: because, On: date("2021-05-01"), Identifier: "10.1000/182a", Parties: []uuid.UUID{nanjing.ID, oxford.ID}}
@@ -81,7 +81,7 @@ func TestAnOutputBelongsToPartiesAndStandsOnce(t *testing.T) {
 	s.When(paper, on("2021-06-01")).ThenRefused(domain.Invalid, "identifier", "parties[0]")
 }
 
-func TestAYearIsReportedOnOnceAndWhenItIsOver(t *testing.T) {
+func TestAnnualReport(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.FileAnnualReport{}, on("2021-01-15")).ThenRefused(domain.Invalid, "on", "year", "summary", "document")
 	r := lab.AnnualReport{Year: 2021, On: date("2021-01-15"), Summary: because, Document: digest(1)}

@@ -161,7 +161,7 @@ func TestAnySequenceOfCommands(t *testing.T) {
 	for _, e := range entities {
 		known[e.ID] = e
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	domaintest.Check(t, 100, 10_000, func(t *rapid.T) {
 		l := lab.New(domaintest.Aggregate)
 		var history []domain.RecordedEvent[lab.Event]
 		now := time.Date(2021, 1, 1, 4, 0, 0, 0, time.UTC)

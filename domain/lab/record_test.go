@@ -9,14 +9,14 @@ import (
 
 var source = domain.Grounds{Basis: domain.Basis{Source: "labs.csv row 7"}}
 
-func TestADisciplineIsSet(t *testing.T) {
+func TestSetDiscipline(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.SetDiscipline{}, on("2020-02-01")).ThenRefused(domain.Invalid, "discipline")
 	s.When(lab.SetDiscipline{Discipline: propose.Discipline}, on("2020-02-01")).ThenRefused(domain.Invalid, "discipline")
 	s.When(lab.SetDiscipline{Discipline: because}, on("2020-02-01")).Then(lab.DisciplineSet{From: propose.Discipline, To: because})
 }
 
-func TestAPlatformIsLinkedWithEvidenceAndUnlinked(t *testing.T) {
+func TestLinkPlatform(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.LinkPlatform{Level: "galactic"}, on("2020-02-01")).ThenRefused(domain.Invalid, "name", "level", "evidence")
 	s.When(lab.UnlinkPlatform{Platform: "P1"}, on("2020-02-01")).ThenRefused(domain.Invalid, "on", "platform")
@@ -30,7 +30,7 @@ func TestAPlatformIsLinkedWithEvidenceAndUnlinked(t *testing.T) {
 	}
 }
 
-func TestAPartnerAndAFactAreStatedByASource(t *testing.T) {
+func TestNamePartnerAndAssertFact(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.NamePartner{Entity: oxford.ID}, on("2020-02-01")).ThenRefused(domain.Invalid, "as", "basis")
 	name := lab.NamePartner{Grounds: source, Entity: oxford.ID, As: "Oxford Univ."}
@@ -48,7 +48,7 @@ func TestAPartnerAndAFactAreStatedByASource(t *testing.T) {
 	}
 }
 
-func TestTheHostAttestsIndependence(t *testing.T) {
+func TestAttestIndependence(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.AttestIndependence{}, on("2020-04-01")).ThenRefused(domain.Invalid, "on", "unit", "budget_line", "premises", "evidence")
 	tell(s, conditions[0])
@@ -57,7 +57,7 @@ func TestTheHostAttestsIndependence(t *testing.T) {
 	}
 }
 
-func TestAPlanIsAdoptedVersionByVersion(t *testing.T) {
+func TestPlanVersions(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.AdoptPlan{FromYear: 1800, ToYear: 1700}, on("2020-04-02")).ThenRefused(domain.Invalid, "title", "on", "from_year", "to_year", "document")
 	plan := lab.AdoptPlan{Title: because, On: date("2020-04-02"), FromYear: 2022, ToYear: 2024, Document: digest(4)}
@@ -71,14 +71,14 @@ func TestAPlanIsAdoptedVersionByVersion(t *testing.T) {
 	}
 }
 
-func TestATaskHasAnOwnerAndADay(t *testing.T) {
+func TestTask(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.AssignTask{}, on("2020-04-03")).ThenRefused(domain.Invalid, "text", "owner", "due")
 	s.When(lab.AssignTask{Text: because, Owner: oxford.ID, Due: date("2024-12-31")}, on("2020-04-03")).
 		Then(lab.TaskAssigned{Task: "T1", Text: because, Owner: oxford, Due: date("2024-12-31")})
 }
 
-func TestAManagementBodyIsEstablishedByAnAct(t *testing.T) {
+func TestManagementBody(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.EstablishManagementBody{}, on("2020-04-04")).ThenRefused(domain.Invalid, "name", "on", "document")
 	s.When(lab.EstablishManagementBody{Name: because, On: date("2020-04-04"), Document: digest(5)}, on("2020-04-04")).

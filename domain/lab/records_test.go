@@ -132,7 +132,7 @@ func without(t *testing.T, left func(step) bool, more ...step) *lab.Lab {
 	return l
 }
 
-func TestALabAtWorkMeetsEveryRuleAboutItsRecords(t *testing.T) {
+func TestRecordRulesMet(t *testing.T) {
 	l := tell(agreed(t), atWork...).State()
 	for _, f := range lab.Judge(l, date("2022-03-01"), lab.RecordRules...) {
 		if !f.Met || len(f.Proof) == 0 || slices.Contains(f.Proof, uuid.Nil) {
@@ -147,9 +147,9 @@ func TestALabAtWorkMeetsEveryRuleAboutItsRecords(t *testing.T) {
 	}
 }
 
-// TestEveryRuleAboutRecordsRaisesWhatIsMissing leaves out of the story what a
-// rule rests on; TestALabAtWorkMeetsEveryRuleAboutItsRecords accepts it.
-func TestEveryRuleAboutRecordsRaisesWhatIsMissing(t *testing.T) {
+// TestRecordRulesUnmet leaves out of the story what a
+// rule rests on; TestRecordRulesMet accepts it.
+func TestRecordRulesUnmet(t *testing.T) {
 	document, err := os.ReadFile("testdata/plan-2014-1.txt")
 	if err != nil {
 		t.Fatal(err)

@@ -45,7 +45,7 @@ func under(day string, p domain.Terms, calls ...domain.Call) domain.Context {
 
 var later = domain.Terms{Document: "教技〔2022〕5号", Title: because, Rules: "2014", Effective: domain.Period{From: date("2022-01-01")}, IncubationYears: 2, ConstructionYears: 4}
 
-func TestC08AsksForAPlatformWithEvidence(t *testing.T) {
+func TestC08PlatformEvidence(t *testing.T) {
 	s := tell(incubating(t), applying...)
 	tell(s, step{"2022-02-20", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-15")}})
 	if !lab.Judge(s.State(), date("2022-02-14"), "C08")[0].Met {
@@ -72,29 +72,29 @@ func lacksObjective(t *testing.T, kind lab.ObjectiveKind, rule, quote, want stri
 	s.When(submit, on("2022-03-02")).ThenAccepted()
 }
 
-func TestC10AsksForAnObjectiveOfTheDiscipline(t *testing.T) {
+func TestC10DisciplineObjective(t *testing.T) {
 	lacksObjective(t, lab.DisciplineObjective, "C10", "一是支撑形成一流学科，引领新兴、交叉发展方向，学科实力达到国际一流水平", "the objective “discipline” has no indicator")
 }
 
-func TestC11AsksForAnObjectiveOfResearch(t *testing.T) {
+func TestC11ResearchObjective(t *testing.T) {
 	lacksObjective(t, lab.ResearchObjective, "C11", "二是承担国际前沿或重大需求科研任务，持续产出国际学术界公认具有重大科学价值的原始创新成果，学术影响力进入国际一流", "the objective “research” has no indicator")
 }
 
-func TestC12AsksForAnObjectiveOfTheTeam(t *testing.T) {
+func TestC12TeamObjective(t *testing.T) {
 	lacksObjective(t, lab.TeamObjective, "C12", "三是汇聚国际一流创新人才，培养具有国际视野杰出创新能力的科学家，领军人才水平达到世界一流", "the objective “team” has no indicator")
 }
 
-func TestC13AsksForAnObjectiveOfTraining(t *testing.T) {
+func TestC13TrainingObjective(t *testing.T) {
 	lacksObjective(t, lab.TrainingObjective, "C13", "四是充分利用国际化人才培养手段，进一步提升人才培养能力，人才培养质量达到国际一流", "the objective “training” has no indicator")
 }
 
-func TestC14AsksForAnObjectiveOfEachMechanismOfManagement(t *testing.T) {
+func TestC14ManagementObjectives(t *testing.T) {
 	for _, k := range objectives[4:] {
 		lacksObjective(t, k, "C14", "五是执行国际化运行机制、人才评聘、学术评价和支撑服务，实验室管理水平达到国际一流", "the objective “"+k.Text().En+"” has no indicator")
 	}
 }
 
-func TestC20AsksForAForeignPartnerOfStanding(t *testing.T) {
+func TestC20ForeignPartner(t *testing.T) {
 	quote := "外方合作单位（高校或科研院所）应在相关领域具有世界一流或先进水平"
 	s := submits(t, sends[lab.AssessPartner]())
 	refuses(t, s, submit, on("2022-03-01"), "C20", quote, "the standing of University of Oxford has not been judged")
@@ -107,7 +107,7 @@ func TestC20AsksForAForeignPartnerOfStanding(t *testing.T) {
 	s.When(submit, on("2022-03-01")).ThenAccepted()
 }
 
-func TestC19AsksForALevelAndForWhatThePolicyOfTheDaySays(t *testing.T) {
+func TestC19PlatformLevel(t *testing.T) {
 	s := tell(incubating(t), applying[:3]...)
 	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}, step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
 	quote := "中方申请单位（高校）相关学科应是国家重点学科和特色优势学科，建有国家重点实验室或教育部重点实验室等科研平台"
@@ -135,7 +135,7 @@ func TestC19AsksForALevelAndForWhatThePolicyOfTheDaySays(t *testing.T) {
 	}
 }
 
-func TestC21AsksForTheInstituteOfEachForeignPartner(t *testing.T) {
+func TestC21PartnerInstitutes(t *testing.T) {
 	s := three(t)
 	f := lab.Judge(s.State(), date("2020-03-01"), "C21")[0]
 	if f.Met || len(f.Missing) != 2 || f.Quote != "并落实相对独立的研究机构承担共建任务" || f.Missing[1].En != "University of Bonn has designated no institute that carries out its part" {
@@ -146,7 +146,7 @@ func TestC21AsksForTheInstituteOfEachForeignPartner(t *testing.T) {
 	}
 }
 
-func TestC30RefusesNoDateUnlessThePolicyOfTheDayHasCalls(t *testing.T) {
+func TestC30CallWindow(t *testing.T) {
 	s := tell(incubating(t), applying...)
 	byCall := later
 	byCall.ByCall = true
@@ -162,7 +162,7 @@ func TestC30RefusesNoDateUnlessThePolicyOfTheDayHasCalls(t *testing.T) {
 	s.When(submit, on("2022-03-01")).ThenAccepted() // the document of 2014 asks for no date
 }
 
-func TestC63AnswersEveryIndicatorOfASystemInForce(t *testing.T) {
+func TestC63EveryIndicator(t *testing.T) {
 	s := incubating(t)
 	quote := "对照立项评审指标体系进行自评"
 	whole := selfAssessment(date("2021-06-02"))
@@ -184,7 +184,7 @@ func TestC63AnswersEveryIndicatorOfASystemInForce(t *testing.T) {
 	}
 }
 
-func TestC64IsRecommendedByTheBodyThatMay(t *testing.T) {
+func TestC64RecommendingBody(t *testing.T) {
 	quote := "经学校或省级主管部门正式向教育部推荐"
 	recommend := func(by domain.EntityRef) lab.IssueRecommendation {
 		return lab.IssueRecommendation{On: date("2021-06-03"), Issuer: by.ID, Number: "1号", Document: digest(22)}
@@ -211,14 +211,14 @@ func TestC64IsRecommendedByTheBodyThatMay(t *testing.T) {
 	refuses(t, tell(s, applying[1], applying[3]), submit, on("2022-03-01"), "C64", quote, "no formal recommendation stands")
 }
 
-func TestC64StandsUntilTheDecision(t *testing.T) {
+func TestC64RecommendationHolds(t *testing.T) {
 	s, visit := at(t, lab.StatusSiteVisit)
 	prepare(s, "approve-establishment", visit.AddDays(1))
 	tell(s, step{"2026-01-01", lab.WithdrawRecommendation{On: visit.AddDays(2), Ground: because}})
 	refuses(t, s, moves["approve-establishment"](visit.AddDays(3)), on("2026-01-01"), "C64", "经学校或省级主管部门正式向教育部推荐", "no formal recommendation stands")
 }
 
-func TestC65HandsInWhatWasFrozen(t *testing.T) {
+func TestC65SubmitsFrozenPackage(t *testing.T) {
 	s := tell(incubating(t), applying[:3]...)
 	refuses(t, s, submit, on("2022-03-01"), "C65", "提交《国际合作联合实验室建设申请书》", "no application package is frozen")
 	s.When(lab.FreezePackage{On: date("2021-06-04"), Document: "x", Attachments: []lab.Attachment{{Digest: "y"}}}, on("2021-06-04")).
@@ -230,7 +230,7 @@ func TestC65HandsInWhatWasFrozen(t *testing.T) {
 	s.When(submit, on("2022-03-01")).ThenAccepted()
 }
 
-func TestC66AReturnedApplicationComesBackSupplementedInItsLineage(t *testing.T) {
+func TestC66Resubmission(t *testing.T) {
 	s, returned := at(t, lab.StatusReturned)
 	day := returned.AddDays(10)
 	again := lab.ResubmitApplication{On: day, Answer: because, Document: digest(7)}
@@ -242,7 +242,7 @@ func TestC66AReturnedApplicationComesBackSupplementedInItsLineage(t *testing.T) 
 	}
 }
 
-func TestC67WhoIsNotShortlistedMayApplyAgain(t *testing.T) {
+func TestC67Reapplication(t *testing.T) {
 	s, review := at(t, lab.StatusInReview)
 	s.When(lab.PassOver{On: review}, on("2026-01-01")).ThenRefused(domain.Invalid, "ground")
 	tell(s, step{"2026-01-01", lab.PassOver{On: review, Ground: because}}, step{"2026-01-01", lab.ResumeIncubation{On: review.AddDays(1)}})
@@ -263,7 +263,7 @@ func visited(t *testing.T) (*scenario, domain.Date) {
 	return tell(s, step{"2026-01-01", invite(tsinghua, visit)}, step{"2026-01-01", invite(zurich, visit)}), visit
 }
 
-func TestC32TheSiteArgumentationHasAFreeExpertOfEachSide(t *testing.T) {
+func TestC32SitePanel(t *testing.T) {
 	quote := "经国内外专家现场论证，达到相关要求的即予立项建设"
 	s, visit := visited(t)
 	undeclared := invite(bonn, visit)
@@ -288,7 +288,7 @@ func TestC32TheSiteArgumentationHasAFreeExpertOfEachSide(t *testing.T) {
 	}
 }
 
-func TestC28AnOpinionJudgesAllFour(t *testing.T) {
+func TestC28Opinion(t *testing.T) {
 	quote := "高起点、高水平、有特色、有实效的认定标准"
 	s, visit := visited(t)
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert") // before the argumentation
@@ -306,7 +306,7 @@ func TestC28AnOpinionJudgesAllFour(t *testing.T) {
 	}
 }
 
-func TestC68AllFourDimensionsAreAssessedBeforeADecision(t *testing.T) {
+func TestC68Dimensions(t *testing.T) {
 	s, visit := at(t, lab.StatusSiteVisit)
 	quote := "重点考察合作协议、组建基础、培育进展情况和未来3年发展规划"
 	decline := lab.DeclineEstablishment{On: visit, Ground: because}
@@ -322,7 +322,7 @@ func TestC68AllFourDimensionsAreAssessedBeforeADecision(t *testing.T) {
 	s.When(decline, on("2026-01-01")).ThenAccepted()
 }
 
-func TestC69IsDecidedAfterASiteVisitAndOnce(t *testing.T) {
+func TestC69Decision(t *testing.T) {
 	s, visit := at(t, lab.StatusSiteVisit)
 	approve := moves["approve-establishment"](visit.AddDays(1))
 	refuses(t, s, approve, on("2026-01-01"), "C69", "按照“一事一议”原则组织国内外专家现场考察情况确定立项建设单位", "no site visit is on record", "C28", "C32", "C68")
@@ -333,7 +333,7 @@ func TestC69IsDecidedAfterASiteVisitAndOnce(t *testing.T) {
 	}
 }
 
-func TestC70ThePeriodHasAStartOfItsOwnAndEndsAsThePolicySays(t *testing.T) {
+func TestC70ConstructionPeriod(t *testing.T) {
 	for _, c := range []struct {
 		x   domain.Context
 		end string
@@ -347,7 +347,7 @@ func TestC70ThePeriodHasAStartOfItsOwnAndEndsAsThePolicySays(t *testing.T) {
 	}
 }
 
-func TestC71AsksForAStageAssessment(t *testing.T) {
+func TestC71StageAssessment(t *testing.T) {
 	s, approved := at(t, lab.StatusConstruction)
 	end := approved.AddDays(60)
 	refuses(t, s, acceptanceOn(end), on("2026-01-01"), "C71", "依托单位（高校）要加强对联合实验室的目标管理和阶段性评估", "no stage assessment")
@@ -363,7 +363,7 @@ func TestC71AsksForAStageAssessment(t *testing.T) {
 	}
 }
 
-func TestC74AsksForAForeignPeerAndTheMandateOfAnAgency(t *testing.T) {
+func TestC74PeerAndMandate(t *testing.T) {
 	s, applied := at(t, lab.StatusAcceptance)
 	quote := "由教育部组织国际同行评估"
 	commission := lab.CommissionPeerEvaluation{On: applied.AddDays(1)}
@@ -383,7 +383,7 @@ func TestC74AsksForAForeignPeerAndTheMandateOfAnAgency(t *testing.T) {
 	s.When(lab.PassAcceptance{On: commission.On}, on("2026-01-01")).ThenRefused(domain.Refused, "C75")
 }
 
-func TestC75AsksForTenCellsOnFactsOfTheConstructionPeriod(t *testing.T) {
+func TestC75AcceptanceMatrix(t *testing.T) {
 	s, eval := at(t, lab.StatusPeerEval)
 	quote := "重点考察建设期间实验室的学科发展、科研成果、队伍汇聚、人才培养和管理运行等方面能力水平和国际化程度"
 	built := s.State().Construction
@@ -405,7 +405,7 @@ func TestC75AsksForTenCellsOnFactsOfTheConstructionPeriod(t *testing.T) {
 	prepare(s, "pass-acceptance", eval).When(lab.PassAcceptance{On: eval}, on("2026-01-01")).ThenAccepted()
 }
 
-func TestC29NothingPassesOfItself(t *testing.T) {
+func TestC29NoAutomaticPass(t *testing.T) {
 	s, eval := at(t, lab.StatusPeerEval)
 	prepare(s, "pass-acceptance", eval)
 	for _, days := range []int{1, 1000, 36500} {
@@ -420,7 +420,7 @@ func TestC29NothingPassesOfItself(t *testing.T) {
 	}
 }
 
-func TestC31AnAcceptanceIsDecidedOnce(t *testing.T) {
+func TestC31AcceptanceDecision(t *testing.T) {
 	s, eval := at(t, lab.StatusPeerEval)
 	prepare(s, "recognise", eval)
 	for _, cmd := range []lab.Command{lab.PassAcceptance{On: eval}, lab.DecideNotPassed{On: eval, Ground: because}, lab.RequireRectification{On: eval, By: eval.AddDays(9), Ground: because}} {
@@ -429,7 +429,7 @@ func TestC31AnAcceptanceIsDecidedOnce(t *testing.T) {
 	s.When(lab.Recognise{On: eval}, on("2026-01-01")).ThenAccepted()
 }
 
-func TestC76NothingOpensBeforeAcceptanceWasPassed(t *testing.T) {
+func TestC76Recognition(t *testing.T) {
 	s, eval := at(t, lab.StatusPeerEval)
 	quote := "在通过验收后正式开放运行"
 	refuses(t, s, lab.Recognise{On: eval}, on("2026-01-01"), "C76", quote, "nobody has decided that acceptance was passed")
@@ -445,7 +445,7 @@ func TestC76NothingOpensBeforeAcceptanceWasPassed(t *testing.T) {
 	}
 }
 
-func TestWhoeverHandedInDoesNotDecide(t *testing.T) {
+func TestSubmitterMayNotDecide(t *testing.T) {
 	for status, cmds := range map[lab.Status][]string{
 		lab.StatusRecommended: {"pass-formal-check", "return-application"}, lab.StatusInReview: {"shortlist", "pass-over", "decline-establishment", "return-application"},
 		lab.StatusSiteVisit: {"approve-establishment", "decline-establishment"}, lab.StatusAcceptance: {"commission-peer-evaluation"},
@@ -463,7 +463,7 @@ func TestWhoeverHandedInDoesNotDecide(t *testing.T) {
 	}
 }
 
-func TestWhoeverCorrectedWhatWasHandedInDoesNotDecide(t *testing.T) {
+func TestCorrectorMayNotDecide(t *testing.T) {
 	s, day := at(t, lab.StatusRecommended)
 	frozen := slices.IndexFunc(s.History(), func(h domain.RecordedEvent[lab.Event]) bool { _, ok := h.Event.(lab.PackageFrozen); return ok })
 	x := on("2026-01-01")
@@ -474,7 +474,7 @@ func TestWhoeverCorrectedWhatWasHandedInDoesNotDecide(t *testing.T) {
 	s.When(check, on("2026-01-01")).ThenAccepted()
 }
 
-func TestAnExpertOfAPartyGivesNoOpinion(t *testing.T) {
+func TestExpertConflictOfInterest(t *testing.T) {
 	s, visit := visited(t)
 	for _, party := range []domain.EntityRef{nanjing, oxford} {
 		refuses(t, s, invite(party, visit), on("2026-01-01"), "1.6", "", "is affiliated with "+party.Name.En)
@@ -488,7 +488,7 @@ func TestAnExpertOfAPartyGivesNoOpinion(t *testing.T) {
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenAccepted()
 }
 
-func TestWhatAReviewIsNotInCannotBeRecorded(t *testing.T) {
+func TestReviewStage(t *testing.T) {
 	s := incubating(t)
 	day := date("2021-01-01")
 	for _, cmd := range []lab.Command{

@@ -14,7 +14,7 @@ var duty = lab.AddRight{
 	Text: domain.T("每年派出教师", "send teachers each year"), Due: date("2021-06-30"),
 }
 
-func TestAnItemIsAPartysUnderAClause(t *testing.T) {
+func TestAddRight(t *testing.T) {
 	s := agreed(t)
 	s.When(lab.AddRight{Agreement: "A1", Kind: "duty", Party: bonn.ID, Counterparty: bonn.ID}, on("2020-04-01")).
 		ThenRefused(domain.Invalid, "kind", "clause", "text", "party", "counterparty")
@@ -30,7 +30,7 @@ func TestAnItemIsAPartysUnderAClause(t *testing.T) {
 	}
 }
 
-func TestAnItemsCounterpartyIsAsItWasThatDay(t *testing.T) {
+func TestCounterpartySnapshot(t *testing.T) {
 	// Drafted, entered, and only then signed: the signature renews the party's facts.
 	s := tell(proposed(t), step{"2020-01-20", draft()})
 	state := s.State()
@@ -46,7 +46,7 @@ func TestAnItemsCounterpartyIsAsItWasThatDay(t *testing.T) {
 	}
 }
 
-func TestItemsOfAnAgreementInForceChangeByAmendment(t *testing.T) {
+func TestAmendRight(t *testing.T) {
 	change := lab.AmendRight{Item: "R1", Clause: "第6条", Text: because, Due: date("2022-06-30")}
 	s := tell(proposed(t), agreement[0], step{"2020-01-21", duty})
 	s.When(lab.AmendRight{Item: "R1"}, on("2020-01-22")).ThenRefused(domain.Invalid, "clause", "text")
@@ -64,7 +64,7 @@ func TestItemsOfAnAgreementInForceChangeByAmendment(t *testing.T) {
 	s.When(change, on("2020-05-03")).Then(lab.RightAmended{Item: "R1", Amendment: 1, Clause: "第6条", Text: because, Due: date("2022-06-30")})
 }
 
-func TestAnItemIsOverdueUntilItIsSettled(t *testing.T) {
+func TestOverdueRight(t *testing.T) {
 	overdue := func(s *scenario, day string) bool { return s.State().Rights[0].OverdueOn(date(day)) }
 	s := tell(agreed(t), step{"2020-04-01", duty})
 	if overdue(s, "2021-06-30") || !overdue(s, "2021-07-01") {
@@ -86,7 +86,7 @@ func TestAnItemIsOverdueUntilItIsSettled(t *testing.T) {
 	}
 }
 
-func TestAnItemIsDischargedWaivedBreachedAndCured(t *testing.T) {
+func TestRightStates(t *testing.T) {
 	s := tell(agreed(t), step{"2020-04-01", duty})
 	was := func(want lab.ItemState) {
 		t.Helper()

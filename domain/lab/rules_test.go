@@ -11,7 +11,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestEveryQuoteStandsInTheProgrammeDocument(t *testing.T) {
+func TestQuotesMatchDocument(t *testing.T) {
 	document, err := os.ReadFile("testdata/plan-2014-1.txt")
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestEveryQuoteStandsInTheProgrammeDocument(t *testing.T) {
 	}
 }
 
-func TestEveryStepNamesRulesThereAre(t *testing.T) {
+func TestStepRulesExist(t *testing.T) {
 	used := map[string]bool{"C78": true} // a command's own: no status step changes the host
 	for _, id := range lab.RecordRules { // raised on a day
 		used[id] = true
@@ -134,33 +134,33 @@ func applicationNeeds(t *testing.T, rule string, cases ...ruleCase) {
 	}
 }
 
-func TestC08AsksForAPlatform(t *testing.T) {
+func TestC08Platform(t *testing.T) {
 	applicationNeeds(t, "C08", ruleCase{with: []step{{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}},
 		want: []string{"no platform is linked"}, also: []string{"C19"}})
 }
 
-func TestC15AsksForASubstantiveAgreementInForce(t *testing.T) {
+func TestC15SubstantiveAgreement(t *testing.T) {
 	applicationNeeds(t, "C15",
 		ruleCase{with: []step{{"2022-02-01", lab.TerminateAgreement{Agreement: "A1", On: date("2022-02-01"), Ground: because}}},
 			want: []string{"on 2022-03-01 agreement A1 is terminated"}, also: []string{"C20", "C21", "C56"}})
 }
 
-func TestC05AnAgreementThatIsNotSubstantiveDoesNotDo(t *testing.T) {
+func TestC05AgreementClass(t *testing.T) {
 	for _, class := range []lab.Class{lab.Framework, lab.MoU} {
 		applicationNeeds(t, "C15", ruleCase{with: []step{{"2022-02-01", lab.ClassifyAgreement{Agreement: "A1", Class: class}}},
 			want: []string{"agreement A1 is not classified as substantive"}})
 	}
 }
 
-func TestC16AsksForTheHostsAttestation(t *testing.T) {
+func TestC16Attestation(t *testing.T) {
 	applicationNeeds(t, "C16", ruleCase{without: sends[lab.AttestIndependence](), want: []string{"the host has not attested the lab's independence"}})
 }
 
-func TestC17AsksForAPlan(t *testing.T) {
+func TestC17Plan(t *testing.T) {
 	applicationNeeds(t, "C17", ruleCase{without: sends[lab.AdoptPlan](), want: []string{"no implementation plan is adopted"}, also: []string{"C18", "C55"}})
 }
 
-func TestC18AsksForFirmCashInEveryYearOfThePlan(t *testing.T) {
+func TestC18FirmCash(t *testing.T) {
 	applicationNeeds(t, "C18",
 		ruleCase{without: sends[lab.ScheduleInstalments](),
 			want: []string{"no firm cash instalment is due in 2022", "no firm cash instalment is due in 2023", "no firm cash instalment is due in 2024"}},
@@ -168,13 +168,13 @@ func TestC18AsksForFirmCashInEveryYearOfThePlan(t *testing.T) {
 			want: []string{"no firm cash instalment is due in 2025"}})
 }
 
-func TestC55AsksForTasksAManagementBodyAndAPlan(t *testing.T) {
+func TestC55Conditions(t *testing.T) {
 	applicationNeeds(t, "C55",
 		ruleCase{without: sends[lab.AssignTask](), want: []string{"no task is assigned"}},
 		ruleCase{without: sends[lab.EstablishManagementBody](), want: []string{"no management body is established"}})
 }
 
-func TestC56AsksForEachOfTheThreeOfEveryParty(t *testing.T) {
+func TestC56RightsMatrix(t *testing.T) {
 	applicationNeeds(t, "C56",
 		ruleCase{without: sends(func(r lab.AddRight) bool { return r.Party == oxford.ID && r.Kind == lab.Interest }),
 			want: []string{"University of Oxford has no interest"}},
@@ -182,15 +182,15 @@ func TestC56AsksForEachOfTheThreeOfEveryParty(t *testing.T) {
 			want: []string{"Nanjing University has no responsibility"}})
 }
 
-func TestC62AsksForTwoYearsOfIncubation(t *testing.T) {
+func TestC62Incubation(t *testing.T) {
 	applicationNeeds(t, "C62", ruleCase{on: "2022-02-28", want: []string{"incubation began on 2020-03-01; 2 years are complete on 2022-03-01"}})
 }
 
-func TestC63AsksForASelfAssessment(t *testing.T) {
+func TestC63SelfAssessment(t *testing.T) {
 	applicationNeeds(t, "C63", ruleCase{without: sends[lab.CompleteSelfAssessment](), want: []string{"no self-assessment by an indicator system is complete for this application"}})
 }
 
-func TestC64AsksForARecommendationThatStands(t *testing.T) {
+func TestC64Recommendation(t *testing.T) {
 	applicationNeeds(t, "C64",
 		ruleCase{without: sends[lab.IssueRecommendation](), want: []string{"no formal recommendation stands"}},
 		ruleCase{with: []step{{"2022-02-01", lab.WithdrawRecommendation{On: date("2022-02-01"), Ground: because}}}, want: []string{"no formal recommendation stands"}},
@@ -198,11 +198,11 @@ func TestC64AsksForARecommendationThatStands(t *testing.T) {
 			want: []string{"the host answers to a province, so that authority recommends it, not Nanjing University"}})
 }
 
-func TestC65AsksForAFrozenPackage(t *testing.T) {
+func TestC65FrozenPackage(t *testing.T) {
 	applicationNeeds(t, "C65", ruleCase{without: sends[lab.FreezePackage](), want: []string{"no application package is frozen"}})
 }
 
-func TestC79AsksTheHostForPremisesAndEquipment(t *testing.T) {
+func TestC79PremisesAndEquipment(t *testing.T) {
 	applicationNeeds(t, "C79",
 		ruleCase{without: func(s step) bool { f, ok := s.cmd.(lab.FirmUpCommitment); return ok && f.Commitment == "F2" },
 			want: []string{"the host has no firm commitment of premises"}},
@@ -210,7 +210,7 @@ func TestC79AsksTheHostForPremisesAndEquipment(t *testing.T) {
 			want: []string{"the host has no firm commitment of equipment"}})
 }
 
-func TestC07TheHorizonOfTheDocumentEndsNothing(t *testing.T) {
+func TestC07Horizon(t *testing.T) {
 	// 到2020年 was a goal: 62 labs were established in 2023.
 	s, visit := at(t, lab.StatusSiteVisit)
 	if !visit.After(date("2020-12-31")) {
@@ -219,7 +219,7 @@ func TestC07TheHorizonOfTheDocumentEndsNothing(t *testing.T) {
 	prepare(s, "approve-establishment", visit).When(moves["approve-establishment"](visit), on("2026-01-01")).ThenAccepted()
 }
 
-func TestC01AsksForAUniversityWithItsCode(t *testing.T) {
+func TestC01UniversityCode(t *testing.T) {
 	bare := nanjing
 	bare.Identifiers = nil
 	s := domaintest.New[*lab.Lab, lab.Event](t, lab.New)
@@ -234,7 +234,7 @@ func TestC01AsksForAUniversityWithItsCode(t *testing.T) {
 	}
 }
 
-func TestC15SaysWhatTheAgreementThatComesClosestLacks(t *testing.T) {
+func TestC15ClosestAgreement(t *testing.T) {
 	missing := func(s *scenario, day string) []string {
 		f := lab.Judge(s.State(), date(day), "C15")[0]
 		var m []string
@@ -276,7 +276,7 @@ func TestC15SaysWhatTheAgreementThatComesClosestLacks(t *testing.T) {
 	check(s, "2020-03-01", "A University without Identifiers has no valid identifier")
 }
 
-func TestC57AsksForAnAgreementOnTheDayIncubationBegins(t *testing.T) {
+func TestC57AgreementOnDay(t *testing.T) {
 	s := agreed(t)
 	s.When(lab.StartIncubation{On: date("2020-02-29")}, on("2020-03-01")).ThenRefused(domain.Refused, "C57")
 	if f := s.Rejection().Findings[0]; f.Quote != "确定合作共建的联合实验室平台，开展科学研究、人才培养和机制创新" {
@@ -285,7 +285,7 @@ func TestC57AsksForAnAgreementOnTheDayIncubationBegins(t *testing.T) {
 	s.When(lab.StartIncubation{On: date("2020-03-01")}, on("2020-03-01")).ThenAccepted()
 }
 
-func TestC56LooksAtAgreementsInForceOnly(t *testing.T) {
+func TestC56AgreementsInForce(t *testing.T) {
 	s := tell(agreed(t), conditions...)
 	tell(s,
 		step{"2020-06-01", draft()},
@@ -296,7 +296,7 @@ func TestC56LooksAtAgreementsInForceOnly(t *testing.T) {
 	}
 }
 
-func TestC62CountsTwoCalendarYears(t *testing.T) {
+func TestC62CalendarYears(t *testing.T) {
 	for began, earliest := range map[string]string{"2020-03-01": "2022-03-01", "2024-02-29": "2026-02-28", "2022-02-28": "2024-02-28", "2021-12-31": "2023-12-31"} {
 		s := tell(agreed(t), step{"2025-01-01", lab.StartIncubation{On: date(began)}})
 		day := date(earliest)
@@ -312,7 +312,7 @@ func TestC62CountsTwoCalendarYears(t *testing.T) {
 	}
 }
 
-func TestC62RunsOnThroughADeclinedApplication(t *testing.T) {
+func TestC62AfterDecline(t *testing.T) {
 	s, last := at(t, lab.StatusNotEstablished)
 	tell(s, step{last.AddDays(1).String(), lab.ResumeIncubation{On: last.AddDays(1)}})
 	if got := s.State().Incubation; got != partial("2020-03-01") {
@@ -320,7 +320,7 @@ func TestC62RunsOnThroughADeclinedApplication(t *testing.T) {
 	}
 }
 
-func TestC73WaitsForThePeriodOrTheDecision(t *testing.T) {
+func TestC73ConstructionPeriod(t *testing.T) {
 	apply := acceptanceOn
 	s, approved := at(t, lab.StatusConstruction)
 	end := approved.AddDays(60)
@@ -350,7 +350,7 @@ func TestC73WaitsForThePeriodOrTheDecision(t *testing.T) {
 	s.When(apply(date("2026-01-01")), on("2026-01-01")).ThenRefused(domain.Refused, "C71", "C73") // nobody knows when it ends
 }
 
-func TestC78KeepsAResponsibleHost(t *testing.T) {
+func TestC78ResponsibleHost(t *testing.T) {
 	s := three(t)
 	s.When(lab.WithdrawParty{Agreement: "A1", Party: nanjing.ID, On: date("2021-01-01"), Notice: digest(1)}, on("2021-01-01")).ThenRefused(domain.Refused, "C78")
 	if f := s.Rejection().Findings[0]; f.Quote != "高校是联合实验室建设的责任主体" {
@@ -372,7 +372,7 @@ func TestC78KeepsAResponsibleHost(t *testing.T) {
 	s.When(lab.WithdrawParty{Agreement: "A1", Party: fudan.ID, On: date("2022-01-01"), Notice: digest(1)}, on("2022-01-01")).ThenRefused(domain.Refused, "C78")
 }
 
-func TestARefusalListsEveryUnmetRuleAtOnce(t *testing.T) {
+func TestRefusalListsAllRules(t *testing.T) {
 	s := tell(agreed(t), step{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}})
 	s.When(lab.SubmitApplication{On: date("2020-06-01"), Effect: because, Document: digest(7)}, on("2020-06-01")).
 		ThenRefused(domain.Refused, "C08", "C10", "C11", "C12", "C13", "C14", "C16", "C17", "C18", "C19", "C20", "C55", "C56", "C62", "C63", "C64", "C65", "C79")

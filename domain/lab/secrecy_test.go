@@ -74,7 +74,7 @@ func whoReads(history []domain.RecordedEvent[lab.Event], closed []lab.Sight, doc
 	return all
 }
 
-func TestWhatIsNegotiatedOrReviewedIsNotPublicAndWhatIsDecidedIs(t *testing.T) {
+func TestEventReaders(t *testing.T) {
 	for to, opinion := range map[domain.Opinions]string{"": "r", domain.OpinionsToHost: "ro", domain.OpinionsToParties: "rop", domain.OpinionsToAll: "raop*"} {
 		l, history := secretive(to)
 		closed := l.Secrecy().Closed(history)
@@ -95,7 +95,7 @@ func TestWhatIsNegotiatedOrReviewedIsNotPublicAndWhatIsDecidedIs(t *testing.T) {
 	}
 }
 
-func TestACorrectionIsReadByWhoeverMayReadAllThatWasSaid(t *testing.T) {
+func TestCorrectionReaders(t *testing.T) {
 	for _, c := range []struct {
 		wrong int
 		right lab.Event
@@ -118,7 +118,7 @@ func TestACorrectionIsReadByWhoeverMayReadAllThatWasSaid(t *testing.T) {
 	}
 }
 
-func TestAViewHasWhatItsReaderMaySeeAndLeavesTheLabAsItIs(t *testing.T) {
+func TestViewRedactsLab(t *testing.T) {
 	l, _ := secretive(domain.OpinionsToParties)
 	s := l.Secrecy()
 	whole := func(v *lab.Lab) []int {
@@ -152,7 +152,7 @@ func TestAViewHasWhatItsReaderMaySeeAndLeavesTheLabAsItIs(t *testing.T) {
 	}
 }
 
-func TestWhoSomebodyIsToALabFollowsFromRoleAndLegalEntity(t *testing.T) {
+func TestReadersOfActor(t *testing.T) {
 	l, _ := secretive("")
 	host, partner, acceding := l.Host.ID, l.Agreements[0].Parties[1].Entity.ID, l.Agreements[0].Amendments[0].Accede[0].Entity.ID
 	for _, c := range []struct {
@@ -172,7 +172,7 @@ func TestWhoSomebodyIsToALabFollowsFromRoleAndLegalEntity(t *testing.T) {
 }
 
 // Every member of the documents is public, or View knows of it.
-func TestItIsDecidedOfEachMemberWhetherItIsPublic(t *testing.T) {
+func TestEveryFieldIsClassified(t *testing.T) {
 	public := map[string]string{
 		"Lab": `ID Programme Level Names Host Discipline Platforms Partners Facts Status StatusSince Moves Incubation Construction EarlyAllowed RectifyBy
 			MayReapply Certificate MergedInto Independence Plans Tasks ManagementBody Records`,

@@ -7,7 +7,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestSentencesFollowEachLanguagesOrder(t *testing.T) {
+func TestSentenceOrder(t *testing.T) {
 	day := date("2024-05-01")
 	move := func(from, to lab.Status) lab.Transition { return lab.Transition{From: from, To: to, On: day} }
 	for _, c := range []struct {
@@ -41,7 +41,7 @@ func TestSentencesFollowEachLanguagesOrder(t *testing.T) {
 	}
 }
 
-func TestEveryCodeHasWordsInBothLanguages(t *testing.T) {
+func TestCodesAreBilingual(t *testing.T) {
 	var all []interface{ Text() domain.Text }
 	for _, s := range lab.Statuses {
 		all = append(all, s)

@@ -7,7 +7,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func TestC59SupportIsDueOnADay(t *testing.T) {
+func TestC59Support(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.PromiseSupport{Kind: "hope", Due: date("2020-01-01"), Document: "x"}, on("2020-06-01")).ThenRefused(domain.Invalid, "provider", "kind", "text", "on", "document")
 	s.When(promise(nanjing, lab.PolicySupport, "2020-05-31"), on("2020-06-01")).ThenRefused(domain.Invalid, "due")
@@ -41,7 +41,7 @@ func TestC59SupportIsDueOnADay(t *testing.T) {
 	}
 }
 
-func TestC82MinistrySupportCountsOnceGranted(t *testing.T) {
+func TestC82MinistrySupport(t *testing.T) {
 	s := tell(agreed(t), step{"2021-01-01", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.MinistryFunds, Quantity: cny("60")}})
 	firm := func(id string) lab.Command {
 		return lab.FirmUpCommitment{Commitment: id, On: date("2021-06-01"), Evidence: digest(1)}
@@ -79,7 +79,7 @@ func TestC82MinistrySupportCountsOnceGranted(t *testing.T) {
 	}
 }
 
-func TestC78TheHostChangesBySuccessionAlone(t *testing.T) {
+func TestC78HostSuccession(t *testing.T) {
 	s := tell(agreed(t),
 		step{"2020-03-01", draft()}, step{"2020-03-02", sign("A2", 0, nanjing, "2020-03-02", 1)}, step{"2020-03-02", sign("A2", 0, oxford, "2020-03-02", 1)},
 		step{"2020-04-05", lab.AddRight{Agreement: "A2", Kind: lab.Right, Party: nanjing.ID, Clause: "§5", Text: because}},

@@ -8,7 +8,7 @@ import (
 	"github.com/jointlab/jointlab/domain/person"
 )
 
-func TestAPersonIsErasedOnceAndForAReason(t *testing.T) {
+func TestErasePerson(t *testing.T) {
 	on := domaintest.On("2024-06-03")
 	asked := person.Erase{Grounds: domain.Grounds{Reason: "asked for by letter of 2024-06-01"}}
 	s := domaintest.New(t, person.New)

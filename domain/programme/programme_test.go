@@ -62,7 +62,7 @@ func sample(t *testing.T, body []byte) (p programme.PublishIndicatorSystem) {
 	return p
 }
 
-func TestAProgrammeIsRegisteredOnceUnderTheIdOfItsName(t *testing.T) {
+func TestRegisterProgramme(t *testing.T) {
 	s := registered(t)
 	s.When(programme.RegisterProgramme{Name: name, Level: "ministry"}, on).ThenRefused(domain.Exists)
 	other := domaintest.New[*programme.Programme, programme.Event](t, programme.New)
@@ -72,7 +72,7 @@ func TestAProgrammeIsRegisteredOnceUnderTheIdOfItsName(t *testing.T) {
 	}
 }
 
-func TestC03APolicyIsOnRecordOnceAndHoldsFromItsDay(t *testing.T) {
+func TestC03Policy(t *testing.T) {
 	s := registered(t)
 	facts := func() domain.Programme { return s.State().Facts() }
 	if got := facts().PolicyOn(date("2024-01-01")).Document; got != "教技〔2014〕1号" {
@@ -99,7 +99,7 @@ func TestC03APolicyIsOnRecordOnceAndHoldsFromItsDay(t *testing.T) {
 	}
 }
 
-func TestC27EverySystemHasBothCoreCriteria(t *testing.T) {
+func TestC27CoreCriteria(t *testing.T) {
 	s := registered(t)
 	whole := sample(t, programme.SampleEstablishment)
 	for _, core := range domain.Cores {
@@ -122,7 +122,7 @@ func TestC27EverySystemHasBothCoreCriteria(t *testing.T) {
 	}
 }
 
-func TestC75AnAcceptanceStandardCoversAllFiveDimensions(t *testing.T) {
+func TestC75Dimensions(t *testing.T) {
 	s := registered(t)
 	whole := sample(t, programme.SampleAcceptance)
 	part := whole
@@ -132,7 +132,7 @@ func TestC75AnAcceptanceStandardCoversAllFiveDimensions(t *testing.T) {
 	s.When(whole, on).ThenAccepted()
 }
 
-func TestTheSamplesSayThatTheyAreSamples(t *testing.T) {
+func TestSamplesAreMarked(t *testing.T) {
 	for _, body := range [][]byte{programme.SampleEstablishment, programme.SampleAcceptance} {
 		p := sample(t, body)
 		said := programme.IndicatorSystemPublished{IndicatorSystem: p.IndicatorSystem}.Sentence()
@@ -142,7 +142,7 @@ func TestTheSamplesSayThatTheyAreSamples(t *testing.T) {
 	}
 }
 
-func TestC30OnlyAPolicyThatTakesApplicationsByCallHasAWindow(t *testing.T) {
+func TestC30OpenCall(t *testing.T) {
 	s := registered(t)
 	open := policy("教技〔2014〕1号", "2014-01-01")
 	byCall := policy("教技〔2022〕5号", "2022-01-01")
@@ -157,7 +157,7 @@ func TestC30OnlyAPolicyThatTakesApplicationsByCallHasAWindow(t *testing.T) {
 	s.When(call, on).ThenRefused(domain.Invalid, "document")
 }
 
-func TestC31OneNoticeManyDecisionsEachOnOneLab(t *testing.T) {
+func TestC31Notice(t *testing.T) {
 	s := registered(t)
 	x := domaintest.On("2024-01-01", domaintest.KnowingLab(domaintest.ID(1), domain.T("甲实验室", "Lab A")), domaintest.KnowingLab(domaintest.ID(2), domain.T("乙实验室", "Lab B")))
 	notice := func(decisions ...programme.Decision) programme.IssueNotice {
@@ -179,7 +179,7 @@ func TestC31OneNoticeManyDecisionsEachOnOneLab(t *testing.T) {
 	}
 }
 
-func TestACorrectionHoldsInThePlaceOfWhatItCorrects(t *testing.T) {
+func TestCorrection(t *testing.T) {
 	s := registered(t)
 	p := policy("教技〔2014〕1号", "2014-01-01")
 	s.When(p, on).ThenAccepted()

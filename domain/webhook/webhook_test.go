@@ -23,7 +23,7 @@ func registered(t *testing.T) *domaintest.Scenario[*webhook.Webhook, webhook.Eve
 	return scenario(t).When(webhook.Register{URL: address}, on).Then(webhook.Registered{URL: address})
 }
 
-func TestAnAddressThatCannotBePostedToIsRefused(t *testing.T) {
+func TestInvalidEndpointURL(t *testing.T) {
 	for _, bad := range []string{"", "example.org", "ftp://example.org/", "https:///path", "https://user:word@example.org/", "https://example.org/#part", "https://example.org/%zz"} {
 		scenario(t).When(webhook.Register{URL: bad}, on).ThenRefused(domain.Invalid, "url")
 		registered(t).When(webhook.Change{URL: bad}, on).ThenRefused(domain.Invalid, "url")
@@ -32,7 +32,7 @@ func TestAnAddressThatCannotBePostedToIsRefused(t *testing.T) {
 	scenario(t).When(webhook.Register{URL: address, Filter: webhook.Filter{Facets: []string{"weather"}}}, on).ThenRefused(domain.Invalid, "filter.facets")
 }
 
-func TestAnEndpointIsPausedResumedAndRemoved(t *testing.T) {
+func TestEndpointLifecycle(t *testing.T) {
 	s := registered(t)
 	s.When(webhook.Register{URL: address}, on).ThenRefused(domain.Exists)
 	s.When(webhook.Resume{}, on).ThenRefused(domain.State)
@@ -51,7 +51,7 @@ func TestAnEndpointIsPausedResumedAndRemoved(t *testing.T) {
 	}
 }
 
-func TestAReplayIsOfWhatWasParkedOrFromAPosition(t *testing.T) {
+func TestReplay(t *testing.T) {
 	s := registered(t)
 	s.When(webhook.Replay{}, on).ThenRefused(domain.Invalid, "from")
 	s.When(webhook.Replay{Parked: true, From: 3}, on).ThenRefused(domain.Invalid, "from")
@@ -62,7 +62,7 @@ func TestAReplayIsOfWhatWasParkedOrFromAPosition(t *testing.T) {
 	}
 }
 
-func TestBothSecretsHoldForADayAfterARotation(t *testing.T) {
+func TestSecretRotationOverlap(t *testing.T) {
 	s := registered(t)
 	if g := s.State().Generations(on.Now); !slices.Equal(g, []int{1}) {
 		t.Errorf("%v", g)
