@@ -86,16 +86,11 @@ type Store interface {
 // Ledger is all events of all streams in the one order in which they were
 // accepted.
 type Ledger interface {
-	// Head is the position of the last event.
-	Head(ctx context.Context) (Position, error)
+	Reader
 
 	// Follow calls each with the events after position, in order and without
 	// gaps: first those that are there, then new ones as they arrive. The
 	// slice is each's only until it returns. Follow returns when ctx ends,
 	// with its error, or when each fails, with that error.
 	Follow(ctx context.Context, after Position, each func([]Recorded) error) error
-
-	// Read calls each with the events after position up to and including to,
-	// and returns when it has.
-	Read(ctx context.Context, after, to Position, each func([]Recorded) error) error
 }

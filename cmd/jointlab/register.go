@@ -334,13 +334,15 @@ func (r *register) caughtUp(ctx context.Context) error {
 	if err != nil || head == 0 {
 		return err
 	}
-	return r.log.Read(ctx, head-1, head, func(last []eventstore.Recorded) error {
-		d, err := eventstore.Decode(last[0].Body)
-		if err != nil {
-			return err
-		}
-		return r.model.Wait(ctx, last[0].Stream, d.Meta.Revision+1)
-	})
+	last, err := r.log.At(ctx, head)
+	if err != nil {
+		return err
+	}
+	d, err := eventstore.Decode(last.Body)
+	if err != nil {
+		return err
+	}
+	return r.model.Wait(ctx, last.Stream, d.Meta.Revision+1)
 }
 
 // relayed waits until the ledger holds the last event that EventStoreDB holds now.
@@ -354,19 +356,12 @@ func (r *register) relayed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	arrived := errors.New("arrived")
-	err = r.log.Follow(ctx, 0, func(events []eventstore.Recorded) error {
-		for _, e := range events {
-			if e.ID == last.ID {
-				return arrived
-			}
+	for e, err := range eventstore.Follow(ctx, r.log, 0) {
+		if err != nil || e.ID == last.ID {
+			return err
 		}
-		return nil
-	})
-	if errors.Is(err, arrived) {
-		return nil
 	}
-	return err
+	return nil
 }
 
 // close stops the relays and the followers, then closes what they wrote and the stores.

@@ -243,28 +243,28 @@ var ErrEmptyPeriod = errors.New("nothing was")
 func (x *exporter) choosePeriod(ctx context.Context) error {
 	x.streams = map[eventstore.Stream]bool{}
 	last, found := eventstore.Position(0), false
-	err := x.log.cfg.Ledger.Read(ctx, 0, x.manifest.UpTo, func(events []eventstore.Recorded) error {
-		for _, r := range events {
-			d, err := eventstore.Decode(r.Body)
-			if err != nil {
-				return err
-			}
-			on := domain.DateOf(d.Meta.Time)
-			if !on.After(x.Scope.To) {
-				last = r.Position
-			}
-			in := !on.Before(x.Scope.From) && !on.After(x.Scope.To)
-			if found = found || in; in || r.Stream.Kind == "programme" {
-				x.streams[r.Stream] = true
-			}
+	for r, err := range eventstore.Read(ctx, x.log.cfg.Ledger, 0, x.manifest.UpTo) {
+		if err != nil {
+			return err
 		}
-		return nil
-	})
-	x.manifest.UpTo = last
-	if err == nil && !found {
-		err = ErrEmptyPeriod
+		d, err := eventstore.Decode(r.Body)
+		if err != nil {
+			return err
+		}
+		on := domain.DateOf(d.Meta.Time)
+		if !on.After(x.Scope.To) {
+			last = r.Position
+		}
+		in := !on.Before(x.Scope.From) && !on.After(x.Scope.To)
+		if found = found || in; in || r.Stream.Kind == "programme" {
+			x.streams[r.Stream] = true
+		}
 	}
-	return err
+	x.manifest.UpTo = last
+	if !found {
+		return ErrEmptyPeriod
+	}
+	return nil
 }
 
 // each reads the events of the pack in the order of their positions.

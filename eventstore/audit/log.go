@@ -261,10 +261,11 @@ func (l *Log) step(ctx context.Context, compared *bool) error {
 		}
 		*compared = true
 	} else if c, agrees := l.Checkpoint(); agrees && c.Size == l.tree.size.Load() {
-		errGrown := errors.New("grown")
-		err := l.cfg.Ledger.Follow(ctx, eventstore.Position(c.Size), func([]eventstore.Recorded) error { return errGrown })
-		if !errors.Is(err, errGrown) {
-			return err
+		for _, err := range eventstore.Follow(ctx, l.cfg.Ledger, eventstore.Position(c.Size)) {
+			if err != nil {
+				return err
+			}
+			break // it has grown
 		}
 	}
 	return l.advance(ctx)

@@ -17,8 +17,6 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-var errEnough = errors.New("seen enough")
-
 // write appends n events to several streams, and something of somebody else's
 // between them, and returns their ids in order.
 func write(t *testing.T, s *Store, raw *client.Client, n int) (ids []uuid.UUID) {
@@ -44,22 +42,18 @@ func write(t *testing.T, s *Store, raw *client.Client, n int) (ids []uuid.UUID) 
 // follow collects ids until it has n of them.
 func follow(ctx context.Context, a *All, after eventstore.Position, n int) (ids []uuid.UUID, last eventstore.Position, err error) {
 	last = after
-	err = a.Follow(ctx, after, func(events []eventstore.Recorded) error {
-		for _, e := range events {
-			if e.Position <= last {
-				return errors.New("out of order")
-			}
-			ids, last = append(ids, e.ID), e.Position
+	for e, err := range eventstore.Follow(ctx, a, after) {
+		switch {
+		case err != nil:
+			return ids, last, err
+		case e.Position <= last:
+			return ids, last, errors.New("out of order")
 		}
-		if len(ids) >= n {
-			return errEnough
+		if ids, last = append(ids, e.ID), e.Position; len(ids) == n {
+			break
 		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
 	}
-	return ids, last, err
+	return ids, last, nil
 }
 
 func TestAllIsTheRegistersOwnEventsInOrder(t *testing.T) {

@@ -2,8 +2,8 @@ package jetstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
@@ -26,6 +26,11 @@ const (
 // It fails, rather than pass anything over, when a position is missing and
 // when after lies beyond the head.
 func (l *Ledger) Follow(ctx context.Context, after eventstore.Position, each func([]eventstore.Recorded) error) error {
+	return l.follow(ctx, after, math.MaxInt64, each)
+}
+
+// follow follows as far as to.
+func (l *Ledger) follow(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
 	doing := fmt.Sprintf("follow after position %d", after)
 	if err := l.within(ctx, doing, after); err != nil {
 		return err
@@ -62,7 +67,7 @@ func (l *Ledger) Follow(ctx context.Context, after eventstore.Position, each fun
 
 	last := after
 	batch := make([]eventstore.Recorded, 0, maxSlice)
-	for {
+	for last < to {
 		batch = batch[:0]
 		select {
 		case <-ctx.Done():
@@ -79,7 +84,7 @@ func (l *Ledger) Follow(ctx context.Context, after eventstore.Position, each fun
 					return fmt.Errorf("jetstream: %s: %w", doing, err)
 				}
 				batch, last = append(batch, event), event.Position
-				if more = len(batch) < maxSlice; more {
+				if more = len(batch) < maxSlice && last < to; more {
 					select {
 					case m = <-msgs:
 					default:
@@ -92,6 +97,7 @@ func (l *Ledger) Follow(ctx context.Context, after eventstore.Position, each fun
 			return err
 		}
 	}
+	return nil
 }
 
 // FollowKind calls each with the events of all streams of a kind, then with new
@@ -125,25 +131,6 @@ func (l *Ledger) FollowKind(ctx context.Context, kind string, each func(event ev
 			return err
 		}
 	}
-}
-
-// followTo follows as far as to, which the ledger has reached.
-func (l *Ledger) followTo(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
-	errReached := errors.New("reached")
-	err := l.Follow(ctx, after, func(events []eventstore.Recorded) error {
-		left := to - events[0].Position + 1
-		if eventstore.Position(len(events)) < left {
-			return each(events)
-		}
-		if err := each(events[:left]); err != nil {
-			return err
-		}
-		return errReached
-	})
-	if err == errReached {
-		return nil
-	}
-	return err
 }
 
 func received(m natsjs.Msg) (eventstore.Recorded, error) {

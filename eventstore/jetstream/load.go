@@ -92,7 +92,7 @@ func (l *Ledger) Read(ctx context.Context, after, to eventstore.Position, each f
 		return err
 	}
 	if to-after > pageEvents {
-		return l.followTo(ctx, after, to, each)
+		return l.follow(ctx, after, to, each)
 	}
 	var batch []eventstore.Recorded
 	last := after

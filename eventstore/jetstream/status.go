@@ -82,19 +82,19 @@ func (l *Ledger) StatusLag(ctx context.Context) (lag int, err error) {
 			return 0, fmt.Errorf("jetstream: stream %s ends with event %s from position %d, where the ledger has event %s", StatusStream, last.Event, last.Source, e.ID)
 		}
 	}
-	err = l.Read(ctx, last.Source, head, func(events []eventstore.Recorded) error {
-		for _, e := range events {
-			o, err := eventstore.ParseHeader(e.Body)
-			if err != nil {
-				return err
-			}
-			if o.IsStatus() {
-				lag++
-			}
+	for e, err := range eventstore.Read(ctx, l, last.Source, head) {
+		if err != nil {
+			return lag, err
 		}
-		return nil
-	})
-	return lag, err
+		o, err := eventstore.ParseHeader(e.Body)
+		if err != nil {
+			return lag, err
+		}
+		if o.IsStatus() {
+			lag++
+		}
+	}
+	return lag, nil
 }
 
 // subscribedTo is the subject an event has on STATUS, if it has one.

@@ -10,17 +10,10 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Reader is all events of a store, in order. Both *esdb.All and *jetstream.Log
-// are one.
-type Reader interface {
-	Head(ctx context.Context) (eventstore.Position, error)
-	Read(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error
-}
-
 // Side is a store to compare, under the name it has in the report.
 type Side struct {
 	Name   string
-	Events Reader
+	Events eventstore.Reader
 }
 
 // Kind is how two stores differ at some place.
@@ -128,21 +121,21 @@ func entryOf(e eventstore.Recorded, revision uint64) entry {
 	return entry{key{e.Stream, e.ID}, revision, e.Position, sha256.Sum256(e.Body)}
 }
 
-func entriesOf(ctx context.Context, r Reader) ([]entry, error) {
+func entriesOf(ctx context.Context, r eventstore.Reader) ([]entry, error) {
 	head, err := r.Head(ctx)
 	if err != nil || head == 0 {
 		return nil, err
 	}
 	var entries []entry
 	revisions := map[eventstore.Stream]uint64{}
-	err = r.Read(ctx, 0, head, func(events []eventstore.Recorded) error {
-		for _, e := range events {
-			entries = append(entries, entryOf(e, revisions[e.Stream]))
-			revisions[e.Stream]++
+	for e, err := range eventstore.Read(ctx, r, 0, head) {
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return entries, err
+		entries = append(entries, entryOf(e, revisions[e.Stream]))
+		revisions[e.Stream]++
+	}
+	return entries, nil
 }
 
 // diverge finds the first place where two orders differ, and in what.

@@ -22,7 +22,7 @@ const (
 //
 // Nobody may append to the other store meanwhile. What is appended to the
 // ledger after Migrate began is left for the next run.
-func Migrate(ctx context.Context, ledger Reader, to eventstore.Store, there Reader, progress func(done, total int)) error {
+func Migrate(ctx context.Context, ledger eventstore.Reader, to eventstore.Store, there eventstore.Reader, progress func(done, total int)) error {
 	held, err := entriesOf(ctx, there)
 	if err != nil {
 		return fmt.Errorf("relay: migrate: read what is there: %w", err)

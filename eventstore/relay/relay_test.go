@@ -129,26 +129,21 @@ func reaches(t testing.TB, l *jetstream.Ledger, n int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	errEnough := errors.New("enough")
 	for {
-		err := l.Follow(ctx, 0, func(events []eventstore.Recorded) error { // fails on a gap
-			if int(events[len(events)-1].Position) >= n {
-				return errEnough
+		for e, err := range eventstore.Follow(ctx, l, 0) { // fails on a gap
+			switch {
+			case err == nil && int(e.Position) >= n:
+				return
+			case err != nil && (!errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil):
+				t.Fatal(err)
 			}
-			return nil
-		})
-		if errors.Is(err, errEnough) {
-			return
 		}
-		if !errors.Is(err, eventstore.ErrUnavailable) || ctx.Err() != nil { // else the connection is not back yet
-			t.Fatal(err)
-		}
-		pause(ctx, 10*time.Millisecond)
+		pause(ctx, 10*time.Millisecond) // the connection is not back yet
 	}
 }
 
 // agree checks that the ledger is the source, event for event.
-func agree(t *testing.T, source, ledger Reader, n int) {
+func agree(t *testing.T, source, ledger eventstore.Reader, n int) {
 	t.Helper()
 	report, err := Compare(t.Context(), Side{"source", source}, Side{"ledger", ledger})
 	if err != nil {

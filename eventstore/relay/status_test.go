@@ -113,13 +113,11 @@ func TestASubscriberKilledAThousandTimesProcessesTheLedgersSequenceOnceOverNATS(
 	}
 	<-writing
 	var want []processed
-	if err := log.Read(t.Context(), 0, eventstore.Position(events), func(batch []eventstore.Recorded) error {
-		for _, e := range batch {
-			want = append(want, processed{e.Position, string(e.Body)})
+	for e, err := range eventstore.Read(t.Context(), log, 0, eventstore.Position(events)) {
+		if err != nil {
+			t.Fatal(err)
 		}
-		return nil
-	}); err != nil {
-		t.Fatal(err)
+		want = append(want, processed{e.Position, string(e.Body)})
 	}
 	if !slices.Equal(kept, want) {
 		t.Errorf("processed %d events, which are not the %d in the ledger, each once and in order", len(kept), len(want))
@@ -158,7 +156,6 @@ func TestStatusIsTheLedgersStatusEventsByteForByteWithPositionAndCheckpoint(t *t
 		"5 status.SUSPENDED " + string(events[4].Body), "6 status.CLOSED " + string(events[5].Body), "8 status.SUSPENDED " + string(events[7].Body),
 	}
 	var got []string
-	enough := errors.New("enough")
 	err := jetstream.Subscribe(t.Context(), sub, func(d jetstream.Delivery) error {
 		if string(d.Checkpoint) != first {
 			t.Errorf("position %d came with checkpoint %q", d.Position, d.Checkpoint)
@@ -166,11 +163,11 @@ func TestStatusIsTheLedgersStatusEventsByteForByteWithPositionAndCheckpoint(t *t
 		kind, what, _ := strings.Cut(strings.TrimPrefix(d.Subject, "jointlab."), "."+lab.ID.String()+".")
 		got = append(got, strings.Join([]string{strconv.FormatUint(uint64(d.Position), 10), kind + "." + what, string(d.Body)}, " "))
 		if len(got) == len(want) {
-			return enough
+			return jetstream.ErrEnough
 		}
 		return nil
 	})
-	if !errors.Is(err, enough) || !slices.Equal(got, want) {
+	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("%v\n%s\nwant\n%s", err, strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	if _, err := log.StatusTarget(t.Context(), jetstream.StatusConfig{}); err == nil {

@@ -9,37 +9,27 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// errEnough ends a follower that has seen what it came for.
-var errEnough = errors.New("seen enough")
-
 // until follows after a position until n events of the given streams have
 // come, and returns them by stream. It checks that no position is left out.
 func (t *test) until(ctx context.Context, after eventstore.Position, n int, streams []eventstore.Stream) (map[eventstore.Stream][]eventstore.Recorded, error) {
 	got := map[eventstore.Stream][]eventstore.Recorded{}
 	last, seen := after, 0
-	err := t.ledger.Follow(ctx, after, func(events []eventstore.Recorded) error {
-		if len(events) == 0 {
-			return errors.New("called with no event")
+	for e, err := range eventstore.Follow(ctx, t.ledger, after) {
+		if err != nil {
+			return got, err
 		}
-		for _, e := range events {
-			if e.Position != last+1 {
-				t.Errorf("position %d came after %d", e.Position, last)
+		if e.Position != last+1 {
+			t.Errorf("position %d came after %d", e.Position, last)
+		}
+		last = e.Position
+		if slices.Contains(streams, e.Stream) {
+			got[e.Stream] = append(got[e.Stream], e)
+			if seen++; seen == n {
+				break
 			}
-			last = e.Position
-			if slices.Contains(streams, e.Stream) {
-				got[e.Stream] = append(got[e.Stream], e)
-				seen++
-			}
 		}
-		if seen >= n {
-			return errEnough
-		}
-		return nil
-	})
-	if errors.Is(err, errEnough) {
-		err = nil
 	}
-	return got, err
+	return got, nil
 }
 
 func (t *test) head() eventstore.Position {
@@ -143,18 +133,16 @@ func read(t *test) {
 		after, to := at(span[0]), at(span[1])
 		var got []eventstore.Recorded
 		last := after
-		if err := t.ledger.Read(t.ctx, after, to, func(events []eventstore.Recorded) error {
-			for _, e := range events {
-				if e.Position != last+1 {
-					t.Errorf("position %d came after %d", e.Position, last)
-				}
-				if last = e.Position; e.Stream == s {
-					got = append(got, e)
-				}
+		for e, err := range eventstore.Read(t.ctx, t.ledger, after, to) {
+			if err != nil {
+				t.Fatal(err)
 			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
+			if e.Position != last+1 {
+				t.Errorf("position %d came after %d", e.Position, last)
+			}
+			if last = e.Position; e.Stream == s {
+				got = append(got, e)
+			}
 		}
 		if last != to {
 			t.Fatalf("read after %d to %d ended at %d", after, to, last)
