@@ -4,9 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -17,20 +15,14 @@ import (
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
-// benchEvents is how many events the ledger of a benchmark holds: 100,000, or
-// what JOINTLAB_TEST_EVENTS says. A variable, so that benchmarks of several
-// packages can be run in one go.
-func benchEvents() int {
-	if n, err := strconv.Atoi(os.Getenv("JOINTLAB_TEST_EVENTS")); err == nil {
-		return n
-	}
-	return 100_000
-}
+// benchEvents returns how many events the ledger of a benchmark holds.
+func benchEvents() int { return domaintest.Runs(100_000, 1_000_000) }
 
 // life is twenty events of a lab, of about 600 bytes each.
 func life(host, partner domain.EntityRef, i int) []domain.Event {
@@ -138,8 +130,8 @@ func bare(b *testing.B, dir string, n int) time.Duration {
 }
 
 // BenchmarkRebuild builds the model of a ledger, beside a bare read of it, in
-// turn on the same machine: their ratio says more than either. Use -events
-// 1000000 for the real figure.
+// turn on the same machine: their ratio says more than either. JOINTLAB_TEST_LONG=1
+// gives the figure for a million events.
 func BenchmarkRebuild(b *testing.B) {
 	dir, n := b.TempDir(), benchEvents()/20*20
 	fill(b, dir, n)

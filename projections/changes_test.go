@@ -8,6 +8,8 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"pgregory.net/rapid"
+
+	"github.com/jointlab/jointlab/domain/domaintest"
 )
 
 func TestChangesNameWhatDiffersByItsPath(t *testing.T) {
@@ -74,7 +76,7 @@ func TestNoChangeIsMissed(t *testing.T) {
 			}
 		})
 	}
-	rapid.Check(t, func(t *rapid.T) {
+	domaintest.Check(t, 100, 1000, func(t *rapid.T) {
 		document := rapid.MapOfN(rapid.SampledFrom([]string{"a", "b", "c/d", ""}), value(3), 0, 4)
 		var docs [2]any
 		var texts [2][]byte

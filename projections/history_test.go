@@ -13,9 +13,9 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 func digestOf(n int) string { return fmt.Sprintf("sha256:%064x", n) }
@@ -59,8 +59,8 @@ func found(t rapidT, m *Model, q TrailQuery) (all []eventstore.Position) {
 func TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind(t *testing.T) {
 	t.Parallel()
 	questions := 0
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRegister(t)
+	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
+		r := drawnRegister(t)
 		defer r.log.Close()
 		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS")}
 		labs := []eventstore.Stream{labStream(), labStream()}
@@ -162,20 +162,20 @@ func (r *register) answers(t rapidT, q TrailQuery, e eventstore.Recorded) bool {
 }
 
 func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
-	storetest.OneByOne(t)
-	r := newRegister(t)
-	f := follow(t, r, modelFile(t))
+	r := drawnRegister(t)
+	defer r.log.Close()
 	host := ref("CN", "清华大学", "Tsinghua University")
 	s := labStream()
 	first := r.happens(s, proposed(host, "一", "One"), lab.DisciplineSet{To: domain.T("光学", "Optics")})
-	for range 400 { // more than are looked through at once
+	for range 300 { // more than are looked through at once
 		var events []domain.Event
 		for range 30 {
 			events = append(events, lab.DisciplineSet{To: domain.T("化学", "Chemistry")})
 		}
 		r.happens(s, events...)
 	}
-	f.caughtUp(r)
+	f := follow(t, r, modelFile(t))
+	defer f.stop()
 	began, next := f.Position(), eventstore.Position(1)
 	err := f.EachEvent(t.Context(), TrailQuery{For: everything}, began, func(entries []TrailEntry) error {
 		if next == 1 { // a correction that comes while the export runs is not in it, nor is its link
@@ -203,8 +203,8 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 // from nothing, corrections included.
 func TestEachEntrySaysWhatItsEventChangedThen(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRegister(t)
+	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
+		r := drawnRegister(t)
 		defer r.log.Close()
 		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin")}
 		labs := []eventstore.Stream{labStream(), labStream()}

@@ -19,6 +19,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
@@ -579,8 +580,8 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 			}
 		}
 	}
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRegister(t)
+	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
+		r := drawnRegister(t)
 		defer r.log.Close()
 		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS"), ref("CN", "南京大学", "Nanjing University")}
 		if rapid.Bool().Draw(rt, "events as they come") {
@@ -621,8 +622,8 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 func TestOracle(t *testing.T) {
 	t.Parallel()
 	asked, rows := 0, 0
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRegister(t)
+	domaintest.Check(t, 60, 1000, func(rt *rapid.T) {
+		r := drawnRegister(t)
 		defer r.log.Close()
 		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS"), ref("CN", "南京大学", "Nanjing University")}
 		var f *following

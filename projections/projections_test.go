@@ -15,6 +15,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
@@ -23,10 +24,17 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// register writes histories to a real ledger.
+// engine is a store, and the ledger of its events.
+type engine interface {
+	eventstore.Store
+	eventstore.Ledger
+	Close() error
+}
+
+// register writes histories to a ledger.
 type register struct {
 	t        testing.TB
-	log      *jetstream.Ledger
+	log      engine
 	versions map[eventstore.Stream]eventstore.Version
 	history  map[eventstore.Stream][]eventstore.Decoded
 	order    []eventstore.Stream // of all events
@@ -36,6 +44,7 @@ type register struct {
 	basis, digest, correlation string // of what happens next
 }
 
+// newRegister returns an empty register on an engine of its own.
 func newRegister(t testing.TB) *register {
 	t.Helper()
 	log, err := jetstream.Open(context.Background(), jetstream.Config{Dir: t.TempDir()})
@@ -43,9 +52,26 @@ func newRegister(t testing.TB) *register {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { log.Close() })
+	return registerOn(t, log)
+}
+
+// drawnRegister returns the register of one drawn history: in memory, and in
+// the long tests on an engine. The caller closes its log.
+func drawnRegister(t testing.TB) *register {
+	if domaintest.Long() {
+		return newRegister(t)
+	}
+	return registerOn(t, newMemoryLedger())
+}
+
+func registerOn(t testing.TB, log engine) *register {
 	return &register{
-		t: t, log: log, versions: map[eventstore.Stream]eventstore.Version{}, history: map[eventstore.Stream][]eventstore.Decoded{},
-		now: time.Date(2024, 5, 1, 4, 0, 0, 0, time.UTC), actor: domain.Actor{Subject: "officer", Role: domain.Officer},
+		t:        t,
+		log:      log,
+		versions: map[eventstore.Stream]eventstore.Version{},
+		history:  map[eventstore.Stream][]eventstore.Decoded{},
+		now:      time.Date(2024, 5, 1, 4, 0, 0, 0, time.UTC),
+		actor:    domain.Actor{Subject: "officer", Role: domain.Officer},
 	}
 }
 
@@ -344,8 +370,8 @@ func (r *register) goesOn(t *rapid.T, labs []eventstore.Stream, known []domain.E
 
 func TestTheModelIsTheFoldOfTheLedgerWhereverItStopsAndGoesOn(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRegister(t)
+	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
+		r := drawnRegister(t)
 		defer r.log.Close()
 		file := filepath.Join(t.TempDir(), "model.db")
 		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS")}

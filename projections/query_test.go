@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
@@ -84,7 +85,7 @@ func TestSearchFindsChineseAndEnglishByEveryName(t *testing.T) {
 			t.Errorf("%q finds %d labs, want %d", typed, page.Total, len(want))
 		}
 	}
-	rapid.Check(t, func(rt *rapid.T) {
+	domaintest.Check(t, 100, 10_000, func(rt *rapid.T) {
 		typed := rapid.OneOf(rapid.String(), rapid.StringOf(rapid.SampledFrom([]rune(`清污a1é"'*()^-+:{}, 	`)))).Draw(rt, "typed")
 		if _, err := f.Labs(context.Background(), LabsQuery{Text: typed}); err != nil {
 			rt.Fatal(err)
@@ -323,8 +324,8 @@ func TestEntitiesAreFoundByWhatIsKnownOfThem(t *testing.T) {
 
 func TestListsAcrossLabsSayForEachDayWhatTheDomainSays(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(rt *rapid.T) {
-		r := newRegister(t)
+	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
+		r := drawnRegister(t)
 		defer r.log.Close()
 		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS")}
 		labs := []eventstore.Stream{labStream(), labStream()}
