@@ -31,7 +31,7 @@ func (s served) read(t testing.TB, path string) string {
 	return string(text)
 }
 
-func TestWhatWasSignedBeforeAKillIsSignedAfterIt(t *testing.T) {
+func TestCheckpointsSurviveKills(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "register")
 	s := startServer(t, data, "--demo", "--log-origin", "register.example.org/log")

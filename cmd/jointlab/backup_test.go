@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,13 +24,13 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
 	"github.com/jointlab/jointlab/eventstore/esdb/esdbtest"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // bodies are the events of the register kept in data, which no server may have
@@ -86,17 +85,10 @@ func agrees(t testing.TB, data string, c audit.Checkpoint) {
 	}
 }
 
-// TestBackupsTakenUnderLoadAreRestoredToTheSameRoot takes as many backups as
-// JOINTLAB_TEST_BACKUPS says.
-func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
+// TestBackupUnderLoad restores each of several backups to the root it was taken at.
+func TestBackupUnderLoad(t *testing.T) {
 	t.Parallel()
-	backups := 2
-	if s := os.Getenv("JOINTLAB_TEST_BACKUPS"); s != "" {
-		var err error
-		if backups, err = strconv.Atoi(s); err != nil {
-			t.Fatal(err)
-		}
-	}
+	backups := domaintest.Runs(2, 50)
 	ctx, dir := within(t), t.TempDir()
 	data, keys := filepath.Join(dir, "data"), filepath.Join(dir, "keys.json")
 	server := startServer(t, data)
@@ -165,7 +157,7 @@ func TestBackupsTakenUnderLoadAreRestoredToTheSameRoot(t *testing.T) {
 	}
 }
 
-func TestWhatIsRestoredGoesOnWhereItWas(t *testing.T) {
+func TestRestoreResumes(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	known, more := map[string]int{}, make(chan struct{}, 1) // deliveries by event
@@ -331,8 +323,8 @@ func small(t *testing.T) (data, file, keys string) {
 	return data, file, keys
 }
 
-func TestARestoreThatIsKilledLeavesNoRegisterAndIsRunAgain(t *testing.T) {
-	storetest.OneByOne(t)
+func TestKilledRestoreRunsAgain(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	_, file, keys := small(t)
 	to := filepath.Join(t.TempDir(), "restored")
@@ -372,8 +364,8 @@ func TestARestoreThatIsKilledLeavesNoRegisterAndIsRunAgain(t *testing.T) {
 	startServer(t, to).stop(t)
 }
 
-func TestABackupThatWasChangedIsNotRestored(t *testing.T) {
-	storetest.OneByOne(t)
+func TestRestoreRejectsChangedBackup(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	_, file, keys := small(t)
 	from, err := zip.OpenReader(file)
@@ -443,7 +435,7 @@ func TestABackupThatWasChangedIsNotRestored(t *testing.T) {
 	}
 }
 
-func TestABackupOverHTTPIsForThoseWhoMaySeeAll(t *testing.T) {
+func TestBackupHTTPAccess(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	server := startServer(t, data)
@@ -474,8 +466,8 @@ func TestABackupOverHTTPIsForThoseWhoMaySeeAll(t *testing.T) {
 	server.stop(t)
 }
 
-func TestABackupMovesARegisterOntoACluster(t *testing.T) {
-	storetest.OneByOne(t)
+func TestRestoreOntoCluster(t *testing.T) {
+	skipShort(t)
 	_, file, keys := small(t)
 	dir := t.TempDir()
 	to, again := filepath.Join(dir, "node"), filepath.Join(dir, "again.zip")
@@ -499,12 +491,14 @@ func TestABackupMovesARegisterOntoACluster(t *testing.T) {
 	}
 }
 
-func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
-	storetest.OneByOne(t)
+func TestBackupEventStoreDB(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	dir := t.TempDir()
-	data, to, file, keys := filepath.Join(dir, "data"), filepath.Join(dir, "restored"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "keys.json")
-	server := startServer(t, data, "--demo", "--store", eventStoreDB, "--esdb-url", esdbtest.Start(t).URL())
+	data, to := filepath.Join(dir, "data"), filepath.Join(dir, "restored")
+	file, keys, url := filepath.Join(dir, "backup.zip"), filepath.Join(dir, "keys.json"), esdbtest.Start(t).URL()
+	output(t, "migrate", "--data", demoFolder(t), "--to", url, "--new-data", data)
+	server := startServer(t, data, "--store", eventStoreDB, "--esdb-url", url)
 	output(t, "backup", "--server", server.url, "--token", server.client(t, data, "auditor", "").token, file)
 	output(t, "backup", "secrets", "--data", data, keys)
 	server.stop(t)
@@ -517,8 +511,8 @@ func TestABackupFromEventStoreDBIsRestoredHere(t *testing.T) {
 	healthy(t, "--data", to)
 }
 
-func TestSecretsThatAreDamagedAreNotRestored(t *testing.T) {
-	storetest.OneByOne(t)
+func TestRestoreRejectsDamagedSecrets(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	demonstrated(t, data)

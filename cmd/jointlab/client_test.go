@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-func TestTheClientWaitsWhenItIsAskedToAndSendsTheSameAgain(t *testing.T) {
+func TestClientRetryAfter(t *testing.T) {
 	var bodies []string
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)

@@ -16,7 +16,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-func TestAClockThatStepsBackStopsWritingUntilItIsRightAgain(t *testing.T) {
+func TestClockStepsBack(t *testing.T) {
 	ctx, data := within(t), t.TempDir()
 	var clock atomic.Int64
 	begin := time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC)

@@ -51,7 +51,7 @@ func flagsExist(t *testing.T, where string, args []string) {
 	}
 }
 
-func TestTheComposeFileFitsTheBinaryAndTheServers(t *testing.T) {
+func TestComposeFile(t *testing.T) {
 	top := filepath.Join("..", "..")
 	text, err := os.ReadFile(filepath.Join(top, "docker-compose.yml"))
 	if err != nil {
@@ -116,7 +116,7 @@ func TestTheComposeFileFitsTheBinaryAndTheServers(t *testing.T) {
 	}
 }
 
-func TestTheDockerfileRunsTheBinaryAsNobody(t *testing.T) {
+func TestDockerfile(t *testing.T) {
 	text, err := os.ReadFile("Dockerfile")
 	if err != nil {
 		t.Fatal(err)

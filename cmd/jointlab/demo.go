@@ -45,12 +45,23 @@ type demo struct {
 // loadDemo fills the register with the demo registry. Loading it again, or
 // after it was interrupted, adds only what is missing.
 func loadDemo(ctx context.Context, r *register) error {
-	d := &demo{ctx: ctx, r: r, today: domain.DateOf(r.now()), as: map[string]client{}}
-	d.entities()
-	d.programme()
-	d.labs()
+	d := newDemo(ctx, r)
+	d.tell(len(demoStories))
 	d.notice()
 	return d.err
+}
+
+func newDemo(ctx context.Context, r *register) *demo {
+	return &demo{ctx: ctx, r: r, today: domain.DateOf(r.now()), as: map[string]client{}}
+}
+
+// tell records what comes before the labs, and the first n of these.
+func (d *demo) tell(n int) {
+	d.entities()
+	d.programme()
+	for _, story := range demoStories[:n] {
+		story(d)
+	}
 }
 
 // ago is the day so many years and days before today.
@@ -372,13 +383,21 @@ func (s demoStory) recognise(on domain.Date, certificate string) {
 	s.as(domain.Ministry, "open-lab", lab.OpenLab{Grounds: ministryDocument, On: on.AddDays(30)})
 }
 
-func (d *demo) labs() {
-	// 1 only proposed.
+// demoStories tell of one lab each, in order. They show every status between them.
+var demoStories = []func(*demo){
+	(*demo).proposed, (*demo).incubating, (*demo).returned, (*demo).withdrawn, (*demo).building,
+	(*demo).due, (*demo).rectifying, (*demo).revoked, (*demo).operating, (*demo).closed,
+}
+
+// proposed tells of a lab that is only proposed.
+func (d *demo) proposed() {
 	d.propose(1, "量子虚拟材料国际合作联合实验室（演示）", "Joint International Research Laboratory of Imaginary Quantum Materials (demo)", "xuni",
 		domain.T("物理学", "Physics"), d.today, "muster")
+}
 
-	// 2 incubating: a responsibility is overdue, a signature date was mistyped
-	// and corrected, and an amendment moved a due date.
+// incubating tells of a lab in incubation: a responsibility is overdue, a signature
+// date was mistyped and corrected, and an amendment moved a due date.
+func (d *demo) incubating() {
 	s := d.propose(2, "水污染示例控制国际合作联合实验室（演示）", "Joint International Research Laboratory of Sample Water Pollution Control (demo)", "xuni",
 		domain.T("环境科学与工程", "Environmental science and engineering"), d.ago(1, 200), "muster", "kaku")
 	mistyped := s.agree(5)
@@ -407,9 +426,12 @@ func (d *demo) labs() {
 	}
 	s.as(domain.Host, "amend-right", lab.AmendRight{Item: "R1", Amendment: 1, Clause: "第4条", Text: domain.T("按修正后的年度计划投入经费、人员和用房", "Provide funds, staff and premises as planned in the amendment"), Due: d.today.AddDays(200)})
 	s.commit(demoEntity("kaku"), lab.ForeignFunds, cash("45000000", "JPY"))
+}
 
-	// 3 returned for supplement, handed in again, under review.
-	s = d.propose(3, "智慧农业样本国际合作联合实验室（演示）", "Joint International Research Laboratory of Sample Smart Agriculture (demo)", "yangben",
+// returned tells of an application that was returned for supplement, handed in
+// again, and is under review.
+func (d *demo) returned() {
+	s := d.propose(3, "智慧农业样本国际合作联合实验室（演示）", "Joint International Research Laboratory of Sample Smart Agriculture (demo)", "yangben",
 		domain.T("作物学", "Crop science"), d.ago(3, 0), "nowhere")
 	s.agree(8)
 	s.incubate()
@@ -419,23 +441,28 @@ func (d *demo) labs() {
 	s.as(domain.Host, "freeze-package", lab.FreezePackage{On: applied.AddDays(38), Document: digest("%s application 2", s.path)})
 	s.as(domain.Host, "resubmit-application", lab.ResubmitApplication{On: applied.AddDays(40), Answer: domain.T("已补充证明", "Evidence supplemented"), Document: digest("%s application 2", s.path)})
 	s.as(domain.Agency, "pass-formal-check", lab.PassFormalCheck{On: applied.AddDays(60)})
+}
 
-	// 4 declined after the site visit, back in incubation, then withdrawn.
-	s = d.propose(4, "虚构海洋工程国际合作联合实验室（演示）", "Joint International Research Laboratory of Fictional Ocean Engineering (demo)", "shili",
+// withdrawn tells of a lab that was declined after the site visit, went back to
+// incubation, and was withdrawn.
+func (d *demo) withdrawn() {
+	s := d.propose(4, "虚构海洋工程国际合作联合实验室（演示）", "Joint International Research Laboratory of Fictional Ocean Engineering (demo)", "shili",
 		domain.T("船舶与海洋工程", "Naval architecture and ocean engineering"), d.ago(5, 0), "nowhere", "specimen")
 	s.agree(10)
 	s.incubate()
 	s.prepare()
-	applied = s.apply()
+	applied := s.apply()
 	s.as(domain.Agency, "pass-formal-check", lab.PassFormalCheck{On: applied.AddDays(20)})
 	s.as(domain.Agency, "shortlist", lab.Shortlist{On: applied.AddDays(60)})
 	s.assess(applied.AddDays(100))
 	s.as(domain.Ministry, "decline-establishment", lab.DeclineEstablishment{Grounds: ministryDocument, On: applied.AddDays(120), Ground: domain.T("发展规划尚不成熟", "The development plan is not mature yet")})
 	s.as(domain.Host, "resume-incubation", lab.ResumeIncubation{On: applied.AddDays(200)})
 	s.as(domain.Host, "withdraw", lab.Withdraw{On: applied.AddDays(400), Ground: domain.T("合作重点调整", "The partners turned to another field")})
+}
 
-	// 5 under construction, funded in three currencies.
-	s = d.propose(5, "架空地震工程国际合作联合实验室（演示）", "Joint International Research Laboratory of Imaginary Earthquake Engineering (demo)", "shili",
+// building tells of a lab under construction, funded in three currencies.
+func (d *demo) building() {
+	s := d.propose(5, "架空地震工程国际合作联合实验室（演示）", "Joint International Research Laboratory of Imaginary Earthquake Engineering (demo)", "shili",
 		domain.T("土木工程", "Civil engineering"), d.ago(4, 0), "kaku", "muster")
 	s.agree(12)
 	s.incubate()
@@ -446,42 +473,51 @@ func (d *demo) labs() {
 	s.as(domain.Host, "receive-contribution", lab.ReceiveContribution{Commitment: "F5", On: d.ago(2, 0), Quantity: cash("400000.25", "EUR"), Evidence: digest("%s EUR", s.path)})
 	s.as(domain.Host, "return-contribution", lab.ReturnContribution{Commitment: "F5", On: d.ago(1, 300), Quantity: cash("100000.00", "EUR"), Evidence: digest("%s EUR back", s.path)})
 	s.establish(s.apply())
+}
 
-	// 6 its construction period is over and nobody has applied yet.
-	s = d.propose(6, "示例大气科学国际合作联合实验室（演示）", "Joint International Research Laboratory of Example Atmospheric Science (demo)", "xuni",
+// due tells of a lab whose construction period is over and that has not applied
+// for acceptance.
+func (d *demo) due() {
+	s := d.propose(6, "示例大气科学国际合作联合实验室（演示）", "Joint International Research Laboratory of Example Atmospheric Science (demo)", "xuni",
 		domain.T("大气科学", "Atmospheric science"), d.ago(7, 0), "fictive")
 	s.agree(15)
 	s.incubate()
 	s.prepare()
 	s.establish(s.apply())
+}
 
-	// 7 peers asked for rectification.
-	s = d.propose(7, "虚构显示技术国际合作联合实验室（演示）", "Joint International Research Laboratory of Fictional Display Technology (demo)", "shili",
+// rectifying tells of a lab that the ministry asked for rectification.
+func (d *demo) rectifying() {
+	s := d.propose(7, "虚构显示技术国际合作联合实验室（演示）", "Joint International Research Laboratory of Fictional Display Technology (demo)", "shili",
 		domain.T("电子科学与技术", "Electronic science and technology"), d.ago(7, 0), "specimen", "nowhere")
 	s.agree(15)
 	s.incubate()
 	s.prepare()
 	on := s.evaluate(s.establish(s.apply()))
 	s.as(domain.Ministry, "require-rectification", lab.RequireRectification{Grounds: ministryDocument, On: on, By: d.today.AddDays(120), Ground: domain.T("国际学术委员会尚未履职", "The international academic committee does not meet yet")})
+}
 
-	// 8 not passed, and revoked.
-	s = d.propose(8, "样本储能国际合作联合实验室（演示）", "Joint International Research Laboratory of Sample Energy Storage (demo)", "yangben",
+// revoked tells of a lab that did not pass and was revoked.
+func (d *demo) revoked() {
+	s := d.propose(8, "样本储能国际合作联合实验室（演示）", "Joint International Research Laboratory of Sample Energy Storage (demo)", "yangben",
 		domain.T("动力工程及工程热物理", "Power engineering"), d.ago(9, 0), "muster")
 	s.agree(15)
 	s.incubate()
 	s.prepare()
-	on = s.evaluate(s.establish(s.apply()))
+	on := s.evaluate(s.establish(s.apply()))
 	s.as(domain.Ministry, "decide-not-passed", lab.DecideNotPassed{Grounds: ministryDocument, On: on, Ground: domain.T("建设目标未达成", "The goals of construction were not reached")})
 	s.as(domain.Ministry, "revoke", lab.Revoke{Grounds: ministryDocument, On: on.AddDays(200), Ground: domain.T("逾期未再申请验收", "No second application in time")})
+}
 
-	// 9 recognised and open; suspended for a while; a party was renamed and
-	// another succeeded.
-	s = d.propose(9, "示例脑科学国际合作联合实验室（演示）", "Joint International Research Laboratory of Example Brain Science (demo)", "xuni",
+// operating tells of a lab that is recognised and open. It was suspended for a
+// while; a party was renamed, and another succeeded.
+func (d *demo) operating() {
+	s := d.propose(9, "示例脑科学国际合作联合实验室（演示）", "Joint International Research Laboratory of Example Brain Science (demo)", "xuni",
 		domain.T("生物学", "Biology"), d.ago(10, 0), "muster", "fictive")
 	s.agree(20)
 	s.incubate()
 	s.prepare()
-	on = s.evaluate(s.establish(s.apply()))
+	on := s.evaluate(s.establish(s.apply()))
 	s.recognise(on, "示例认字 0000-009")
 	s.works()
 	s.as(domain.Ministry, "suspend", lab.Suspend{Grounds: ministryDocument, On: on.AddDays(300), Ground: domain.T("一方停止投入", "A party stopped its contributions")})
@@ -491,14 +527,16 @@ func (d *demo) labs() {
 		Lang:    "en", Name: "Technical University of Musterstadt (fictional)", On: d.ago(1, 0).Partial(),
 	})
 	s.as(domain.Host, "succeed-party", lab.SucceedParty{Agreement: "A1", Party: demoEntity("fictive"), Successor: demoEntity("nowhere"), On: d.ago(0, 300), Evidence: digest("%s succession", s.path)})
+}
 
-	// 10 recognised and since closed.
-	s = d.propose(10, "虚构考古科学国际合作联合实验室（演示）", "Joint International Research Laboratory of Fictional Archaeological Science (demo)", "shili",
+// closed tells of a lab that was recognised and closed later.
+func (d *demo) closed() {
+	s := d.propose(10, "虚构考古科学国际合作联合实验室（演示）", "Joint International Research Laboratory of Fictional Archaeological Science (demo)", "shili",
 		domain.T("考古学", "Archaeology"), d.ago(12, 0), "nowhere")
 	s.agree(20)
 	s.incubate()
 	s.prepare()
-	on = s.evaluate(s.establish(s.apply()))
+	on := s.evaluate(s.establish(s.apply()))
 	s.recognise(on, "")
 	s.as(domain.Ministry, "issue-certificate", lab.IssueCertificate{On: on.AddDays(60), Number: "示例认字 0000-010", Document: digest("%s certificate", s.path)})
 	s.as(domain.Ministry, "record-evaluation", lab.RecordEvaluation{On: on.AddDays(730), Result: domain.T("评估合格；建议并入示例脑科学国际合作联合实验室", "Satisfactory; it should become part of the brain science laboratory"), Document: digest("%s evaluation", s.path)})

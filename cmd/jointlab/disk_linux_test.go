@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats-server/v2/server"
@@ -20,7 +19,6 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // mountsVar is set where a test runs in a process that has mounts of its own.
@@ -34,7 +32,7 @@ func ownMounts(t *testing.T) bool {
 		return true
 	}
 	cmd := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.Env = append(os.Environ(), mountsVar+"=1")
+	cmd.Env = append(os.Environ(), mountsVar+"=1", demoVar+"="+demoFolder(t))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
 	if os.Geteuid() != 0 {
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
@@ -231,7 +229,8 @@ func (d *onDisk) whole() {
 	}
 }
 
-func TestADiskThatFillsUpStopsWritingUntilThereIsRoomAgain(t *testing.T) {
+func TestDiskNearlyFull(t *testing.T) {
+	t.Parallel()
 	if !ownMounts(t) {
 		return
 	}
@@ -249,7 +248,8 @@ func TestADiskThatFillsUpStopsWritingUntilThereIsRoomAgain(t *testing.T) {
 	d.whole()
 }
 
-func TestAFullDiskLosesNothingAcknowledged(t *testing.T) {
+func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	if !ownMounts(t) {
 		return
 	}
@@ -263,8 +263,9 @@ func TestAFullDiskLosesNothingAcknowledged(t *testing.T) {
 	d.whole()
 }
 
-func TestABackupOrARestoreWithoutRoomLeavesNothingThatLooksWhole(t *testing.T) {
-	storetest.OneByOne(t)
+func TestBackupWithoutRoom(t *testing.T) {
+	skipShort(t)
+	t.Parallel()
 	if !ownMounts(t) {
 		return
 	}
@@ -302,7 +303,8 @@ func TestABackupOrARestoreWithoutRoomLeavesNothingThatLooksWhole(t *testing.T) {
 }
 
 // The node's own disk is full, and the ledger is on another machine's.
-func TestAReadModelOnAFullDiskSaysThatItIsBehindAndCatchesUp(t *testing.T) {
+func TestReadModelOnFullDisk(t *testing.T) {
+	t.Parallel()
 	if !ownMounts(t) {
 		return
 	}
@@ -312,7 +314,7 @@ func TestAReadModelOnAFullDiskSaysThatItIsBehindAndCatchesUp(t *testing.T) {
 	}
 	go away.Start()
 	t.Cleanup(func() { away.Shutdown(); away.WaitForShutdown() })
-	if !away.ReadyForConnections(20 * time.Second) {
+	if !away.ReadyForConnections(hang) {
 		t.Fatal("the NATS server does not start")
 	}
 	disk := memoryDisk(t, "32m")
@@ -341,7 +343,8 @@ func TestAReadModelOnAFullDiskSaysThatItIsBehindAndCatchesUp(t *testing.T) {
 	}
 }
 
-func TestADiskThatTurnsReadOnlyLosesNothingAcknowledged(t *testing.T) {
+func TestDiskTurnsReadOnly(t *testing.T) {
+	t.Parallel()
 	if !ownMounts(t) {
 		return
 	}

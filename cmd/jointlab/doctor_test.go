@@ -18,7 +18,6 @@ import (
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/eventstore"
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // doctorSays is what doctor prints, and whether it fails.
@@ -38,8 +37,8 @@ func healthy(t testing.TB, args ...string) {
 	}
 }
 
-func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
-	storetest.OneByOne(t)
+func TestDoctor(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	whole := filepath.Join(t.TempDir(), "data")
 	demonstrated(t, whole)
@@ -131,7 +130,7 @@ func TestTheDoctorFindsWhatIsWrongAndSaysWhatToDo(t *testing.T) {
 	}
 }
 
-func TestTheDoctorOfARunningServerSeesItsClockAndWhyItIsNotReady(t *testing.T) {
+func TestDoctorOfServer(t *testing.T) {
 	for want, answer := range map[string]func(w http.ResponseWriter){
 		`wrong   clock       .*differs from this machine's by (1h|59m)`: func(w http.ResponseWriter) {
 			w.Header().Set("Date", time.Now().Add(time.Hour).UTC().Format(http.TimeFormat))

@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -23,7 +22,6 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // paper is a document of that many bytes.
@@ -51,8 +49,8 @@ func (c client) handIn(t testing.TB, body io.Reader) error {
 	return nil
 }
 
-func TestVerifyNamesDocumentsThatAreMissingOrChanged(t *testing.T) {
-	storetest.OneByOne(t)
+func TestVerifyDocuments(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	data := t.TempDir()
 	demonstrated(t, data)
@@ -87,10 +85,10 @@ func tamper(t *testing.T, data string, digest eventstore.Digest) {
 	}
 	go s.Start()
 	defer func() { s.Shutdown(); s.WaitForShutdown() }()
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(hang) {
 		t.Fatal("the store does not open")
 	}
-	conn, err := nats.Connect("", nats.InProcessServer(s))
+	conn, err := nats.Connect("", nats.InProcessServer(s), nats.Timeout(hang))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +121,7 @@ func (k *killing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func TestKillingTheServerWhileADocumentComesInLeavesItWholeOrNotAtAll(t *testing.T) {
+func TestKillDuringUpload(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	const size = 4 << 20
@@ -159,7 +157,7 @@ func TestKillingTheServerWhileADocumentComesInLeavesItWholeOrNotAtAll(t *testing
 	}
 }
 
-func TestAPackHoldsTheContentsOfDocumentsWhereTheyAreHeld(t *testing.T) {
+func TestPackWithDocuments(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
 	demonstrated(t, data)

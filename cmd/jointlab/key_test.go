@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-func TestAKeyIsIssuedListedAndRevokedWithAServerAndWithoutOne(t *testing.T) {
+func TestKeyCommands(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
 	startServer(t, data).stop(t)

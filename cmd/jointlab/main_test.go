@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"flag"
 	"io"
 	"net/http"
 	"os"
@@ -17,8 +18,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 func TestMain(m *testing.M) {
@@ -30,10 +29,24 @@ func TestMain(m *testing.M) {
 // tidy removes what the tests share.
 type tidy struct{ *testing.M }
 
+// Run runs the tests, more of them at a time than there are cores: most wait for
+// other processes. A number given as -parallel goes first.
 func (t tidy) Run() int {
-	defer func() { os.RemoveAll(demonstration.folder) }()
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		flag.Set("test.parallel", "6")
+	}
+	if os.Getenv(demoVar) == "" {
+		defer func() { os.RemoveAll(demonstration.folder) }()
+	}
 	return t.M.Run()
 }
+
+// demoVar names the folder of a register with the demo registry, in a process
+// that a test starts from the test binary.
+const demoVar = reservedEnv + "DEMO"
 
 // demonstration is a register with the demo registry, loaded once.
 var demonstration struct {
@@ -41,18 +54,27 @@ var demonstration struct {
 	folder string
 }
 
-// demonstrated makes data a register with the demo registry. Tests that are not
-// about loading it need not wait for that.
-func demonstrated(t testing.TB, data string) {
+// demoFolder returns the folder of a register with the demo registry, which is
+// loaded once. Tests copy it and leave it as it is.
+func demoFolder(t testing.TB) string {
 	t.Helper()
 	demonstration.once.Do(func() {
+		if demonstration.folder = os.Getenv(demoVar); demonstration.folder != "" {
+			return
+		}
 		var err error
 		if demonstration.folder, err = os.MkdirTemp("", "jointlab-demo-"); err != nil {
 			t.Fatal(err)
 		}
 		startServer(t, demonstration.folder, "--demo").stop(t)
 	})
-	duplicate(t, demonstration.folder, data)
+	return demonstration.folder
+}
+
+// demonstrated makes data a register with the demo registry, without loading it anew.
+func demonstrated(t testing.TB, data string) {
+	t.Helper()
+	duplicate(t, demoFolder(t), data)
 }
 
 // duplicate makes a register's folder of the files of another.
@@ -67,7 +89,7 @@ func duplicate(t testing.TB, from, to string) {
 	}
 }
 
-// run is this test binary, run as the command jointlab.
+// run returns a process of this test binary that runs as the command jointlab.
 func run(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath("jointlab") // put on the PATH by testscript.Main
@@ -144,18 +166,27 @@ func (s served) kill() {
 	s.cmd.Wait()
 }
 
-// client is a client of the server with a token for role.
+// client returns a client of the server with a token for role.
 func (s served) client(t testing.TB, data, role, entity string) client {
 	t.Helper()
 	args := []string{"token", "create", "--data", data, "--role", role, "--subject", "test-" + role}
 	if entity != "" {
 		args = append(args, "--entity", entity)
 	}
-	return client{s.url, &http.Client{Timeout: 10 * time.Second}, strings.TrimSpace(output(t, args...))}
+	return client{s.url, &http.Client{Timeout: hang}, strings.TrimSpace(output(t, args...))}
+}
+
+// skipShort skips a test that does many things one after the other: -short is how
+// the race detector is run, which such a test gives nothing to find.
+func skipShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("one thing after the other")
+	}
 }
 
 func TestScripts(t *testing.T) {
-	storetest.OneByOne(t)
+	skipShort(t)
 	data, err := filepath.Abs("testdata")
 	if err != nil {
 		t.Fatal(err)
@@ -170,9 +201,13 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// within bounds a test's requests.
+// hang is how long a test waits before it reports that something hangs. No
+// machine is so slow that it is reached otherwise.
+const hang = 8 * time.Minute
+
+// within returns a context that bounds a test's requests.
 func within(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), hang)
 	t.Cleanup(cancel)
 	return ctx
 }

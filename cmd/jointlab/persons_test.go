@@ -10,7 +10,6 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/lab"
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // search lists the files below dir that hold a text.
@@ -32,8 +31,8 @@ func search(t *testing.T, dir, text string) (found []string) {
 	return found
 }
 
-func TestAnErasedPersonIsInNoFileAndTheRegisterStillProvesItself(t *testing.T) {
-	storetest.OneByOne(t)
+func TestErasedPersonLeavesNoTrace(t *testing.T) {
+	skipShort(t)
 	t.Parallel()
 	ctx, dir := within(t), t.TempDir()
 	data, keys, file, to := filepath.Join(dir, "data"), filepath.Join(dir, "keys.json"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "restored")

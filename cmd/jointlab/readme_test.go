@@ -8,8 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // step is a command of the README and what the README says it prints.
@@ -52,8 +50,8 @@ func fits(prints, got string) bool {
 	return regexp.MustCompile("(?s)^" + strings.Join(parts, ".*") + "\\s*$").MatchString(strings.TrimSpace(got))
 }
 
-func TestTheTourInTheREADMERunsAsPrinted(t *testing.T) {
-	storetest.OneByOne(t)
+func TestREADMETour(t *testing.T) {
+	skipShort(t)
 	folder := t.TempDir()
 	if err := os.MkdirAll(filepath.Join(folder, "cmd", "jointlab"), 0o700); err != nil {
 		t.Fatal(err)
@@ -65,7 +63,8 @@ func TestTheTourInTheREADMERunsAsPrinted(t *testing.T) {
 	if err := os.Symlink(testdata, filepath.Join(folder, "cmd", "jointlab", "testdata")); err != nil {
 		t.Fatal(err)
 	}
-	server := startServer(t, filepath.Join(folder, defaultData), "--demo")
+	demonstrated(t, filepath.Join(folder, defaultData))
+	server := startServer(t, filepath.Join(folder, defaultData), "--anonymous-read")
 	var script strings.Builder
 	steps := tour(t, "Five minutes")
 	if len(steps) < 8 {

@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // refused is what jointlab says where it fails, as it must.
@@ -23,8 +21,8 @@ func refused(t testing.TB, args ...string) string {
 	return said.String()
 }
 
-func TestAFolderThatHoldsNoRegisterIsNotMadeIntoOneByAskingForIt(t *testing.T) {
-	storetest.OneByOne(t)
+func TestCommandsCreateNoRegister(t *testing.T) {
+	skipShort(t)
 	dir := t.TempDir()
 	missing, empty, written := filepath.Join(dir, "missing"), filepath.Join(dir, "empty"), filepath.Join(dir, "written")
 	if err := os.Mkdir(empty, 0o700); err != nil {
@@ -60,7 +58,7 @@ func TestAFolderThatHoldsNoRegisterIsNotMadeIntoOneByAskingForIt(t *testing.T) {
 	}
 }
 
-func TestATokenAndASubscriberMayBeMadeBeforeTheRegisterIs(t *testing.T) {
+func TestTokenBeforeRegister(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	output(t, "token", "create", "--data", data, "--role", "officer", "--subject", "us")
 	output(t, "subscriber", "create", "--data", data, "--name", "ministry")

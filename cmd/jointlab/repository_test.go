@@ -36,7 +36,7 @@ func goFiles(t *testing.T, each func(folder, file string)) {
 	}
 }
 
-func TestAPackageImportsItsOwnTreeAndWhatStandsToItsLeft(t *testing.T) {
+func TestImportDirection(t *testing.T) {
 	order := []string{"domain", "eventstore", "projections", "api", "cmd"}
 	drivers := map[string][]string{
 		"github.com/nats-io/":         {"eventstore/jetstream", "eventstore/relay"},
@@ -82,7 +82,7 @@ func TestAPackageImportsItsOwnTreeAndWhatStandsToItsLeft(t *testing.T) {
 	})
 }
 
-func TestThePureDomainReadsNoClockAndDrawsNoRandomNumber(t *testing.T) {
+func TestDomainIsPure(t *testing.T) {
 	goFiles(t, func(folder, file string) {
 		if !strings.HasPrefix(folder, "domain") || strings.HasSuffix(file, "_test.go") || folder == "domain/domaintest" {
 			return
@@ -99,7 +99,7 @@ func TestThePureDomainReadsNoClockAndDrawsNoRandomNumber(t *testing.T) {
 	})
 }
 
-func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+func TestPackageComments(t *testing.T) {
 	documented := map[string]bool{}
 	goFiles(t, func(folder, file string) {
 		if strings.HasSuffix(file, "_test.go") {

@@ -14,7 +14,7 @@ import (
 	"github.com/jointlab/jointlab/domain/programme"
 )
 
-func TestASecondProcessOnTheSameFolderIsRefused(t *testing.T) {
+func TestFolderInUse(t *testing.T) {
 	data := t.TempDir()
 	server := startServer(t, data)
 	file := filepath.Join(t.TempDir(), "file")
@@ -41,7 +41,7 @@ func TestASecondProcessOnTheSameFolderIsRefused(t *testing.T) {
 	output(t, "verify", "--data", data)
 }
 
-func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T) {
+func TestDemo(t *testing.T) {
 	t.Parallel()
 	ctx, data := within(t), t.TempDir()
 	server := startServer(t, data, "--demo")
@@ -134,7 +134,7 @@ func TestTheDemoRegistryShowsEveryStatusAndSurvivesBeingLoadedAgain(t *testing.T
 	}
 }
 
-func TestARunningServersLabIsReplayedToWhatTheServerServes(t *testing.T) {
+func TestReplayFromServer(t *testing.T) {
 	t.Parallel()
 	ctx, data := within(t), t.TempDir()
 	demonstrated(t, data)
@@ -160,7 +160,7 @@ func TestARunningServersLabIsReplayedToWhatTheServerServes(t *testing.T) {
 	}
 }
 
-func TestWhatIsReachableFromElsewhereWithoutTLSIsSaid(t *testing.T) {
+func TestExposed(t *testing.T) {
 	for address, want := range map[string]bool{
 		"127.0.0.1:8080": false, "[::1]:8080": false, "localhost:0": false, "127.8.9.1:1": false,
 		":8080": true, "0.0.0.0:8080": true, "[::]:8080": true, "10.0.0.5:4222": true, "register.example:443": true,

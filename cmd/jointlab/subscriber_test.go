@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -27,13 +26,15 @@ import (
 
 var reachable = regexp.MustCompile(`NATS · 订阅: (\S+)`)
 
-func TestASubscriberMadeByTheOperatorReadsWhatTheHTTPStreamGives(t *testing.T) {
+func TestSubscriberReadsStatusEvents(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")
+	demonstrated(t, data)
 	seed := filepath.Join(t.TempDir(), "ministry.nk")
 	if err := os.WriteFile(seed, []byte(output(t, "subscriber", "create", "--data", data, "--name", "ministry", "--ack-wait", "1s")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := run(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--demo")
+	cmd := run(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--anonymous-read")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -103,7 +104,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-func TestReadinessSaysThatSubscribersDoNotGetWhatTheLedgerHolds(t *testing.T) {
+func TestReadinessOfStatusStream(t *testing.T) {
 	ask := func(r *register) string {
 		w := httptest.NewRecorder()
 		r.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
@@ -135,7 +136,7 @@ func TestReadinessSaysThatSubscribersDoNotGetWhatTheLedgerHolds(t *testing.T) {
 	}
 }
 
-func TestTheExampleOfAnOutsideServerLetsASubscriberReadAndDoNothingElse(t *testing.T) {
+func TestOutsideServerExample(t *testing.T) {
 	elsewhere := t.TempDir() // where the seed is made; nothing serves from it
 	seed := strings.TrimSpace(output(t, "subscriber", "create", "--data", elsewhere, "--name", "ministry"))
 	pair := must(nkeys.FromSeed([]byte(seed)))
@@ -147,7 +148,7 @@ func TestTheExampleOfAnOutsideServerLetsASubscriberReadAndDoNothingElse(t *testi
 	outside := must(server.NewServer(options))
 	go outside.Start()
 	t.Cleanup(func() { outside.Shutdown(); outside.WaitForShutdown() })
-	if !outside.ReadyForConnections(10 * time.Second) {
+	if !outside.ReadyForConnections(hang) {
 		t.Fatal("the server does not start")
 	}
 	addr := outside.Addr().String()
@@ -157,7 +158,7 @@ func TestTheExampleOfAnOutsideServerLetsASubscriberReadAndDoNothingElse(t *testi
 	}
 	defer r.close()
 	eventually(within(t), t, "the stream is there", func() bool { return r.status.lag() == 0 })
-	operator := must(nats.Connect("nats://register:secret@" + addr))
+	operator := must(nats.Connect("nats://register:secret@"+addr, nats.Timeout(hang)))
 	defer operator.Close()
 	js := must(natsjs.New(operator))
 	must(js.CreateConsumer(t.Context(), jetstream.StatusStream, natsjs.ConsumerConfig{Durable: "ministry", AckPolicy: natsjs.AckExplicitPolicy, MaxAckPending: 1}))
@@ -177,7 +178,7 @@ func TestTheExampleOfAnOutsideServerLetsASubscriberReadAndDoNothingElse(t *testi
 		t.Errorf("%v %v", got, err)
 	}
 	denied := make(chan error, 1)
-	ministry := must(nats.Connect("nats://"+addr, nats.Nkey(must(pair.PublicKey()), pair.Sign), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err })))
+	ministry := must(nats.Connect("nats://"+addr, nats.Timeout(hang), nats.Nkey(must(pair.PublicKey()), pair.Sign), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err })))
 	defer ministry.Close()
 	for _, subject := range []string{"$JS.API.INFO", "register.STREAM.DELETE.STATUS", "$JS.API.STREAM.MSG.GET.JOINTLAB", "$JS.API.CONSUMER.CREATE.STATUS.ministry", "jointlab.ledger.lab." + lab.ID.String(), "$SYS.REQ.SERVER.PING"} {
 		if err := ministry.Publish(subject, nil); err != nil {
@@ -188,7 +189,7 @@ func TestTheExampleOfAnOutsideServerLetsASubscriberReadAndDoNothingElse(t *testi
 			if !errors.Is(err, nats.ErrPermissionViolation) {
 				t.Errorf("%s: %v", subject, err)
 			}
-		case <-time.After(10 * time.Second):
+		case <-within(t).Done():
 			t.Errorf("%s is not refused", subject)
 		}
 	}

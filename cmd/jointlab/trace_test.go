@@ -77,7 +77,7 @@ func (c *collected) until(t *testing.T, names ...string) {
 	}
 }
 
-func TestACommandIsOneTraceFromItsRequestToWhoeverIsTold(t *testing.T) {
+func TestTraceOfCommand(t *testing.T) {
 	const trace, caller = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 	spans := collect(trace)
 	collector := httptest.NewServer(spans)
