@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"embed"
 	"fmt"
-	"maps"
 	"reflect"
 	"strings"
 
@@ -32,22 +31,28 @@ var codec = struct {
 }{map[string]reflect.Type{}, map[reflect.Type]string{}, map[reflect.Type]part{}, map[reflect.Type]worldDate{}}
 
 func init() {
-	for name, event := range names {
-		t := reflect.TypeOf(event)
+	for name, row := range eventTypes {
+		t := reflect.TypeOf(row.event)
 		codec.types[name], codec.names[t] = t, name
 		if p, ok := partOf(t); ok {
 			codec.parts[t] = p
 		}
-		w, err := worldDateOf(name, t)
+		w, err := worldDateOf(name, row.dated, t)
 		if err != nil {
-			panic(err) // an event type nobody has decided about
+			panic(err)
 		}
 		codec.dates[t] = w
 	}
 }
 
-// Types is every event type ever released, by stored name.
-func Types() map[string]domain.Event { return maps.Clone(names) }
+// Types returns every event type ever released, by stored name.
+func Types() map[string]domain.Event {
+	types := make(map[string]domain.Event, len(eventTypes))
+	for name, row := range eventTypes {
+		types[name] = row.event
+	}
+	return types
+}
 
 // released holds a body of each event type, as it was released.
 //
@@ -87,7 +92,7 @@ func Name(event domain.Event) string {
 func nameOf(event domain.Event) (string, error) {
 	name, ok := codec.names[reflect.TypeOf(event)]
 	if !ok {
-		return "", fmt.Errorf("eventstore: event type %T has no stored name; give it a row in names.go", event)
+		return "", fmt.Errorf("eventstore: event type %T has no stored name; give it a row in eventtypes.go", event)
 	}
 	return name, nil
 }

@@ -65,14 +65,14 @@ func TestEveryEventEverReleasedReadsAndWritesAsItDid(t *testing.T) {
 		writeGolden(t)
 	}
 	have := bodies(t)
-	for name := range names {
+	for name := range eventTypes {
 		if have[name] == nil {
 			t.Errorf("%s has no golden body; run: go test ./eventstore -run Released -update", name)
 		}
 	}
 	for name, body := range have {
-		if names[name] == nil {
-			t.Errorf("%s was released and is gone from names.go; events of that name could no longer be read", name)
+		if eventTypes[name].event == nil {
+			t.Errorf("%s was released and is gone from eventtypes.go; events of that name could no longer be read", name)
 			continue
 		}
 		d, err := Decode(body)
@@ -80,7 +80,7 @@ func TestEveryEventEverReleasedReadsAndWritesAsItDid(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if d.Type != name || reflect.TypeOf(d.Event) != reflect.TypeOf(names[name]) {
+		if d.Type != name || reflect.TypeOf(d.Event) != reflect.TypeOf(eventTypes[name].event) {
 			t.Errorf("%s decodes to %s, %T", name, d.Type, d.Event)
 		}
 		again, err := Encode(streamOf(t, name, body), d.Meta, d.Event)
@@ -102,7 +102,7 @@ func writeGolden(t *testing.T) {
 	if err := os.MkdirAll(golden("")[:len(golden(""))-len("/.json")], 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Sorted(maps.Keys(names)) {
+	for _, name := range slices.Sorted(maps.Keys(eventTypes)) {
 		if _, err := os.Stat(golden(name)); err == nil {
 			continue
 		}
@@ -142,7 +142,7 @@ func sampleMeta(name string) domain.Meta {
 
 // sample is an event of the named type with every field filled.
 func sample(name string) domain.Event {
-	v := reflect.New(reflect.TypeOf(names[name])).Elem()
+	v := reflect.New(reflect.TypeOf(eventTypes[name].event)).Elem()
 	fill(name, v, "")
 	return v.Interface().(domain.Event)
 }
@@ -236,7 +236,7 @@ func fill(event string, v reflect.Value, field string) {
 	case domain.Restated:
 		inner := "lab.status.incubation-started.v1"
 		if kind, _, _ := strings.Cut(event, "."); kind != "lab" {
-			for _, n := range slices.Sorted(maps.Keys(names)) {
+			for _, n := range slices.Sorted(maps.Keys(eventTypes)) {
 				if strings.HasPrefix(n, kind+".") && !strings.Contains(n, "corrected") {
 					inner = n
 					break
@@ -436,8 +436,8 @@ func TestDecodingRefusesWhatItDoesNotKnow(t *testing.T) {
 func TestEveryNameSaysAggregateFacetFactAndVersion(t *testing.T) {
 	facets := []string{"agreement", "rights", "funding", "status", "review", "record"}
 	types := map[reflect.Type]string{}
-	for name, event := range names {
-		parts := strings.Split(name, ".")
+	for name, row := range eventTypes {
+		event, parts := row.event, strings.Split(name, ".")
 		kind, version := parts[0], parts[len(parts)-1]
 		if version[0] != 'v' || strings.Trim(version[1:], "0123456789") != "" || strings.ToLower(name) != name {
 			t.Errorf("%s does not end in a version, or is not in lower case", name)
@@ -460,17 +460,17 @@ func TestEveryNameSaysAggregateFacetFactAndVersion(t *testing.T) {
 
 func TestAnEventWithoutAStoredNameIsNotWritten(t *testing.T) {
 	if _, err := Encode(Stream{"lab", sampleID(1)}, domain.Meta{}, domain.Correction{With: domain.Restated{Event: sample("lab.record.renamed.v1")}}); err == nil {
-		t.Error("an event without a row in names.go is encoded")
+		t.Error("an event without a row in eventtypes.go is encoded")
 	}
 }
 
 // TestAnyEventIsReadBackAsItWasAndSaysSomething goes through every event type,
 // with any of its fields absent and texts that look like formats.
 func TestAnyEventIsReadBackAsItWasAndSaysSomething(t *testing.T) {
-	all := slices.Sorted(maps.Keys(names))
+	all := slices.Sorted(maps.Keys(eventTypes))
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(all).Draw(t, "type")
-		v := reflect.New(reflect.TypeOf(names[name])).Elem()
+		v := reflect.New(reflect.TypeOf(eventTypes[name].event)).Elem()
 		v.Set(reflect.ValueOf(sample(name)))
 		vary(t, v)
 		e := v.Interface().(domain.Event)

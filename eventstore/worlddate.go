@@ -8,87 +8,15 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// dated says which member of an event's data is the day it happened in the
-// world, for types that have no member "on". An empty one says that the event
-// has no such day: it says what is talked about, or known, and not since when;
-// a deadline or the day of a baseline is no day on which something happened.
-var dated = map[string]string{
-	"entity.registered.v1":              "established",
-	"entity.name-added.v1":              "name.valid.from",
-	"entity.identifier-asserted.v1":     "",
-	"entity.identifier-corroborated.v1": "",
-	"entity.identifier-withdrawn.v1":    "",
-	"entity.corrected.v1":               "", // counts as the event it restates
-
-	"programme.registered.v1":                 "",
-	"programme.policy-adopted.v1":             "effective.from",
-	"programme.call-opened.v1":                "window.from",
-	"programme.indicator-system-published.v1": "effective.from",
-	"programme.corrected.v1":                  "",
-
-	"key.issued.v1":    recorded, // what is done to a key is done by recording it
-	"key.revoked.v1":   recorded,
-	"person.erased.v1": recorded,
-
-	"webhook.registered.v1":     recorded, // what is done to an endpoint is done by recording it
-	"webhook.changed.v1":        recorded,
-	"webhook.paused.v1":         recorded,
-	"webhook.resumed.v1":        recorded,
-	"webhook.secret-rotated.v1": recorded,
-	"webhook.replayed.v1":       recorded,
-	"webhook.disabled.v1":       recorded,
-	"webhook.removed.v1":        recorded,
-
-	"lab.record.proposed.v1":                  recorded, // to be proposed is to be on record
-	"lab.record.renamed.v1":                   "name.valid.from",
-	"lab.record.corrected.v1":                 "",
-	"lab.record.discipline-set.v1":            "",
-	"lab.record.platform-linked.v1":           "",
-	"lab.record.partner-named.v1":             "",
-	"lab.record.task-assigned.v1":             "",
-	"lab.record.member-appointed.v1":          "term.from",
-	"lab.record.training-programme-opened.v1": "runs.from",
-	"lab.record.visit-recorded.v1":            "stay.from",
-	"lab.record.supervisors-paired.v1":        "from",
-	"lab.record.objective-set.v1":             "",
-	"lab.record.direction-set.v1":             "valid.from",
-	"lab.record.project-linked.v1":            "runs.from",
-
-	"lab.agreement.drafted.v1":            "",
-	"lab.agreement.classified.v1":         "",
-	"lab.agreement.signed.v1":             "signature.on",
-	"lab.agreement.amendment-proposed.v1": "",
-	"lab.agreement.amendment-signed.v1":   "signature.on",
-
-	"lab.rights.added.v1":   "",
-	"lab.rights.amended.v1": "",
-
-	"lab.funding.pledged.v1":   "",
-	"lab.funding.amended.v1":   "",
-	"lab.funding.scheduled.v1": "",
-	"lab.funding.received.v1":  "contribution.on",
-	"lab.funding.returned.v1":  "contribution.on",
-
-	"lab.review.affiliation-recorded.v1": "",
-	"lab.review.stage-goal-set.v1":       "",
-}
-
-// recorded stands for the day in China on which the register recorded an event.
-const recorded = "(recorded)"
-
 // worldDate is where an event type keeps the day it happened in the world.
 type worldDate struct {
 	member string
 	field  []int
 }
 
-// worldDateOf finds the member that dates a type; the error says that nobody
-// has decided which it is.
-func worldDateOf(name string, t reflect.Type) (worldDate, error) {
-	member, decided := dated[name]
-	if !decided {
-		member = "on"
-	}
+// worldDateOf returns where a type has the member that dates it; an error where
+// there is no such member, or it is no date.
+func worldDateOf(name, member string, t reflect.Type) (worldDate, error) {
 	if member == "" || member == recorded {
 		return worldDate{member: member}, nil
 	}
@@ -101,7 +29,7 @@ func worldDateOf(name string, t reflect.Type) (worldDate, error) {
 			}
 		}
 		if !found {
-			return w, fmt.Errorf("eventstore: %s has no member %q to date it by; say in worlddate.go which member does, or that none does", name, member)
+			return w, fmt.Errorf("eventstore: %s has no member %q to date it by; name another in eventtypes.go, or undated", name, member)
 		}
 	}
 	if t != reflect.TypeFor[domain.Date]() && t != reflect.TypeFor[domain.PartialDate]() {
