@@ -46,58 +46,16 @@ const Anonymous domain.Role = "anonymous"
 // of a lab that is, see lab.Secrecy.
 var everybody = append(slices.Clone(domain.Roles), Anonymous)
 
-// access is who may do what (programme.md 1.6), for every command and every
-// query by the id of its operation; files of a query go with it. Duties are
-// separate: nobody who may hand in a submission may also record the decision on
-// it. In which relation follows from the role, see relationOf.
+// access is who may do what beside the table of commands: each query by the id of
+// its operation, where its files go with it, and the corrections. In which
+// relation follows from the role, see relationOf.
 var access = []struct {
 	roles      []domain.Role
 	operations string
 }{
-	// Commands.
-	{[]domain.Role{domain.Ministry, domain.Authority, domain.Host, domain.Officer}, `entity-register lab-propose lab-promise-support lab-deliver-support`},
-	{[]domain.Role{domain.Authority, domain.Host, domain.Partner, domain.Officer}, `
-		entity-add-name entity-rename entity-assert-identifier entity-corroborate-identifier entity-withdraw-identifier`},
-	{keepers, `
-		entity-succeed-entity entity-merge-entity entity-close-entity
-		programme-register-programme programme-adopt-policy programme-supersede-policy programme-open-call
-		programme-publish-indicator-system programme-issue-notice
-		lab-name-partner lab-assert-fact lab-record-history lab-consider-ministry-support lab-succeed-host lab-record-affiliation`},
-	{[]domain.Role{domain.Host, domain.Director, domain.Officer}, `
-		lab-rename lab-set-discipline lab-link-platform lab-unlink-platform lab-adopt-plan lab-assign-task lab-establish-management-body
-		lab-constitute-body lab-minute-meeting lab-appoint-member lab-move-member lab-end-member lab-adopt-instrument lab-repeal-instrument
-		lab-declare-reform lab-report-reform lab-evidence-discipline lab-open-training-programme lab-award-joint-degrees
-		lab-pair-supervisors lab-award-from-fund lab-set-objective lab-report-indicator lab-set-direction lab-change-direction
-		lab-link-project lab-report-headcount lab-record-output lab-file-annual-report`},
-	{[]domain.Role{domain.Host, domain.Partner, domain.Officer}, `
-		lab-draft-agreement lab-sign-agreement lab-amend-agreement lab-renew-agreement lab-terminate-agreement lab-supersede-agreement
-		lab-withdraw-party lab-succeed-party lab-add-right lab-amend-right lab-discharge-right lab-waive-right lab-record-breach
-		lab-cure-breach lab-pledge-commitment lab-firm-up-commitment lab-amend-commitment lab-schedule-instalments
-		lab-cancel-commitment lab-designate-foreign-unit lab-record-visit lab-establish-fund`},
-	{[]domain.Role{domain.Host, domain.Officer}, `
-		lab-receive-contribution lab-return-contribution lab-fulfil-commitment lab-contribute-to-fund lab-record-rate`},
-	{[]domain.Role{domain.Host}, `
-		lab-attest-independence lab-grant-autonomy lab-withdraw-autonomy lab-complete-self-assessment lab-freeze-package
-		lab-set-stage-goal lab-hold-stage-assessment lab-apply-for-acceptance lab-withdraw`},
-	{[]domain.Role{domain.Authority, domain.Host}, `
-		lab-start-incubation lab-issue-recommendation lab-withdraw-recommendation lab-submit-application lab-resubmit-application
-		lab-resume-incubation`},
-	{[]domain.Role{domain.Ministry, domain.Agency, domain.Officer}, `lab-classify-agreement lab-assess-partner`},
-	{[]domain.Role{domain.Ministry, domain.Agency}, `
-		lab-pass-formal-check lab-return-application lab-shortlist lab-pass-over lab-invite-expert lab-assess-dimension
-		lab-hold-site-argumentation lab-record-opinion lab-commission-peer-evaluation lab-assess-cell lab-record-evaluation`},
-	{[]domain.Role{domain.Ministry}, `
-		lab-grant-ministry-support lab-decline-ministry-support lab-decline-establishment lab-approve-establishment
-		lab-extend-construction lab-pass-acceptance lab-recognise lab-issue-certificate lab-open-lab lab-require-rectification
-		lab-decide-not-passed lab-suspend lab-resume lab-revoke lab-close`},
-	{[]domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}, `
-		webhook-register webhook-change webhook-pause webhook-resume webhook-rotate-secret webhook-replay webhook-remove webhook-test`},
-	{key.Issuers, `key-issue key-revoke`}, // for which roles: see key.Issue
+	{users, `webhook-test put-document put-document-as`},
 	// a correction needs the roles of the command it restates besides, or officer
-	{[]domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}, `
-		lab-correct entity-correct programme-correct put-document put-document-as`},
-
-	{keepers, `person-erase`},
+	{users, `lab-correct entity-correct programme-correct`},
 
 	// Queries.
 	{[]domain.Role{domain.Ministry, domain.Officer, domain.Auditor}, `get-person find-person`},
@@ -137,6 +95,9 @@ func relationOf(role domain.Role, aggregate, operation string) Relation {
 
 var rolesByOperation = func() map[string][]domain.Role {
 	m := map[string][]domain.Role{}
+	for _, c := range commands {
+		m[c.ID()] = c.Roles
+	}
 	for _, row := range access {
 		for _, operation := range strings.Fields(row.operations) {
 			m[operation] = row.roles
@@ -243,7 +204,7 @@ func (s *Server) listEventAccess(context.Context, *struct{}) (rows []eventAccess
 			row.ReadBy = row.ClassText
 			row.DocumentBy = row.ClassText
 		case of:
-			row.Class, row.Documents, _ = lab.ConfidenceOf(e)
+			row.Class, row.Documents = lab.ConfidenceOf(e)
 			row.ClassText, row.ReadBy, row.DocumentBy = row.Class.Text(), row.Class.ReadBy(), row.Documents.ReadBy()
 		case projections.IsPublic(name):
 			row.Class, row.Documents = lab.Public, lab.Public
@@ -292,7 +253,7 @@ func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uui
 		return nil
 	}
 	refuse := notTheirs(c.Role, relation)
-	if sign, ok := cmd.(lab.SignAgreement); ok && sign.Party != c.Entity {
+	if r := reachOf(cmd); r.Signs && *r.Party != c.Entity {
 		return newProblem("forbidden", "您不能代表其他法人签署；请由该法人或项目官员办理", "you cannot sign for another legal entity; have that legal entity or an officer do it")
 	}
 	own := false
@@ -340,7 +301,19 @@ func stillMay(c Claims, operation string, cmd any) func(any) error {
 }
 
 func isTheirs(l *lab.Lab, c Claims, relation Relation, cmd any) bool {
-	return isOf(l, c) && (relation != Party || l.PartyMay(c.Entity, cmd))
+	if relation != Party {
+		return isOf(l, c)
+	}
+	party, ok := cmd.(lab.PartyCommand)
+	return ok && isOf(l, c) && l.PartyMay(c.Entity, party)
+}
+
+// reachOf returns what a command is about, nothing where no party may send it.
+func reachOf(cmd any) (r lab.Reach) {
+	if c, ok := cmd.(lab.PartyCommand); ok {
+		r = c.Reach()
+	}
+	return r
 }
 
 func notTheirs(role domain.Role, relation Relation) *Problem {
@@ -351,8 +324,8 @@ func notTheirs(role domain.Role, relation Relation) *Problem {
 // mayRestate refuses a party the correction of what another recorded, and a host
 // that of another's signature: what is said instead would be its own.
 func mayRestate(c Claims, cmd any) func(domain.Meta) error {
-	_, signs := cmd.(lab.SignAgreement)
-	if relation := relationOf(c.Role, "lab", "lab-correct"); relation != Party && !(relation == Own && signs) {
+	relation := relationOf(c.Role, "lab", "lab-correct")
+	if relation != Party && !(relation == Own && reachOf(cmd).Signs) {
 		return nil
 	}
 	return func(recorded domain.Meta) error {

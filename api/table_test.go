@@ -57,17 +57,6 @@ func deciders(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-func kebab(name string) string {
-	var b strings.Builder
-	for i, r := range name {
-		if i > 0 && unicode.IsUpper(r) {
-			b.WriteByte('-')
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
-}
-
 func TestEveryCommandHasARowUnderItsOwnName(t *testing.T) {
 	for _, aggregate := range eventstore.Kinds() {
 		for _, name := range deciders(t, "../domain/"+aggregate) {

@@ -163,7 +163,7 @@ var public = func() map[string]bool {
 	for name, e := range eventstore.Types() {
 		if event, of := e.(lab.Event); of {
 			if _, corrects := domain.AsCorrection(event); !corrects {
-				class, _, _ := lab.ConfidenceOf(event)
+				class, _ := lab.ConfidenceOf(event)
 				types[name] = class == lab.Public
 			}
 		} else {

@@ -129,6 +129,8 @@ func (e StageGoalSet) Sentence() domain.Text {
 	return domain.Textf("设定阶段目标 %s，期限 %s：%s", "Set the stage goal %s, due on %s: %s", e.Goal, e.Due, e.Text)
 }
 
+func (StageGoalSet) subject() subject { return public }
+
 func (e StageGoalSet) apply(l *Lab, m domain.Meta) {
 	l.Reviews.Goals = append(l.Reviews.Goals, StageGoal{e.Goal, e.Text, e.Due, m.ID})
 }
@@ -179,6 +181,8 @@ func (e StageAssessmentHeld) Sentence() domain.Text {
 	return s
 }
 
+func (StageAssessmentHeld) subject() subject { return public }
+
 func (e StageAssessmentHeld) apply(l *Lab, m domain.Meta) {
 	l.Reviews.Stages = append(l.Reviews.Stages, StageAssessment{e.On, e.Goals, e.Summary, e.Document, m.ID})
 }
@@ -220,6 +224,10 @@ func (e AcceptanceApplied) Sentence() domain.Text {
 		by = domain.Textf("验收标准第 %s 版“%s”", "by version %s of the standard, “%s”", e.Standard.Version, e.Standard.Title)
 	}
 	return e.sentence("提出验收认定申请", "the lab applied for acceptance", by)
+}
+
+func (e AcceptanceApplied) subject() subject {
+	return subject{class: Public, documents: Submitted, review: Of{Acceptance: e.Acceptance}}
 }
 
 func (e AcceptanceApplied) apply(l *Lab, m domain.Meta) {
@@ -270,6 +278,8 @@ func (e PeerEvaluationCommissioned) Sentence() domain.Text {
 	return e.sentence("组织国际同行评估", "international peer evaluation was commissioned", by)
 }
 
+func (PeerEvaluationCommissioned) subject() subject { return public }
+
 func (e PeerEvaluationCommissioned) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
 	a := l.accepting()
@@ -303,6 +313,8 @@ func (e Recognised) Sentence() domain.Text {
 	}
 	return e.sentence("通过验收，获得认定", "the lab passed acceptance and was recognised", number)
 }
+
+func (Recognised) subject() subject { return public }
 
 func (e Recognised) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
@@ -338,6 +350,8 @@ func (e RectificationRequired) Sentence() domain.Text {
 	return e.sentence("要求限期整改", "rectification was required", domain.Textf("期限 %s，%s", "by %s, %s", e.By, e.Ground))
 }
 
+func (RectificationRequired) subject() subject { return public }
+
 func (e RectificationRequired) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
 	l.RectifyBy = e.By
@@ -369,6 +383,8 @@ type AcceptanceNotPassed struct {
 func (e AcceptanceNotPassed) Sentence() domain.Text {
 	return e.sentence("验收未通过", "the lab did not pass acceptance", e.Ground)
 }
+
+func (AcceptanceNotPassed) subject() subject { return public }
 
 func (e AcceptanceNotPassed) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
@@ -452,6 +468,10 @@ func (e CellAssessed) Sentence() domain.Text {
 	return domain.Textf("%[1]s 评估“%[2]s”的%[3]s，依据建设期内事实 %[5]d 项：%[4]s", "On %[1]s peers assessed “%[2]s”, %[3]s, on %[5]d facts of the construction period: %[4]s", e.On, e.Dimension, e.Axis, e.Text, len(e.Facts))
 }
 
+func (e CellAssessed) subject() subject {
+	return subject{class: Found, review: Of{Acceptance: e.Acceptance}}
+}
+
 func (e CellAssessed) apply(l *Lab, m domain.Meta) {
 	a := l.accepting()
 	a.Cells = append(a.Cells, AcceptanceCell{e.Dimension, e.Axis, e.On, e.Text, e.Facts, m.ID})
@@ -479,6 +499,8 @@ func (e AcceptancePassed) Sentence() domain.Text {
 }
 
 // apply keeps the day on which the peers began: the status is the same.
+func (AcceptancePassed) subject() subject { return public }
+
 func (e AcceptancePassed) apply(l *Lab, m domain.Meta) {
 	since := l.StatusSince
 	e.moveOn(l, m, domain.Text{})
@@ -507,6 +529,8 @@ func (e LabOpened) Sentence() domain.Text {
 }
 
 // apply keeps the day of recognition: the status is the same.
+func (LabOpened) subject() subject { return public }
+
 func (e LabOpened) apply(l *Lab, m domain.Meta) {
 	since := l.StatusSince
 	e.moveOn(l, m, domain.Text{})
@@ -548,6 +572,8 @@ type CertificateIssued struct {
 func (e CertificateIssued) Sentence() domain.Text {
 	return domain.Textf("%s 颁发认定证书 %s", "On %s the certificate of recognition %s was issued", e.On, e.Number)
 }
+
+func (CertificateIssued) subject() subject { return public }
 
 func (e CertificateIssued) apply(l *Lab, _ domain.Meta) { l.Certificate = e.Number }
 

@@ -249,6 +249,9 @@ type DraftAgreement struct {
 	Documents    []Document    `json:"documents" minItems:"1" maxItems:"20" doc:"The text to be signed, in each language"`
 }
 
+// Reach returns nothing that belongs to particular parties.
+func (DraftAgreement) Reach() Reach { return Reach{} }
+
 // UsesEntities names the parties.
 func (d DraftAgreement) UsesEntities() []uuid.UUID { return entitiesOf(d.Parties) }
 
@@ -296,6 +299,8 @@ func (e AgreementDrafted) Sentence() domain.Text {
 	return domain.Textf("登记协议 %s“%s”草案，共 %d 方", "Drafted agreement %s, “%s”, between %d parties", e.Agreement, e.Title, len(e.Parties))
 }
 
+func (e AgreementDrafted) subject() subject { return ofAgreement(e.Agreement) }
+
 func (e AgreementDrafted) apply(l *Lab, _ domain.Meta) {
 	l.Agreements = append(l.Agreements, Agreement{
 		ID: e.Agreement, Title: e.Title, Class: e.Class, Parties: slices.Clone(e.Parties), Term: e.Term,
@@ -337,6 +342,8 @@ func (e AgreementClassified) Sentence() domain.Text {
 	return domain.Textf("将协议 %s 认定为%s", "Classified agreement %s as %s", e.Agreement, e.To)
 }
 
+func (e AgreementClassified) subject() subject { return ofAgreement(e.Agreement) }
+
 func (e AgreementClassified) apply(l *Lab, m domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
 		a.Class = e.To
@@ -354,6 +361,11 @@ type SignAgreement struct {
 	Representative domain.Person `json:"representative" doc:"Who signs for it"`
 	On             domain.Date   `json:"on" doc:"When"`
 	Document       string        `json:"document" doc:"Digest of the text signed: one of those registered"`
+}
+
+// Reach returns the agreement and the party, which signs for itself alone.
+func (c SignAgreement) Reach() Reach {
+	return Reach{Agreements: []string{c.Agreement}, Party: &c.Party, Signs: true}
 }
 
 // UsesEntities names the party, whose identifiers and name are kept as of the signature.
@@ -416,6 +428,8 @@ func (e AgreementSigned) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 签署协议 %[3]s", "On %[2]s %[1]s signed agreement %[3]s", e.Party.Name, e.Signature.On, e.Agreement)
 }
 
+func (e AgreementSigned) subject() subject { return ofAgreement(e.Agreement) }
+
 func (e AgreementSigned) apply(l *Lab, m domain.Meta) {
 	a := l.agreement(e.Agreement)
 	if a == nil {
@@ -465,6 +479,9 @@ type AmendAgreement struct {
 	Documents []Document    `json:"documents" minItems:"1" maxItems:"20" doc:"The text to be signed, in each language"`
 }
 
+// Reach returns the agreement.
+func (c AmendAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
+
 // UsesEntities names those who accede.
 func (m AmendAgreement) UsesEntities() []uuid.UUID { return entitiesOf(m.Accede) }
 
@@ -509,6 +526,10 @@ func (e AmendmentProposed) Sentence() domain.Text {
 	return domain.Textf("提出协议 %[1]s 的第 %[2]d 号补充协议：%[3]s", "Proposed amendment %[2]d to agreement %[1]s: %[3]s", e.Agreement, e.Amendment.No, e.Amendment.Summary)
 }
 
+func (e AmendmentProposed) subject() subject {
+	return subject{class: Negotiated, agreement: e.Agreement, amendment: e.Amendment.No}
+}
+
 func (e AmendmentProposed) apply(l *Lab, _ domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
 		m := e.Amendment
@@ -529,6 +550,10 @@ type AmendmentSigned struct {
 // Sentence says what happened.
 func (e AmendmentSigned) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 签署协议 %[3]s 的第 %[4]d 号补充协议", "On %[2]s %[1]s signed amendment %[4]d to agreement %[3]s", e.Party.Name, e.Signature.On, e.Agreement, e.Amendment)
+}
+
+func (e AmendmentSigned) subject() subject {
+	return subject{class: Negotiated, agreement: e.Agreement, amendment: e.Amendment}
 }
 
 func (e AmendmentSigned) apply(l *Lab, m domain.Meta) {
@@ -597,6 +622,9 @@ type RenewAgreement struct {
 	Document  string      `json:"document" doc:"Digest of the signed renewal"`
 }
 
+// Reach returns the agreement.
+func (c RenewAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
+
 // Decide refuses a renewal that does not extend the term or comes too late.
 func (r RenewAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	a, err := l.anAgreement(r.Agreement)
@@ -634,6 +662,8 @@ func (e AgreementRenewed) Sentence() domain.Text {
 	return domain.Textf("%[2]s 续签协议 %[1]s，截止日由 %[3]s 延至 %[4]s", "On %[2]s agreement %[1]s was renewed; its last day moves from %[3]s to %[4]s", e.Agreement, e.On, e.From, e.Until)
 }
 
+func (e AgreementRenewed) subject() subject { return ofAgreement(e.Agreement) }
+
 func (e AgreementRenewed) apply(l *Lab, m domain.Meta) {
 	a := l.agreement(e.Agreement)
 	if a == nil {
@@ -658,6 +688,9 @@ type TerminateAgreement struct {
 	On        domain.Date `json:"on" doc:"The first day it no longer holds"`
 	Ground    domain.Text `json:"ground" doc:"Why it ends"`
 }
+
+// Reach returns the agreement.
+func (c TerminateAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
 
 // Decide refuses to end what has ended on that day, or does not hold yet.
 func (t TerminateAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -694,6 +727,8 @@ func (e AgreementTerminated) Sentence() domain.Text {
 	return domain.Textf("协议 %s 自 %s 起终止：%s", "Agreement %s was terminated with effect from %s: %s", e.Agreement, e.On, e.Ground)
 }
 
+func (e AgreementTerminated) subject() subject { return ofAgreement(e.Agreement) }
+
 func (e AgreementTerminated) apply(l *Lab, _ domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
 		a.Ended, a.EndedOn = Terminated, e.On
@@ -707,6 +742,9 @@ type SupersedeAgreement struct {
 	By        string      `json:"by" doc:"The one in its place, e.g. A2"`
 	On        domain.Date `json:"on" doc:"The first day the new one holds instead"`
 }
+
+// Reach returns both agreements.
+func (c SupersedeAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement, c.By}} }
 
 // Decide refuses a successor that is not in force on that day.
 func (s SupersedeAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -740,6 +778,8 @@ func (e AgreementSuperseded) Sentence() domain.Text {
 	return domain.Textf("自 %[3]s 起，协议 %[2]s 取代协议 %[1]s", "From %[3]s agreement %[2]s takes the place of agreement %[1]s", e.Agreement, e.By, e.On)
 }
 
+func (e AgreementSuperseded) subject() subject { return ofAgreement(e.Agreement) }
+
 func (e AgreementSuperseded) apply(l *Lab, _ domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
 		a.Ended, a.EndedOn, a.SupersededBy = Superseded, e.On, e.By
@@ -753,6 +793,11 @@ type WithdrawParty struct {
 	Party     uuid.UUID   `json:"party" doc:"The legal entity that leaves"`
 	On        domain.Date `json:"on" doc:"The first day it is no longer bound"`
 	Notice    string      `json:"notice" doc:"Digest of its notice"`
+}
+
+// Reach returns the agreement and the party.
+func (c WithdrawParty) Reach() Reach {
+	return Reach{Agreements: []string{c.Agreement}, Party: &c.Party}
 }
 
 // Decide refuses the host's withdrawal: the responsible party changes only by
@@ -802,6 +847,8 @@ func (e PartyWithdrew) Sentence() domain.Text {
 	return domain.Textf("%[1]s自 %[2]s 起退出协议 %[3]s", "%[1]s left agreement %[3]s with effect from %[2]s", e.Party.Name, e.On, e.Agreement)
 }
 
+func (e PartyWithdrew) subject() subject { return ofAgreement(e.Agreement) }
+
 func (e PartyWithdrew) apply(l *Lab, m domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
 		if p := a.party(e.Party.ID); p != nil {
@@ -825,6 +872,9 @@ type SucceedParty struct {
 	On        domain.Date `json:"on" doc:"The first day the successor is bound"`
 	Evidence  string      `json:"evidence" doc:"Digest of the act or decision"`
 }
+
+// Reach returns the agreement and the party.
+func (c SucceedParty) Reach() Reach { return Reach{Agreements: []string{c.Agreement}, Party: &c.Party} }
 
 // UsesEntities names the successor.
 func (s SucceedParty) UsesEntities() []uuid.UUID { return []uuid.UUID{s.Successor} }
@@ -870,6 +920,8 @@ type PartySucceeded struct {
 func (e PartySucceeded) Sentence() domain.Text {
 	return domain.Textf("自 %[4]s 起，%[3]s承继%[2]s在协议 %[1]s 中的地位", "From %[4]s %[3]s takes the place of %[2]s in agreement %[1]s", e.Agreement, e.Party.Name, e.Successor.Name, e.On)
 }
+
+func (e PartySucceeded) subject() subject { return ofAgreement(e.Agreement) }
 
 func (e PartySucceeded) apply(l *Lab, m domain.Meta) {
 	a := l.agreement(e.Agreement)

@@ -49,6 +49,8 @@ func (e EvaluationRecorded) Sentence() domain.Text {
 	return domain.Textf("%s 完成第 %d 次评估：%s", "On %s evaluation %d was concluded: %s", e.On, e.No, e.Result)
 }
 
+func (EvaluationRecorded) subject() subject { return public }
+
 func (e EvaluationRecorded) apply(l *Lab, m domain.Meta) {
 	l.Reviews.Evaluations = append(l.Reviews.Evaluations, Evaluation{e.No, e.On, e.Result, e.Document, entryOf(m)})
 }

@@ -105,6 +105,8 @@ func (e TrainingProgrammeOpened) Sentence() domain.Text {
 	return domain.Textf("%[4]s 起开办%[2]s %[1]s“%[3]s”，由 %[5]d 方参加", "From %[4]s the %[2]s %[1]s runs between %[5]d parties: “%[3]s”", e.ID, trainingKinds.text(e.Kind), e.Name, e.Runs.From, len(e.Parties))
 }
 
+func (TrainingProgrammeOpened) subject() subject { return public }
+
 func (e TrainingProgrammeOpened) apply(l *Lab, m domain.Meta) {
 	l.Training = append(l.Training, TrainingProgramme{ID: e.ID, Kind: e.Kind, Name: e.Name, Parties: e.Parties, Runs: e.Runs, Document: e.Document, Event: m.ID})
 }
@@ -146,6 +148,8 @@ type JointDegreesAwarded struct {
 func (e JointDegreesAwarded) Sentence() domain.Text {
 	return domain.Textf("%[2]s 项目 %[1]s 联合授予%[3]s学位 %[4]d 个", "On %[2]s programme %[1]s awarded joint degrees (%[3]s): %[4]d", e.Programme, e.On, degreeLevels.text(e.Level), e.Number)
 }
+
+func (JointDegreesAwarded) subject() subject { return public }
 
 func (e JointDegreesAwarded) apply(l *Lab, _ domain.Meta) {
 	if p := numbered("X", l.Training, e.Programme); p != nil {
@@ -205,6 +209,9 @@ type RecordVisit struct {
 	Stay      domain.Period `json:"stay" doc:"First and last day; a stay counts for each calendar year it touches"`
 }
 
+// Reach returns nothing that belongs to particular parties.
+func (RecordVisit) Reach() Reach { return Reach{} }
+
 // Decide refuses a visit that is not between the two sides, and one that is
 // not over.
 func (v RecordVisit) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -248,6 +255,8 @@ type VisitRecorded struct {
 func (e VisitRecorded) Sentence() domain.Text {
 	return domain.Textf("%[1]s派出%[3]s %[4]d 人赴%[2]s访问（%[5]s 至 %[6]s）", "%[1]s sent %[3]s to %[2]s from %[5]s to %[6]s, in number: %[4]d", e.From.Name, e.To.Name, visitorKinds.text(e.Kind), e.Persons, e.Stay.From, e.Stay.To)
 }
+
+func (VisitRecorded) subject() subject { return public }
 
 func (e VisitRecorded) apply(l *Lab, m domain.Meta) {
 	l.Visits = append(l.Visits, Visit{e.Kind, e.From, e.To, e.Direction, e.Programme, e.Persons, e.Stay, m.ID})
@@ -365,6 +374,8 @@ func (e SupervisorsPaired) Sentence() domain.Text {
 	}
 	return domain.Textf("自 %[1]s 起%[2]s共同指导%[3]s生 %[4]d 人", "From %[1]s %[2]s together supervise students (%[3]s), in number: %[4]d", e.From, domain.T(zh, en), degreeLevels.text(e.Level), e.Students)
 }
+
+func (SupervisorsPaired) subject() subject { return public }
 
 func (e SupervisorsPaired) apply(l *Lab, m domain.Meta) {
 	l.Supervisions = append(l.Supervisions, Supervision{e.Supervisors, e.Level, e.Students, e.From, m.ID})

@@ -358,6 +358,11 @@ type PledgeCommitment struct {
 	Quantity  Quantity      `json:"quantity" doc:"How much of what"`
 }
 
+// Reach returns the agreement and the party.
+func (c PledgeCommitment) Reach() Reach {
+	return Reach{Agreements: []string{c.Agreement}, Party: &c.Party}
+}
+
 // UsesEntities names the party.
 func (p PledgeCommitment) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Party} }
 
@@ -397,6 +402,10 @@ func (e CommitmentPledged) Sentence() domain.Text {
 	return domain.Textf("%[1]s作出承诺 %[3]s：投入 %[2]s", "%[1]s pledged %[2]s as commitment %[3]s", e.Party.Name, e.Quantity, e.Commitment)
 }
 
+func (e CommitmentPledged) subject() subject {
+	return subject{class: Negotiated, commitment: e.Commitment, under: e.Agreement}
+}
+
 func (e CommitmentPledged) apply(l *Lab, m domain.Meta) {
 	l.Commitments = append(l.Commitments, Commitment{
 		ID: e.Commitment, Party: e.Party, Source: e.Source, Agreement: e.Agreement, Purpose: e.Purpose,
@@ -411,6 +420,9 @@ type FirmUpCommitment struct {
 	On         domain.Date `json:"on" doc:"Since when it binds"`
 	Evidence   string      `json:"evidence" doc:"Digest of the binding document"`
 }
+
+// Reach returns the commitment.
+func (c FirmUpCommitment) Reach() Reach { return Reach{Commitment: &c.Commitment} }
 
 // Decide refuses a commitment that binds already, and one from the ministry
 // for more than it has granted (C82).
@@ -447,6 +459,8 @@ func (e CommitmentFirmed) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 落实承诺 %[3]s", "On %[2]s commitment %[3]s of %[1]s became firm", e.Party.Name, e.On, e.Commitment)
 }
 
+func (e CommitmentFirmed) subject() subject { return ofCommitment(e.Commitment) }
+
 func (e CommitmentFirmed) apply(l *Lab, m domain.Meta) {
 	if f := l.commitment(e.Commitment); f != nil {
 		f.Firm, f.FirmOn = true, e.On
@@ -480,6 +494,9 @@ type AmendCommitment struct {
 	Quantity   Quantity     `json:"quantity" doc:"How much from now on"`
 	Schedule   []Instalment `json:"schedule,omitempty" maxItems:"400" doc:"The new instalments; needed where there were some"`
 }
+
+// Reach returns the commitment.
+func (c AmendCommitment) Reach() Reach { return Reach{Commitment: &c.Commitment} }
 
 // Decide refuses another kind or currency, and a change not every party has signed.
 func (p AmendCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -524,6 +541,8 @@ func (e CommitmentAmended) Sentence() domain.Text {
 	return domain.Textf("%[1]s的承诺 %[2]s 由 %[3]s 调整为 %[4]s", "Commitment %[2]s of %[1]s changed from %[3]s to %[4]s", e.Party.Name, e.Commitment, e.From, e.To)
 }
 
+func (e CommitmentAmended) subject() subject { return ofCommitment(e.Commitment) }
+
 func (e CommitmentAmended) apply(l *Lab, m domain.Meta) {
 	if f := l.commitment(e.Commitment); f != nil {
 		f.Amendment, f.Quantity, f.Schedule = e.Amendment, e.To, e.Schedule
@@ -537,6 +556,9 @@ type ScheduleInstalments struct {
 	Commitment string       `json:"commitment" doc:"e.g. F1"`
 	Schedule   []Instalment `json:"schedule" minItems:"1" maxItems:"400" doc:"The instalments, adding up to the commitment"`
 }
+
+// Reach returns the commitment.
+func (c ScheduleInstalments) Reach() Reach { return Reach{Commitment: &c.Commitment} }
 
 // Decide refuses instalments that do not add up to the commitment, and new
 // ones in the place of those an agreement in force holds: nobody may put off
@@ -578,6 +600,8 @@ func (e InstalmentsScheduled) Sentence() domain.Text {
 	return domain.Textf("%[1]s的承诺 %[2]s 分 %[3]d 期到位，末期截止 %[4]s", "Commitment %[2]s of %[1]s is due in %[3]d instalments, the last on %[4]s",
 		e.Party.Name, e.Commitment, n, e.Schedule[n-1].Due)
 }
+
+func (e InstalmentsScheduled) subject() subject { return ofCommitment(e.Commitment) }
 
 func (e InstalmentsScheduled) apply(l *Lab, m domain.Meta) {
 	if f := l.commitment(e.Commitment); f != nil {
@@ -629,6 +653,8 @@ type ContributionReceived struct {
 func (e ContributionReceived) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 按承诺 %[4]s 到位：%[3]s", "On %[2]s %[1]s delivered %[3]s under commitment %[4]s", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
+
+func (e ContributionReceived) subject() subject { return ofCommitment(e.Commitment) }
 
 func (e ContributionReceived) apply(l *Lab, m domain.Meta) {
 	l.contribute(e.Commitment, e.Contribution, m)
@@ -683,6 +709,8 @@ func (e ContributionReturned) Sentence() domain.Text {
 	return domain.Textf("%[2]s 向%[1]s退回承诺 %[4]s 的到位投入：%[3]s", "On %[2]s %[1]s was given back %[3]s under commitment %[4]s", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
 
+func (e ContributionReturned) subject() subject { return ofCommitment(e.Commitment) }
+
 func (e ContributionReturned) apply(l *Lab, m domain.Meta) {
 	l.contribute(e.Commitment, e.Contribution, m)
 }
@@ -723,6 +751,8 @@ func (e CommitmentFulfilled) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 全部兑现承诺 %[3]s", "On %[2]s %[1]s completed its commitment %[3]s", e.Party.Name, e.On, e.Commitment)
 }
 
+func (e CommitmentFulfilled) subject() subject { return ofCommitment(e.Commitment) }
+
 func (e CommitmentFulfilled) apply(l *Lab, _ domain.Meta) {
 	if f := l.commitment(e.Commitment); f != nil {
 		f.Closed, f.ClosedOn = Fulfilled, e.On
@@ -736,6 +766,9 @@ type CancelCommitment struct {
 	On         domain.Date `json:"on" doc:"Since when"`
 	Ground     domain.Text `json:"ground" doc:"Why"`
 }
+
+// Reach returns the commitment.
+func (c CancelCommitment) Reach() Reach { return Reach{Commitment: &c.Commitment} }
 
 // Decide refuses a cancellation without a ground.
 func (p CancelCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -764,6 +797,8 @@ type CommitmentCancelled struct {
 func (e CommitmentCancelled) Sentence() domain.Text {
 	return domain.Textf("%[1]s的承诺 %[2]s 自 %[3]s 起取消：%[4]s", "Commitment %[2]s of %[1]s was cancelled with effect from %[3]s: %[4]s", e.Party.Name, e.Commitment, e.On, e.Ground)
 }
+
+func (e CommitmentCancelled) subject() subject { return ofCommitment(e.Commitment) }
 
 func (e CommitmentCancelled) apply(l *Lab, _ domain.Meta) {
 	if f := l.commitment(e.Commitment); f != nil {

@@ -95,6 +95,9 @@ type EstablishFund struct {
 	Document     string      `json:"document" doc:"Digest of its rules"`
 }
 
+// Reach returns nothing that belongs to particular parties.
+func (EstablishFund) Reach() Reach { return Reach{} }
+
 // UsesEntities names the contributors.
 func (f EstablishFund) UsesEntities() []uuid.UUID { return f.Contributors }
 
@@ -141,6 +144,8 @@ type FundEstablished struct {
 func (e FundEstablished) Sentence() domain.Text {
 	return domain.Textf("%[4]s 设立%[2]s %[1]s“%[3]s”，出资方 %[5]d 个", "On %[4]s the %[2]s %[1]s, “%[3]s”, was established; those who pay in: %[5]d", e.Fund, fundKinds.text(e.Kind), e.Name, e.On, len(e.Contributors))
 }
+
+func (FundEstablished) subject() subject { return public }
 
 func (e FundEstablished) apply(l *Lab, m domain.Meta) {
 	l.Funds = append(l.Funds, Fund{ID: e.Fund, Kind: e.Kind, Name: e.Name, Contributors: e.Contributors, On: e.On, Document: e.Document, Event: m.ID})
@@ -194,6 +199,8 @@ func (e FundContributed) Sentence() domain.Text {
 	return domain.Textf("%[2]s于 %[4]s 向基金 %[1]s 出资 %[3]s", "On %[4]s %[2]s paid %[3]s into fund %[1]s", e.Fund, e.Contributor.Name, e.Amount, e.On)
 }
 
+func (FundContributed) subject() subject { return public }
+
 func (e FundContributed) apply(l *Lab, m domain.Meta) {
 	if f := numbered("K", l.Funds, e.Fund); f != nil {
 		f.Paid = append(f.Paid, Payment{e.Contributor, e.Amount, e.On, e.Evidence, m.ID})
@@ -239,6 +246,8 @@ type FundAwarded struct {
 func (e FundAwarded) Sentence() domain.Text {
 	return domain.Textf("%[2]s 基金 %[1]s 资助 %[3]d 人，共 %[4]s：%[5]s", "On %[2]s fund %[1]s granted %[4]s (recipients: %[3]d): %[5]s", e.Fund, e.On, e.Recipients, e.Amount, e.Purpose)
 }
+
+func (FundAwarded) subject() subject { return public }
 
 func (e FundAwarded) apply(l *Lab, _ domain.Meta) {
 	if f := numbered("K", l.Funds, e.Fund); f != nil {
@@ -289,6 +298,8 @@ type RateRecorded struct{ ExchangeRate }
 func (e RateRecorded) Sentence() domain.Text {
 	return domain.Textf("%[4]s 的汇率：1 %[1]s = %[3]s %[2]s（%[5]s）", "Rate of %[4]s: 1 %[1]s = %[3]s %[2]s (%[5]s)", e.From, e.To, e.Rate, e.On, e.Source)
 }
+
+func (RateRecorded) subject() subject { return public }
 
 func (e RateRecorded) apply(l *Lab, _ domain.Meta) { l.Rates = append(l.Rates, e.ExchangeRate) }
 

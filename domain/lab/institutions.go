@@ -139,6 +139,8 @@ func (e InstrumentAdopted) Sentence() domain.Text {
 	return domain.Textf("自 %[4]s 起施行%[2]s %[1]s：%[3]s", "In effect from %[4]s: %[2]s %[1]s, “%[3]s”", e.ID, e.Kind, e.Title, e.On)
 }
 
+func (InstrumentAdopted) subject() subject { return public }
+
 func (e InstrumentAdopted) apply(l *Lab, m domain.Meta) {
 	l.Instruments = append(l.Instruments, AdoptedInstrument{ID: e.ID, Instrument: e.Instrument, Event: m.ID})
 }
@@ -215,6 +217,8 @@ func (e InstrumentRepealed) Sentence() domain.Text {
 	return domain.Textf("自 %[4]s 起%[2]s %[1]s“%[3]s”不再施行：%[5]s", "No longer in effect from %[4]s: %[2]s %[1]s, “%[3]s”: %[5]s", e.ID, e.Kind, e.Title, e.On, e.Ground)
 }
 
+func (InstrumentRepealed) subject() subject { return public }
+
 func (e InstrumentRepealed) apply(l *Lab, _ domain.Meta) {
 	if n := numbered("N", l.Instruments, e.ID); n != nil {
 		n.Repealed = e.On
@@ -287,6 +291,8 @@ func (e ReformDeclared) Sentence() domain.Text {
 	return domain.Textf("%[3]s 提出%[2]s方面的改革措施 %[1]s：%[4]s", "On %[3]s reform measure %[1]s was declared (%[2]s): %[4]s", e.ID, reformDomains.text(e.Domain), e.On, e.Text)
 }
 
+func (ReformDeclared) subject() subject { return public }
+
 func (e ReformDeclared) apply(l *Lab, m domain.Meta) {
 	l.Reforms = append(l.Reforms, ReformMeasure{ID: e.ID, Reform: e.Reform, Event: m.ID})
 }
@@ -326,6 +332,8 @@ type ReformReported struct {
 func (e ReformReported) Sentence() domain.Text {
 	return domain.Textf("截至 %[2]s，改革措施 %[1]s 的成效：%[3]s", "By %[2]s reform measure %[1]s had this result: %[3]s", e.Reform, e.On, e.Result)
 }
+
+func (ReformReported) subject() subject { return public }
 
 func (e ReformReported) apply(l *Lab, _ domain.Meta) {
 	if r := numbered("E", l.Reforms, e.Reform); r != nil {
@@ -385,6 +393,8 @@ type DisciplineEvidenced struct {
 func (e DisciplineEvidenced) Sentence() domain.Text {
 	return domain.Textf("已证明“%[1]s”自 %[3]s 起为%[2]s", "“%[1]s” is shown to be a %[2]s since %[3]s", e.Discipline, disciplineStatuses.text(e.Status), e.On)
 }
+
+func (DisciplineEvidenced) subject() subject { return public }
 
 func (e DisciplineEvidenced) apply(l *Lab, m domain.Meta) {
 	l.DisciplineStatuses = append(l.DisciplineStatuses, DisciplineStatus{e.Discipline, e.Status, e.On, e.Document, m.ID})
@@ -457,6 +467,8 @@ func (e PartnerAssessed) Sentence() domain.Text {
 	return domain.Textf("%[3]s 评估%[1]s在相关领域为“%[2]s”：%[4]s", "On %[3]s %[1]s was judged %[2]s in its field: %[4]s", e.Party.Name, partnerLevels.text(e.Level), e.On, e.Opinion)
 }
 
+func (PartnerAssessed) subject() subject { return public }
+
 func (e PartnerAssessed) apply(l *Lab, m domain.Meta) {
 	l.PartnerStandings = append(l.PartnerStandings, PartnerStanding{e.Party, e.Level, e.Opinion, e.On, e.Document, m.ID})
 }
@@ -490,6 +502,9 @@ type DesignateForeignUnit struct {
 	Document string      `json:"document" doc:"Digest of the foreign party's letter"`
 	Ground   domain.Text `json:"ground,omitzero" doc:"Why it takes the place of another; needed where there was one"`
 }
+
+// Reach returns the party.
+func (c DesignateForeignUnit) Reach() Reach { return Reach{Party: &c.Party} }
 
 // Decide refuses a unit of anyone but a foreign party, and a replacement
 // without a ground.
@@ -532,6 +547,8 @@ func (e ForeignUnitDesignated) Sentence() domain.Text {
 	}
 	return domain.Textf("%[1]s自 %[3]s 起改由“%[2]s”承担共建任务，接替“%[4]s”：%[5]s", "From %[3]s “%[2]s” carries out the part of %[1]s, in the place of “%[4]s”: %[5]s", e.Party.Name, e.Unit, e.On, e.Replaces, e.Ground)
 }
+
+func (ForeignUnitDesignated) subject() subject { return public }
 
 func (e ForeignUnitDesignated) apply(l *Lab, m domain.Meta) {
 	if u := l.foreignUnit(e.Party.ID); u != nil {

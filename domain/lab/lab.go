@@ -69,6 +69,7 @@ const (
 // Event is a fact about a lab.
 type Event interface {
 	domain.Event
+	subject() subject // what it is about, from which follows who may read it
 	apply(*Lab, domain.Meta)
 }
 
@@ -106,6 +107,15 @@ func (l *Lab) open() error {
 
 // Corrected puts a clerical mistake in a lab's history right.
 type Corrected struct{ domain.Correction }
+
+// subject is that of the restated event. A correction that restates no event of
+// a lab is for those who conduct reviews.
+func (e Corrected) subject() subject {
+	if restated, ok := e.With.Event.(Event); ok {
+		return restated.subject()
+	}
+	return subject{class: Seated}
+}
 
 // apply has nothing to do: domain.Fold applies the restated event in the place
 // of the one it corrects.
@@ -166,6 +176,8 @@ func (e Proposed) Sentence() domain.Text {
 	return domain.Textf("登记联合实验室“%s”，依托单位为%s", "Registered the joint laboratory “%s”, hosted by %s", domain.Current(e.Names), e.Host.Name)
 }
 
+func (Proposed) subject() subject { return public }
+
 func (e Proposed) apply(l *Lab, m domain.Meta) {
 	l.Programme, l.Level, l.Host, l.Discipline = e.Programme, e.Level, e.Host, e.Discipline
 	l.Names = slices.Clone(e.Names)
@@ -213,6 +225,8 @@ type Renamed struct {
 func (e Renamed) Sentence() domain.Text {
 	return domain.Textf("登记实验室名称“%s”（%s），自 %s 起使用", "Recorded the laboratory's name “%s” (%s), in use from %s", e.Name.Text, e.Name.Lang, e.Name.Valid.From)
 }
+
+func (Renamed) subject() subject { return public }
 
 func (e Renamed) apply(l *Lab, _ domain.Meta) {
 	for i, n := range l.Names {

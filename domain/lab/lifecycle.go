@@ -239,6 +239,8 @@ func (e IncubationStarted) Sentence() domain.Text {
 	return e.sentence("开始培育组建", "incubation began", domain.Text{})
 }
 
+func (IncubationStarted) subject() subject { return public }
+
 func (e IncubationStarted) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
 // SubmitApplication applies for establishment (C62, C65).
@@ -270,6 +272,10 @@ type ApplicationSubmitted struct {
 // Sentence says what happened.
 func (e ApplicationSubmitted) Sentence() domain.Text {
 	return e.sentence("经推荐提交建设申请书", "the lab was recommended and applied for establishment", e.Effect)
+}
+
+func (e ApplicationSubmitted) subject() subject {
+	return subject{class: Public, documents: Submitted, review: Of{Application: e.Application}}
 }
 
 func (e ApplicationSubmitted) apply(l *Lab, m domain.Meta) {
@@ -329,6 +335,10 @@ func (e ApplicationResubmitted) Sentence() domain.Text {
 	return e.sentence("补正后重新提交申请", "the application was supplemented and submitted again", e.Answer)
 }
 
+func (e ApplicationResubmitted) subject() subject {
+	return subject{class: Public, documents: Submitted, review: Of{Application: e.Application}}
+}
+
 func (e ApplicationResubmitted) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Answer)
 	l.submitted(e.On, e.Package, e.Document, m)
@@ -353,6 +363,8 @@ type FormalCheckPassed struct{ Transition }
 func (e FormalCheckPassed) Sentence() domain.Text {
 	return e.sentence("通过形式审查，进入材料评审", "the application passed the formal check and went into review", domain.Text{})
 }
+
+func (FormalCheckPassed) subject() subject { return public }
 
 func (e FormalCheckPassed) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
@@ -383,6 +395,8 @@ func (e ApplicationReturned) Sentence() domain.Text {
 	return e.sentence("申请退回补正", "the application was returned for supplement", e.Ground)
 }
 
+func (ApplicationReturned) subject() subject { return public }
+
 func (e ApplicationReturned) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
 	a := l.opened()
@@ -408,6 +422,8 @@ type Shortlisted struct{ Transition }
 func (e Shortlisted) Sentence() domain.Text {
 	return e.sentence("确定为考察对象", "the lab was shortlisted for a site visit", domain.Text{})
 }
+
+func (Shortlisted) subject() subject { return public }
 
 func (e Shortlisted) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
@@ -438,6 +454,8 @@ func (e EstablishmentDeclined) Sentence() domain.Text {
 	return e.sentence("未获立项", "establishment was declined", e.Ground)
 }
 
+func (EstablishmentDeclined) subject() subject { return public }
+
 func (e EstablishmentDeclined) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
 	l.decide(Declined, e.Transition)
@@ -462,6 +480,8 @@ type IncubationResumed struct{ Transition }
 func (e IncubationResumed) Sentence() domain.Text {
 	return e.sentence("恢复培育组建", "incubation resumed", domain.Text{})
 }
+
+func (IncubationResumed) subject() subject { return public }
 
 func (e IncubationResumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
@@ -498,6 +518,8 @@ type EstablishmentApproved struct {
 func (e EstablishmentApproved) Sentence() domain.Text {
 	return e.sentence("批准立项建设", "establishment was approved", domain.Textf("建设期 %s 至 %s", "construction from %s to %s", e.Construction.From, e.Construction.To))
 }
+
+func (EstablishmentApproved) subject() subject { return public }
 
 func (e EstablishmentApproved) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
@@ -538,6 +560,8 @@ func (e ConstructionExtended) Sentence() domain.Text {
 }
 
 // apply keeps the day on which construction began: the status is the same.
+func (ConstructionExtended) subject() subject { return public }
+
 func (e ConstructionExtended) apply(l *Lab, m domain.Meta) {
 	since := l.StatusSince
 	e.moveOn(l, m, e.Ground)
@@ -569,6 +593,8 @@ func (e Suspended) Sentence() domain.Text {
 	return e.sentence("暂停运行", "the lab was suspended", e.Ground)
 }
 
+func (Suspended) subject() subject { return public }
+
 func (e Suspended) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Resume opens a suspended lab again.
@@ -590,6 +616,8 @@ type Resumed struct{ Transition }
 func (e Resumed) Sentence() domain.Text {
 	return e.sentence("恢复运行", "the lab resumed operation", domain.Text{})
 }
+
+func (Resumed) subject() subject { return public }
 
 func (e Resumed) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, domain.Text{}) }
 
@@ -619,6 +647,8 @@ func (e Revoked) Sentence() domain.Text {
 	}
 	return e.sentence("撤销认定", "its recognition was revoked", e.Ground)
 }
+
+func (Revoked) subject() subject { return public }
 
 func (e Revoked) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
@@ -656,6 +686,8 @@ func (e Withdrawn) Sentence() domain.Text {
 	return e.sentence("主动退出", "the lab withdrew", e.Ground)
 }
 
+func (Withdrawn) subject() subject { return public }
+
 func (e Withdrawn) apply(l *Lab, m domain.Meta) { e.moveOn(l, m, e.Ground) }
 
 // Close ends an open lab, alone or merged into another.
@@ -689,6 +721,8 @@ func (e Closed) Sentence() domain.Text {
 	}
 	return e.sentence("终止运行", "the lab closed", e.Ground)
 }
+
+func (Closed) subject() subject { return public }
 
 func (e Closed) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
@@ -742,6 +776,8 @@ func (e HistoryRecorded) Sentence() domain.Text {
 	}
 	return domain.Textf("据来源登记实验室自 %[2]s 起状态为“%[1]s”", "A source gives the lab's status as “%s” since %s", e.To, e.On)
 }
+
+func (HistoryRecorded) subject() subject { return public }
 
 func (e HistoryRecorded) apply(l *Lab, m domain.Meta) {
 	l.moved(e.From, e.To, e.On, domain.Text{}, m)

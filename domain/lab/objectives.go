@@ -103,6 +103,8 @@ func (e ObjectiveSet) Sentence() domain.Text {
 		e.Objective, e.Kind, e.Indicator, e.Baseline, e.BaselineOn, e.Target.Target, e.Unit, e.Due)
 }
 
+func (ObjectiveSet) subject() subject { return public }
+
 func (e ObjectiveSet) apply(l *Lab, m domain.Meta) {
 	l.Objectives = append(l.Objectives, Objective{ID: e.Objective, Target: e.Target, Event: m.ID})
 }
@@ -141,6 +143,8 @@ type IndicatorReported struct {
 func (e IndicatorReported) Sentence() domain.Text {
 	return domain.Textf("目标 %s 的指标在 %s 为 %s", "The indicator of objective %s stood on %s at %s", e.Objective, e.On, e.Value)
 }
+
+func (IndicatorReported) subject() subject { return public }
 
 func (e IndicatorReported) apply(l *Lab, _ domain.Meta) {
 	if o := numbered("O", l.Objectives, e.Objective); o != nil {
@@ -247,6 +251,8 @@ func (e DirectionSet) Sentence() domain.Text {
 	return domain.Textf("研究方向 %[1]s 变更为%[2]s（%[3]s），自 %[4]s 起：%[5]s", "Research direction %[1]s became %[2]s (%[3]s), from %[4]s: %[5]s", args...)
 }
 
+func (DirectionSet) subject() subject { return public }
+
 func (e DirectionSet) apply(l *Lab, m domain.Meta) {
 	if d := numbered("D", l.Directions, e.Direction); d != nil {
 		d.Before = append(d.Before, d.Aim)
@@ -317,6 +323,8 @@ type ProjectLinked struct {
 func (e ProjectLinked) Sentence() domain.Text {
 	return domain.Textf("登记项目 %[1]s：实验室%[3]s%[2]s“%[4]s”，自 %[5]s 起", "Entered project %[1]s: the lab %[3]s the %[2]s “%[4]s”, from %[5]s", e.Project, projectKinds.text(e.Kind), projectRoles.text(e.Role), e.Name, e.Runs.From)
 }
+
+func (ProjectLinked) subject() subject { return public }
 
 func (e ProjectLinked) apply(l *Lab, m domain.Meta) {
 	l.Projects = append(l.Projects, Project{e.Project, e.Undertaking, m.ID})
@@ -392,6 +400,8 @@ type HeadcountReported struct{ Headcount }
 func (e HeadcountReported) Sentence() domain.Text {
 	return domain.Textf("截至 %[2]s，%[1]s %[3]d 人", "On %[2]s the lab had this many %[1]s: %[3]d", e.Kind, e.On, e.Number)
 }
+
+func (HeadcountReported) subject() subject { return public }
 
 func (e HeadcountReported) apply(l *Lab, m domain.Meta) {
 	l.Counts = append(l.Counts, Count{e.Headcount, m.ID})
@@ -469,6 +479,8 @@ func (e OutputRecorded) Sentence() domain.Text {
 	return domain.Textf("登记成果（%[1]s，%[3]s）：%[2]s，所属 %[4]d 方", "Entered an output (%[1]s, %[3]s): %[2]s; parties it belongs to: %[4]d", outputKinds.text(e.Kind), e.Title, e.On, len(e.Parties))
 }
 
+func (OutputRecorded) subject() subject { return public }
+
 func (e OutputRecorded) apply(l *Lab, m domain.Meta) {
 	l.Outputs = append(l.Outputs, Output{e.Kind, e.Title, e.On, e.Identifier, e.Parties, m.ID})
 }
@@ -513,6 +525,8 @@ type AnnualReportFiled struct{ AnnualReport }
 func (e AnnualReportFiled) Sentence() domain.Text {
 	return domain.Textf("%[2]s 提交 %[1]d 年度报告：%[3]s", "On %[2]s the annual report on %[1]d was filed: %[3]s", e.Year, e.On, e.Summary)
 }
+
+func (AnnualReportFiled) subject() subject { return public }
 
 func (e AnnualReportFiled) apply(l *Lab, _ domain.Meta) {
 	l.AnnualReports = append(l.AnnualReports, e.AnnualReport)

@@ -177,6 +177,8 @@ func (e BodyConstituted) Sentence() domain.Text {
 	return domain.Textf("%[4]s 成立%[1]s %[2]s：%[3]s", "On %[4]s the lab constituted its %[1]s %[2]s: %[3]s", bodyKinds.text(e.Kind), e.Body, e.Name, e.On)
 }
 
+func (BodyConstituted) subject() subject { return public }
+
 func (e BodyConstituted) apply(l *Lab, m domain.Meta) {
 	l.Bodies = append(l.Bodies, Body{ID: e.Body, Kind: e.Kind, Name: e.Name, On: e.On, Charter: e.Charter, Event: m.ID})
 }
@@ -217,6 +219,8 @@ type MeetingMinuted struct {
 func (e MeetingMinuted) Sentence() domain.Text {
 	return domain.Textf("%[2]s %[1]s 召开会议，%[3]d 人到会：%[4]s", "On %[2]s %[1]s met (members present: %[3]d): %[4]s", e.Body, e.On, e.Present, e.Decided)
 }
+
+func (MeetingMinuted) subject() subject { return public }
 
 func (e MeetingMinuted) apply(l *Lab, _ domain.Meta) {
 	if b := numbered("B", l.Bodies, e.Body); b != nil {
@@ -306,6 +310,8 @@ func (e MemberAppointed) Sentence() domain.Text {
 		e.Member, e.Kind, e.Term.From, string(e.Person.Name), e.Affiliation.Name, sideText(e.Side))
 }
 
+func (MemberAppointed) subject() subject { return public }
+
 func (e MemberAppointed) apply(l *Lab, m domain.Meta) {
 	l.Members = append(l.Members, Member{ID: e.Member, Appointment: e.Appointment, Event: m.ID})
 }
@@ -351,6 +357,8 @@ func (e MemberMoved) Sentence() domain.Text {
 	return domain.Textf("成员 %[1]s 自 %[3]s 起任职于%[2]s", "From %[3]s member %[1]s is employed by %[2]s", e.Member, e.Affiliation.Name, e.On)
 }
 
+func (MemberMoved) subject() subject { return public }
+
 func (e MemberMoved) apply(l *Lab, _ domain.Meta) {
 	if m := numbered("M", l.Members, e.Member); m != nil {
 		m.Moves = append(m.Moves, Affiliation{e.Affiliation, e.On})
@@ -393,6 +401,8 @@ type MemberEnded struct {
 func (e MemberEnded) Sentence() domain.Text {
 	return domain.Textf("成员 %s 自 %s 起离任：%s", "Member %s left the post on %s: %s", e.Member, e.On, e.Ground)
 }
+
+func (MemberEnded) subject() subject { return public }
 
 func (e MemberEnded) apply(l *Lab, _ domain.Meta) {
 	if m := numbered("M", l.Members, e.Member); m != nil {

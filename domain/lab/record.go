@@ -109,6 +109,8 @@ func (e DisciplineSet) Sentence() domain.Text {
 	return domain.Textf("学科设为“%s”", "Set the discipline to “%s”", e.To)
 }
 
+func (DisciplineSet) subject() subject { return public }
+
 func (e DisciplineSet) apply(l *Lab, _ domain.Meta) { l.Discipline = e.To }
 
 // LinkPlatform records a platform the lab builds on.
@@ -150,6 +152,8 @@ func (e PlatformLinked) Sentence() domain.Text {
 	return domain.Textf("关联依托平台 %s：%s", "Linked platform %s: %s", e.Platform, e.Name)
 }
 
+func (PlatformLinked) subject() subject { return public }
+
 func (e PlatformLinked) apply(l *Lab, m domain.Meta) {
 	l.Platforms = append(l.Platforms, Platform{ID: e.Platform, Name: e.Name, Level: e.Level, Base: e.Base, Evidence: e.Evidence, Linked: m.ID})
 }
@@ -187,6 +191,8 @@ type PlatformUnlinked struct {
 func (e PlatformUnlinked) Sentence() domain.Text {
 	return domain.Textf("自 %[3]s 起不再依托平台 %[1]s：%[2]s", "From %[3]s the lab no longer builds on platform %[1]s: %[2]s", e.Platform, e.Name, e.On)
 }
+
+func (PlatformUnlinked) subject() subject { return public }
 
 func (e PlatformUnlinked) apply(l *Lab, _ domain.Meta) {
 	for i := range l.Platforms {
@@ -232,6 +238,8 @@ type PartnerNamed struct {
 func (e PartnerNamed) Sentence() domain.Text {
 	return domain.Textf("据来源登记合作单位%s（原文“%s”）", "A source names %s as a partner, writing “%s”", e.Entity.Name, e.As)
 }
+
+func (PartnerNamed) subject() subject { return public }
 
 func (e PartnerNamed) apply(l *Lab, m domain.Meta) {
 	l.Partners = append(l.Partners, Partner{e.Entity, e.As, source(m)})
@@ -288,6 +296,8 @@ func (e FactAsserted) Sentence() domain.Text {
 	return s
 }
 
+func (FactAsserted) subject() subject { return public }
+
 func (e FactAsserted) apply(l *Lab, m domain.Meta) {
 	l.Facts = append(l.Facts, Fact{e.Kind, e.On, e.Text, source(m), m.ID})
 }
@@ -332,6 +342,8 @@ type IndependenceAttested struct {
 func (e IndependenceAttested) Sentence() domain.Text {
 	return domain.Textf("%s，依托单位证明实验室为相对独立的科研实体：%s", "On %s the host attested that the lab is a relatively independent research entity: %s", e.On, e.Unit)
 }
+
+func (IndependenceAttested) subject() subject { return public }
 
 func (e IndependenceAttested) apply(l *Lab, m domain.Meta) {
 	l.Independence = &Attestation{On: e.On, Unit: e.Unit, Budget: e.Budget, Premises: e.Premises, Evidence: e.Evidence, Event: m.ID}
@@ -382,6 +394,8 @@ type PlanAdopted struct {
 func (e PlanAdopted) Sentence() domain.Text {
 	return domain.Textf("%[5]s 通过整体实施方案第 %[1]d 版“%[2]s”（%[3]d—%[4]d 年）", "On %[5]s version %[1]d of the implementation plan was adopted: “%[2]s” (%[3]d–%[4]d)", e.Version, e.Title, e.FromYear, e.ToYear, e.On)
 }
+
+func (PlanAdopted) subject() subject { return public }
 
 func (e PlanAdopted) apply(l *Lab, m domain.Meta) {
 	l.Plans = append(l.Plans, Plan{e.Version, e.Title, e.On, e.FromYear, e.ToYear, e.Document, m.ID})
@@ -436,6 +450,8 @@ func (e TaskAssigned) Sentence() domain.Text {
 	return domain.Textf("建设任务 %s 由%s负责，完成期限 %s：%s", "Task %s was assigned to %s, due on %s: %s", e.Task, e.Owner.Name, e.Due, e.Text)
 }
 
+func (TaskAssigned) subject() subject { return public }
+
 func (e TaskAssigned) apply(l *Lab, m domain.Meta) {
 	l.Tasks = append(l.Tasks, Task{e.Task, e.Text, e.Owner, e.Due, m.ID})
 }
@@ -474,6 +490,8 @@ type ManagementBodyEstablished struct {
 func (e ManagementBodyEstablished) Sentence() domain.Text {
 	return domain.Textf("%[2]s 建立管理机构“%[1]s”", "On %[2]s the management body “%[1]s” was established", e.Name, e.On)
 }
+
+func (ManagementBodyEstablished) subject() subject { return public }
 
 func (e ManagementBodyEstablished) apply(l *Lab, m domain.Meta) {
 	l.ManagementBody = &ManagementBody{e.Name, e.On, e.Document, m.ID}

@@ -461,6 +461,8 @@ func (e AffiliationRecorded) Sentence() domain.Text {
 	return domain.Textf("登记依托单位的隶属关系：%s", "Recorded whom the host answers to: %s", e.To)
 }
 
+func (AffiliationRecorded) subject() subject { return public }
+
 func (e AffiliationRecorded) apply(l *Lab, m domain.Meta) {
 	l.Reviews.Affiliation = &HostAffiliation{e.To, e.Evidence, m.ID}
 }
@@ -529,6 +531,10 @@ func (e SelfAssessmentCompleted) Sentence() domain.Text {
 		e.On, e.System.Version, e.System.Title, e.System.Indicators)
 }
 
+func (e SelfAssessmentCompleted) subject() subject {
+	return subject{class: Submitted, review: Of{Application: e.Application}}
+}
+
 func (e SelfAssessmentCompleted) apply(l *Lab, m domain.Meta) {
 	a := l.opened()
 	a.SelfAssessments = append(a.SelfAssessments, SelfAssessment{e.On, e.System, e.Answers, e.Document, entryOf(m)})
@@ -584,6 +590,10 @@ type PackageFrozen struct {
 // Sentence says what happened.
 func (e PackageFrozen) Sentence() domain.Text {
 	return domain.Textf("%[1]s 固化第 %[2]d 次申请的申报材料第 %[3]d 版，附件 %[4]d 份", "On %[1]s version %[3]d of the package of application %[2]d was frozen, with %[4]d attachments", e.On, e.Application, e.Version, len(e.Attachments))
+}
+
+func (e PackageFrozen) subject() subject {
+	return subject{class: Submitted, review: Of{Application: e.Application}}
 }
 
 func (e PackageFrozen) apply(l *Lab, m domain.Meta) {
@@ -652,6 +662,10 @@ func (e RecommendationIssued) Sentence() domain.Text {
 	return domain.Textf("%[1]s %[2]s以 %[3]s 向教育部推荐", "On %[1]s %[2]s recommended the lab to the ministry, %[3]s", e.On, e.Issuer.Name, e.Number)
 }
 
+func (e RecommendationIssued) subject() subject {
+	return subject{class: Submitted, review: Of{Application: e.Application}}
+}
+
 func (e RecommendationIssued) apply(l *Lab, m domain.Meta) {
 	a := l.opened()
 	a.Recommendations = append(a.Recommendations, Recommendation{On: e.On, Issuer: e.Issuer, Number: e.Number, Document: e.Document, Entry: entryOf(m)})
@@ -697,6 +711,10 @@ func (e RecommendationWithdrawn) Sentence() domain.Text {
 	return domain.Textf("%[1]s 撤回推荐 %[2]s：%[3]s", "On %[1]s the recommendation %[2]s was withdrawn: %[3]s", e.On, e.Number, e.Ground)
 }
 
+func (e RecommendationWithdrawn) subject() subject {
+	return subject{class: Submitted, review: Of{Application: e.Application}}
+}
+
 func (e RecommendationWithdrawn) apply(l *Lab, _ domain.Meta) {
 	if r := l.opened().recommendation(); r != nil {
 		r.Withdrawn, r.Ground = e.On, e.Ground
@@ -726,6 +744,8 @@ type NotShortlisted struct {
 func (e NotShortlisted) Sentence() domain.Text {
 	return e.sentence("未列为考察对象", "the lab was not shortlisted", e.Ground)
 }
+
+func (NotShortlisted) subject() subject { return public }
 
 func (e NotShortlisted) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, e.Ground)
@@ -790,6 +810,8 @@ func (e ExpertInvited) Sentence() domain.Text {
 	return domain.Textf("%[1]s 邀请专家 %[2]s，任职于%[3]s", "On %[1]s the expert %[2]s, of %[3]s, was invited", e.On, e.Expert, employer(e.Affiliations).Name)
 }
 
+func (e ExpertInvited) subject() subject { return subject{class: Seated, review: e.Of} }
+
 func (e ExpertInvited) apply(l *Lab, m domain.Meta) {
 	p := l.panel(e.Of)
 	p.Experts = append(p.Experts, Expert{e.Expert, e.Person, e.Affiliations, e.Declaration, m.ID})
@@ -840,6 +862,10 @@ type SiteArgumentationHeld struct {
 // Sentence says what happened.
 func (e SiteArgumentationHeld) Sentence() domain.Text {
 	return domain.Textf("%[1]s 召开国内外专家现场论证会，到会专家 %[2]s", "On %[1]s domestic and foreign experts argued the case on site: %[2]s", e.On, strings.Join(e.Present, ", "))
+}
+
+func (e SiteArgumentationHeld) subject() subject {
+	return subject{class: Found, documents: Seated, review: Of{Application: e.Application}}
 }
 
 func (e SiteArgumentationHeld) apply(l *Lab, m domain.Meta) {
@@ -915,6 +941,10 @@ func (e OpinionRecorded) Sentence() domain.Text {
 	return domain.Textf("%[1]s 登记专家 %[2]s 的意见：%[3]s", "On %[1]s the expert %[2]s gave an opinion, %[3]s", e.On, e.Expert, verdict)
 }
 
+func (e OpinionRecorded) subject() subject {
+	return subject{class: Advised, documents: Seated, review: e.Of}
+}
+
 func (e OpinionRecorded) apply(l *Lab, m domain.Meta) {
 	p := l.panel(e.Of)
 	p.Opinions = append(p.Opinions, Opinion{e.Expert, e.On, e.Findings, e.Supports, e.Document, m.ID})
@@ -954,6 +984,10 @@ type DimensionAssessed struct {
 // Sentence says what happened.
 func (e DimensionAssessed) Sentence() domain.Text {
 	return domain.Textf("%[1]s 评审“%[2]s”：%[3]s", "On %[1]s the review assessed “%[2]s”: %[3]s", e.On, e.Dimension, e.Text)
+}
+
+func (e DimensionAssessed) subject() subject {
+	return subject{class: Found, review: Of{Application: e.Application}}
 }
 
 func (e DimensionAssessed) apply(l *Lab, m domain.Meta) {

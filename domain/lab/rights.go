@@ -124,6 +124,9 @@ type AddRight struct {
 	Due          domain.Date `json:"due,omitzero" doc:"By when, if by a day"`
 }
 
+// Reach returns the agreement; whose duty it adds is negotiated.
+func (c AddRight) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
+
 // Decide refuses an item of someone who is not a party.
 func (r AddRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	a, err := l.anAgreement(r.Agreement)
@@ -170,6 +173,10 @@ func (e RightAdded) Sentence() domain.Text {
 	return domain.Textf("登记%s的“%s” %s（协议 %s，%s）：%s", "Entered %[2]s %[3]s of %[1]s (agreement %[4]s, %[5]s): %[6]s", e.Party.Name, e.Kind, e.Item, e.Agreement, e.Clause, e.Text)
 }
 
+func (e RightAdded) subject() subject {
+	return subject{class: Negotiated, item: e.Item, under: e.Agreement}
+}
+
 func (e RightAdded) apply(l *Lab, m domain.Meta) {
 	l.Rights = append(l.Rights, Item{
 		ID: e.Item, Kind: e.Kind, Agreement: e.Agreement, Clause: e.Clause, Party: e.Party, Counterparty: e.Counterparty,
@@ -188,6 +195,9 @@ type AmendRight struct {
 	Scope     domain.Text `json:"scope,omitzero" doc:"Where it applies now"`
 	Due       domain.Date `json:"due,omitzero" doc:"By when now"`
 }
+
+// Reach returns the item.
+func (c AmendRight) Reach() Reach { return Reach{Item: &c.Item} }
 
 // Decide refuses a change not every party has signed.
 func (r AmendRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
@@ -222,6 +232,8 @@ func (e RightAmended) Sentence() domain.Text {
 	return domain.Textf("条目 %s 修改为（%s）：%s", "Item %s now reads (%s): %s", e.Item, e.Clause, e.Text)
 }
 
+func (e RightAmended) subject() subject { return ofItem(e.Item) }
+
 func (e RightAmended) apply(l *Lab, _ domain.Meta) {
 	if it := l.item(e.Item); it != nil {
 		it.Amendment, it.Clause, it.Text, it.Scope, it.Due = e.Amendment, e.Clause, e.Text, e.Scope, e.Due
@@ -236,6 +248,9 @@ type DischargeRight struct {
 	Evidence string      `json:"evidence" doc:"Digest of the evidence"`
 }
 
+// Reach returns the item.
+func (c DischargeRight) Reach() Reach { return Reach{Item: &c.Item} }
+
 // Decide refuses a discharge without evidence or in the future.
 func (r DischargeRight) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return l.settle(x, r.Item, Discharged, r.On, r.Evidence, domain.Text{}, Open, Breached)
@@ -248,6 +263,9 @@ type WaiveRight struct {
 	On     domain.Date `json:"on" doc:"When it was waived"`
 	Ground domain.Text `json:"ground" doc:"Who waived it and why"`
 }
+
+// Reach returns the item.
+func (c WaiveRight) Reach() Reach { return Reach{Item: &c.Item} }
 
 // Decide refuses a waiver without a ground.
 func (r WaiveRight) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -263,6 +281,9 @@ type RecordBreach struct {
 	Ground   domain.Text `json:"ground" doc:"What was not kept to"`
 }
 
+// Reach returns the item.
+func (c RecordBreach) Reach() Reach { return Reach{Item: &c.Item} }
+
 // Decide refuses a breach of what is discharged or waived.
 func (r RecordBreach) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return l.settle(x, r.Item, Breached, r.On, r.Evidence, r.Ground, Open)
@@ -275,6 +296,9 @@ type CureBreach struct {
 	On       domain.Date `json:"on" doc:"When"`
 	Evidence string      `json:"evidence" doc:"Digest of the evidence"`
 }
+
+// Reach returns the item.
+func (c CureBreach) Reach() Reach { return Reach{Item: &c.Item} }
 
 // Decide refuses to cure what is not breached.
 func (r CureBreach) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -339,6 +363,8 @@ func (e RightDischarged) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 履行条目 %[3]s", "On %[2]s %[1]s carried out item %[3]s", e.Party.Name, e.On, e.Item)
 }
 
+func (e RightDischarged) subject() subject { return ofItem(e.Item) }
+
 func (e RightDischarged) apply(l *Lab, _ domain.Meta) { e.become(l, Discharged) }
 
 // RightWaived records that an item was let go.
@@ -348,6 +374,8 @@ type RightWaived struct{ Settlement }
 func (e RightWaived) Sentence() domain.Text {
 	return domain.Textf("%[2]s 豁免%[1]s的条目 %[3]s：%[4]s", "On %[2]s item %[3]s of %[1]s was waived: %[4]s", e.Party.Name, e.On, e.Item, e.Ground)
 }
+
+func (e RightWaived) subject() subject { return ofItem(e.Item) }
 
 func (e RightWaived) apply(l *Lab, _ domain.Meta) { e.become(l, Waived) }
 
@@ -359,6 +387,8 @@ func (e RightBreached) Sentence() domain.Text {
 	return domain.Textf("%[1]s自 %[2]s 起违反条目 %[3]s：%[4]s", "From %[2]s %[1]s was in breach of item %[3]s: %[4]s", e.Party.Name, e.On, e.Item, e.Ground)
 }
 
+func (e RightBreached) subject() subject { return ofItem(e.Item) }
+
 func (e RightBreached) apply(l *Lab, _ domain.Meta) { e.become(l, Breached) }
 
 // BreachCured records that a breach was made good.
@@ -368,5 +398,7 @@ type BreachCured struct{ Settlement }
 func (e BreachCured) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 补正对条目 %[3]s 的违反", "On %[2]s %[1]s made good its breach of item %[3]s", e.Party.Name, e.On, e.Item)
 }
+
+func (e BreachCured) subject() subject { return ofItem(e.Item) }
 
 func (e BreachCured) apply(l *Lab, _ domain.Meta) { e.become(l, Open) }

@@ -100,6 +100,8 @@ func (e SupportPromised) Sentence() domain.Text {
 	return domain.Textf("%[2]s于 %[4]s 承诺支持措施 %[1]s（%[3]s，期限 %[5]s）：%[6]s", "On %[4]s %[2]s promised support measure %[1]s (%[3]s, due on %[5]s): %[6]s", e.Support, e.Provider.Name, e.Kind, e.On, e.Due, e.Text)
 }
 
+func (SupportPromised) subject() subject { return public }
+
 func (e SupportPromised) apply(l *Lab, m domain.Meta) {
 	l.Support = append(l.Support, SupportMeasure{ID: e.Support, Provider: e.Provider, Kind: e.Kind, Text: e.Text, On: e.On, Due: e.Due, Document: e.Document, Event: m.ID})
 }
@@ -143,6 +145,8 @@ type SupportDelivered struct {
 func (e SupportDelivered) Sentence() domain.Text {
 	return domain.Textf("%[2]s于 %[3]s 落实支持措施 %[1]s", "On %[3]s %[2]s delivered support measure %[1]s", e.Support, e.Provider.Name, e.On)
 }
+
+func (SupportDelivered) subject() subject { return public }
 
 func (e SupportDelivered) apply(l *Lab, _ domain.Meta) {
 	if s := numbered("S", l.Support, e.Support); s != nil {
@@ -202,6 +206,8 @@ type MinistrySupportConsidered struct {
 func (e MinistrySupportConsidered) Sentence() domain.Text {
 	return domain.Textf("%[3]s 教育部研究给予支持 %[1]s：%[2]s", "From %[3]s the ministry considers support %[1]s: %[2]s", e.Support, e.Text, e.On)
 }
+
+func (MinistrySupportConsidered) subject() subject { return public }
 
 func (e MinistrySupportConsidered) apply(l *Lab, m domain.Meta) {
 	l.MinistrySupport = append(l.MinistrySupport, MinistrySupport{ID: e.Support, Text: e.Text, On: e.On, Event: m.ID})
@@ -272,6 +278,8 @@ func (e MinistrySupportDecided) Sentence() domain.Text {
 	}
 	return domain.Textf("%[2]s 教育部决定给予支持 %[1]s：%[3]s（%[4]s）", "On %[2]s the ministry granted support %[1]s: %[3]s (%[4]s)", e.Support, e.On, *e.Quantity, e.Document)
 }
+
+func (MinistrySupportDecided) subject() subject { return public }
 
 func (e MinistrySupportDecided) apply(l *Lab, _ domain.Meta) {
 	if s := numbered("G", l.MinistrySupport, e.Support); s != nil {
@@ -369,6 +377,8 @@ type HostSucceeded struct {
 func (e HostSucceeded) Sentence() domain.Text {
 	return domain.Textf("自 %[3]s 起，依托单位由%[1]s变更为其承继单位%[2]s", "From %[3]s %[2]s is the host, in the place of %[1]s", e.From.Name, e.To.Name, e.On)
 }
+
+func (HostSucceeded) subject() subject { return public }
 
 func (e HostSucceeded) apply(l *Lab, m domain.Meta) {
 	for _, a := range l.hostAgreements() {

@@ -1,7 +1,7 @@
 package lab
 
 import (
-	"reflect"
+	"cmp"
 	"slices"
 
 	"github.com/google/uuid"
@@ -58,129 +58,31 @@ func (c Confidence) readers() domain.Readers {
 // Drafts are those who may read what is negotiated.
 const Drafts = domain.Reviewers | domain.Authorities | domain.Owner | domain.Parties
 
-// about is what an event's class hangs on: an agreement, perhaps one of its
-// amendments, an item, a commitment, or a review.
-type about struct {
+// subject is what the class of an event depends on: an agreement, perhaps one
+// of its amendments, an item, a commitment, or a review.
+type subject struct {
 	class      Confidence
 	documents  Confidence // of what it names as evidence, where that is more confidential
 	agreement  string
-	amendment  int
+	amendment  int // from 1; 0: the agreement itself
 	item       string
 	commitment string
-	under      string // the agreement that an item or a commitment is said to hang on
+	under      string // the agreement that an item or a commitment names
 	review     Of
 }
 
-// aboutOf says what an event is about; false where the event is of a type that
-// nobody has thought of, which then is for those who conduct reviews.
-func aboutOf(e domain.Event) (about, bool) {
-	switch e := e.(type) {
-	case AgreementDrafted:
-		return about{class: Negotiated, agreement: e.Agreement}, true
-	case AgreementClassified:
-		return about{class: Negotiated, agreement: e.Agreement}, true
-	case AgreementSigned:
-		return about{class: Negotiated, agreement: e.Agreement}, true
-	case AmendmentProposed:
-		return about{class: Negotiated, agreement: e.Agreement, amendment: e.Amendment.No}, true
-	case AmendmentSigned:
-		return about{class: Negotiated, agreement: e.Agreement, amendment: e.Amendment}, true
-	case AgreementRenewed:
-		return about{class: Negotiated, agreement: e.Agreement}, true
-	case AgreementTerminated:
-		return about{class: Negotiated, agreement: e.Agreement}, true
-	case AgreementSuperseded:
-		return about{class: Negotiated, agreement: e.Agreement}, true
-	case PartyWithdrew:
-		return about{class: Negotiated, agreement: e.Agreement}, true
-	case PartySucceeded:
-		return about{class: Negotiated, agreement: e.Agreement}, true
+// public is the subject of what everybody may read.
+var public = subject{class: Public}
 
-	case RightAdded:
-		return about{class: Negotiated, item: e.Item, under: e.Agreement}, true
-	case RightAmended:
-		return about{class: Negotiated, item: e.Item}, true
-	case RightDischarged:
-		return about{class: Negotiated, item: e.Item}, true
-	case RightWaived:
-		return about{class: Negotiated, item: e.Item}, true
-	case RightBreached:
-		return about{class: Negotiated, item: e.Item}, true
-	case BreachCured:
-		return about{class: Negotiated, item: e.Item}, true
+func ofAgreement(id string) subject  { return subject{class: Negotiated, agreement: id} }
+func ofItem(id string) subject       { return subject{class: Negotiated, item: id} }
+func ofCommitment(id string) subject { return subject{class: Negotiated, commitment: id} }
 
-	case CommitmentPledged:
-		return about{class: Negotiated, commitment: e.Commitment, under: e.Agreement}, true
-	case CommitmentFirmed:
-		return about{class: Negotiated, commitment: e.Commitment}, true
-	case CommitmentAmended:
-		return about{class: Negotiated, commitment: e.Commitment}, true
-	case InstalmentsScheduled:
-		return about{class: Negotiated, commitment: e.Commitment}, true
-	case ContributionReceived:
-		return about{class: Negotiated, commitment: e.Commitment}, true
-	case ContributionReturned:
-		return about{class: Negotiated, commitment: e.Commitment}, true
-	case CommitmentFulfilled:
-		return about{class: Negotiated, commitment: e.Commitment}, true
-	case CommitmentCancelled:
-		return about{class: Negotiated, commitment: e.Commitment}, true
-
-	case SelfAssessmentCompleted:
-		return about{class: Submitted, review: Of{Application: e.Application}}, true
-	case PackageFrozen:
-		return about{class: Submitted, review: Of{Application: e.Application}}, true
-	case RecommendationIssued:
-		return about{class: Submitted, review: Of{Application: e.Application}}, true
-	case RecommendationWithdrawn:
-		return about{class: Submitted, review: Of{Application: e.Application}}, true
-	case SiteArgumentationHeld: // its minutes say who argued
-		return about{class: Found, documents: Seated, review: Of{Application: e.Application}}, true
-	case DimensionAssessed:
-		return about{class: Found, review: Of{Application: e.Application}}, true
-	case CellAssessed:
-		return about{class: Found, review: Of{Acceptance: e.Acceptance}}, true
-	case OpinionRecorded: // signed by the expert
-		return about{class: Advised, documents: Seated, review: e.Of}, true
-	case ExpertInvited:
-		return about{class: Seated, review: e.Of}, true
-
-	// That a lab goes from one status to another is public; what was handed in
-	// with it is not.
-	case ApplicationSubmitted:
-		return about{class: Public, documents: Submitted, review: Of{Application: e.Application}}, true
-	case ApplicationResubmitted:
-		return about{class: Public, documents: Submitted, review: Of{Application: e.Application}}, true
-	case AcceptanceApplied:
-		return about{class: Public, documents: Submitted, review: Of{Acceptance: e.Acceptance}}, true
-
-	case NotShortlisted, AcceptancePassed, LabOpened, IncubationStarted, FormalCheckPassed, ApplicationReturned, Shortlisted,
-		EstablishmentDeclined, IncubationResumed, EstablishmentApproved, ConstructionExtended, PeerEvaluationCommissioned, Recognised,
-		RectificationRequired, AcceptanceNotPassed, Suspended, Resumed, Revoked, Withdrawn, Closed, HistoryRecorded,
-		AffiliationRecorded, StageGoalSet, StageAssessmentHeld, CertificateIssued, EvaluationRecorded,
-		Proposed, Renamed, DisciplineSet, PlatformLinked, PlatformUnlinked, PartnerNamed, FactAsserted, IndependenceAttested,
-		PlanAdopted, TaskAssigned, ManagementBodyEstablished, BodyConstituted, MeetingMinuted, MemberAppointed, MemberMoved,
-		MemberEnded, InstrumentAdopted, InstrumentRepealed, ReformDeclared, ReformReported, DisciplineEvidenced, PartnerAssessed,
-		ForeignUnitDesignated, TrainingProgrammeOpened, JointDegreesAwarded, VisitRecorded, SupervisorsPaired, FundEstablished,
-		FundContributed, FundAwarded, RateRecorded, ObjectiveSet, IndicatorReported, DirectionSet, ProjectLinked,
-		HeadcountReported, OutputRecorded, AnnualReportFiled, SupportPromised, SupportDelivered, MinistrySupportConsidered,
-		MinistrySupportDecided, HostSucceeded:
-		return about{class: Public}, true
-	}
-	return about{class: Seated}, false
-}
-
-// ConfidenceOf is the class of an event, and of the documents it names; false where
-// none is given to its type. A correction has the class of what it restates.
-func ConfidenceOf(e domain.Event) (class, documents Confidence, ok bool) {
-	if c, is := domain.AsCorrection(e); is {
-		return ConfidenceOf(c.With.Event)
-	}
-	a, ok := aboutOf(e)
-	if a.documents == "" {
-		a.documents = a.class
-	}
-	return a.class, a.documents, ok
+// ConfidenceOf returns the class of a lab's event, and of the documents it
+// names. A correction has the class of what it restates.
+func ConfidenceOf(e Event) (class, documents Confidence) {
+	s := e.subject()
+	return s.class, cmp.Or(s.documents, s.class)
 }
 
 // Secrecy says what of a lab's record is confidential, as the record stands. It
@@ -275,9 +177,9 @@ func (s Secrecy) review(c Confidence, of Of) domain.Readers {
 	return c.readers()
 }
 
-// Of says who may read an event of the lab, and the documents it names.
-func (s Secrecy) Of(e domain.Event) (readers, documents domain.Readers) {
-	a, _ := aboutOf(e)
+// Of returns who may read an event of the lab, and the documents it names.
+func (s Secrecy) Of(e Event) (readers, documents domain.Readers) {
+	a := e.subject()
 	switch {
 	case a.amendment > 0:
 		readers = s.amendment(a.agreement, a.amendment)
@@ -311,12 +213,8 @@ func (s Secrecy) Closed(history []domain.RecordedEvent[Event]) (closed []Sight) 
 	said := make([]Sight, len(history))
 	at := map[uuid.UUID]int{}
 	for i, h := range history {
-		e := domain.Event(h.Event)
-		c, corrects := domain.AsCorrection(e)
-		if corrects {
-			e = c.With.Event
-		}
-		said[i].Readers, said[i].Documents = s.Of(e)
+		said[i].Readers, said[i].Documents = s.Of(h.Event)
+		c, corrects := domain.AsCorrection(h.Event)
 		if wrong, ok := at[c.Corrects]; corrects && ok {
 			at[h.Meta.ID] = wrong
 			said[wrong].Readers &= said[i].Readers
@@ -357,40 +255,54 @@ func (l *Lab) Binds(id uuid.UUID) bool {
 	return slices.ContainsFunc(l.Agreements, func(a Agreement) bool { return !a.InForceFrom.IsZero() && a.party(id) != nil })
 }
 
+// PartyCommand is a command that a party may send. One without Reach is refused
+// to every party.
+type PartyCommand interface {
+	Command
+	Reach() Reach
+}
+
+// Reach is what a command is about, of what belongs to particular parties. What
+// a command is not about is absent; an id that is there but empty names nothing.
+type Reach struct {
+	Agreements []string // an empty one does not count
+	Item       *string  // of the matrix
+	Commitment *string
+	Party      *uuid.UUID // the legal entity it is sent for
+	Signs      bool       // the host, too, may send it for itself alone
+}
+
 // PartyMay reports whether a command is a party's to send: about an agreement, or
-// an item of one, that names it; about a pledge of its own; for itself. What is
+// an item of one, that names it; about a pledge of its own; for itself. A command
 // about no agreement is for parties to one that binds them: to be named in
-// somebody's draft is not enough.
-func (l *Lab) PartyMay(id uuid.UUID, command any) bool {
+// another's draft is not enough.
+func (l *Lab) PartyMay(id uuid.UUID, command PartyCommand) bool {
 	names := func(agreement string) bool {
 		a := l.agreement(agreement)
 		return a != nil && a.names(id)
 	}
+	r := command.Reach()
+	if r.Party != nil && *r.Party != id {
+		return false
+	}
 	about := false
-	v := reflect.ValueOf(command)
-	for _, field := range reflect.VisibleFields(v.Type()) {
-		value := v.FieldByIndex(field.Index).Interface()
-		switch text, _ := value.(string); field.Name {
-		case "Party": // who else has which duty is negotiated
-			if _, drafts := command.(AddRight); !drafts && value != id {
-				return false
-			}
-		case "Agreement", "By":
-			if text != "" && !names(text) {
-				return false
-			}
-			about = about || text != ""
-		case "Item":
-			if item := numbered("R", l.Rights, text); item == nil || !names(item.Agreement) {
-				return false
-			}
-			about = true
-		case "Commitment":
-			if c := numbered("F", l.Commitments, text); c == nil || c.Party.ID != id {
-				return false
-			}
-			about = true
+	for _, agreement := range r.Agreements {
+		if agreement != "" && !names(agreement) {
+			return false
 		}
+		about = about || agreement != ""
+	}
+	if r.Item != nil {
+		if item := numbered("R", l.Rights, *r.Item); item == nil || !names(item.Agreement) {
+			return false
+		}
+		about = true
+	}
+	if r.Commitment != nil {
+		if c := numbered("F", l.Commitments, *r.Commitment); c == nil || c.Party.ID != id {
+			return false
+		}
+		about = true
 	}
 	return about || l.Binds(id)
 }
