@@ -179,7 +179,7 @@ func (s *storied) establish(on string) {
 	approve := fmt.Sprintf(`{"on":%q,"construction":{"from":"2019-01-01"},"basis":{"document":"教技函〔2018〕9号"}}`, on)
 	s.refused(domain.Ministry, "approve-establishment", approve, "C28", "C32", "C68", "C69")
 	home, abroad := s.invite(on)
-	s.refused(domain.Agency, "invite-expert", fmt.Sprintf(`{"on":%q,"person":{"name":"Schmidt"},"affiliations":[%q],"declaration":%q}`, on, s.partner, digest), "1.6")
+	s.refused(domain.Agency, "invite-expert", fmt.Sprintf(`{"on":%q,"person":{"name":"Schmidt"},"affiliations":[%q],"declaration":%q}`, on, s.partner, digest), "separation-of-duties")
 	s.refused(domain.Agency, "hold-site-argumentation", fmt.Sprintf(`{"on":%q,"present":[%q],"minutes":%q}`, on, home, digest), "C32")
 	s.by(domain.Agency, "hold-site-argumentation", fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, digest))
 	s.refused(domain.Agency, "record-opinion", opinionOf(abroad, on, `{}`), "C28")
@@ -339,7 +339,7 @@ func TestSeparationOfDutyHoldsInWhateverRole(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := w.post(s.at+"/pass-formal-check", token, `{"on":"2017-06-10"}`)
-	if r.StatusCode != http.StatusConflict || r.str("findings.0.rule") != "1.6" || r.str("findings.0.clause") != lab.OwnReading || r.str("findings.0.quote") != "" ||
+	if r.StatusCode != http.StatusConflict || r.str("findings.0.rule") != "separation-of-duties" || r.str("findings.0.clause") != lab.OwnReading || r.str("findings.0.quote") != "" ||
 		!strings.Contains(r.str("findings.0.missing.0.en"), "host@example.org recorded the host's self-assessment") {
 		t.Errorf("%s", r.text)
 	}

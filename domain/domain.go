@@ -14,7 +14,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Role is the capacity in which somebody acts (programme.md 1.6).
+// Role is the capacity in which an actor acts.
 type Role string
 
 // The roles of the programme, then the register's own.

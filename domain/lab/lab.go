@@ -2,6 +2,14 @@
 // responsibilities and the funding they carry, its status in the programme
 // (教技〔2014〕1号), and its records.
 //
+// The document is read in 82 rows, one for each thing its clauses ask for, and
+// C01 to C82 are their ids, in the order of the text: C62 is 五(二) 在培育组建2年以上.
+// Rules, RecordRules and programme.Rules quote the rows that the register checks;
+// GET /v1/clauses lists all of them, with the command and the event of each. The
+// rule separation-of-duties is no row but the register's own reading (OwnReading):
+// what a host handed in is judged neither by the person who recorded it nor by an
+// expert affiliated with a party.
+//
 // Each file is one facet: the state it keeps, the commands that change it and
 // the events that record the change stand together. A command decides and an
 // event applies; nothing else changes a Lab. Sub-ids such as A1 (agreements),

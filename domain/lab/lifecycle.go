@@ -57,26 +57,26 @@ type Step struct {
 	Rules   []string
 }
 
-// Steps is the status machine (programme.md 1.5).
+// Steps is the status machine.
 var Steps = []Step{
 	{"start-incubation", IncubationStarted{}, []Status{StatusProposed}, StatusIncubating, []string{"C57"}},
 	{"submit-application", ApplicationSubmitted{}, []Status{StatusIncubating}, StatusRecommended, applicationRules},
-	{"pass-formal-check", FormalCheckPassed{}, []Status{StatusRecommended}, StatusInReview, []string{"1.6"}},
-	{"return-application", ApplicationReturned{}, []Status{StatusRecommended, StatusInReview}, StatusReturned, []string{"1.6"}},
+	{"pass-formal-check", FormalCheckPassed{}, []Status{StatusRecommended}, StatusInReview, []string{"separation-of-duties"}},
+	{"return-application", ApplicationReturned{}, []Status{StatusRecommended, StatusInReview}, StatusReturned, []string{"separation-of-duties"}},
 	{"resubmit-application", ApplicationResubmitted{}, []Status{StatusReturned}, StatusRecommended, append(slices.Clone(applicationRules), "C66")},
-	{"shortlist", Shortlisted{}, []Status{StatusInReview}, StatusSiteVisit, []string{"1.6"}},
-	{"pass-over", NotShortlisted{}, []Status{StatusInReview}, StatusNotEstablished, []string{"1.6"}},
-	{"decline-establishment", EstablishmentDeclined{}, []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, []string{"C68", "1.6"}},
+	{"shortlist", Shortlisted{}, []Status{StatusInReview}, StatusSiteVisit, []string{"separation-of-duties"}},
+	{"pass-over", NotShortlisted{}, []Status{StatusInReview}, StatusNotEstablished, []string{"separation-of-duties"}},
+	{"decline-establishment", EstablishmentDeclined{}, []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, []string{"C68", "separation-of-duties"}},
 	{"resume-incubation", IncubationResumed{}, []Status{StatusNotEstablished}, StatusIncubating, []string{"C57"}},
-	{"approve-establishment", EstablishmentApproved{}, []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "1.6"}},
+	{"approve-establishment", EstablishmentApproved{}, []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "separation-of-duties"}},
 	{"extend-construction", ConstructionExtended{}, []Status{StatusConstruction}, StatusConstruction, nil},
 	{"apply-for-acceptance", AcceptanceApplied{}, []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, StatusAcceptance, []string{"C71", "C73"}},
-	{"commission-peer-evaluation", PeerEvaluationCommissioned{}, []Status{StatusAcceptance}, StatusPeerEval, []string{"C74", "1.6"}},
-	{"pass-acceptance", AcceptancePassed{}, []Status{StatusPeerEval}, StatusPeerEval, []string{"C28", "C31", "C74", "C75", "1.6"}},
-	{"recognise", Recognised{}, []Status{StatusPeerEval}, StatusOperating, []string{"C76", "1.6"}},
+	{"commission-peer-evaluation", PeerEvaluationCommissioned{}, []Status{StatusAcceptance}, StatusPeerEval, []string{"C74", "separation-of-duties"}},
+	{"pass-acceptance", AcceptancePassed{}, []Status{StatusPeerEval}, StatusPeerEval, []string{"C28", "C31", "C74", "C75", "separation-of-duties"}},
+	{"recognise", Recognised{}, []Status{StatusPeerEval}, StatusOperating, []string{"C76", "separation-of-duties"}},
 	{"open-lab", LabOpened{}, []Status{StatusOperating}, StatusOperating, []string{"C76"}},
-	{"require-rectification", RectificationRequired{}, []Status{StatusPeerEval}, StatusRectifying, []string{"C31", "1.6"}},
-	{"decide-not-passed", AcceptanceNotPassed{}, []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, []string{"C31", "1.6"}},
+	{"require-rectification", RectificationRequired{}, []Status{StatusPeerEval}, StatusRectifying, []string{"C31", "separation-of-duties"}},
+	{"decide-not-passed", AcceptanceNotPassed{}, []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, []string{"C31", "separation-of-duties"}},
 	{"suspend", Suspended{}, []Status{StatusOperating}, StatusSuspended, nil},
 	{"resume", Resumed{}, []Status{StatusSuspended}, StatusOperating, []string{"C15"}},
 	{"revoke", Revoked{}, []Status{StatusNotPassed, StatusSuspended}, StatusRevoked, nil},

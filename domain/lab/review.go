@@ -764,7 +764,7 @@ type InviteExpert struct {
 // UsesEntities names the affiliations.
 func (i InviteExpert) UsesEntities() []uuid.UUID { return i.Affiliations }
 
-// Decide refuses an expert who is affiliated with a party (programme.md 1.6).
+// Decide refuses an expert who is affiliated with a party (separation-of-duties).
 func (i InviteExpert) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.during(StatusInReview, StatusSiteVisit, StatusAcceptance, StatusPeerEval); err != nil {
 		return nil, err
@@ -790,7 +790,7 @@ func (i InviteExpert) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	}
 	e := ExpertInvited{Dated{i.On}, l.Reviewed(), fmt.Sprintf("Z%d", n), i.Person, affiliations, i.Declaration}
 	if missing := l.conflict(Expert{ID: e.Expert, Person: e.Person, Affiliations: affiliations}); !missing.IsZero() {
-		return nil, domain.Unmet([]domain.Finding{Rules["1.6"].unmet(missing)})
+		return nil, domain.Unmet([]domain.Finding{Rules["separation-of-duties"].unmet(missing)})
 	}
 	return []Event{e}, nil
 }
@@ -917,7 +917,7 @@ func (o RecordOpinion) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		findings = append(findings, Rules["C28"].unmet(missing...))
 	}
 	if missing := l.conflict(expert); !missing.IsZero() {
-		findings = append(findings, Rules["1.6"].unmet(missing))
+		findings = append(findings, Rules["separation-of-duties"].unmet(missing))
 	}
 	return one(OpinionRecorded{Dated{o.On}, l.Reviewed(), o.Expert, o.Findings, o.Supports, o.Document}, domain.Unmet(findings))
 }

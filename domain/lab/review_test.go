@@ -457,7 +457,7 @@ func TestSubmitterMayNotDecide(t *testing.T) {
 			prepare(s, command, day)
 			x := on("2026-01-01")
 			x.Actor = domain.Actor{Subject: "clerk", Role: domain.Ministry} // another role, the same person
-			refuses(t, s, moves[command](day), x, "1.6", "", "clerk recorded the host's")
+			refuses(t, s, moves[command](day), x, "separation-of-duties", "", "clerk recorded the host's")
 			s.When(moves[command](day), on("2026-01-01")).ThenAccepted()
 		}
 	}
@@ -470,21 +470,21 @@ func TestCorrectorMayNotDecide(t *testing.T) {
 	x.Actor = domain.Actor{Subject: "mender", Role: domain.Ministry}
 	s.GivenOn(x, lab.Corrected{Correction: domain.Correction{Corrects: s.History()[frozen].Meta.ID, With: domain.Restated{Event: s.History()[frozen].Event}}})
 	check := moves["pass-formal-check"](day.AddDays(1))
-	refuses(t, s, check, x, "1.6", "", "mender recorded the host's application package")
+	refuses(t, s, check, x, "separation-of-duties", "", "mender recorded the host's application package")
 	s.When(check, on("2026-01-01")).ThenAccepted()
 }
 
 func TestExpertConflictOfInterest(t *testing.T) {
 	s, visit := visited(t)
 	for _, party := range []domain.EntityRef{nanjing, oxford} {
-		refuses(t, s, invite(party, visit), on("2026-01-01"), "1.6", "", "is affiliated with "+party.Name.En)
+		refuses(t, s, invite(party, visit), on("2026-01-01"), "separation-of-duties", "", "is affiliated with "+party.Name.En)
 	}
 	second := invite(tsinghua, visit)
 	second.Affiliations = []uuid.UUID{tsinghua.ID, oxford.ID} // not by employment alone
-	refuses(t, s, second, on("2026-01-01"), "1.6", "", "University of Oxford")
+	refuses(t, s, second, on("2026-01-01"), "separation-of-duties", "", "University of Oxford")
 	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"}, Minutes: digest(23)}},
 		step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID, As: "Zürich"}}) // it was no party when they were invited
-	refuses(t, s, opinion("Z2", visit), on("2026-01-01"), "1.6", "", "University of Zurich")
+	refuses(t, s, opinion("Z2", visit), on("2026-01-01"), "separation-of-duties", "", "University of Zurich")
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenAccepted()
 }
 

@@ -108,7 +108,7 @@ var Rules = func() map[string]Rule {
 			domain.T("五个方面的能力水平和国际化程度均已评估，且只依据建设期内的事实", "each of the five dimensions is assessed on both axes, on facts of the construction period only"), tenCells},
 		{"C76", "五(三)", "在通过验收后正式开放运行",
 			domain.T("通过验收之后方可认定并开放运行", "recognition and opening come after acceptance was passed"), acceptancePassed},
-		{"1.6", OwnReading, "",
+		{"separation-of-duties", OwnReading, "",
 			domain.T("登记依托单位提交材料的人不得登记对它的决定；隶属于任何一方的专家不得发表意见", "whoever recorded what a host handed in does not record the decision on it; an expert affiliated with a party gives no opinion"), separateDuties(builtIn)},
 	}, recordRules) {
 		m[r.ID] = r
@@ -127,7 +127,7 @@ var builtIn = RuleContext{Policy: domain.BuiltIn}
 
 // dependent makes the checks of the rules that depend on it.
 var dependent = map[string]func(RuleContext) func(*Lab, domain.Date) result{
-	"1.6": separateDuties, "C19": disciplineStands, "C30": insideCall, "C62": incubated,
+	"separation-of-duties": separateDuties, "C19": disciplineStands, "C30": insideCall, "C62": incubated,
 }
 
 // Judge runs the named rules for a lab on a day, in that order, under the
