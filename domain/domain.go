@@ -1,11 +1,36 @@
-// Package domain holds what every aggregate of the register shares: who acts
-// and why, when things hold, how a request is refused, identifiers, money, and
-// the fold that turns a history into a state.
+// Package domain holds what every aggregate of the register shares: actors and
+// grounds, dates and periods, rejections, identifiers, money, and the fold that
+// turns a history into a state.
 //
 // Everything below domain is pure. It does no I/O, reads no clock, draws no
-// random number and changes no global, so that the same history always gives
-// the same state and the same command the same answer, on any machine and in
-// any year.
+// random number and changes no global. The same history always gives the same
+// state, and the same command the same answer.
+//
+// # Rules
+//
+// Labs are judged under 教技〔2014〕1号, the plan for joint international research
+// laboratories (国际合作联合实验室计划); its text is lab/testdata/plan-2014-1.txt.
+// C01 to C82 number its clauses in the order of the text; the numbers are the
+// register's own. A rule carries the number of its clause, the section it is in
+// and its words, so that a refusal quotes the document. A rule that the document
+// implies without stating it is marked as the register's own reading and quotes
+// nothing. A later policy of a programme changes the terms, such as the years of
+// incubation, and never the numbers.
+//
+// A clause asks either for a fact, which the register checks, or for a judgement
+// by people, which it records and never computes: whether a plan is feasible,
+// whether a partner is of the first rank, whether a lab passes.
+//
+// # Roles
+//
+// The ministry decides; a review agency conducts reviews under its mandate. The
+// authority recommends. The host proposes a lab, applies for it and reports on
+// it; partners sign, pledge and deliver what is theirs; the director runs it.
+// Experts give opinions. Officers keep the register, auditors read it all.
+//
+// Duties are separate (rule separation-of-duties): the subject who recorded or
+// corrected an application or an acceptance package takes no decision on it, and
+// an expert affiliated with a party gives no opinion on its lab.
 package domain
 
 import (
@@ -33,8 +58,8 @@ const (
 // Roles lists every role, in the order people read them.
 var Roles = []Role{Ministry, Agency, Authority, Host, Partner, Director, Expert, Officer, Auditor}
 
-// Actor is who sent a command. It is taken from the credentials a caller
-// proved, never from what the caller wrote in the request.
+// Actor is the sender of a command. It comes from verified credentials, never
+// from the body of a request.
 type Actor struct {
 	Subject    string    `json:"subject"`               // the caller's stable identifier
 	Role       Role      `json:"role"`                  // the capacity acted in
@@ -48,33 +73,40 @@ type Basis struct {
 	Source   string `json:"source,omitempty" doc:"Where the document was seen: a file and row, a page, a register"`
 }
 
-// Grounds says why a command is sent and on what it rests. Every command
-// embeds it, and every event that follows keeps it.
+// Grounds are the reason for a command and the document it rests on. Every
+// command embeds them, and every event that follows keeps them.
 type Grounds struct {
 	Reason string `json:"reason,omitempty" doc:"Why this change is made, in the sender's words" maxLength:"2000"`
 	Basis  Basis  `json:"basis,omitzero" doc:"The document this change rests on"`
 }
 
-// Why returns the grounds themselves; embedding Because gives a command this method.
-func (b Grounds) Why() Grounds { return b }
+// Why returns the grounds themselves; embedding Grounds gives a command this method.
+func (g Grounds) Why() Grounds { return g }
 
-// Command is a request to an aggregate whose state is S: Decide refuses it,
-// with a *Rejection, or returns the events that follow. It does not change the
-// state it is given, and it may look at nothing but its own fields, that
-// state, and the context.
+// Command is a request to an aggregate whose state is S. Decide returns the
+// events that follow, or refuses it with a *Rejection. It does not change the
+// state, and it reads nothing but its own fields, that state and the context.
 type Command[S, E any] interface {
 	Why() Grounds
 	Decide(S, Context) ([]E, error)
 }
 
-// EntityUser is a command that names legal entities. Whoever runs it brings
-// the facts of each of them in Context.Entities.
+// Accept returns e as the only event of a decision, or err where it is not nil.
+func Accept[E Event](e E, err error) ([]E, error) {
+	if err != nil {
+		return nil, err
+	}
+	return []E{e}, nil
+}
+
+// EntityUser is a command that names legal entities. Its handler loads each of
+// them into Context.Entities.
 type EntityUser interface {
 	UsesEntities() []uuid.UUID
 }
 
-// LabUser is a command that names labs. Whoever runs it brings the name of
-// each in Context.Labs.
+// LabUser is a command that names labs. Its handler loads the name of each
+// into Context.Labs.
 type LabUser interface {
 	UsesLabs() []uuid.UUID
 }
@@ -84,11 +116,11 @@ type Context struct {
 	Actor     Actor
 	Now       time.Time               // the recorded time the events will carry
 	Entities  map[uuid.UUID]EntityRef // facts about the entities the command names
-	Labs      map[uuid.UUID]Text      // the labs the command names, by what they are called
+	Labs      map[uuid.UUID]Text      // the names of the labs the command names
 	Programme Programme               // the programme a lab is judged under
 }
 
-// Today is the calendar day in China at the recorded time. The programme's
+// Today returns the calendar day in China at the recorded time. The programme's
 // dates are Chinese calendar days.
 func (x Context) Today() Date { return DateOf(x.Now) }
 
@@ -114,24 +146,24 @@ type Meta struct {
 	Causation   string    `json:"causation,omitempty"`
 	Trace       string    `json:"trace,omitempty"` // W3C traceparent of its append, where that was traced
 
-	// Correctors are those who have corrected the event since, in order. They
-	// answer for what it says as its actor does. Never stored: Effective says it.
+	// Correctors are the subjects that have corrected the event since, in order.
+	// They answer for its content as its actor does. Never stored: Effective
+	// sets it.
 	Correctors []string `json:"-"`
 }
 
-// EntityRef is a legal entity as it stood when an event named it, so that the
-// event can be read on its own whatever happens to the entity later.
+// EntityRef is a legal entity as it was when an event named it, so that the
+// event can be read on its own whatever becomes of the entity.
 type EntityRef struct {
 	ID          uuid.UUID    `json:"id"`
 	Name        Text         `json:"name"`
 	Kind        string       `json:"kind"`    // as in package entity
 	Country     string       `json:"country"` // ISO 3166-1 alpha-2
 	Side        Side         `json:"side"`
-	Identifiers []Identifier `json:"identifiers,omitempty"` // standing at the time
+	Identifiers []Identifier `json:"identifiers,omitempty"` // those valid at the time
 }
 
-// Side says whether an entity counts as the Chinese or the foreign party of a
-// joint laboratory.
+// Side is the side of a joint laboratory that an entity is on.
 type Side string
 
 // The two sides of a joint laboratory.
@@ -140,8 +172,9 @@ const (
 	Foreign Side = "foreign" // 外方, 国(境)外
 )
 
-// SideOf applies the programme's wording 国(境)外: every entity outside the
-// mainland, Hong Kong, Macao and Taiwan included, is on the foreign side.
+// SideOf returns the side of an entity established in a country, an ISO 3166-1
+// alpha-2 code. By the programme's 国(境)外 every entity outside the mainland is
+// foreign, those of Hong Kong, Macao and Taiwan included.
 func SideOf(country string) Side {
 	if country == "CN" {
 		return Chinese
@@ -150,12 +183,12 @@ func SideOf(country string) Side {
 }
 
 // Personal is a person's name, title or identifier. It is sealed before a
-// command is decided, so that events and states hold what only the register can
-// open, and only as long as the person was not erased; see Sealed. What was
-// recorded before there were seals is plain.
+// command is decided: events and states hold a ciphertext that only the register
+// opens, and only until the person is erased; see Sealed. Values recorded before
+// sealing was introduced are plain.
 type Personal string
 
-// Person stands in for a person in an event.
+// Person represents a person in an event.
 type Person struct {
 	Ref   uuid.UUID `json:"ref,omitzero" doc:"The register's own number for the person, by which the person is erased. In a command: the person is the one of that number; absent, the number that belongs to id, or a new one"`
 	ID    Personal  `json:"id,omitempty" doc:"The person's stable id elsewhere, e.g. an ORCID iD. All entries with one id are erased together" maxLength:"200"`

@@ -4,12 +4,12 @@ import "github.com/google/uuid"
 
 // Event is a fact about an aggregate.
 type Event interface {
-	// Sentence says in Chinese and English what happened, for people who read
-	// the trail.
+	// Sentence returns what happened in Chinese and English, for people who
+	// read the trail.
 	Sentence() Text
 }
 
-// RecordedEvent is an event with what the register recorded about it.
+// RecordedEvent is an event with the metadata it was recorded with.
 type RecordedEvent[E Event] struct {
 	Meta  Meta
 	Event E
@@ -21,10 +21,10 @@ type Aggregate[E Event] interface {
 	Apply(RecordedEvent[E])
 }
 
-// Correction puts a clerical mistake right: Corrects names the event that was
-// wrong and With is what it should have said. The wrong event stays in the
-// history for ever; only what is folded from it changes. Each aggregate has an
-// event that embeds a Correction.
+// Correction replaces an event that holds a clerical mistake: Corrects is the id
+// of that event and With the event as it should have been. The wrong event stays
+// in the history for ever; only the state folded from it changes. Each aggregate
+// has an event that embeds a Correction.
 type Correction struct {
 	Corrects uuid.UUID `json:"corrects"`
 	With     Restated  `json:"with"`
@@ -33,7 +33,7 @@ type Correction struct {
 // Correcting returns the correction itself; embedding it gives an event this method.
 func (c Correction) Correcting() Correction { return c }
 
-// Sentence says what was put right.
+// Sentence returns the corrected event in words.
 func (c Correction) Sentence() Text {
 	s := c.With.Event.Sentence()
 	return Text{"更正此前的登记，应为：" + s.Chinese(), "Corrected an earlier entry, which should read: " + s.English()}
@@ -51,9 +51,9 @@ func AsCorrection(e any) (Correction, bool) {
 	return c.Correcting(), true
 }
 
-// Effective returns the history as its corrections leave it: each corrected
-// event says what its last correction says, in its old place, with those who
-// corrected it, and the corrections themselves are gone.
+// Effective returns the history with its corrections applied: the last
+// correction of an event takes its place, with Meta.Correctors set, and the
+// corrections themselves are left out.
 func Effective[E Event](history []RecordedEvent[E]) []RecordedEvent[E] {
 	last, by := map[uuid.UUID]E{}, map[uuid.UUID][]string{}
 	for _, h := range history {
@@ -75,7 +75,7 @@ func Effective[E Event](history []RecordedEvent[E]) []RecordedEvent[E] {
 	return effective
 }
 
-// Fold applies a history, as its corrections leave it, to an empty state.
+// Fold applies a history, with its corrections applied, to an empty state.
 func Fold[E Event](state Aggregate[E], history []RecordedEvent[E]) {
 	for _, h := range Effective(history) {
 		state.Apply(h)

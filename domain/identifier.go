@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Scheme names a system of identifiers. Besides those below, any prefix of
-// the org-id.guide register may stand here (CN-USCI, GB-COH, GB-UKPRN …); those
-// have no common check digit, so only their form is judged.
+// Scheme names a system of identifiers: one of those below, or a prefix of the
+// org-id.guide register (CN-USCI, GB-COH, GB-UKPRN …). The latter have no common
+// check digit, so only their form is verified.
 type Scheme string
 
 // The schemes whose check digits are verified.
@@ -48,7 +48,7 @@ type Identifier struct {
 	Value  string `json:"value" doc:"The identifier" minLength:"1" maxLength:"100"`
 }
 
-// String is SCHEME:value.
+// String returns SCHEME:value.
 func (id Identifier) String() string { return string(id.Scheme) + ":" + id.Value }
 
 var orgID = regexp.MustCompile(`^([A-Z]{2}|XI|XM|XR)-[A-Z0-9_-]{2,20}$`)
@@ -56,7 +56,7 @@ var orgID = regexp.MustCompile(`^([A-Z]{2}|XI|XM|XR)-[A-Z0-9_-]{2,20}$`)
 // Canonical verifies an identifier and returns it in its scheme's usual form:
 // USCC and LEI in upper case, ROR as https://ror.org/…, ISNI and ORCID in
 // groups of four. A valid check digit does not prove that the identifier was
-// ever given out, and LEI's lets about 1 in 250 single errors pass.
+// ever issued, and LEI's lets about 1 in 250 single errors pass.
 func (id Identifier) Canonical() (Identifier, error) {
 	v := strings.TrimSpace(id.Value)
 	switch id.Scheme {

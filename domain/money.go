@@ -20,12 +20,12 @@ var exact = apd.Context{Precision: 100, MaxExponent: 100, MinExponent: -100, Tra
 // zero Decimal is 0. In JSON it is a string, since JSON numbers lose digits.
 type Decimal struct{ text string }
 
-// maxDigits bounds a Decimal; it leaves room to sum more of them than a
+// maxDigits bounds a Decimal; exact has room for sums of more of them than a
 // register will ever hold.
 const maxDigits = 30
 
-// ParseDecimal reads plain digits with an optional sign and point. Exponents,
-// grouping and more than 30 digits are refused.
+// ParseDecimal returns the number written in plain digits with an optional sign
+// and point. Exponents, grouping and more than 30 digits are errors.
 func ParseDecimal(s string) (Decimal, error) {
 	d, _, err := apd.NewFromString(s)
 	if err != nil || s == "" || strings.Trim(s, "-0123456789.") != "" || d.NumDigits() > maxDigits || len(s) > maxDigits+2 {
@@ -58,7 +58,7 @@ func (d Decimal) apd() *apd.Decimal {
 	return v
 }
 
-// String writes the number in plain digits.
+// String returns the number in plain digits.
 func (d Decimal) String() string {
 	if d.text == "" {
 		return "0"
@@ -66,7 +66,7 @@ func (d Decimal) String() string {
 	return d.text
 }
 
-// Add is the exact sum.
+// Add returns the exact sum.
 func (d Decimal) Add(o Decimal) Decimal {
 	var sum apd.Decimal
 	if _, err := exact.Add(&sum, d.apd(), o.apd()); err != nil {
@@ -75,7 +75,7 @@ func (d Decimal) Add(o Decimal) Decimal {
 	return decimal(&sum)
 }
 
-// Convert is the amount at a rate, in the usual decimals of the currency it is
+// Convert returns the amount at a rate, in the usual decimals of the currency it is
 // converted into. It rounds half away from zero: a conversion is for reports,
 // never for what is owed.
 func (d Decimal) Convert(rate Decimal, into string) Decimal {
@@ -86,7 +86,7 @@ func (d Decimal) Convert(rate Decimal, into string) Decimal {
 	return rounded(&v, max(0, currencies[into]))
 }
 
-// ShareOf is the number as a share of whole, rounded half up to four decimals:
+// ShareOf returns the number as a share of whole, rounded half up to four decimals:
 // 0.3333. A share of nothing is 0.
 func (d Decimal) ShareOf(whole Decimal) Decimal {
 	if whole.IsZero() {
@@ -99,7 +99,7 @@ func (d Decimal) ShareOf(whole Decimal) Decimal {
 	return rounded(&v, 4)
 }
 
-// PercentOf is ShareOf in percent, to two decimals; 0 of nothing.
+// PercentOf returns ShareOf in percent, to two decimals.
 func (d Decimal) PercentOf(whole Decimal) Decimal {
 	if whole.IsZero() {
 		return Decimal{}
@@ -119,7 +119,7 @@ func rounded(v *apd.Decimal, places int) Decimal {
 	return decimal(v)
 }
 
-// Neg is the number with its sign turned.
+// Neg returns the number with its sign turned.
 func (d Decimal) Neg() Decimal {
 	if d.Sign() == 0 {
 		return d
@@ -129,13 +129,13 @@ func (d Decimal) Neg() Decimal {
 	return decimal(v)
 }
 
-// Cmp is negative, zero or positive as d is less than, equal to or more than o.
+// Cmp returns -1, 0 or 1 as d is less than, equal to or more than o.
 func (d Decimal) Cmp(o Decimal) int { return d.apd().Cmp(o.apd()) }
 
-// Sign is -1, 0 or 1.
+// Sign returns -1, 0 or 1 as d is negative, zero or positive.
 func (d Decimal) Sign() int { return d.apd().Sign() }
 
-// Places is how many decimals the number is written with.
+// Places returns how many decimals the number is written with.
 func (d Decimal) Places() int { return int(max(0, -d.apd().Exponent)) }
 
 // IsZero reports whether the number is 0, however it is written.
@@ -189,7 +189,7 @@ type Money struct {
 	Currency string  `json:"currency" doc:"ISO 4217 code, e.g. CNY" minLength:"3" maxLength:"3"`
 }
 
-// NewMoney is the amount in its currency's usual number of decimals. It
+// NewMoney returns the amount in its currency's usual number of decimals. It
 // refuses unknown currencies, codes that are no currency for payments (XAU,
 // XXX …) and more decimals than the currency has.
 func NewMoney(amount Decimal, currency string) (Money, error) {
@@ -209,11 +209,11 @@ func NewMoney(amount Decimal, currency string) (Money, error) {
 	return Money{decimal(v), currency}, nil
 }
 
-// String is the amount and the code: 1200000.00 CNY.
+// String returns the amount and the code: 1200000.00 CNY.
 func (m Money) String() string { return m.Amount.String() + " " + m.Currency }
 
-// Check reports money that cannot be stated, or is not more than nothing, and
-// returns it in its currency's usual number of decimals.
+// Check reports to c money that cannot be stated or is not positive, and returns
+// it in its currency's usual number of decimals.
 func (m Money) Check(c *Check, path string) Money {
 	n, err := NewMoney(m.Amount, m.Currency)
 	if err != nil {

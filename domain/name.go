@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// NameKind is what a name is for.
+// NameKind is the use of a name.
 type NameKind string
 
 // The kinds of names.
@@ -17,8 +17,8 @@ const (
 	Alias    NameKind = "alias"
 )
 
-// Name is what something is called, in one language, for a time. Names change
-// and sources spell them differently, so a name is never a key.
+// Name is a name in one language, for a time. Names change and sources spell
+// them differently, so a name is never a key.
 type Name struct {
 	Text       string        `json:"text" doc:"The name" minLength:"1" maxLength:"400"`
 	Lang       string        `json:"lang" doc:"BCP 47 language tag, e.g. zh, en, de" maxLength:"35"`
@@ -29,7 +29,8 @@ type Name struct {
 
 var langTag = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)
 
-// Check reports a name without text, language or kind, or with a period turned round.
+// Check reports to c a name without text, language or kind, or with a period that
+// ends before it begins.
 func (n Name) Check(c *Check, path string) {
 	c.Require(strings.TrimSpace(n.Text) != "", path+".text", "请填写名称", "give the name")
 	c.Require(langTag.MatchString(n.Lang), path+".lang", "请用 BCP 47 语言标签，如 zh、en", "give the language as a BCP 47 tag, e.g. zh or en")
@@ -42,7 +43,7 @@ func (n Name) Check(c *Check, path string) {
 		"结束日期早于开始日期", "the name's period ends before it begins")
 }
 
-// Current is the official name in Chinese and in English that holds now: the
+// Current returns the official name in Chinese and in English that holds now: the
 // last one given in each language that has no end, or failing that any name in it.
 func Current(names []Name) Text {
 	pick := func(lang string) string {

@@ -6,7 +6,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Programme is what decisions on a lab use of the programme it is in. The
+// Programme is the part of a lab's programme that decisions on the lab use. The
 // zero Programme has nothing on record: the built-in policy holds.
 type Programme struct {
 	ID       uuid.UUID         `json:"id"`
@@ -17,7 +17,7 @@ type Programme struct {
 // programmes is the name space of programmes' ids.
 var programmes = uuid.MustParse("b3b7d0d6-7a0b-5f0e-8c57-2f9e1d2f6a10")
 
-// ProgrammeID is the id of the programme of that name. Labs name their
+// ProgrammeID returns the id of the programme of that name. Labs name their
 // programme, so the id follows from the name.
 func ProgrammeID(name string) uuid.UUID { return uuid.NewSHA1(programmes, []byte(name)) }
 
@@ -28,7 +28,7 @@ type Policy struct {
 	SupersededBy string `json:"superseded_by,omitempty"` // its document number
 }
 
-// Terms is what a policy says.
+// Terms are the contents of a policy.
 type Terms struct {
 	Document          string   `json:"document" doc:"Document number (文号), e.g. 教技〔2014〕1号" minLength:"1" maxLength:"200"`
 	Title             Text     `json:"title" doc:"What it is called"`
@@ -44,17 +44,17 @@ type Terms struct {
 	LegalBasis        []string `json:"legal_basis,omitempty" maxItems:"20" doc:"Documents it rests on"`
 }
 
-// Opinions says to whom experts' opinions are open after a decision.
+// Opinions is the audience of experts' opinions after a decision.
 type Opinions string
 
-// To whom they can be open; to nobody else where nothing is said.
+// The audiences. Empty: nobody beside those who conduct reviews.
 const (
 	OpinionsToHost    Opinions = "host"
 	OpinionsToParties Opinions = "parties" // and the host
 	OpinionsToAll     Opinions = "public"
 )
 
-// Readers are those besides whoever conducts reviews.
+// Readers returns the readers beside those who conduct reviews.
 func (o Opinions) Readers() Readers {
 	switch o {
 	case OpinionsToHost:
@@ -89,8 +89,8 @@ var BuiltIn = Policy{Terms: Terms{
 	Rules: "2014", IncubationYears: 2, ConstructionYears: 3,
 }}
 
-// PolicyOn is the policy in force on a day: of those whose time it is, the
-// one that began last; the built-in one where there is none.
+// PolicyOn returns the policy in force on a day: the last to begin of those
+// whose period contains the day, or BuiltIn where there is none.
 func (p Programme) PolicyOn(d Date) Policy {
 	in := BuiltIn
 	for _, q := range p.Policies {
@@ -101,7 +101,7 @@ func (p Programme) PolicyOn(d Date) Policy {
 	return in
 }
 
-// SystemKind is what an indicator system is for.
+// SystemKind is the purpose of an indicator system.
 type SystemKind string
 
 // The kinds of indicator systems.
@@ -158,19 +158,19 @@ var policyWords = map[string]Text{
 	"establishment": T("立项评审指标体系", "indicator system for establishment"), "acceptance": T("验收标准", "acceptance standard"),
 }
 
-// Text says the criterion in both languages.
+// Text returns the criterion in Chinese and English.
 func (c Core) Text() Text { return policyWords[string(c)] }
 
-// Text says the dimension in both languages.
+// Text returns the dimension in Chinese and English.
 func (d Dimension) Text() Text { return policyWords[string(d)] }
 
-// Text says the mode in both languages.
+// Text returns the mode in Chinese and English.
 func (m Mode) Text() Text { return policyWords[string(m)] }
 
-// Text says the kind in both languages.
+// Text returns the kind in Chinese and English.
 func (k SystemKind) Text() Text { return policyWords[string(k)] }
 
-// Indicators lists what a self-assessment must answer, in order.
+// Indicators returns what a self-assessment must answer, in order.
 func (s IndicatorSystem) Indicators() (all []Indicator) {
 	for _, c := range s.Criteria {
 		all = append(all, c.Indicators...)
@@ -178,7 +178,7 @@ func (s IndicatorSystem) Indicators() (all []Indicator) {
 	return all
 }
 
-// System is the version of a kind, and whether there is one.
+// System returns the version of a kind, and reports whether there is one.
 func (p Programme) System(kind SystemKind, version string) (IndicatorSystem, bool) {
 	i := slices.IndexFunc(p.Systems, func(s IndicatorSystem) bool { return s.Kind == kind && s.Version == version })
 	if i < 0 {

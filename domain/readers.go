@@ -1,22 +1,22 @@
 package domain
 
-// Readers is a set of those who may read something. Who somebody is to a record,
-// its owner or a party to it, is the record's to say.
+// Readers is a set of the readers of a record. Its owner and the parties to it
+// follow from the record.
 type Readers uint8
 
 // The members of the set.
 const (
-	Reviewers   Readers = 1 << iota // who conducts reviews, or audits them: ministry, agency, officer, auditor
-	Keepers                         // who keeps the register, or audits it: ministry, officer, auditor
+	Reviewers   Readers = 1 << iota // of reviews: ministry, agency, officer, auditor
+	Keepers                         // of the register: ministry, officer, auditor
 	Authorities                     // authorities that recommend
-	Owner                           // a lab's host and director; whoever registered a webhook; whom a key acts for
+	Owner                           // a lab's host and director, a webhook's registrant, a key's legal entity
 	Parties                         // partners that are parties to a lab
-	Anybody                         // also without a token
+	Anybody                         // without a token, too
 
 	Everybody = Reviewers | Keepers | Authorities | Owner | Parties | Anybody
 )
 
-// Readers are what an actor is wherever it reads.
+// Readers returns the readers an actor is among for every record.
 func (a Actor) Readers() Readers {
 	switch a.Role {
 	case Ministry, Officer, Auditor:
@@ -29,5 +29,5 @@ func (a Actor) Readers() Readers {
 	return Anybody
 }
 
-// Include reports whether any of those in who is among the readers.
+// Include reports whether any member of who is among the readers.
 func (r Readers) Include(who Readers) bool { return r&who != 0 }

@@ -7,12 +7,12 @@ import (
 	"github.com/google/uuid"
 )
 
-// Kind is why a command is refused, and so what its sender can do about it.
+// Kind classifies a refusal by what the sender can do about it.
 type Kind string
 
 // The kinds of refusal.
 const (
-	Invalid  Kind = "invalid"   // the request itself is wrong: mend it
+	Invalid  Kind = "invalid"   // the request itself is wrong: correct it
 	NotFound Kind = "not-found" // it names something the register does not hold
 	Refused  Kind = "refused"   // a rule of the programme is not met
 	State    Kind = "state"     // the thing is not in a state that allows it
@@ -21,7 +21,7 @@ const (
 	Forbidden Kind = "forbidden" // it is not the sender's to ask for
 )
 
-// Rejection is a command refused, with everything that stands against it.
+// Rejection is the refusal of a command with every fault and every unmet rule.
 type Rejection struct {
 	Kind     Kind         `json:"kind"`
 	Detail   Text         `json:"detail"`
@@ -29,8 +29,8 @@ type Rejection struct {
 	Findings []Finding    `json:"findings,omitempty"` // every rule not met, not only the first
 }
 
-// FieldError is one value that cannot be accepted. Path names it as in the
-// request: parties[1].entity.
+// FieldError is a value that cannot be accepted. Path names it as the request
+// does: parties[1].entity.
 type FieldError struct {
 	Path    string `json:"path"`
 	Message Text   `json:"message"`
@@ -48,7 +48,7 @@ type Finding struct {
 	Earliest Date        `json:"earliest,omitzero" doc:"The first day it could be met, where only time is missing"`
 }
 
-// Error says in English what stands against the command.
+// Error returns the refusal in English with every fault and unmet rule.
 func (r *Rejection) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s", r.Kind, r.Detail.English())
@@ -67,13 +67,14 @@ func (r *Rejection) Error() string {
 	return b.String()
 }
 
-// Reject is a Rejection without fields or findings.
+// Reject returns a Rejection without fields or findings.
 func Reject(kind Kind, zh, en string, args ...any) *Rejection {
 	return &Rejection{Kind: kind, Detail: Textf(zh, en, args...)}
 }
 
-// Textf formats both texts with the same arguments. A Text among them gives
-// its Chinese to the first and its English to the second.
+// Textf returns both texts formatted with the same arguments. A Text among them,
+// or a value with a Text method, gives its Chinese to the first and its English
+// to the second.
 func Textf(zh, en string, args ...any) Text {
 	if len(args) == 0 {
 		return Text{zh, en}
@@ -91,7 +92,7 @@ func Textf(zh, en string, args ...any) Text {
 	return Text{fmt.Sprintf(zh, zhArgs...), fmt.Sprintf(en, enArgs...)}
 }
 
-// Unmet is the Rejection for the findings that are not met, or nil where all are.
+// Unmet returns the Rejection for the findings that are not met, or nil where all are.
 func Unmet(findings []Finding) error {
 	var unmet []Finding
 	for _, f := range findings {
@@ -148,7 +149,7 @@ func (c *Check) Digest(path, digest string, optional bool) {
 		"请填写文件摘要 sha256:<64 位小写十六进制>", "give the document's digest as sha256:<64 lower-case hex digits>")
 }
 
-// Err is the Rejection for what was gathered, or nil.
+// Err returns the Rejection for what was gathered, or nil.
 func (c *Check) Err() error {
 	if len(c.fields) == 0 {
 		return nil

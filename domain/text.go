@@ -2,17 +2,17 @@ package domain
 
 import "strings"
 
-// Text is one thing said in Chinese and in English. Either may be absent where
-// only one is known; an empty Text says nothing.
+// Text is a text in Chinese and in English. Either may be absent where only the
+// other is known.
 type Text struct {
 	Zh string `json:"zh,omitempty" doc:"in Chinese" maxLength:"4000"`
 	En string `json:"en,omitempty" doc:"in English" maxLength:"4000"`
 }
 
-// T is a Text in both languages.
+// T returns a Text in both languages.
 func T(zh, en string) Text { return Text{Zh: zh, En: en} }
 
-// IsZero reports whether nothing is said in either language.
+// IsZero reports whether the text is empty in both languages.
 func (t Text) IsZero() bool { return t == Text{} }
 
 // Chinese returns the Chinese text, or the English where there is no Chinese.
@@ -31,7 +31,7 @@ func (t Text) English() string {
 	return t.Zh
 }
 
-// Trimmed removes the white space around both texts.
+// Trimmed returns the text without the white space around either language.
 func (t Text) Trimmed() Text {
 	return Text{Zh: strings.TrimSpace(t.Zh), En: strings.TrimSpace(t.En)}
 }

@@ -16,10 +16,10 @@ import (
 // Aggregate is the id of the aggregate every scenario is about.
 var Aggregate = number(0xa, 0)
 
-// ID is the n-th of the ids a test may give to anything it likes.
+// ID returns the n-th of the ids that a test may use for anything.
 func ID(n int) uuid.UUID { return number(0xd, n) }
 
-// Event is the id of the n-th event of a scenario, from 0.
+// Event returns the id of the n-th event of a scenario, from 0.
 func Event(n int) uuid.UUID { return number(0xe, n) }
 
 func number(space byte, n int) (id uuid.UUID) {
@@ -28,8 +28,8 @@ func number(space byte, n int) (id uuid.UUID) {
 	return id
 }
 
-// On is the context of a command recorded at noon in China on the given day,
-// by the programme's officer unless a Fact says otherwise.
+// On returns the context of a command recorded at noon in China on the given day,
+// by the programme's officer unless a Fact changes that.
 func On(day string, facts ...Fact) domain.Context {
 	d := domain.MustDate(day)
 	noon, err := time.Parse(time.RFC3339, d.String()+"T12:00:00+08:00")
@@ -46,22 +46,22 @@ func On(day string, facts ...Fact) domain.Context {
 // Fact sets one thing about a context.
 type Fact func(*domain.Context)
 
-// By lets the command be sent by a person in a role.
+// By returns the fact that a subject sends the command in a role.
 func By(role domain.Role, subject string) Fact {
 	return func(x *domain.Context) { x.Actor.Role, x.Actor.Subject = role, subject }
 }
 
-// For lets the command be sent on behalf of a legal entity.
+// For returns the fact that the command is sent on behalf of a legal entity.
 func For(entity uuid.UUID) Fact {
 	return func(x *domain.Context) { x.Actor.OnBehalfOf = entity }
 }
 
-// Within puts the lab in a programme with these facts.
+// Within returns the fact that the lab is in this programme.
 func Within(p domain.Programme) Fact {
 	return func(x *domain.Context) { x.Programme = p }
 }
 
-// KnowingLab lets the register know a lab by name.
+// KnowingLab returns the fact that the register has a lab of this name.
 func KnowingLab(id uuid.UUID, name domain.Text) Fact {
 	return func(x *domain.Context) {
 		if x.Labs == nil {
@@ -71,7 +71,7 @@ func KnowingLab(id uuid.UUID, name domain.Text) Fact {
 	}
 }
 
-// Knowing lets the register know these legal entities.
+// Knowing returns the fact that the register has these legal entities.
 func Knowing(entities ...domain.EntityRef) Fact {
 	return func(x *domain.Context) {
 		if x.Entities == nil {
@@ -83,7 +83,7 @@ func Knowing(entities ...domain.EntityRef) Fact {
 	}
 }
 
-// University is a registered university with the id ID(n).
+// University returns a registered university with the id ID(n).
 func University(n int, country, zh, en string) domain.EntityRef {
 	return domain.EntityRef{
 		ID: ID(n), Name: domain.T(zh, en), Kind: "university",
@@ -91,7 +91,7 @@ func University(n int, country, zh, en string) domain.EntityRef {
 	}
 }
 
-// Refused requires err to be a *domain.Rejection of the given kind at exactly
+// Refused returns err, which must be a *domain.Rejection of the given kind at exactly
 // the given places, in any order: the paths of the fields at fault, or the ids
 // of the rules not met. Every message must be there in both languages.
 func Refused(t testing.TB, err error, kind domain.Kind, at ...string) *domain.Rejection {

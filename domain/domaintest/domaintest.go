@@ -1,10 +1,9 @@
-// Package domaintest tells what an aggregate does in sentences: given a
-// history, when a command is sent, then these events follow, or it is refused
-// for these reasons.
+// Package domaintest tests an aggregate in scenarios: given a history, when a
+// command is sent, then these events follow, or it is refused for these reasons.
 //
-// Besides what a test asks for, every scenario holds the aggregate to what all
-// of them promise: Decide leaves the state alone, an event and a folded state
-// survive JSON, and whatever is said to people is said in Chinese and English.
+// Every scenario also checks what all aggregates promise: Decide leaves the state
+// alone, an event and a folded state survive JSON, and every text for people is
+// in Chinese and English.
 package domaintest
 
 import (
@@ -25,8 +24,8 @@ import (
 // is the same as an empty one, since JSON does not tell them apart.
 var Same = cmp.Options{cmp.Exporter(func(reflect.Type) bool { return true }), cmpopts.EquateEmpty()}
 
-// Diff says how got differs from want by Same, or nothing. Most values are deeply
-// equal, which is seen much sooner.
+// Diff returns how got differs from want by Same, or nothing. It tries
+// reflect.DeepEqual first, which is much faster and mostly enough.
 func Diff(want, got any) string {
 	if reflect.DeepEqual(want, got) {
 		return ""
@@ -34,23 +33,25 @@ func Diff(want, got any) string {
 	return cmp.Diff(want, got, Same)
 }
 
-// Scenario is the history of one aggregate and what the last command did.
+// Scenario is the history of one aggregate and the outcome of its last command.
+// It belongs to the goroutine of its test.
 type Scenario[S domain.Aggregate[E], E domain.Event] struct {
 	t       testing.TB
 	empty   func(uuid.UUID) S
 	history []domain.RecordedEvent[E]
 
-	pending bool // a command whose outcome nobody has looked at
+	pending bool // the outcome of the last command is not checked yet
 	because domain.Grounds
 	context domain.Context
 	events  []E
 	err     error
 }
 
-// New starts a scenario on an aggregate without history; empty makes its state.
+// New returns a scenario of an aggregate without history; empty returns its state
+// before the first event. A test that ends with an unchecked command fails.
 func New[S domain.Aggregate[E], E domain.Event](t testing.TB, empty func(uuid.UUID) S) *Scenario[S, E] {
 	s := &Scenario[S, E]{t: t, empty: empty}
-	t.Cleanup(s.settled)
+	t.Cleanup(s.checked)
 	return s
 }
 
@@ -64,23 +65,23 @@ func (s *Scenario[S, E]) Given(events ...E) *Scenario[S, E] {
 // GivenOn records events by the actor and on the day of x.
 func (s *Scenario[S, E]) GivenOn(x domain.Context, events ...E) *Scenario[S, E] {
 	s.t.Helper()
-	s.settled()
+	s.checked()
 	s.record(x, domain.Grounds{}, events)
 	return s
 }
 
-// GivenHistory records what happened as it says it did: when, by whom.
+// GivenHistory records events with the metadata they have.
 func (s *Scenario[S, E]) GivenHistory(history ...domain.RecordedEvent[E]) *Scenario[S, E] {
 	s.t.Helper()
-	s.settled()
+	s.checked()
 	s.keep(history)
 	return s
 }
 
-// When sends a command to the aggregate as its history leaves it.
+// When sends a command to the aggregate. The scenario then needs Then or ThenRefused.
 func (s *Scenario[S, E]) When(cmd domain.Command[S, E], x domain.Context) *Scenario[S, E] {
 	s.t.Helper()
-	s.settled()
+	s.checked()
 	state := s.State()
 	s.pending, s.because, s.context = true, cmd.Why(), x
 	s.events, s.err = cmd.Decide(state, x)
@@ -104,7 +105,7 @@ func (s *Scenario[S, E]) Then(want ...E) *Scenario[S, E] {
 	return s
 }
 
-// ThenAccepted records whatever events followed, for a step on the way.
+// ThenAccepted records the events that followed, for a step on the way.
 func (s *Scenario[S, E]) ThenAccepted() *Scenario[S, E] {
 	s.t.Helper()
 	return s.Then(s.events...)
@@ -123,26 +124,26 @@ func (s *Scenario[S, E]) ThenRefused(kind domain.Kind, at ...string) *Scenario[S
 	return s
 }
 
-// Rejection is why the last command was refused, or nil.
+// Rejection returns the refusal of the last command, or nil.
 func (s *Scenario[S, E]) Rejection() *domain.Rejection {
 	r, _ := s.err.(*domain.Rejection)
 	return r
 }
 
-// Events are what followed from the last command.
+// Events returns the events of the last command.
 func (s *Scenario[S, E]) Events() []E { return s.events }
 
-// State is the aggregate as its history leaves it, folded anew on each call.
+// State returns the aggregate as its history leaves it, folded anew on each call.
 func (s *Scenario[S, E]) State() S {
 	state := s.empty(Aggregate)
 	domain.Fold(state, s.history)
 	return state
 }
 
-// History is every event recorded so far.
+// History returns the events recorded so far.
 func (s *Scenario[S, E]) History() []domain.RecordedEvent[E] { return slices.Clone(s.history) }
 
-func (s *Scenario[S, E]) settled() {
+func (s *Scenario[S, E]) checked() {
 	if s.pending && !s.t.Failed() {
 		s.pending = false
 		s.t.Errorf("a command was sent and its outcome not looked at; end it with Then or ThenRefused")

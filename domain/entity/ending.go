@@ -6,7 +6,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Status is whether an entity is there on a given day.
+// Status is the state of an entity on a day.
 type Status string
 
 // The statuses. An entity that is no longer active stays so.
@@ -19,14 +19,14 @@ const (
 	Closure        Status = "closed"
 )
 
-// Ending is how, when and into what an entity ended.
+// Ending is the end of an entity: how, when and into which other.
 type Ending struct {
 	How  Status             `json:"how" enum:"succeeded,merged,closed"`
 	On   domain.PartialDate `json:"on"`
 	Into *domain.EntityRef  `json:"into,omitempty"` // the successor, or what it merged into
 }
 
-// words says what became of the entity.
+// words returns the ending in words.
 func (d *Ending) words() domain.Text {
 	switch d.How {
 	case Succession:
@@ -37,7 +37,7 @@ func (d *Ending) words() domain.Text {
 	return Closed{d.On}.words()
 }
 
-// StatusOn is the status on a day. Where only a month or year is known, the
+// StatusOn returns the status on a day. Where only a month or year is known, the
 // entity is taken to be there for all of it.
 func (e *Entity) StatusOn(day domain.Date) Status {
 	switch {
@@ -51,21 +51,22 @@ func (e *Entity) StatusOn(day domain.Date) Status {
 	return e.Ended.How
 }
 
-// certainOn reports whether the ending has come by a day, however its date is
-// read: from a known day on, or once a month or year is over.
+// certainOn reports whether the ending has come by a day under any reading of
+// its date: from a known day on, or once a month or year is over.
 func (d *Ending) certainOn(day domain.Date) bool {
 	return until(d.On).Latest().Before(day)
 }
 
-// end checks what all endings ask for.
-func (e *Entity) end(c *domain.Check, on domain.PartialDate, x domain.Context) {
+// checkEnd reports to c a date on which the entity cannot have ended.
+func (e *Entity) checkEnd(c *domain.Check, on domain.PartialDate, x domain.Context) {
 	given(c, "on", on, x.Today())
 	c.Require(on.IsZero() || !on.Latest().Before(e.Established.Earliest()), "on",
 		"日期早于该法人的成立日期 %s", "the date is before the entity was established, %s", e.Established)
 }
 
-// other checks the entity that this one ends into.
-func (e *Entity) other(c *domain.Check, path string, id uuid.UUID, x domain.Context) domain.EntityRef {
+// checkOther returns the entity that this one ends into, and reports it to c where
+// it is unknown or this entity itself.
+func (e *Entity) checkOther(c *domain.Check, path string, id uuid.UUID, x domain.Context) domain.EntityRef {
 	if id == e.ID {
 		c.Require(false, path, "不能填写该法人自身；请填写另一个法人", "this is the entity itself; name another one")
 		return domain.EntityRef{}
@@ -80,27 +81,24 @@ type SucceedEntity struct {
 	On        domain.PartialDate `json:"on" doc:"From when, as far as known"`
 }
 
-// Succeeded says that another entity took this one's place.
+// Succeeded records that another entity took this one's place.
 type Succeeded struct {
 	Successor domain.EntityRef   `json:"successor"`
 	On        domain.PartialDate `json:"on"`
 }
 
-// UsesEntities asks for the successor.
+// UsesEntities returns the successor.
 func (s SucceedEntity) UsesEntities() []uuid.UUID { return []uuid.UUID{s.Successor} }
 
-// Decide wants another entity that the register knows.
+// Decide refuses the entity itself and one that the register does not know.
 func (s SucceedEntity) Decide(e *Entity, x domain.Context) ([]Event, error) {
-	if err := e.standing(); err != nil {
+	if err := e.changeable(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
-	e.end(&c, s.On, x)
-	event := Succeeded{e.other(&c, "successor", s.Successor, x), s.On}
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{event}, nil
+	e.checkEnd(&c, s.On, x)
+	event := Succeeded{e.checkOther(&c, "successor", s.Successor, x), s.On}
+	return domain.Accept[Event](event, c.Err())
 }
 
 func (s Succeeded) apply(e *Entity, _ domain.Meta) {
@@ -121,27 +119,24 @@ type MergeEntity struct {
 	On   domain.PartialDate `json:"on" doc:"From when, as far as known"`
 }
 
-// Merged says that the entity became part of another one.
+// Merged records that the entity became part of another one.
 type Merged struct {
 	Into domain.EntityRef   `json:"into"`
 	On   domain.PartialDate `json:"on"`
 }
 
-// UsesEntities asks for the entity merged into.
+// UsesEntities returns the entity merged into.
 func (g MergeEntity) UsesEntities() []uuid.UUID { return []uuid.UUID{g.Into} }
 
-// Decide wants another entity that the register knows.
+// Decide refuses the entity itself and one that the register does not know.
 func (g MergeEntity) Decide(e *Entity, x domain.Context) ([]Event, error) {
-	if err := e.standing(); err != nil {
+	if err := e.changeable(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
-	e.end(&c, g.On, x)
-	event := Merged{e.other(&c, "into", g.Into, x), g.On}
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{event}, nil
+	e.checkEnd(&c, g.On, x)
+	event := Merged{e.checkOther(&c, "into", g.Into, x), g.On}
+	return domain.Accept[Event](event, c.Err())
 }
 
 func (g Merged) apply(e *Entity, _ domain.Meta) { e.Ended = &Ending{Merger, g.On, &g.Into} }
@@ -159,22 +154,19 @@ type CloseEntity struct {
 	On domain.PartialDate `json:"on" doc:"From when, as far as known"`
 }
 
-// Closed says that the entity ended without a successor.
+// Closed records that the entity ended without a successor.
 type Closed struct {
 	On domain.PartialDate `json:"on"`
 }
 
-// Decide wants a date that has come.
+// Decide refuses a date that has not come.
 func (k CloseEntity) Decide(e *Entity, x domain.Context) ([]Event, error) {
-	if err := e.standing(); err != nil {
+	if err := e.changeable(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
-	e.end(&c, k.On, x)
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{Closed{k.On}}, nil
+	e.checkEnd(&c, k.On, x)
+	return domain.Accept[Event](Closed{k.On}, c.Err())
 }
 
 func (k Closed) apply(e *Entity, _ domain.Meta) { e.Ended = &Ending{How: Closure, On: k.On} }

@@ -27,7 +27,7 @@ type Entity struct {
 	Ended       *Ending            `json:"ended,omitempty"`
 }
 
-// New is the entity with the given id before its first event.
+// New returns the entity with the given id before its first event.
 func New(id uuid.UUID) *Entity { return &Entity{ID: id} }
 
 // Event is a fact about a legal entity.
@@ -42,17 +42,17 @@ type Command = domain.Command[*Entity, Event]
 // Apply folds an event in.
 func (e *Entity) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(e, h.Meta) }
 
-// Corrected puts right what an earlier event of this entity says.
+// Corrected replaces an earlier event of this entity.
 type Corrected struct{ domain.Correction }
 
 // apply panics: domain.Fold puts a correction in the place of the event it
-// corrects and never applies it. Whoever applies one as it comes would keep
+// corrects and never applies it. A fold that applies it as it comes would keep
 // the mistake, and must not do so unnoticed.
 func (c Corrected) apply(*Entity, domain.Meta) {
 	panic("entity: a correction was applied on its own; fold the whole history with domain.Fold")
 }
 
-// Kind is what sort of legal entity it is.
+// Kind is the kind of a legal entity.
 type Kind string
 
 // The kinds of legal entities.
@@ -62,7 +62,7 @@ const (
 	Company           Kind = "company"
 	Government        Kind = "government"
 	Other             Kind = "other"
-	Unstated          Kind = "unstated" // a source names it without saying what it is
+	Unstated          Kind = "unstated" // its source names it without its kind
 )
 
 var kinds = map[Kind]domain.Text{
@@ -74,10 +74,10 @@ var kinds = map[Kind]domain.Text{
 	Unstated:          domain.T("性质未说明", "of a kind not stated"),
 }
 
-// Text is the kind in words.
+// Text returns the kind in words.
 func (k Kind) Text() domain.Text { return kinds[k] }
 
-// Ref is the entity as it stands, for events elsewhere that name it.
+// Ref returns the entity as it is now, for events elsewhere that name it.
 func (e *Entity) Ref() domain.EntityRef {
 	ref := domain.EntityRef{
 		ID: e.ID, Name: e.DisplayName(), Kind: string(e.Kind),
@@ -91,7 +91,7 @@ func (e *Entity) Ref() domain.EntityRef {
 	return ref
 }
 
-// registered refuses what is asked of an entity the register does not hold.
+// registered returns a refusal where the entity is not in the register.
 func (e *Entity) registered() error {
 	if e.Kind == "" {
 		return domain.Reject(domain.NotFound, "登记簿中没有这个法人；请先登记该法人，或核对编号",
@@ -100,8 +100,8 @@ func (e *Entity) registered() error {
 	return nil
 }
 
-// standing refuses changes to an entity that is not there or has ended.
-func (e *Entity) standing() error {
+// changeable returns a refusal where the entity is not in the register or has ended.
+func (e *Entity) changeable() error {
 	if err := e.registered(); err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ type Register struct {
 	Established domain.PartialDate `json:"established,omitzero" doc:"When it was founded, as far as known: YYYY, YYYY-MM or YYYY-MM-DD"`
 }
 
-// Registered says that a legal entity entered the register.
+// Registered records that a legal entity entered the register.
 type Registered struct {
 	Kind        Kind               `json:"kind"`
 	Country     string             `json:"country"`
@@ -131,7 +131,7 @@ type Registered struct {
 	Established domain.PartialDate `json:"established,omitzero"`
 }
 
-// Decide lists every value at fault.
+// Decide refuses a second registration and lists every value at fault.
 func (r Register) Decide(e *Entity, x domain.Context) ([]Event, error) {
 	if e.Kind != "" {
 		return nil, domain.Reject(domain.Exists, "该法人已登记为%s；请使用变更命令，或提交更正",
@@ -148,10 +148,7 @@ func (r Register) Decide(e *Entity, x domain.Context) ([]Event, error) {
 		Names: checkNames(&c, r.Names, x.Today()), Identifiers: checkAssertions(&c, r.Identifiers),
 	}
 	notFuture(&c, "established", r.Established, x.Today())
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{event}, nil
+	return domain.Accept[Event](event, c.Err())
 }
 
 func (r Registered) apply(e *Entity, m domain.Meta) {
@@ -175,7 +172,7 @@ func (r Registered) Sentence() domain.Text {
 	return said
 }
 
-// notFuture reports a date, known as far as it may be, that cannot have come yet.
+// notFuture reports to c a partial date whose first day is still to come.
 func notFuture(c *domain.Check, path string, d domain.PartialDate, today domain.Date) {
 	c.Require(!d.Earliest().After(today), path, "日期 %s 尚未到来；今天是 %s", "%s is in the future; today is %s", d, today)
 }

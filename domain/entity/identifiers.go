@@ -14,8 +14,8 @@ type Assertion struct {
 	Source string `json:"source,omitempty" doc:"Where the identifier was seen: a certificate, a register, a page" maxLength:"1000"`
 }
 
-// Identifier is an identifier of the entity with who vouches for it. A valid
-// check digit says little; that two people found it in two places says more.
+// Identifier is an identifier of the entity with those who vouch for it. Two
+// people who found it in two places prove more than a valid check digit.
 type Identifier struct {
 	Assertion
 	AssertedBy   string          `json:"asserted_by"`            // the subject of the actor who recorded it
@@ -24,7 +24,7 @@ type Identifier struct {
 	Withdrawn    *Withdrawal     `json:"withdrawn,omitempty"`
 }
 
-// Corroboration is somebody else's finding that an identifier is right.
+// Corroboration is the finding of a further person that an identifier is right.
 type Corroboration struct {
 	Source      string      `json:"source"`
 	By          string      `json:"by"`
@@ -32,16 +32,16 @@ type Corroboration struct {
 	On          domain.Date `json:"on"`
 }
 
-// Withdrawal says why an identifier no longer counts.
+// Withdrawal is the end of an identifier, with its reason.
 type Withdrawal struct {
 	Reason string      `json:"reason"`
 	By     string      `json:"by"`
 	On     domain.Date `json:"on"`
 }
 
-// canonical returns id in its canonical form, and reports an identifier that
-// is malformed or stands for a person. at is where the identifier stands in
-// the request, up to its own fields.
+// canonical returns id in its canonical form, and reports to c an identifier that
+// is malformed or identifies a person. at is the path of the identifier in the
+// request, up to its own fields.
 func canonical(c *domain.Check, at string, id domain.Identifier) domain.Identifier {
 	if id.Scheme == domain.ORCID {
 		c.Require(false, at+"scheme", "ORCID 是个人标识符；法人请使用 USCC、ROR、ISNI 或 LEI",
@@ -58,8 +58,8 @@ func canonical(c *domain.Check, at string, id domain.Identifier) domain.Identifi
 	return tidied
 }
 
-// checkAssertions reports identifiers at fault or said twice, and returns them
-// in canonical form.
+// checkAssertions returns the identifiers in canonical form, and reports to c
+// those at fault and duplicates.
 func checkAssertions(c *domain.Check, assertions []Assertion) []Assertion {
 	var checked []Assertion
 	for i, a := range assertions {
@@ -72,12 +72,13 @@ func checkAssertions(c *domain.Check, assertions []Assertion) []Assertion {
 	return checked
 }
 
-// identifier is the place of an identifier that is not withdrawn, or -1.
+// identifier returns the index of an identifier that is not withdrawn, or -1.
 func (e *Entity) identifier(id domain.Identifier) int {
 	return slices.IndexFunc(e.Identifiers, func(i Identifier) bool { return i.Identifier == id && i.Withdrawn == nil })
 }
 
-// named returns the standing identifier that a command names, or the refusal.
+// named returns the identifier that a command names and its index, or the refusal
+// where the entity has none that is not withdrawn.
 func (e *Entity) named(c *domain.Check, id domain.Identifier) (domain.Identifier, int, error) {
 	id = canonical(c, "", id)
 	if err := c.Err(); err != nil {
@@ -91,7 +92,7 @@ func (e *Entity) named(c *domain.Check, id domain.Identifier) (domain.Identifier
 	return id, i, nil
 }
 
-// checkSource requires a source.
+// checkSource returns the source without white space around it, and requires one.
 func checkSource(c *domain.Check, source string) string {
 	source = strings.TrimSpace(source)
 	c.Require(source != "", "source", "请填写来源，如证书、登记网站或网页", "say where it was seen: a certificate, a register, a page")

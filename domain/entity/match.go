@@ -14,7 +14,7 @@ import (
 // punctuation, a leading “The”, & for and, diacritics, and the two usual ways
 // to write ä, ö, ü, å and ø without them: a name more different than that is
 // another name, and belongs in the register as an alias. The zero Matcher
-// knows nobody.
+// knows no entity.
 type Matcher struct{ byKey map[string][]place }
 
 type place struct {
@@ -22,7 +22,7 @@ type place struct {
 	country string
 }
 
-// Add lets the matcher know an entity by all its names.
+// Add adds an entity under all its names.
 func (m *Matcher) Add(id uuid.UUID, country string, names ...string) {
 	if m.byKey == nil {
 		m.byKey = map[string][]place{}
@@ -61,8 +61,9 @@ func (m *Matcher) named(name, country string) (ids []uuid.UUID) {
 	return ids
 }
 
-// split parts a cell into its Chinese characters, from the first to the last,
-// and what stands before or after them; nothing where both sides hold letters.
+// split returns the Chinese part of a cell, from its first Chinese character to
+// its last, and the rest before or after it. Where both sides hold letters, the
+// Chinese part is empty and the rest is the cell.
 func split(cell string) (chinese, other string) {
 	han := func(r rune) bool { return unicode.Is(unicode.Han, r) }
 	first, last := strings.IndexFunc(cell, han), strings.LastIndexFunc(cell, han)
@@ -102,10 +103,10 @@ var spelled = map[rune]string{'ä': "ae", 'ö': "oe", 'ü': "ue", 'å': "aa", '�
 // composed joins the combining marks that spelled needs to know about.
 var composed = strings.NewReplacer("a\u0308", "ä", "o\u0308", "ö", "u\u0308", "ü", "a\u030a", "å")
 
-// keys are what is left of a name when all that may differ is gone: one key
-// with plain letters and, where that gives another, one with letters written
-// out. Names match when they share a key, so Jülich is found by Julich and by
-// Juelich, but those two do not find each other.
+// keys returns a name without the differences that do not count: a key with plain
+// letters and, where that gives another, a key with letters written out. Names
+// match when they share a key, so Jülich is found by Julich and by Juelich, but
+// those two do not find each other.
 func keys(name string) []string {
 	name = composed.Replace(strings.Map(func(r rune) rune {
 		if r >= '！' && r <= '～' { // full-width forms, as Chinese keyboards give them

@@ -11,7 +11,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 )
 
-// organisations is a matcher that knows testdata/organisations.csv, whose rows
+// organisations returns a matcher that knows testdata/organisations.csv, whose rows
 // become ids by their ROR id.
 func organisations(t *testing.T) (*entity.Matcher, [][]string) {
 	t.Helper()

@@ -8,10 +8,10 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// DisplayName is the official name now, in Chinese and in English.
+// DisplayName returns the official name now, in Chinese and in English.
 func (e *Entity) DisplayName() domain.Text { return domain.Current(e.Names) }
 
-// AllNames is the text of every name the entity has or had, in any language.
+// AllNames returns the text of every name the entity has or had, in any language.
 func (e *Entity) AllNames() []string {
 	texts := make([]string, len(e.Names))
 	for i, n := range e.Names {
@@ -20,13 +20,13 @@ func (e *Entity) AllNames() []string {
 	return texts
 }
 
-// tidy makes the white space in a name single spaces, with none around it.
+// tidy returns the name with single spaces in it and none around it.
 func tidy(n domain.Name) domain.Name {
 	n.Text = strings.Join(strings.Fields(n.Text), " ")
 	return n
 }
 
-// checkNames reports names at fault and returns them tidied.
+// checkNames reports to c the names at fault and returns them tidied.
 func checkNames(c *domain.Check, names []domain.Name, today domain.Date) []domain.Name {
 	var checked []domain.Name
 	readable := false
@@ -41,8 +41,8 @@ func checkNames(c *domain.Check, names []domain.Name, today domain.Date) []domai
 	return checked
 }
 
-// checkName reports a name at fault in itself, or beside the others: said
-// twice for the same time, or a second official name in its language.
+// checkName reports to c a name at fault in itself or beside the others: a
+// duplicate for the same time, or a second official name in its language.
 func checkName(c *domain.Check, path string, n domain.Name, others []domain.Name, today domain.Date) {
 	n.Check(c, path)
 	notFuture(c, path+".valid.from", n.Valid.From, today)
@@ -74,23 +74,20 @@ type AddName struct {
 	Name domain.Name `json:"name" doc:"The further name"`
 }
 
-// NameAdded says that an entity goes, or went, by a further name.
+// NameAdded records that an entity goes, or went, by a further name.
 type NameAdded struct {
 	Name domain.Name `json:"name"`
 }
 
 // Decide refuses a name the entity has already for that time.
 func (a AddName) Decide(e *Entity, x domain.Context) ([]Event, error) {
-	if err := e.standing(); err != nil {
+	if err := e.changeable(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
 	name := tidy(a.Name)
 	checkName(&c, "name", name, e.Names, x.Today())
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{NameAdded{name}}, nil
+	return domain.Accept[Event](NameAdded{name}, c.Err())
 }
 
 func (n NameAdded) apply(e *Entity, _ domain.Meta) { e.Names = append(e.Names, n.Name) }
@@ -116,7 +113,7 @@ type Rename struct {
 	On   domain.PartialDate `json:"on" doc:"From when the new name holds, as far as known"`
 }
 
-// Renamed says that an entity changed its official name in one language.
+// Renamed records that an entity changed its official name in one language.
 type Renamed struct {
 	Lang string             `json:"lang"`
 	From string             `json:"from"`
@@ -124,7 +121,7 @@ type Renamed struct {
 	On   domain.PartialDate `json:"on"`
 }
 
-// official is the place of the official name in lang that has no end, or -1.
+// official returns the place of the official name in lang that has no end, or -1.
 func (e *Entity) official(lang string) int {
 	return slices.IndexFunc(e.Names, func(n domain.Name) bool {
 		return n.Kind == domain.Official && n.Lang == lang && n.Valid.To.IsZero()
@@ -133,7 +130,7 @@ func (e *Entity) official(lang string) int {
 
 // Decide refuses a name that is the same, or that would start before the old one did.
 func (r Rename) Decide(e *Entity, x domain.Context) ([]Event, error) {
-	if err := e.standing(); err != nil {
+	if err := e.changeable(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
@@ -150,10 +147,7 @@ func (r Rename) Decide(e *Entity, x domain.Context) ([]Event, error) {
 		c.Require(false, "lang", "该法人没有语言为“%s”的现用正式名称；请核对语言标签，或使用增加名称命令",
 			"the entity has no official name in %q now; check the language tag, or add a name instead", r.Lang)
 	}
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{Renamed{r.Lang, old.Text, to, r.On}}, nil
+	return domain.Accept[Event](Renamed{r.Lang, old.Text, to, r.On}, c.Err())
 }
 
 func (r Renamed) apply(e *Entity, _ domain.Meta) {
@@ -171,7 +165,7 @@ func (r Renamed) Sentence() domain.Text {
 		"The official name (%[1]s) changed from “%[2]s” to “%[3]s” as of %[4]s", r.Lang, r.From, r.To, r.On)
 }
 
-// until is the end of what is replaced on a date: the day before it, or the
+// until returns the end of what is replaced on a date: the day before it, or the
 // same month or year where no more is known.
 func until(on domain.PartialDate) domain.PartialDate {
 	if len(on.String()) < len("2006-01-02") {
@@ -180,7 +174,7 @@ func until(on domain.PartialDate) domain.PartialDate {
 	return on.Earliest().AddDays(-1).Partial()
 }
 
-// given requires a date, known as far as it may be, that has come.
+// given requires a partial date whose first day has come.
 func given(c *domain.Check, path string, d domain.PartialDate, today domain.Date) {
 	c.Require(!d.IsZero(), path, "请填写日期（YYYY、YYYY-MM 或 YYYY-MM-DD）", "give the date as YYYY, YYYY-MM or YYYY-MM-DD, as far as it is known")
 	notFuture(c, path, d, today)

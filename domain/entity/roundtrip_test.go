@@ -52,7 +52,7 @@ func TestFoldResumesFromDocument(t *testing.T) {
 	})
 }
 
-// story is what came of some commands, most of which make sense.
+// story returns what came of some commands, most of which make sense.
 func story(t *rapid.T) (history []domain.RecordedEvent[entity.Event]) {
 	state := entity.New(domaintest.Aggregate)
 	text := rapid.SampledFrom([]string{"清华大学", "清华", "Tsinghua University", "THU", " Qinghua  University", "𠮷\u2028<&>"})

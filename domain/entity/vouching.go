@@ -14,12 +14,12 @@ type AssertIdentifier struct {
 	Source string `json:"source" doc:"Where the identifier was seen: a certificate, a register, a page" minLength:"1" maxLength:"1000"`
 }
 
-// IdentifierAsserted says that somebody found an identifier of the entity.
+// IdentifierAsserted records an identifier of the entity with its source.
 type IdentifierAsserted struct{ Assertion }
 
-// Decide refuses an identifier without a source, or one that stands already.
+// Decide refuses an identifier without a source, or one the entity has already.
 func (a AssertIdentifier) Decide(e *Entity, _ domain.Context) ([]Event, error) {
-	if err := e.standing(); err != nil {
+	if err := e.changeable(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
@@ -53,15 +53,16 @@ type CorroborateIdentifier struct {
 	Source string `json:"source" doc:"Where else the identifier was seen" minLength:"1" maxLength:"1000"`
 }
 
-// IdentifierCorroborated says that a further source gives an identifier.
+// IdentifierCorroborated records that a further source gives an identifier.
 type IdentifierCorroborated struct {
 	domain.Identifier
 	Source string `json:"source"`
 }
 
-// Decide wants another person and another source than there were before.
+// Decide refuses a person who asserted, corrected or corroborated the identifier
+// before, and a source cited before.
 func (r CorroborateIdentifier) Decide(e *Entity, x domain.Context) ([]Event, error) {
-	if err := e.standing(); err != nil {
+	if err := e.changeable(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
@@ -85,10 +86,7 @@ func (r CorroborateIdentifier) Decide(e *Entity, x domain.Context) ([]Event, err
 	}
 	same := slices.ContainsFunc(sources, func(s string) bool { return strings.EqualFold(s, source) })
 	c.Require(!same, "source", "该来源已经引用；请填写另一独立来源", "this source is quoted already; give an independent one")
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{IdentifierCorroborated{id, source}}, nil
+	return domain.Accept[Event](IdentifierCorroborated{id, source}, c.Err())
 }
 
 func (r IdentifierCorroborated) apply(e *Entity, m domain.Meta) {
@@ -103,18 +101,18 @@ func (r IdentifierCorroborated) Sentence() domain.Text {
 	return domain.Textf("证实标识符 %s，来源：%s", "Corroborated the identifier %s, seen in: %s", r.Identifier, r.Source)
 }
 
-// WithdrawIdentifier takes back an identifier that proved wrong or was
-// revoked; Reason says which. An entity that has ended may still lose one.
+// WithdrawIdentifier withdraws an identifier that proved wrong or was revoked, as
+// Reason tells. An entity that has ended may still lose one.
 type WithdrawIdentifier struct {
 	domain.Grounds
 	domain.Identifier
 }
 
-// IdentifierWithdrawn says that an identifier no longer counts; the reason is
+// IdentifierWithdrawn records that an identifier no longer counts; the reason is
 // the event's own.
 type IdentifierWithdrawn struct{ domain.Identifier }
 
-// Decide wants a reason.
+// Decide refuses a withdrawal without a reason.
 func (w WithdrawIdentifier) Decide(e *Entity, _ domain.Context) ([]Event, error) {
 	if err := e.registered(); err != nil {
 		return nil, err
@@ -122,10 +120,7 @@ func (w WithdrawIdentifier) Decide(e *Entity, _ domain.Context) ([]Event, error)
 	var c domain.Check
 	c.Require(strings.TrimSpace(w.Reason) != "", "reason", "请说明撤回该标识符的理由", "say why the identifier is withdrawn")
 	id, _, err := e.named(&c, w.Identifier)
-	if err != nil {
-		return nil, err
-	}
-	return []Event{IdentifierWithdrawn{id}}, nil
+	return domain.Accept[Event](IdentifierWithdrawn{id}, err)
 }
 
 func (w IdentifierWithdrawn) apply(e *Entity, m domain.Meta) {

@@ -1,11 +1,11 @@
-// Package key is a service key: what a system, rather than a person, proves
-// with who it is. Whoever may act for the register or for a legal entity issues
-// it, for one role and until a day, and may take it back.
+// Package key is a service key: the credential of a system rather than a person.
+// An issuer acts for the register or for a legal entity; it issues a key for one
+// role and until an instant, and may revoke it.
 //
-// The key itself is not kept, only its SHA-256. It is 32 bytes of chance, so
-// nobody finds it by trying, and a hash made slow against guessing, as passwords
-// need, would protect nothing more and cost every request its time. For the same
-// reason the hash may stand in the ledger for all to see.
+// The key itself is not kept, only its SHA-256. A key is 32 random bytes, so it
+// cannot be guessed, and a hash made slow against guessing, as passwords need,
+// would protect nothing more and cost every request its time. For the same reason
+// the ledger may hold the hash in the clear.
 package key
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// State is whether a key is accepted.
+// State is the state of a key at an instant.
 type State string
 
 // The states of a key.
@@ -28,14 +28,14 @@ const (
 	Revoked State = "revoked"
 )
 
-// MaxLife is how long a key may hold: a year, and time to replace it.
+// MaxLife is the longest life of a key: a year, and time to replace it.
 const MaxLife = 400 * 24 * time.Hour
 
 // Key is the state folded from a key's events.
 type Key struct {
 	ID         uuid.UUID        `json:"id"`
-	Name       domain.Text      `json:"name,omitzero"`         // what system it is for
-	Subject    string           `json:"subject,omitempty"`     // what its acts are recorded under; empty: not issued
+	Name       domain.Text      `json:"name,omitzero"`         // of the system it is for
+	Subject    string           `json:"subject,omitempty"`     // its commands are recorded under it; empty: not issued
 	Role       domain.Role      `json:"role,omitempty"`        // the capacity it acts in
 	OnBehalfOf domain.EntityRef `json:"on_behalf_of,omitzero"` // the legal entity it acts for, as it was then
 	Expires    time.Time        `json:"expires,omitzero"`
@@ -44,10 +44,10 @@ type Key struct {
 	Revoked    time.Time        `json:"revoked,omitzero"`
 }
 
-// New is the key with the given id before its first event.
+// New returns the key with the given id before its first event.
 func New(id uuid.UUID) *Key { return &Key{ID: id} }
 
-// StateAt is whether the key is accepted at an instant.
+// StateAt returns the state of the key at an instant; only an active key is accepted.
 func (k *Key) StateAt(now time.Time) State {
 	switch {
 	case !k.Revoked.IsZero():
@@ -70,8 +70,8 @@ type Command = domain.Command[*Key, Event]
 // Apply folds an event in.
 func (k *Key) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(k, h.Meta) }
 
-// issuable are the roles a key may act in, by the role of who issues it: nobody
-// hands on more than they have.
+// issuable are the roles a key may act in, by the role of its issuer. No role
+// grants more than it has.
 var issuable = map[domain.Role][]domain.Role{
 	domain.Ministry: domain.Roles,
 	domain.Officer:  {domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Expert, domain.Auditor},
@@ -82,11 +82,10 @@ var issuable = map[domain.Role][]domain.Role{
 // Issuers are the roles that may issue keys, and revoke them.
 var Issuers = []domain.Role{domain.Ministry, domain.Host, domain.Partner, domain.Officer}
 
-// own says whether somebody acts for one legal entity, and has a say over its
-// keys only.
+// own reports whether an issuer is confined to the keys of its own legal entity.
 func own(a domain.Actor) bool { return a.Role != domain.Ministry && a.Role != domain.Officer }
 
-// Issue makes a key. What it is, the server draws; the command has its hash.
+// Issue issues a key. The server draws the key; the command has its hash.
 type Issue struct {
 	domain.Grounds
 	Name    domain.Text `json:"name" doc:"What system it is for"`
@@ -97,7 +96,7 @@ type Issue struct {
 	Hash    string      `json:"-"`
 }
 
-// UsesEntities is whom the key is to act for.
+// UsesEntities returns the legal entity the key acts for.
 func (r Issue) UsesEntities() []uuid.UUID {
 	if r.Entity == uuid.Nil {
 		return nil
@@ -105,8 +104,8 @@ func (r Issue) UsesEntities() []uuid.UUID {
 	return []uuid.UUID{r.Entity}
 }
 
-// Decide refuses a role or a legal entity that is not the sender's to hand on,
-// and a key without an end.
+// Decide refuses a role or a legal entity that the sender may not grant, and a
+// key without an end.
 func (r Issue) Decide(k *Key, x domain.Context) ([]Event, error) {
 	if k.Subject != "" {
 		return nil, domain.Reject(domain.Exists, "该密钥已签发；请另行签发", "this key is issued already; issue another")
@@ -130,14 +129,11 @@ func (r Issue) Decide(k *Key, x domain.Context) ([]Event, error) {
 		"角色 %s 须代表一个法人", "a %s must act for a legal entity", string(r.Role))
 	c.Require(e.Expires.After(x.Now) && !e.Expires.After(x.Now.Add(MaxLife)), "expires",
 		"须晚于现在，且不超过 400 天", "give an instant after now, at most 400 days from now")
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{e}, nil
+	return domain.Accept[Event](e, c.Err())
 }
 
-// Issued says that whoever shows the key with this hash acts as the subject, in
-// the role, for the legal entity, until it expires or is revoked.
+// Issued records a key by its hash: its bearer acts as the subject, in the role,
+// for the legal entity, until the key expires or is revoked.
 type Issued struct {
 	Name       domain.Text      `json:"name"`
 	Subject    string           `json:"subject"`
@@ -147,7 +143,7 @@ type Issued struct {
 	Hash       string           `json:"hash"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Issued) Sentence() domain.Text {
 	until := e.Expires.Format(time.RFC3339)
 	if e.OnBehalfOf.ID == uuid.Nil {
@@ -160,10 +156,10 @@ func (e Issued) apply(k *Key, m domain.Meta) {
 	k.Name, k.Subject, k.Role, k.OnBehalfOf, k.Expires, k.Hash, k.Issuer = e.Name, e.Subject, e.Role, e.OnBehalfOf, e.Expires, e.Hash, m.Actor
 }
 
-// Revoke takes a key back for good.
+// Revoke revokes a key for good.
 type Revoke struct{ domain.Grounds }
 
-// Decide refuses what is not the sender's to take back.
+// Decide refuses a key that is not issued, is another's, or is revoked already.
 func (Revoke) Decide(k *Key, x domain.Context) ([]Event, error) {
 	switch {
 	case k.Subject == "":
@@ -176,10 +172,10 @@ func (Revoke) Decide(k *Key, x domain.Context) ([]Event, error) {
 	return []Event{KeyRevoked{}}, nil
 }
 
-// KeyRevoked says that the key is accepted no more.
+// KeyRevoked records that the key is accepted no more.
 type KeyRevoked struct{}
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (KeyRevoked) Sentence() domain.Text {
 	return domain.T("撤销服务密钥", "Revoked the service key")
 }

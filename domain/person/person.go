@@ -1,11 +1,11 @@
 // Package person is a natural person whom events name, known to the register by
 // a number of its own.
 //
-// Who the person is stands in no event in the clear: each person's name, title
-// and identifiers are sealed with a key of that person's, which is kept outside
-// the ledger. The one thing that happens to a person here is to be erased: the
-// key is destroyed, every event stays as it was recorded, and nobody can read
-// any more whom it names (个人信息保护法 第四十七条, the right to deletion).
+// No event names a person in the clear: each person's name, title and identifiers
+// are sealed with a key of that person's, which is kept outside the ledger. The
+// only event of a person is its erasure: the key is destroyed, every event stays
+// as it was recorded, and nobody can read any more whom it names (个人信息保护法
+// 第四十七条, the right to deletion).
 package person
 
 import (
@@ -22,7 +22,7 @@ type Person struct {
 	Erased *domain.Meta `json:"erased,omitempty"` // when, by whom and why; nil: not erased
 }
 
-// New is the person with the given number before the first event.
+// New returns the person with the given number before the first event.
 func New(id uuid.UUID) *Person { return &Person{ID: id} }
 
 // Event is a fact about a person.
@@ -37,27 +37,24 @@ type Command = domain.Command[*Person, Event]
 // Apply folds an event in.
 func (p *Person) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(p, h.Meta) }
 
-// Erase has a person's data made unreadable, for good.
+// Erase makes a person's data unreadable, for good.
 type Erase struct{ domain.Grounds }
 
-// Decide refuses a second erasure, and one that nobody gave a reason for.
+// Decide refuses a second erasure, and an erasure without a reason.
 func (e Erase) Decide(p *Person, _ domain.Context) ([]Event, error) {
 	if p.Erased != nil {
 		return nil, domain.Reject(domain.State, "此人的个人信息已删除", "this person's data was erased already")
 	}
 	var c domain.Check
 	c.Require(strings.TrimSpace(e.Reason) != "", "reason", "请说明删除的理由，如本人的请求及其日期；请勿写入姓名", "say why, e.g. the person's own request and its day; do not write the name")
-	if err := c.Err(); err != nil {
-		return nil, err
-	}
-	return []Event{Erased{}}, nil
+	return domain.Accept[Event](Erased{}, c.Err())
 }
 
-// Erased says that a person's key is destroyed: what events say of the person
+// Erased records that a person's key is destroyed: what events hold of the person
 // is kept and cannot be read.
 type Erased struct{}
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (Erased) Sentence() domain.Text {
 	return domain.T("删除一人的个人信息", "Erased a person's data")
 }

@@ -1,12 +1,11 @@
-// Package programme is a programme that labs are in: the policies they are
-// judged under, the indicator systems and acceptance standards that reviews
-// are bound to, the calls of policies that have them, and the notices that
-// make decisions known.
+// Package programme is a programme that labs are in: the policies they are judged
+// under, the indicator systems and acceptance standards of reviews, the calls for
+// applications, and the notices that announce decisions.
 //
 // Several programmes may be on record, since provinces run look-alikes. A lab
 // names its programme, and the programme's id follows from that name. What is
 // here is data with effective dates: the register's code knows no table of
-// indicators, and the samples beside this file are marked as samples.
+// indicators, and the samples beside this file are marked as such.
 package programme
 
 import (
@@ -40,15 +39,15 @@ type Programme struct {
 	Notices  []Notice                 `json:"notices,omitempty"`
 }
 
-// New is the programme with the given id before its first event.
+// New returns the programme with the given id before its first event.
 func New(id uuid.UUID) *Programme { return &Programme{ID: id} }
 
-// Facts is what decisions on labs use of the programme.
+// Facts returns the part of the programme that decisions on labs use.
 func (p *Programme) Facts() domain.Programme {
 	return domain.Programme{ID: p.ID, Policies: slices.Clone(p.Policies), Systems: slices.Clone(p.Systems)}
 }
 
-// FactsAt is what decisions on labs used of a programme at an instant.
+// FactsAt returns the Facts of a programme with this history at an instant.
 func FactsAt(history []domain.RecordedEvent[Event], at time.Time) domain.Programme {
 	then := New(uuid.Nil)
 	domain.Fold(then, slices.DeleteFunc(slices.Clone(history), func(h domain.RecordedEvent[Event]) bool { return h.Meta.Time.After(at) }))
@@ -67,7 +66,7 @@ type Command = domain.Command[*Programme, Event]
 // Apply folds an event in.
 func (p *Programme) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(p, h.Meta) }
 
-// Corrected puts right what an earlier event of this programme says.
+// Corrected replaces an earlier event of this programme.
 type Corrected struct{ domain.Correction }
 
 // apply has nothing to do: domain.Fold applies the restated event in the place
@@ -98,9 +97,10 @@ var Rules = map[string]domain.Finding{
 	},
 }
 
-// findings gathers what stands against a command by rule.
+// findings gathers the unmet rules of a command.
 type findings []domain.Finding
 
+// unless adds what is missing under a rule, unless ok.
 func (f *findings) unless(ok bool, rule, zh, en string, args ...any) {
 	if ok {
 		return
@@ -117,20 +117,12 @@ func (f *findings) unless(ok bool, rule, zh, en string, args ...any) {
 	*f = append(*f, r)
 }
 
-// err is the refusal for values at fault, or else for rules not met, or nil.
+// err returns the refusal for values at fault, or else for rules not met, or nil.
 func (f findings) err(c *domain.Check) error {
 	if err := c.Err(); err != nil {
 		return err
 	}
 	return domain.Unmet(f)
-}
-
-// one is the answer of a decision that leads to one event or a refusal.
-func one(e Event, err error) ([]Event, error) {
-	if err != nil {
-		return nil, err
-	}
-	return []Event{e}, nil
 }
 
 func (p *Programme) registered() error {
@@ -158,16 +150,16 @@ func (r RegisterProgramme) Decide(p *Programme, _ domain.Context) ([]Event, erro
 	id := domain.ProgrammeID(r.Name.Chinese())
 	c.Require(r.Name.IsZero() || p.ID == id, "name", "该名称的计划编号应为 %s；请以该编号登记", "the programme of that name has the id %s; register it under that id", id)
 	c.Require(slices.Contains([]string{"ministry", "province", "university"}, r.Level), "level", "层级应为 ministry、province 或 university", "level must be ministry, province or university")
-	return one(Registered{r.Name, r.Level}, c.Err())
+	return domain.Accept[Event](Registered{r.Name, r.Level}, c.Err())
 }
 
-// Registered says that a programme is on record.
+// Registered records that a programme is on record.
 type Registered struct {
 	Name  domain.Text `json:"name"`
 	Level string      `json:"level"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Registered) Sentence() domain.Text {
 	return domain.Textf("登记计划“%s”", "Registered the programme “%s”", e.Name)
 }
@@ -200,18 +192,18 @@ func (a AdoptPolicy) Decide(p *Programme, _ domain.Context) ([]Event, error) {
 		c.Require(!m.Text().IsZero(), "modes", "申报方式应为 platform 或 overseas-team", "a mode must be platform or overseas-team")
 	}
 	f.unless(p.policy(a.Document) < 0, "C03", "文号 %s 已登记", "%s is on record already", a.Document)
-	return one(PolicyAdopted{a.Terms}, f.err(&c))
+	return domain.Accept[Event](PolicyAdopted{a.Terms}, f.err(&c))
 }
 
-// policy is the index of a policy, or -1.
+// policy returns the index of a policy, or -1.
 func (p *Programme) policy(document string) int {
 	return slices.IndexFunc(p.Policies, func(q domain.Policy) bool { return q.Document == document })
 }
 
-// PolicyAdopted says that labs are judged under a policy from a day on.
+// PolicyAdopted records that labs are judged under a policy from a day on.
 type PolicyAdopted struct{ domain.Terms }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PolicyAdopted) Sentence() domain.Text {
 	return domain.Textf("登记政策文件 %[1]s“%[2]s”，自 %[3]s 起施行：培育组建 %[4]d 年，建设期 %[5]d 年", "Adopted the policy %[1]s, “%[2]s”, in force from %[3]s: %[4]d years of incubation, %[5]d of construction",
 		e.Document, e.Title, e.Effective.From, e.IncubationYears, e.ConstructionYears)
@@ -221,7 +213,7 @@ func (e PolicyAdopted) apply(p *Programme, _ domain.Meta) {
 	p.Policies = append(p.Policies, domain.Policy{Terms: e.Terms})
 }
 
-// SupersedePolicy ends a policy because another one takes its place.
+// SupersedePolicy ends a policy because another replaces it.
 type SupersedePolicy struct {
 	domain.Grounds
 	Document string      `json:"document" doc:"The policy that ends" maxLength:"200"`
@@ -244,17 +236,17 @@ func (s SupersedePolicy) Decide(p *Programme, _ domain.Context) ([]Event, error)
 		c.Require(s.On.After(p.Policies[old].Effective.From), "on", "应晚于原政策的施行日 %s", "it must come after %s, when the old policy came into force", p.Policies[old].Effective.From)
 		c.Require(p.Policies[by].Effective.Contains(s.On), "on", "%[2]s 当日 %[1]s 尚未施行或已失效", "%s is not in force on %s", s.By, s.On)
 	}
-	return one(PolicySuperseded{s.Document, s.By, s.On}, c.Err())
+	return domain.Accept[Event](PolicySuperseded{s.Document, s.By, s.On}, c.Err())
 }
 
-// PolicySuperseded says that another policy took a policy's place.
+// PolicySuperseded records that another policy replaced a policy.
 type PolicySuperseded struct {
 	Document string      `json:"document"`
 	By       string      `json:"by"`
 	On       domain.Date `json:"on"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PolicySuperseded) Sentence() domain.Text {
 	return domain.Textf("自 %[3]s 起，政策文件 %[1]s 由 %[2]s 取代", "From %[3]s the policy %[1]s is superseded by %[2]s", e.Document, e.By, e.On)
 }
@@ -265,7 +257,7 @@ func (e PolicySuperseded) apply(p *Programme, _ domain.Meta) {
 	}
 }
 
-// OpenCall asks for applications within a window, where the policy takes them by call (C30).
+// OpenCall opens a window for applications, where the policy takes them by call (C30).
 type OpenCall struct {
 	domain.Grounds
 	Policy string `json:"policy" doc:"The policy it is made under" maxLength:"200"`
@@ -290,16 +282,16 @@ func (o OpenCall) Decide(p *Programme, _ domain.Context) ([]Event, error) {
 		c.Require(!slices.ContainsFunc(p.Policies[i].Calls, func(k domain.Call) bool { return k.Document == o.Document }), "document", "该通知已登记", "this call is on record already")
 		f.unless(p.Policies[i].ByCall, "C30", "%s 不限申报时间，不能设申报时间", "%s takes applications at any time; it can have no window", o.Policy)
 	}
-	return one(CallOpened{o.Policy, o.Call}, f.err(&c))
+	return domain.Accept[Event](CallOpened{o.Policy, o.Call}, f.err(&c))
 }
 
-// CallOpened says that applications were asked for within a window.
+// CallOpened records a window for applications.
 type CallOpened struct {
 	Policy string `json:"policy"`
 	domain.Call
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CallOpened) Sentence() domain.Text {
 	return domain.Textf("登记申报通知 %[1]s“%[2]s”，申报时间 %[3]s 至 %[4]s", "Opened the call %[1]s, “%[2]s”: applications from %[3]s to %[4]s", e.Document, e.Title, e.Window.From, e.Window.To)
 }
@@ -352,14 +344,14 @@ func (s PublishIndicatorSystem) Decide(p *Programme, _ domain.Context) ([]Event,
 	for _, d := range domain.Dimensions {
 		f.unless(s.Kind != domain.ForAcceptance || has(func(k domain.Criterion) bool { return k.Dimension == d }), "C75", "缺少“%s”方面", "the dimension “%s” is missing", d)
 	}
-	return one(IndicatorSystemPublished{s.IndicatorSystem}, f.err(&c))
+	return domain.Accept[Event](IndicatorSystemPublished{s.IndicatorSystem}, f.err(&c))
 }
 
-// IndicatorSystemPublished says that a version of an indicator system holds
+// IndicatorSystemPublished records that a version of an indicator system holds
 // from a day on.
 type IndicatorSystemPublished struct{ domain.IndicatorSystem }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e IndicatorSystemPublished) Sentence() domain.Text {
 	s := domain.Textf("登记%[1]s第 %[2]s 版“%[3]s”，共 %[5]d 项指标，自 %[4]s 起施行", "Published version %[2]s of the %[1]s, “%[3]s”, with %[5]d indicators, in force from %[4]s",
 		e.Kind, e.Version, e.Title, e.Effective.From, len(e.Indicators()))
@@ -379,7 +371,7 @@ func (e IndicatorSystemPublished) apply(p *Programme, _ domain.Meta) {
 	p.Systems = append(p.Systems, e.IndicatorSystem)
 }
 
-// Notice is one document that makes many individual decisions known (C31).
+// Notice is a document that announces many individual decisions (C31).
 type Notice struct {
 	Document  string      `json:"document"`
 	Title     domain.Text `json:"title"`
@@ -389,7 +381,7 @@ type Notice struct {
 	Event     uuid.UUID   `json:"event"`
 }
 
-// Decision is what a notice says about one lab.
+// Decision is the decision of a notice on one lab.
 type Decision struct {
 	Lab      uuid.UUID `json:"lab"`
 	Decision string    `json:"decision" enum:"established,declined,recognised,not-passed,revoked" doc:"What was decided on it"`
@@ -406,8 +398,8 @@ var decisions = map[string]domain.Text{
 	"not-passed": domain.T("验收未通过", "acceptance not passed"), "revoked": domain.T("撤销", "revoked"),
 }
 
-// IssueNotice records a notice. Each decision is recorded on its lab as well,
-// with the notice as its basis.
+// IssueNotice records a notice. Each lab has its decision recorded as well, with
+// the notice as its basis.
 type IssueNotice struct {
 	domain.Grounds
 	Document  string      `json:"document" minLength:"1" maxLength:"200" doc:"Document number (文号)"`
@@ -417,7 +409,7 @@ type IssueNotice struct {
 	Decisions []Decision  `json:"decisions" minItems:"1" maxItems:"500" doc:"One for each lab"`
 }
 
-// UsesLabs names the labs decided on.
+// UsesLabs returns the labs decided on.
 func (n IssueNotice) UsesLabs() (ids []uuid.UUID) {
 	for _, d := range n.Decisions {
 		ids = append(ids, d.Lab)
@@ -425,7 +417,7 @@ func (n IssueNotice) UsesLabs() (ids []uuid.UUID) {
 	return ids
 }
 
-// Decide refuses a notice on record, a lab nobody knows, and a lab that stands in it twice.
+// Decide refuses a notice on record, an unknown lab, and a lab listed twice.
 func (n IssueNotice) Decide(p *Programme, x domain.Context) ([]Event, error) {
 	if err := p.registered(); err != nil {
 		return nil, err
@@ -438,7 +430,7 @@ func (n IssueNotice) Decide(p *Programme, x domain.Context) ([]Event, error) {
 	c.NotFuture("on", n.On, x.Today())
 	c.Digest("digest", n.Digest, true)
 	f.unless(len(n.Decisions) > 0, "C31", "通知没有列出决定", "the notice lists no decision")
-	e := NoticeIssued{n.Document, n.Title, n.On, n.Digest, nil}
+	e := NoticeIssued{Document: n.Document, Title: n.Title, On: n.On, Digest: n.Digest}
 	seen := map[uuid.UUID]bool{}
 	for _, d := range n.Decisions {
 		name, ok := x.Labs[d.Lab]
@@ -448,10 +440,10 @@ func (n IssueNotice) Decide(p *Programme, x domain.Context) ([]Event, error) {
 		seen[d.Lab] = true
 		e.Decisions = append(e.Decisions, Decided{d, name})
 	}
-	return one(e, f.err(&c))
+	return domain.Accept[Event](e, f.err(&c))
 }
 
-// NoticeIssued says that decisions were made known.
+// NoticeIssued records the decisions that a notice announced.
 type NoticeIssued struct {
 	Document  string      `json:"document"`
 	Title     domain.Text `json:"title"`
@@ -475,5 +467,7 @@ func (e NoticeIssued) Sentence() domain.Text {
 }
 
 func (e NoticeIssued) apply(p *Programme, m domain.Meta) {
-	p.Notices = append(p.Notices, Notice{e.Document, e.Title, e.On, e.Digest, e.Decisions, m.ID})
+	p.Notices = append(p.Notices, Notice{
+		Document: e.Document, Title: e.Title, On: e.On, Digest: e.Digest, Decisions: e.Decisions, Event: m.ID,
+	})
 }

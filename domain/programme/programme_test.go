@@ -27,7 +27,7 @@ var (
 	}
 )
 
-// registered is a programme on record.
+// registered returns a programme on record.
 func registered(t *testing.T) *scenario {
 	s := domaintest.New[*programme.Programme, programme.Event](t, func(uuid.UUID) *programme.Programme {
 		return programme.New(domain.ProgrammeID(name.Zh))

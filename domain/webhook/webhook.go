@@ -1,11 +1,10 @@
-// Package webhook is an endpoint outside the register that events are
-// delivered to: its address, which events it asks for, who registered it, and
-// whether it is served now.
+// Package webhook is an endpoint outside the register that events are delivered
+// to: its address, its filter, its owner and its state.
 //
-// That an endpoint exists, and why, are facts of the register like any other,
-// so they stand in the ledger. Its secret does not: it follows from a key of
-// the server, the endpoint's id and the generation counted here. How far
-// delivery has come is no fact of the register either, and is kept elsewhere.
+// Endpoints are facts of the register like any other, so the ledger holds them.
+// It does not hold the secret of an endpoint, which is derived from a key of the
+// server, the endpoint's id and the generation counted here. The progress of
+// delivery is no fact of the register either, and is kept elsewhere.
 package webhook
 
 import (
@@ -20,21 +19,21 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// State is whether an endpoint is served.
+// State is the state of delivery to an endpoint.
 type State string
 
 // The states of an endpoint. In all but Active nothing is sent, and nothing is
 // lost: delivery goes on where it stopped.
 const (
 	Active   State = "active"
-	Paused   State = "paused"   // by somebody
-	Disabled State = "disabled" // by the register, since the endpoint said it is gone
+	Paused   State = "paused"   // by a command
+	Disabled State = "disabled" // by the register, since the endpoint answered 410 Gone
 	Removed  State = "removed"  // for good
 )
 
-// Filter chooses the events an endpoint is sent; every member given must be
-// met, by any of its values where it has several. Without a facet it is the
-// status events, corrections of them included.
+// Filter selects the events delivered to an endpoint. Each member given must
+// match, by any of its values where it has several. Without a facet the filter
+// selects the status events, corrections of them included.
 type Filter struct {
 	Labs      []uuid.UUID  `json:"labs,omitempty" maxItems:"200" doc:"Any of these labs"`
 	Facets    []string     `json:"facets,omitempty" maxItems:"6" enum:"agreement,rights,funding,status,review,record" doc:"Events of any of these facets; absent: status events and corrections of them"`
@@ -69,13 +68,13 @@ type Webhook struct {
 	Owner        domain.Actor `json:"owner,omitzero"` // who registered it
 	State        State        `json:"state,omitempty"`
 	Generation   int          `json:"generation,omitzero"`    // of the secret, from 1
-	Rotated      time.Time    `json:"rotated,omitzero"`       // when the generation before was given up
-	Replays      int          `json:"replays,omitzero"`       // how often delivery was begun anew from a position
-	ReplayFrom   uint64       `json:"replay_from,omitzero"`   // the position it was last begun anew from
-	ParkedBefore time.Time    `json:"parked_before,omitzero"` // what was parked before is to be tried again
+	Rotated      time.Time    `json:"rotated,omitzero"`       // when this generation began
+	Replays      int          `json:"replays,omitzero"`       // replays from a position, counted
+	ReplayFrom   uint64       `json:"replay_from,omitzero"`   // the position of the last of them
+	ParkedBefore time.Time    `json:"parked_before,omitzero"` // retry what was parked before
 }
 
-// New is the endpoint with the given id before its first event.
+// New returns the endpoint with the given id before its first event.
 func New(id uuid.UUID) *Webhook { return &Webhook{ID: id} }
 
 // Event is a fact about an endpoint.
@@ -90,15 +89,8 @@ type Command = domain.Command[*Webhook, Event]
 // Apply folds an event in.
 func (w *Webhook) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(w, h.Meta) }
 
-func one(e Event, err error) ([]Event, error) {
-	if err != nil {
-		return nil, err
-	}
-	return []Event{e}, nil
-}
-
-// standing refuses what is asked of an endpoint that is not there, or no more.
-func (w *Webhook) standing() error {
+// registered returns a refusal where the endpoint is not registered or was removed.
+func (w *Webhook) registered() error {
 	switch {
 	case w.URL == "":
 		return domain.Reject(domain.NotFound, "登记簿中没有这个推送端点；请先登记", "there is no such webhook in the register; register it first")
@@ -140,17 +132,17 @@ func (r Register) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	var c domain.Check
 	checkURL(&c, r.URL)
 	r.Filter.check(&c)
-	return one(Registered{r.URL, r.Filter, r.Description.Trimmed()}, c.Err())
+	return domain.Accept[Event](Registered{r.URL, r.Filter, r.Description.Trimmed()}, c.Err())
 }
 
-// Registered says that an endpoint is sent the events recorded from now on.
+// Registered records that the events from now on are delivered to an endpoint.
 type Registered struct {
 	URL         string      `json:"url"`
 	Filter      Filter      `json:"filter,omitzero"`
 	Description domain.Text `json:"description,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Registered) Sentence() domain.Text {
 	return domain.Textf("登记推送端点 %s", "Registered the webhook %s", e.URL)
 }
@@ -159,8 +151,7 @@ func (e Registered) apply(w *Webhook, m domain.Meta) {
 	w.URL, w.Filter, w.Description, w.Owner, w.State, w.Generation = e.URL, e.Filter, e.Description, m.Actor, Active, 1
 }
 
-// Change gives an endpoint another address, filter or description: all three
-// are said anew.
+// Change replaces the address, the filter and the description of an endpoint.
 type Change struct {
 	domain.Grounds
 	URL         string      `json:"url" format:"uri" minLength:"1" maxLength:"2000" doc:"Where events are posted to from now on, https"`
@@ -170,23 +161,23 @@ type Change struct {
 
 // Decide refuses an address that cannot be posted to.
 func (r Change) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
-	if err := w.standing(); err != nil {
+	if err := w.registered(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
 	checkURL(&c, r.URL)
 	r.Filter.check(&c)
-	return one(Changed{r.URL, r.Filter, r.Description.Trimmed()}, c.Err())
+	return domain.Accept[Event](Changed{r.URL, r.Filter, r.Description.Trimmed()}, c.Err())
 }
 
-// Changed says where an endpoint is and what it asks for from now on.
+// Changed records the address and the filter of an endpoint from now on.
 type Changed struct {
 	URL         string      `json:"url"`
 	Filter      Filter      `json:"filter,omitzero"`
 	Description domain.Text `json:"description,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Changed) Sentence() domain.Text {
 	return domain.Textf("变更推送端点，现为 %s", "Changed the webhook, which is %s now", e.URL)
 }
@@ -195,12 +186,12 @@ func (e Changed) apply(w *Webhook, _ domain.Meta) {
 	w.URL, w.Filter, w.Description = e.URL, e.Filter, e.Description
 }
 
-// Pause stops delivery for a while.
+// Pause stops delivery until Resume.
 type Pause struct{ domain.Grounds }
 
-// Decide refuses what is not served anyway.
+// Decide refuses an endpoint that is not active.
 func (Pause) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
-	if err := w.standing(); err != nil {
+	if err := w.registered(); err != nil {
 		return nil, err
 	}
 	if w.State != Active {
@@ -209,20 +200,20 @@ func (Pause) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	return []Event{EndpointPaused{}}, nil
 }
 
-// EndpointPaused says that nothing is sent until delivery is resumed.
+// EndpointPaused records that nothing is sent until delivery is resumed.
 type EndpointPaused struct{}
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (EndpointPaused) Sentence() domain.Text { return domain.T("暂停推送", "Paused delivery") }
 
 func (EndpointPaused) apply(w *Webhook, _ domain.Meta) { w.State = Paused }
 
-// Resume goes on with delivery where it stopped.
+// Resume resumes delivery where it stopped.
 type Resume struct{ domain.Grounds }
 
-// Decide refuses what is being served.
+// Decide refuses an endpoint that is active.
 func (Resume) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
-	if err := w.standing(); err != nil {
+	if err := w.registered(); err != nil {
 		return nil, err
 	}
 	if w.State == Active {
@@ -231,10 +222,10 @@ func (Resume) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	return []Event{EndpointResumed{}}, nil
 }
 
-// EndpointResumed says that delivery goes on where it stopped.
+// EndpointResumed records that delivery goes on where it stopped.
 type EndpointResumed struct{}
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (EndpointResumed) Sentence() domain.Text {
 	return domain.T("恢复推送，从停止处继续", "Resumed delivery where it had stopped")
 }
@@ -244,12 +235,12 @@ func (EndpointResumed) apply(w *Webhook, _ domain.Meta) { w.State = Active }
 // RotateSecret begins a new generation of the secret.
 type RotateSecret struct{ domain.Grounds }
 
-// Decide refuses an endpoint that is not there.
+// Decide refuses an endpoint that is not registered.
 func (RotateSecret) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
-	return one(SecretRotated{w.Generation + 1}, w.standing())
+	return domain.Accept[Event](SecretRotated{w.Generation + 1}, w.registered())
 }
 
-// SecretRotated says that deliveries are signed with another secret, and for
+// SecretRotated records that deliveries are signed with another secret, and for
 // Overlap with the one before as well.
 type SecretRotated struct {
 	Generation int `json:"generation"`
@@ -258,7 +249,7 @@ type SecretRotated struct {
 // Overlap is how long after a rotation deliveries carry both signatures.
 const Overlap = 24 * time.Hour
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e SecretRotated) Sentence() domain.Text {
 	return domain.Textf("更换签名密钥（第 %d 代）", "Rotated the signing secret (generation %d)", e.Generation)
 }
@@ -267,8 +258,8 @@ func (e SecretRotated) apply(w *Webhook, m domain.Meta) {
 	w.Generation, w.Rotated = e.Generation, m.Time
 }
 
-// Generations are those of the secret that deliveries at an instant are signed
-// with, the newest first.
+// Generations returns the generations of the secret that deliveries at an instant
+// are signed with, the newest first.
 func (w *Webhook) Generations(at time.Time) []int {
 	if w.Generation > 1 && at.Before(w.Rotated.Add(Overlap)) {
 		return []int{w.Generation, w.Generation - 1}
@@ -279,46 +270,46 @@ func (w *Webhook) Generations(at time.Time) []int {
 // Remove ends delivery for good.
 type Remove struct{ domain.Grounds }
 
-// Decide refuses an endpoint that is not there.
+// Decide refuses an endpoint that is not registered.
 func (Remove) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
-	return one(EndpointRemoved{}, w.standing())
+	return domain.Accept[Event](EndpointRemoved{}, w.registered())
 }
 
-// EndpointRemoved says that nothing is sent any more; what was still to be
+// EndpointRemoved records that nothing is sent any more; what was still to be
 // delivered is dropped.
 type EndpointRemoved struct{}
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (EndpointRemoved) Sentence() domain.Text {
 	return domain.T("删除推送端点", "Removed the webhook")
 }
 
 func (EndpointRemoved) apply(w *Webhook, _ domain.Meta) { w.State = Removed }
 
-// Replay sends events again: those that were parked, or all from a position on.
+// Replay delivers events again: those that were parked, or all from a position on.
 type Replay struct {
 	domain.Grounds
 	Parked bool   `json:"parked,omitzero" doc:"Try again what was parked until now"`
 	From   uint64 `json:"from,omitzero" maximum:"9007199254740991" doc:"Deliver anew from this position of the ledger on"`
 }
 
-// Decide refuses what asks for neither or for both.
+// Decide refuses a command that asks for neither or for both.
 func (r Replay) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
-	if err := w.standing(); err != nil {
+	if err := w.registered(); err != nil {
 		return nil, err
 	}
 	var c domain.Check
 	c.Require(r.Parked != (r.From > 0), "from", "请在 parked 与 from 中填写一项", "give one of parked and from")
-	return one(Replayed{r.Parked, r.From}, c.Err())
+	return domain.Accept[Event](Replayed{r.Parked, r.From}, c.Err())
 }
 
-// Replayed says that events are delivered again.
+// Replayed records that events are delivered again.
 type Replayed struct {
 	Parked bool   `json:"parked,omitzero"`
 	From   uint64 `json:"from,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Replayed) Sentence() domain.Text {
 	if e.Parked {
 		return domain.T("重新推送已搁置的事件", "Asked for the parked events again")
@@ -334,8 +325,8 @@ func (e Replayed) apply(w *Webhook, m domain.Meta) {
 	w.Replays, w.ReplayFrom = w.Replays+1, e.From
 }
 
-// Disable is the register's own command: an endpoint that answers 410 is gone,
-// and is not called again until somebody resumes delivery.
+// Disable returns the register's own command for an endpoint that answered 410
+// Gone to the event at a position: it is not called again until Resume.
 func Disable(position uint64) Command { return disable{Position: position} }
 
 type disable struct {
@@ -343,7 +334,7 @@ type disable struct {
 	Position uint64
 }
 
-// Decide has nothing to do where delivery has stopped for another reason.
+// Decide refuses an endpoint whose delivery has stopped for another reason.
 func (d disable) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	if w.State != Active {
 		return nil, domain.Reject(domain.State, "推送已停止", "nothing is being sent to this webhook")
@@ -351,12 +342,12 @@ func (d disable) Decide(w *Webhook, _ domain.Context) ([]Event, error) {
 	return []Event{EndpointDisabled{d.Position}}, nil
 }
 
-// EndpointDisabled says that the endpoint answered 410 Gone to an event.
+// EndpointDisabled records that the endpoint answered 410 Gone to an event.
 type EndpointDisabled struct {
 	Position uint64 `json:"position"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e EndpointDisabled) Sentence() domain.Text {
 	return domain.Textf("推送端点对账本位置 %d 的事件答复 410（已不存在），停止推送", "Stopped delivery: the webhook answered 410 Gone to the event at position %d", e.Position)
 }
