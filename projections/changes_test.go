@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/domain/domaintest"
 )
 
-func TestChangesNameWhatDiffersByItsPath(t *testing.T) {
+func TestChangesPaths(t *testing.T) {
 	for _, c := range []struct{ name, before, after, want string }{
 		{"nothing", `{"a":1,"b":[1,{"id":"x"}]}`, `{"b":[1,{"id":"x"}], "a" : 1}`, ``},
 		{"a value", `{"a":1,"b":2}`, `{"a":1,"b":3}`, `b: 2 -> 3`},
@@ -45,7 +45,7 @@ func TestChangesNameWhatDiffersByItsPath(t *testing.T) {
 	}
 }
 
-func TestChangesRefuseWhatIsNoObject(t *testing.T) {
+func TestChangesRefuseNonObjects(t *testing.T) {
 	for _, bad := range []string{`{`, `[]`, `{"a":1,"a":2}`, `1 2`} {
 		if changes, err := Changes([]byte(`{}`), []byte(bad)); err == nil || !strings.Contains(err.Error(), "the second") {
 			t.Errorf("%s: %v, %v", bad, changes, err)
@@ -53,9 +53,9 @@ func TestChangesRefuseWhatIsNoObject(t *testing.T) {
 	}
 }
 
-// TestNoChangeIsMissed makes every change in the old document and gets the new
+// TestChangesRoundTrip makes every change in the old document and gets the new
 // one; and backwards the changes are the same, before and after exchanged.
-func TestNoChangeIsMissed(t *testing.T) {
+func TestChangesRoundTrip(t *testing.T) {
 	t.Parallel()
 	var value func(depth int) *rapid.Generator[any]
 	value = func(depth int) *rapid.Generator[any] {

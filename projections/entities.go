@@ -41,7 +41,7 @@ func (s *entityState) rows(n int64) (all rows) {
 		first, last := s.Ended.On.Earliest(), s.Ended.On.Latest()
 		changes = append(changes, first, first.AddDays(1), last, last.AddDays(1))
 	}
-	all.add("entities", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), string(s.Kind), s.Country, days(changes, s.StatusOn))
+	all.add("entities", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), string(s.Kind), s.Country, timeline(changes, s.StatusOn))
 	for _, id := range s.Ref().Identifiers {
 		all.add("identifiers", n, string(id.Scheme), id.Value)
 	}
@@ -51,8 +51,8 @@ func (s *entityState) rows(n int64) (all rows) {
 // past is everything: an entity has few rows and few events.
 func (s *entityState) past(n int64, _ domain.Event) (rows, []string) {
 	all := s.rows(n)
-	all[0].values = append(all[0].values, summary(s.Entity))
-	all.add("words", n, segmented(s.words()))
+	all[0].values = append(all[0].values, marshalSummary(s.Entity))
+	all.add("words", n, segment(s.words()))
 	return all, []string{"entities", "identifiers", "words"}
 }
 
@@ -95,7 +95,7 @@ func (m *Model) Entities(ctx context.Context, q EntitiesQuery) (Page[EntityRow],
 	case q.Scheme != "":
 		s.and("n IN (SELECT entity FROM identifiers WHERE scheme = ?)", string(q.Scheme))
 	}
-	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
+	oneOf(&s, timelineAt("days"), q.Status, q.Today.String())
 	return list(ctx, m, q.Paging, "entities", entityOrders, q.Sort, nil, q.Desc, s, func(document []byte, revision uint64, created, updated time.Time) (EntityRow, error) {
 		var e entity.Entity
 		if err := json.Unmarshal(document, &e); err != nil {

@@ -17,9 +17,9 @@ import (
 func (s *labState) addAgreements(all *rows, n int64) {
 	for i := range s.Agreements {
 		a := &s.Agreements[i]
-		changes := []domain.Date{a.InForceFrom, a.EndedOn, after(a.Term.To)}
+		changes := []domain.Date{a.InForceFrom, a.EndedOn, dayAfter(a.Term.To)}
 		for _, p := range a.Lapses {
-			changes = append(changes, p.From, after(p.To))
+			changes = append(changes, p.From, dayAfter(p.To))
 		}
 		for _, sig := range a.Signatures {
 			changes = append(changes, sig.On)
@@ -28,7 +28,7 @@ func (s *labState) addAgreements(all *rows, n int64) {
 		for _, p := range a.Parties {
 			parties.WriteString(p.Entity.ID.String() + " ")
 		}
-		all.add("agreements", n, i, a.ID, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0, days(changes, a.StatusOn))
+		all.add("agreements", n, i, a.ID, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0, timeline(changes, a.StatusOn))
 	}
 }
 
@@ -56,7 +56,7 @@ func (s *labState) addCommitments(all *rows, n int64, id string) {
 		}
 		changes := []domain.Date{c.ClosedOn, c.FirmOn}
 		for _, p := range c.Schedule {
-			changes = append(changes, after(p.Due))
+			changes = append(changes, dayAfter(p.Due))
 		}
 		for _, t := range c.Contributions {
 			changes = append(changes, t.On)
@@ -76,22 +76,22 @@ func (s *labState) addCommitments(all *rows, n int64, id string) {
 		}
 		lateDays := "[]"
 		if len(c.Schedule) > 0 {
-			lateDays = days(slices.Clone(changes), late)
+			lateDays = timeline(slices.Clone(changes), late)
 		}
-		all.add("commitments", n, i, c.Agreement, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source), days(changes, c.StatusOn), lateDays)
+		all.add("commitments", n, i, c.Agreement, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source), timeline(changes, c.StatusOn), lateDays)
 	}
 }
 
-// after is the day after d, or none where there is no d.
-func after(d domain.Date) domain.Date {
+// dayAfter is the day after d, or none where there is no d.
+func dayAfter(d domain.Date) domain.Date {
 	if d.IsZero() {
 		return d
 	}
 	return d.AddDays(1)
 }
 
-// labParts is what rows across labs need of a lab's document.
-type labParts struct {
+// labDetails is what rows across labs need of a lab's document.
+type labDetails struct {
 	ID          uuid.UUID        `json:"id"`
 	Names       []domain.Name    `json:"names"`
 	Host        domain.EntityRef `json:"host"`
@@ -102,8 +102,8 @@ type labParts struct {
 	now *lab.Lab // that these were of, where they are of the past
 }
 
-// seen is who may read what of the lab: as it stands, also of its past.
-func (l *labParts) seen(by domain.Actor) (lab.Secrecy, domain.Readers) {
+// access is who may read what of the lab: as it stands, also of its past.
+func (l *labDetails) access(by domain.Actor) (lab.Secrecy, domain.Readers) {
 	now := cmp.Or(l.now, &lab.Lab{Host: l.Host, Agreements: l.Agreements, Rights: l.Rights, Commitments: l.Commitments})
 	return now.Secrecy(), now.Readers(by)
 }
@@ -113,15 +113,15 @@ func isDraft(part, row string) string {
 	return "EXISTS (SELECT 1 FROM drafts WHERE drafts.lab = " + row + ".lab AND drafts.part = '" + part + "' AND drafts.no = " + row + ".no)"
 }
 
-// facet reads one page of rows of one facet, in the order of their labs and
+// listFacet reads one page of rows of one facet, in the order of their labs and
 // then of the lab; row makes the lab's no-th.
-func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labParts, no int) T) (Page[T], error) {
+func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labDetails, no int) T) (Page[T], error) {
 	page := Page[T]{Items: []T{}}
 	limit, err := p.limit()
 	if err != nil {
 		return page, err
 	}
-	may, args := drafted(reader, table+".lab")
+	may, args := draftsVisible(reader, table+".lab")
 	s.and("(NOT "+isDraft(table, table)+" OR "+may+")", args...)
 	if !s.at.IsZero() && table != "agreements" { // it may have rested on another agreement then
 		s.and("(agreement = '' OR EXISTS (SELECT 1 FROM main.agreements AS named WHERE named.lab = "+table+".lab AND named.id = "+table+".agreement AND NOT "+isDraft("agreements", "named")+") OR "+may+")", args...)
@@ -133,11 +133,11 @@ func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, 
 		cursor
 		id       uuid.UUID
 		revision uint64
-		lab      *labParts
+		lab      *labDetails
 	}
 	var hits []hit
 	with := s.at.tables()
-	err = m.reading(ctx, func(db querier) error {
+	err = m.readTx(ctx, func(db querier) error {
 		if err := db.QueryRowContext(ctx, with+"SELECT count(*) FROM "+table+s.String(), s.args...).Scan(&page.Total); err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, 
 			}
 			if last := len(hits) - 1; last >= 0 && hits[last].N == h.N { // many rows have one lab's document
 				h.lab = hits[last].lab
-			} else if h.lab = new(labParts); s.at.IsZero() {
+			} else if h.lab = new(labDetails); s.at.IsZero() {
 				if err := json.Unmarshal(document, h.lab); err != nil {
 					return err
 				}
@@ -177,7 +177,7 @@ func facet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, 
 		if h.lab.ID == uuid.Nil { // of the past, and the first on the page
 			var l *lab.Lab
 			if l, _, _, err = m.LabAt(ctx, h.id, s.at); err == nil {
-				*h.lab = labParts{l.ID, l.Names, l.Host, l.Agreements, l.Rights, l.Commitments, nil}
+				*h.lab = labDetails{l.ID, l.Names, l.Host, l.Agreements, l.Rights, l.Commitments, nil}
 				h.lab.now, _, _, err = m.Lab(ctx, h.id)
 			}
 		}
@@ -219,9 +219,9 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 	if q.Amended {
 		s.and("amended")
 	}
-	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
-	return facet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labParts, no int) AgreementRow {
-		secrecy, who := l.seen(q.For)
+	oneOf(&s, timelineAt("days"), q.Status, q.Today.String())
+	return listFacet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labDetails, no int) AgreementRow {
+		secrecy, who := l.access(q.For)
 		row := AgreementRow{OfLab: of, Agreement: secrecy.Agreement(l.Agreements[no], who)}
 		if !q.Today.IsZero() {
 			row.Status = row.Agreement.StatusOn(q.Today)
@@ -254,7 +254,7 @@ func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], erro
 	if d := q.OverdueOn.String(); d != "" { // as lab.Item.OverdueOn has it
 		s.and("due < ? AND NOT (state IN (?, ?) AND since <= ?)", d, string(lab.Discharged), string(lab.Waived), d)
 	}
-	return facet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labParts, no int) RightRow { return RightRow{of, l.Rights[no]} })
+	return listFacet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labDetails, no int) RightRow { return RightRow{of, l.Rights[no]} })
 }
 
 // Commitments lists funding commitments across labs.
@@ -275,11 +275,11 @@ func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[Commi
 			s.and(column+" = ?", value)
 		}
 	}
-	oneOf(&s, dayOf("days"), q.Status, q.Today.String())
+	oneOf(&s, timelineAt("days"), q.Status, q.Today.String())
 	if !q.LateOn.IsZero() {
-		s.and(dayOf("late")+" = 'late'", q.LateOn.String())
+		s.and(timelineAt("late")+" = 'late'", q.LateOn.String())
 	}
-	return facet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labParts, no int) CommitmentRow {
+	return listFacet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labDetails, no int) CommitmentRow {
 		row := CommitmentRow{OfLab: of, Commitment: l.Commitments[no]}
 		if !q.Today.IsZero() {
 			row.Status = row.Commitment.StatusOn(q.Today)

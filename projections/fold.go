@@ -79,8 +79,8 @@ type aggregate struct {
 	positions []byte // of its events: varints, each the distance from the one before
 	last      eventstore.Position
 	state     state
-	found     string // by these words, as last written; empty: not written yet
-	touched   bool   // since it was last written
+	indexed   string // by these words, as last written; empty: not written yet
+	dirty     bool   // since it was last written
 	written   uint64 // how many of the events are
 
 	// history is all of the events where they are few and all were taken in
@@ -92,43 +92,43 @@ type aggregate struct {
 // shortHistory is how many events of an aggregate are kept in memory.
 const shortHistory = 32
 
-// folder takes events in, in the ledger's order, and gathers what is to be
+// projector takes events in, in the ledger's order, and gathers what is to be
 // written. After an error it holds half an event and must be made anew.
-type folder struct {
+type projector struct {
 	store    eventstore.Store
 	find     func(context.Context, eventstore.Stream) (*aggregate, error) // nil where there is none
-	keep     func(*aggregate)
+	add      func(*aggregate)
 	building bool // only gather the events of each stream; they are folded when it is written
 
 	position    eventstore.Position
 	last        eventstore.Recorded // the event at position
 	streams     int64
-	types       map[kind]uint32
+	types       map[typePolicy]uint32
 	actors      map[domain.Actor]uint32
-	touched     []*aggregate
+	dirty       []*aggregate
 	block       int64 // of the trail, that records begin in
 	records     []byte
 	names       [][]byte // of each block from there on
 	corrections [][3]any
 	digests     [][4]any
-	newTypes    []kind
+	newTypes    []typePolicy
 	newActors   []domain.Actor
 	latest      int64 // recorded time of the events before the block, in microseconds
 }
 
-func newFolder(store eventstore.Store) *folder {
-	return &folder{store: store, types: map[kind]uint32{}, actors: map[domain.Actor]uint32{}}
+func newProjector(store eventstore.Store) *projector {
+	return &projector{store: store, types: map[typePolicy]uint32{}, actors: map[domain.Actor]uint32{}}
 }
 
 // resume reads from the file where folding is to go on.
-func (f *folder) resume(ctx context.Context, w *writer) error {
+func (f *projector) resume(ctx context.Context, w *writer) error {
 	err := w.conn.QueryRowContext(ctx, `SELECT position, (SELECT count(*) FROM streams) FROM checkpoint`).Scan(&f.position, &f.streams)
 	if err != nil {
 		return err
 	}
 	if err := each(ctx, w.conn, func(rows *sql.Rows) error {
 		var n uint32
-		var k kind
+		var k typePolicy
 		err := rows.Scan(&n, &k.name, &k.policy)
 		f.types[k] = n
 		return err
@@ -179,8 +179,8 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// take folds in the event after position.
-func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) error {
+// project folds in the event after position.
+func (f *projector) project(ctx context.Context, r eventstore.Recorded, d decoded) error {
 	if r.Position != f.position+1 {
 		return fmt.Errorf("position %d came after %d: the ledger has a gap or gave an event twice; check the ledger, then start again", r.Position, f.position)
 	}
@@ -195,7 +195,7 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) err
 		}
 		f.streams++
 		a = &aggregate{n: f.streams, stream: r.Stream, created: d.Meta.Time, state: empty(r.Stream.ID)}
-		f.keep(a)
+		f.add(a)
 	}
 	if d.Meta.ID != r.ID || d.Meta.Revision != a.events {
 		return &eventError{fmt.Errorf("it says it is event %s, revision %d; it stands as event %s where revision %d belongs", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
@@ -224,14 +224,14 @@ func (f *folder) take(ctx context.Context, r eventstore.Recorded, d decoded) err
 	a.updated = d.Meta.Time
 	a.positions = binary.AppendUvarint(a.positions, uint64(r.Position-a.last))
 	a.last = r.Position
-	if !a.touched {
-		a.touched = true
-		f.touched = append(f.touched, a)
+	if !a.dirty {
+		a.dirty = true
+		f.dirty = append(f.dirty, a)
 	}
 	if corrects {
 		f.corrections = append(f.corrections, [3]any{int64(r.Position), r.ID[:], correction.Corrects[:]})
 	}
-	return f.record(r, a.n, d)
+	return f.appendRecord(r, a.n, d)
 }
 
 // eventError says that the fault lies in the event, so that trying again will
@@ -252,7 +252,7 @@ func apply(s state, h domain.RecordedEvent[domain.Event]) (err error) {
 
 // refold folds the stream's first events anew from the store, as a correction
 // asks for.
-func (f *folder) refold(ctx context.Context, a *aggregate, events uint64) error {
+func (f *projector) refold(ctx context.Context, a *aggregate, events uint64) error {
 	history, err := f.historyOf(ctx, a, events)
 	if err != nil {
 		return err
@@ -264,16 +264,16 @@ func (f *folder) refold(ctx context.Context, a *aggregate, events uint64) error 
 	return err
 }
 
-func (f *folder) historyOf(ctx context.Context, a *aggregate, events uint64) ([]eventstore.Decoded, error) {
+func (f *projector) historyOf(ctx context.Context, a *aggregate, events uint64) ([]eventstore.Decoded, error) {
 	if uint64(len(a.history)) == events {
 		return a.history, nil
 	}
-	return load(ctx, f.store, a.stream, events)
+	return loadHistory(ctx, f.store, a.stream, events)
 }
 
 // versions are those of the aggregate's rows that its events, of which this is
 // the history, make since it was last written.
-func (f *folder) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows, err error) {
+func (f *projector) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows, err error) {
 	past := newPast(a.stream, a.n)
 	if a.written > 0 {
 		if past, err = readPast(ctx, w.conn, a.stream, a.n); err != nil {
@@ -283,15 +283,15 @@ func (f *folder) versions(ctx context.Context, w *writer, a *aggregate, history 
 	if _, _, err := past.extend(history, parsePositions(a.positions), int(a.written)); err != nil {
 		return nil, err
 	}
-	return past.added(), nil
+	return past.newRows(), nil
 }
 
 // write writes all that was gathered, in the place of what was there.
-func (f *folder) write(ctx context.Context, w *writer) error {
-	for _, a := range f.touched {
+func (f *projector) write(ctx context.Context, w *writer) error {
+	for _, a := range f.dirty {
 		var all rows
 		var history []eventstore.Decoded
-		if len(kinds[a.stream.Kind]) > 0 {
+		if len(tablesByKind[a.stream.Kind]) > 0 {
 			var err error
 			if history, err = f.historyOf(ctx, a, a.events); err == nil {
 				all, err = f.versions(ctx, w, a, history)
@@ -321,20 +321,20 @@ func (f *folder) write(ctx context.Context, w *writer) error {
 func (a *aggregate) rows(history []eventstore.Decoded) (rows, error) {
 	document, err := a.state.document()
 	all := a.state.rows(a.n)
-	if words := segmented(a.state.words()); words != a.found {
+	if words := segment(a.state.words()); words != a.indexed {
 		all.add("search (rowid, words)", a.n, words)
-		a.found = words
+		a.indexed = words
 	}
-	all = append(all, a.closed(history)...)
+	all = append(all, a.restrictedRows(history)...)
 	all.add("documents", a.n, document)
 	all.add("streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions)
-	a.touched, a.written = false, a.events
+	a.dirty, a.written = false, a.events
 	return all, err
 }
 
-// mark writes how far the file goes. It refuses a file that somebody else has
+// saveCheckpoint writes how far the file goes. It refuses a file that somebody else has
 // taken further.
-func (f *folder) mark(ctx context.Context, w *writer, from eventstore.Position) error {
+func (f *projector) saveCheckpoint(ctx context.Context, w *writer, from eventstore.Position) error {
 	digest := sha256.Sum256(f.last.Body)
 	res, err := w.exec(ctx, `UPDATE checkpoint SET position = ?, event = ?, digest = ? WHERE position = ?`,
 		int64(f.position), f.last.ID[:], digest[:], int64(from))

@@ -24,7 +24,7 @@ func (m *Model) Trail(ctx context.Context, q TrailQuery) (Page[TrailEntry], erro
 	if err != nil {
 		return page, err
 	}
-	if err := q.check(); err != nil {
+	if err := q.validate(); err != nil {
 		return page, err
 	}
 	order := "trail"
@@ -38,8 +38,8 @@ func (m *Model) Trail(ctx context.Context, q TrailQuery) (Page[TrailEntry], erro
 		}
 	}
 	var positions []eventstore.Position
-	err = m.reading(ctx, func(db querier) error {
-		f, err := q.filter(ctx, db)
+	err = m.readTx(ctx, func(db querier) error {
+		f, err := q.compile(ctx, db)
 		if err != nil {
 			return err
 		}
@@ -80,23 +80,23 @@ const (
 // time, as the model stood at a position it has reached: without later events
 // and later corrections. Paging and Desc do not count.
 func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Position, each func([]TrailEntry) error) error {
-	if err := q.check(); err != nil {
+	if err := q.validate(); err != nil {
 		return err
 	}
-	var f *filter
-	if err := m.reading(ctx, func(db querier) (err error) {
-		f, err = q.filter(ctx, db)
+	var f *trailFilter
+	if err := m.readTx(ctx, func(db querier) (err error) {
+		f, err = q.compile(ctx, db)
 		return err
 	}); err != nil {
 		return listError(err, "trail")
 	}
 	for end := min(f.upTo, at); f.after < end; f.after = f.upTo {
 		f.upTo = min(f.after+exportWindow, end)
-		if f.at != nil {
+		if f.positions != nil {
 			f.upTo = end // they are all in memory
 		}
 		var positions []eventstore.Position
-		if err := m.reading(ctx, func(db querier) error {
+		if err := m.readTx(ctx, func(db querier) error {
 			return f.scan(ctx, db, false, func(p eventstore.Position) { positions = append(positions, p) })
 		}); err != nil {
 			return listError(err, "trail")
@@ -114,17 +114,17 @@ func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Posit
 	return nil
 }
 
-// check refuses what could only find nothing.
-func (q TrailQuery) check() error {
+// validate refuses what could only find nothing.
+func (q TrailQuery) validate() error {
 	if !q.Effective.To.IsZero() && q.Effective.To.Before(q.Effective.From) {
 		return &QueryError{"effective_to", domain.T("结束日期早于开始日期", "the last day lies before the first")}
 	}
 	return nil
 }
 
-// finds says whether an event is what the query asks for where the trail holds
+// matches says whether an event is what the query asks for where the trail holds
 // only part of an id, or a hash of a name.
-func (q TrailQuery) finds(r eventstore.Recorded, d decoded) bool {
+func (q TrailQuery) matches(r eventstore.Recorded, d decoded) bool {
 	document, byDocument := q.basisDocument()
 	return (q.Command == uuid.Nil || q.Command == d.Meta.Command) && (q.Event == uuid.Nil || q.Event == d.Meta.ID) &&
 		(q.LegalEntity == uuid.Nil || q.LegalEntity == d.Meta.Actor.OnBehalfOf ||
@@ -137,8 +137,8 @@ func (q TrailQuery) finds(r eventstore.Recorded, d decoded) bool {
 type span struct{ after, to eventstore.Position }
 
 const (
-	readOver    = 16
-	readAtATime = 4
+	maxGap        = 16
+	parallelReads = 4
 )
 
 // entries reads events from the ledger, in the order of positions, leaves out
@@ -150,7 +150,7 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 	}
 	var spans []span
 	for _, p := range slices.Sorted(slices.Values(positions)) {
-		if last := len(spans) - 1; last >= 0 && p <= spans[last].to+readOver {
+		if last := len(spans) - 1; last >= 0 && p <= spans[last].to+maxGap {
 			spans[last].to = p
 		} else {
 			spans = append(spans, span{p - 1, p})
@@ -158,7 +158,7 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 	}
 	entries := make([]TrailEntry, len(positions))
 	errs := make([]error, len(spans))
-	slots := make(chan struct{}, readAtATime)
+	slots := make(chan struct{}, parallelReads)
 	var all sync.WaitGroup
 	for i, s := range spans {
 		slots <- struct{}{}
@@ -174,7 +174,7 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 					if err != nil {
 						return fmt.Errorf("position %d: %w", r.Position, err)
 					}
-					if q.finds(r, d) {
+					if q.matches(r, d) {
 						entries[at] = entry(r, d, q.Bodies)
 					}
 				}
@@ -188,16 +188,16 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 	}
 	entries = slices.DeleteFunc(entries, func(e TrailEntry) bool { return e.Position == 0 })
 	if q.Changes {
-		if err := m.sayChanges(ctx, q.For, entries); err != nil {
+		if err := m.addChanges(ctx, q.For, entries); err != nil {
 			return nil, err
 		}
 	}
 	return entries, m.linkCorrections(ctx, entries, corrected)
 }
 
-// sayChanges says of each entry what its event changed in what was folded up to
+// addChanges says of each entry what its event changed in what was folded up to
 // it: of a correction, what the state says otherwise since. Only what the reader may see of it counts.
-func (m *Model) sayChanges(ctx context.Context, reader domain.Actor, entries []TrailEntry) error {
+func (m *Model) addChanges(ctx context.Context, reader domain.Actor, entries []TrailEntry) error {
 	wanted := map[eventstore.Stream]map[uint64]*TrailEntry{}
 	for i := range entries {
 		e := &entries[i]
@@ -208,11 +208,11 @@ func (m *Model) sayChanges(ctx context.Context, reader domain.Actor, entries []T
 	}
 	for stream, revisions := range wanted {
 		last := slices.Max(slices.Collect(maps.Keys(revisions)))
-		recorded, err := recordedOf(ctx, m.store, stream, last+1)
+		recorded, err := loadRecorded(ctx, m.store, stream, last+1)
 		if err != nil {
 			return err
 		}
-		shown, err := m.shown(ctx, stream, reader)
+		shown, err := m.viewFor(ctx, stream, reader)
 		if err != nil {
 			return err
 		}

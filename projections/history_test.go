@@ -54,9 +54,9 @@ func found(t rapidT, m *Model, q TrailQuery) (all []eventstore.Position) {
 	return all
 }
 
-// TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind asks random questions of
+// TestTrailFiltersFindAll asks random questions of
 // random histories and compares with a reading of every event's whole body.
-func TestEveryFilterFindsWhatAReaderOfAllEventsWouldFind(t *testing.T) {
+func TestTrailFiltersFindAll(t *testing.T) {
 	t.Parallel()
 	questions := 0
 	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
@@ -161,7 +161,7 @@ func (r *register) answers(t rapidT, q TrailQuery, e eventstore.Recorded) bool {
 		e.Position > q.After && (q.UpTo == 0 || e.Position <= q.UpTo) && (q.From.IsZero() || !m.Time.Before(q.From))
 }
 
-func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
+func TestExportEndsWhereItBegan(t *testing.T) {
 	r := drawnRegister(t)
 	defer r.log.Close()
 	host := ref("CN", "清华大学", "Tsinghua University")
@@ -199,9 +199,9 @@ func TestAnExportGivesEveryEventOnceUpToWhereItBegan(t *testing.T) {
 	}
 }
 
-// TestEachEntrySaysWhatItsEventChangedThen folds every prefix of every history
+// TestTrailEntryChanges folds every prefix of every history
 // from nothing, corrections included.
-func TestEachEntrySaysWhatItsEventChangedThen(t *testing.T) {
+func TestTrailEntryChanges(t *testing.T) {
 	t.Parallel()
 	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
 		r := drawnRegister(t)

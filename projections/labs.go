@@ -97,12 +97,12 @@ func (s *labState) past(n int64, changed domain.Event) (all rows, tables []strin
 		switch t {
 		case "labs":
 			s.addLab(&all, n)
-			part := labPart{
+			part := labSummary{
 				ID: s.ID, Programme: s.Programme, Level: s.Level, Names: s.Names, Host: s.Host, Discipline: s.Discipline,
 				Status: s.Status, StatusSince: s.StatusSince, Construction: s.Construction,
 			}
 			last := &all[len(all)-1]
-			last.values = append(last.values, summary(part))
+			last.values = append(last.values, marshalSummary(part))
 		case "parties":
 			s.addParties(&all, n, true)
 		case "agreements":
@@ -112,7 +112,7 @@ func (s *labState) past(n int64, changed domain.Event) (all rows, tables []strin
 		case "commitments":
 			s.addCommitments(&all, n, "")
 		case "words":
-			all.add("words", n, segmented(s.words()))
+			all.add("words", n, segment(s.words()))
 		}
 	}
 	return all, tables
@@ -133,7 +133,7 @@ func (s *labState) addLab(all *rows, n int64) {
 // How a legal entity is bound to a lab: so that everybody may find the lab by it,
 // and by an agreement, be it a draft, that it has not left.
 const (
-	boundOpenly = 1 << iota
+	boundPublicly = 1 << iota
 	boundByAgreement
 )
 
@@ -154,14 +154,14 @@ func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 			}
 		}
 	}
-	bound[s.Host.ID] |= boundOpenly
+	bound[s.Host.ID] |= boundPublicly
 	for _, p := range s.Partners {
-		bound[p.Entity.ID] |= boundOpenly
+		bound[p.Entity.ID] |= boundPublicly
 	}
 	for _, a := range s.Agreements {
 		how := boundByAgreement
 		if !a.InForceFrom.IsZero() {
-			how |= boundOpenly
+			how |= boundPublicly
 		}
 		for _, p := range a.Parties {
 			bind(p, how)
@@ -200,7 +200,7 @@ func (m *Model) Lab(ctx context.Context, id uuid.UUID) (*lab.Lab, uint64, time.T
 // EachLab calls each with every lab, in the order they were registered, all as
 // of one position.
 func (m *Model) EachLab(ctx context.Context, each func(*lab.Lab) error) error {
-	return m.reading(ctx, func(q querier) error {
+	return m.readTx(ctx, func(q querier) error {
 		rows, err := q.QueryContext(ctx, `SELECT document FROM labs JOIN documents USING (n) ORDER BY n`)
 		if err != nil {
 			return fmt.Errorf("projections: read labs: %w", err)
@@ -267,7 +267,7 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 		s.and("host = ? AND n IN (SELECT lab FROM parties WHERE entity = ?)", q.Host[:], q.Host[:])
 	}
 	if q.Party != uuid.Nil {
-		may, args := drafted(q.For, "lab")
+		may, args := draftsVisible(q.For, "lab")
 		s.and("n IN (SELECT lab FROM parties WHERE entity = ? AND bound <> 0 AND (bound & 1 OR "+may+"))", slices.Concat([]any{q.Party[:]}, args)...)
 	}
 	if q.Level != "" {
@@ -285,7 +285,7 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 	}
 	return list(ctx, m, q.Paging, "labs", labOrders, q.Sort, args, q.Desc, s, func(document []byte, revision uint64, created, updated time.Time) (LabRow, error) {
 		var l lab.Lab
-		part := labPart{}
+		part := labSummary{}
 		if err := json.Unmarshal(document, &part); err != nil {
 			return LabRow{}, err
 		}
@@ -298,9 +298,9 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 	})
 }
 
-// labPart is what a row needs of a lab's document; the rest is passed over. Of
+// labSummary is what a row needs of a lab's document; the rest is passed over. Of
 // the past only this is kept.
-type labPart struct {
+type labSummary struct {
 	ID           uuid.UUID            `json:"id"`
 	Programme    string               `json:"programme,omitempty"`
 	Level        lab.Level            `json:"level,omitempty"`
@@ -331,7 +331,7 @@ func list[T any](ctx context.Context, m *Model, p Paging, table string, orders m
 		order, compare, direction = order+" desc", "<", " DESC"
 	}
 	from, with := " FROM "+table+" JOIN streams USING (n)", s.at.tables()
-	err = m.reading(ctx, func(db querier) error {
+	err = m.readTx(ctx, func(db querier) error {
 		if err := db.QueryRowContext(ctx, with+"SELECT count(*)"+from+s.String(), s.args...).Scan(&page.Total); err != nil {
 			return err
 		}
@@ -394,7 +394,7 @@ func (m *Model) LabFacts(ctx context.Context, id uuid.UUID, events uint64) (fact
 	if err := m.Wait(ctx, stream, events); err != nil {
 		return facts, err
 	}
-	err = m.reading(ctx, func(q querier) error {
+	err = m.readTx(ctx, func(q querier) error {
 		var n int64
 		err := q.QueryRowContext(ctx, `SELECT n, events, host, level, programme FROM labs JOIN streams USING (n) WHERE id = ? AND kind = 'lab'`, id[:]).
 			Scan(&n, &facts.Events, &facts.Host, &facts.Level, &facts.Programme)
@@ -405,7 +405,7 @@ func (m *Model) LabFacts(ctx context.Context, id uuid.UUID, events uint64) (fact
 			var party uuid.UUID
 			var bound int
 			err := rows.Scan(&party, &bound)
-			if bound&boundOpenly != 0 {
+			if bound&boundPublicly != 0 {
 				facts.Parties = append(facts.Parties, party)
 			}
 			if bound&boundByAgreement != 0 {

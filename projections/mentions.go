@@ -33,7 +33,7 @@ type name string
 func aggregateName(id uuid.UUID) name     { return name("id " + string(id[:])) } // a legal entity, also a lab
 func basisName(document string) name      { return name("basis " + document) }
 func correlationName(id string) name      { return name("correlation " + id) }
-func (n name) short() uint64              { sum := sha256.Sum256([]byte(n)); return binary.BigEndian.Uint64(sum[:]) }
+func (n name) hash() uint64               { sum := sha256.Sum256([]byte(n)); return binary.BigEndian.Uint64(sum[:]) }
 func (n mentions) includes(one name) bool { return slices.Contains(n.names, one) }
 
 // decode reads an event and what it names.
@@ -90,12 +90,12 @@ func (n *mentions) digest(text string) {
 const nameBytes = 1 + 8
 
 func appendName(b []byte, at int, n name) []byte {
-	return binary.LittleEndian.AppendUint64(append(b, byte(at)), n.short())
+	return binary.LittleEndian.AppendUint64(append(b, byte(at)), n.hash())
 }
 
-// marks says for each record of a block which of the wanted names its event has,
+// matchNames says for each record of a block which of the wanted names its event has,
 // a bit each.
-func marks(names []byte, wanted []uint64) (found [blockEvents]uint8) {
+func matchNames(names []byte, wanted []uint64) (found [blockEvents]uint8) {
 	for ; len(names) >= nameBytes; names = names[nameBytes:] {
 		short := binary.LittleEndian.Uint64(names[1:])
 		for bit, w := range wanted {

@@ -83,7 +83,7 @@ func (m *Model) Resolve(ctx context.Context, at Moment) (Moment, error) {
 // PositionAt is the position of the last event recorded at or before t: the
 // one before the first that was recorded later. 0 says that there is none.
 func (m *Model) PositionAt(ctx context.Context, t time.Time) (at eventstore.Position, err error) {
-	err = m.reading(ctx, func(db querier) error {
+	err = m.readTx(ctx, func(db querier) error {
 		var block int64 // the first with an event recorded later
 		err := db.QueryRowContext(ctx, `SELECT block + 1 FROM clocks WHERE latest <= ? ORDER BY latest DESC, block DESC LIMIT 1`, t.UnixMicro()).Scan(&block)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -108,7 +108,7 @@ func (m *Model) PositionAt(ctx context.Context, t time.Time) (at eventstore.Posi
 // Recorded is the latest time at which any of the events that the model holds
 // was recorded; zero where it holds none.
 func (m *Model) Recorded(ctx context.Context) (t time.Time, err error) {
-	err = m.reading(ctx, func(db querier) error {
+	err = m.readTx(ctx, func(db querier) error {
 		var latest int64
 		err := db.QueryRowContext(ctx, `SELECT latest FROM clocks ORDER BY block DESC LIMIT 1`).Scan(&latest)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -144,7 +144,7 @@ func (m *Model) LabAt(ctx context.Context, id uuid.UUID, at Moment) (*lab.Lab, u
 	if at.IsZero() {
 		return m.Lab(ctx, id)
 	}
-	s, revision, updated, err := m.past(ctx, eventstore.Stream{Kind: "lab", ID: id}, at)
+	s, revision, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "lab", ID: id}, at)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
@@ -156,7 +156,7 @@ func (m *Model) EntityAt(ctx context.Context, id uuid.UUID, at Moment) (*entity.
 	if at.IsZero() {
 		return m.Entity(ctx, id)
 	}
-	s, revision, updated, err := m.past(ctx, eventstore.Stream{Kind: "entity", ID: id}, at)
+	s, revision, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "entity", ID: id}, at)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
@@ -168,15 +168,15 @@ func (m *Model) ProgrammeAt(ctx context.Context, id uuid.UUID, at Moment) (*prog
 	if at.IsZero() {
 		return m.Programme(ctx, id)
 	}
-	s, revision, updated, err := m.past(ctx, eventstore.Stream{Kind: "programme", ID: id}, at)
+	s, revision, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "programme", ID: id}, at)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
 	return s.(*programmeState).Programme, revision, updated, nil
 }
 
-// past folds one stream as it was at a moment.
-func (m *Model) past(ctx context.Context, stream eventstore.Stream, at Moment) (s state, known uint64, updated time.Time, err error) {
+// foldAt folds one stream as it was at a moment.
+func (m *Model) foldAt(ctx context.Context, stream eventstore.Stream, at Moment) (s state, known uint64, updated time.Time, err error) {
 	if at, err = m.Resolve(ctx, at); err != nil {
 		return nil, 0, updated, err
 	}
@@ -201,7 +201,7 @@ func (m *Model) past(ctx context.Context, stream eventstore.Stream, at Moment) (
 	}
 	var history []eventstore.Decoded
 	if err == nil {
-		history, err = load(ctx, m.store, stream, known)
+		history, err = loadHistory(ctx, m.store, stream, known)
 	}
 	if err != nil {
 		return nil, 0, updated, fmt.Errorf("projections: read the past of %s: %w", stream, err)
@@ -215,14 +215,14 @@ func (m *Model) past(ctx context.Context, stream eventstore.Stream, at Moment) (
 	return s, known, history[known-1].Meta.Time, err
 }
 
-// lagTime is how long a store may take to show what the ledger has shown.
-const lagTime = 5 * time.Second
+// storeLag is how long a store may take to show what the ledger has shown.
+const storeLag = 5 * time.Second
 
-// recordedOf reads a stream that the ledger has shown so many events of. A server
+// loadRecorded reads a stream that the ledger has shown so many events of. A server
 // of a cluster that has just taken over the lead may not have come so far yet, so
 // that is waited for.
-func recordedOf(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Recorded, error) {
-	for deadline := time.Now().Add(lagTime); ; {
+func loadRecorded(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Recorded, error) {
+	for deadline := time.Now().Add(storeLag); ; {
 		recorded, _, err := store.Load(ctx, stream, eventstore.Version{})
 		if err != nil || uint64(len(recorded)) >= events {
 			return recorded, err
@@ -238,10 +238,10 @@ func recordedOf(ctx context.Context, store eventstore.Store, stream eventstore.S
 	}
 }
 
-// load is the first events of a stream. What the store holds beyond them has not
+// loadHistory is the first events of a stream. What the store holds beyond them has not
 // been read yet.
-func load(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Decoded, error) {
-	recorded, err := recordedOf(ctx, store, stream, events)
+func loadHistory(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Decoded, error) {
+	recorded, err := loadRecorded(ctx, store, stream, events)
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +290,7 @@ func (m *Model) EachLabAt(ctx context.Context, at Moment, each func(*lab.Lab) er
 		return err
 	}
 	var ids []uuid.UUID
-	if err := m.reading(ctx, func(db querier) error {
+	if err := m.readTx(ctx, func(db querier) error {
 		ids, err = labIDs(ctx, db)
 		return err
 	}); err != nil {

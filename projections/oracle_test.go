@@ -137,8 +137,8 @@ func (o *oracle) counts(s eventstore.Stream, at Moment) (counts []domain.Recorde
 	return counts, known, updated
 }
 
-// pastOf is an aggregate at a moment.
-type pastOf[A any] struct {
+// oracleRow is an aggregate at a moment.
+type oracleRow[A any] struct {
 	n        int // its stream's place
 	state    A
 	revision uint64
@@ -146,13 +146,13 @@ type pastOf[A any] struct {
 	updated  time.Time
 }
 
-func each1[A any](o *oracle, kind string, at Moment, fold func(uuid.UUID, []domain.RecordedEvent[domain.Event]) A) (all []pastOf[A]) {
+func eachAt[A any](o *oracle, kind string, at Moment, fold func(uuid.UUID, []domain.RecordedEvent[domain.Event]) A) (all []oracleRow[A]) {
 	for n, s := range o.streams {
 		if s.Kind != kind {
 			continue
 		}
 		if counts, known, updated := o.counts(s, at); len(counts) > 0 {
-			all = append(all, pastOf[A]{n, fold(s.ID, counts), known, o.events[s][0].Meta.Time, updated})
+			all = append(all, oracleRow[A]{n, fold(s.ID, counts), known, o.events[s][0].Meta.Time, updated})
 		}
 	}
 	return all
@@ -325,7 +325,7 @@ func finds(typed string, words []string) bool {
 	return typed == ""
 }
 
-func turn(desc bool, c int) int {
+func reverseIf(desc bool, c int) int {
 	if desc {
 		return -c
 	}
@@ -345,7 +345,7 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 		Sort: rapid.SampledFrom([]string{"", "created", "updated", "name_zh", "name_en", "status"}).Draw(o.t, "sort"), Desc: rapid.Bool().Draw(o.t, "desc"),
 	}
 	now := o.now()
-	found := slices.DeleteFunc(each1(o, "lab", at, foldLab), func(p pastOf[*lab.Lab]) bool {
+	found := slices.DeleteFunc(eachAt(o, "lab", at, foldLab), func(p oracleRow[*lab.Lab]) bool {
 		l := p.state
 		bound := l.Host.ID == q.Party
 		for _, b := range l.Partners {
@@ -359,7 +359,7 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 			q.Host != uuid.Nil && l.Host.ID != q.Host || q.Party != uuid.Nil && !bound || q.Level != "" && l.Level != q.Level ||
 			!strings.Contains(strings.ToLower(l.Discipline.Zh+"\n"+l.Discipline.En), strings.ToLower(q.Discipline))
 	})
-	slices.SortFunc(found, func(a, b pastOf[*lab.Lab]) int {
+	slices.SortFunc(found, func(a, b oracleRow[*lab.Lab]) int {
 		by := 0
 		switch q.Sort {
 		case "", "created":
@@ -373,7 +373,7 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 		case "status":
 			by = slices.Index(lab.Statuses, a.state.StatusOn(q.Today)) - slices.Index(lab.Statuses, b.state.StatusOn(q.Today))
 		}
-		return turn(q.Desc, cmp.Or(by, a.n-b.n))
+		return reverseIf(q.Desc, cmp.Or(by, a.n-b.n))
 	})
 	want := []LabRow{}
 	for _, p := range found {
@@ -393,13 +393,13 @@ func (o *oracle) entities(m *Model) {
 		Country: maybe(o, "country", []string{"CN", "FR"}), Status: some(o, "status", []entity.Status{entity.Active, entity.NotEstablished, entity.Status("closed")}), Today: o.someDay(),
 		Scheme: maybe(o, "scheme", []domain.Scheme{domain.USCC}), Sort: rapid.SampledFrom([]string{"", "updated", "name_zh", "name_en"}).Draw(o.t, "sort"), Desc: rapid.Bool().Draw(o.t, "desc"),
 	}
-	found := slices.DeleteFunc(each1(o, "entity", at, foldEntity), func(p pastOf[*entity.Entity]) bool {
+	found := slices.DeleteFunc(eachAt(o, "entity", at, foldEntity), func(p oracleRow[*entity.Entity]) bool {
 		e := p.state
 		return !finds(q.Text, (&entityState{Entity: e}).words()) || q.Kind != "" && e.Kind != q.Kind || q.Country != "" && e.Country != q.Country ||
 			len(q.Status) > 0 && !slices.Contains(q.Status, e.StatusOn(q.Today)) ||
 			q.Scheme != "" && !slices.ContainsFunc(e.Ref().Identifiers, func(i domain.Identifier) bool { return i.Scheme == q.Scheme })
 	})
-	slices.SortFunc(found, func(a, b pastOf[*entity.Entity]) int {
+	slices.SortFunc(found, func(a, b oracleRow[*entity.Entity]) int {
 		by := 0
 		switch q.Sort {
 		case "":
@@ -416,7 +416,7 @@ func (o *oracle) entities(m *Model) {
 			}
 			by = bytes.Compare(sortKey(lang, name(a.state)), sortKey(lang, name(b.state)))
 		}
-		return turn(q.Desc, cmp.Or(by, a.n-b.n))
+		return reverseIf(q.Desc, cmp.Or(by, a.n-b.n))
 	})
 	want := []EntityRow{}
 	for _, p := range found {
@@ -439,7 +439,7 @@ func (o *oracle) reader(known []uuid.UUID) domain.Actor {
 // now are the labs as all that is known leaves them.
 func (o *oracle) now() map[uuid.UUID]*lab.Lab {
 	labs := map[uuid.UUID]*lab.Lab{}
-	for _, p := range each1(o, "lab", Moment{}, foldLab) {
+	for _, p := range eachAt(o, "lab", Moment{}, foldLab) {
 		labs[p.state.ID] = p.state
 	}
 	return labs
@@ -473,7 +473,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 		Status: some(o, "status", []lab.CommitmentStatus{"PLEDGED", "FIRM", "PARTIALLY_DELIVERED", "FULFILLED", "SHORTFALL", "CANCELLED"}), Today: today, LateOn: maybe(o, "late", []domain.Date{today}),
 	}
 	agreements, rights, commitments := []AgreementRow{}, []RightRow{}, []CommitmentRow{}
-	for _, p := range each1(o, "lab", at, foldLab) {
+	for _, p := range eachAt(o, "lab", at, foldLab) {
 		l := p.state
 		if ofLab != uuid.Nil && l.ID != ofLab {
 			continue
@@ -528,10 +528,10 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 	})...), commitments)
 }
 
-// TestAnEventChangesOnlyTheRowsItSays holds what keeps versions cheap: only
+// TestEventChangesDeclaredRows holds what keeps versions cheap: only
 // rows of the tables, and of the part, that past names for an event change. It
 // asks of histories, and of every type of event there is on top of them.
-func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
+func TestEventChangesDeclaredRows(t *testing.T) {
 	t.Parallel()
 	var samples []domain.RecordedEvent[domain.Event]
 	files, err := filepath.Glob("../eventstore/testdata/events/lab.*.json")
@@ -554,7 +554,7 @@ func TestAnEventChangesOnlyTheRowsItSays(t *testing.T) {
 	keyed := func(all rows) map[string]string {
 		found := map[string]string{}
 		for _, row := range all {
-			keys := len(kinds["lab"][row.into].keys)
+			keys := len(tablesByKind["lab"][row.into].keys)
 			found[row.into+" "+fmt.Sprint(row.values[:keys]...)] = fmt.Sprint(row.values[keys:]...)
 		}
 		return found
@@ -626,7 +626,7 @@ func TestOracle(t *testing.T) {
 		r := drawnRegister(t)
 		defer r.log.Close()
 		known := []domain.EntityRef{ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS"), ref("CN", "南京大学", "Nanjing University")}
-		var f *following
+		var f *runningModel
 		if rapid.Bool().Draw(rt, "follow") {
 			f = follow(t, r, modelFile(t))
 		}

@@ -16,14 +16,14 @@ import (
 )
 
 const (
-	usualLimit = 50
-	maxLimit   = 500
+	defaultLimit = 50
+	maxLimit     = 500
 )
 
 func (p Paging) limit() (int, error) {
 	switch {
 	case p.Limit == 0:
-		return usualLimit, nil
+		return defaultLimit, nil
 	case p.Limit < 0 || p.Limit > maxLimit:
 		return 0, &QueryError{"limit", domain.Textf("每页条数应为 1 至 %d", "the limit is between 1 and %d", maxLimit)}
 	}
@@ -115,7 +115,7 @@ func (s *selection) text(column, typed string) {
 	if strings.TrimSpace(typed) == "" {
 		return
 	}
-	m := matching(typed)
+	m := matchQuery(typed)
 	if m == "" {
 		s.and("0") // nothing in it could ever be found
 		return
@@ -127,16 +127,16 @@ func (s *selection) text(column, typed string) {
 	}
 }
 
-// dayOf is the entry of a list of days that holds on a day: what began last.
+// timelineAt is the entry of a list of days that holds on a day: what began last.
 // See days.
-func dayOf(column string) string {
+func timelineAt(column string) string {
 	return "(SELECT value ->> 1 FROM json_each(" + column + ") WHERE value ->> 0 <= ? ORDER BY key DESC LIMIT 1)"
 }
 
-// days is what on says from each day on, as JSON: [["","DRAFT"],["2024-05-01","IN_FORCE"]].
+// timeline is what on says from each day on, as JSON: [["","DRAFT"],["2024-05-01","IN_FORCE"]].
 // It asks on itself at every day on which the answer may change, so that a
 // query for any day gets the domain's own answer.
-func days[T ~string](changes []domain.Date, on func(domain.Date) T) string {
+func timeline[T ~string](changes []domain.Date, on func(domain.Date) T) string {
 	changes = append(changes, domain.Date{}.AddDays(1)) // long before any record
 	slices.SortFunc(changes, domain.Date.Compare)
 	var list strings.Builder
@@ -165,8 +165,8 @@ func needsToday(asked bool, today domain.Date) error {
 	return nil
 }
 
-// reading runs f on one state of the model: what it reads belongs together.
-func (m *Model) reading(ctx context.Context, f func(querier) error) error {
+// readTx runs f on one state of the model: what it reads belongs together.
+func (m *Model) readTx(ctx context.Context, f func(querier) error) error {
 	tx, err := m.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return err

@@ -56,25 +56,25 @@ func (at Moment) tables() string {
 	}
 	end := int64(math.MaxInt64)
 	if !at.Day.IsZero() {
-		end = place(at.Day.AddDays(1), 0)
+		end = versionKey(at.Day.AddDays(1), 0)
 	}
 	// Of the versions of a row, the last of the latest day, see rowPast.then.
-	known := fmt.Sprintf("at < %d AND at & %d <= %d", end, int64(1)<<atBits-1, int64(at.Position))
-	last := func(k kept) string {
-		return fmt.Sprintf("SELECT at FROM %s WHERE n = streams.n AND %s ORDER BY at DESC LIMIT 1", k.versions(), known)
+	known := fmt.Sprintf("at < %d AND at & %d <= %d", end, int64(1)<<positionBits-1, int64(at.Position))
+	last := func(k versionedTable) string {
+		return fmt.Sprintf("SELECT at FROM %s WHERE n = streams.n AND %s ORDER BY at DESC LIMIT 1", k.versionsTable(), known)
 	}
 	var b strings.Builder
 	for i, k := range versioned {
 		b.WriteString([]string{"WITH ", ", "}[min(i, 1)])
-		columns, keys := strings.Join(append(k.keys[:len(k.keys):len(k.keys)], k.rest...), ", "), strings.Join(k.keys, ", ")
-		if k.alone { // one look-up a stream, in this order
+		columns, keys := strings.Join(append(k.keys[:len(k.keys):len(k.keys)], k.columns...), ", "), strings.Join(k.keys, ", ")
+		if k.single { // one look-up a stream, in this order
 			fmt.Fprintf(&b, "%s AS NOT MATERIALIZED (SELECT v.%s FROM main.streams CROSS JOIN %s v ON v.n = streams.n AND v.at = (%s) WHERE NOT gone)",
-				k.table, strings.ReplaceAll(columns, ", ", ", v."), k.versions(), last(k))
+				k.table, strings.ReplaceAll(columns, ", ", ", v."), k.versionsTable(), last(k))
 			continue
 		}
 		// Beside max, columns are those of the row that has it.
 		fmt.Fprintf(&b, "%s AS NOT MATERIALIZED (SELECT %s FROM (SELECT %s, gone, max(at) FROM %s WHERE %s GROUP BY %s) WHERE NOT gone)",
-			k.table, columns, columns, k.versions(), known, keys)
+			k.table, columns, columns, k.versionsTable(), known, keys)
 	}
 	fmt.Fprintf(&b, `, streams AS NOT MATERIALIZED (SELECT n, kind, id, known(positions, %[1]d) AS events, created,
 		(SELECT recorded(substr(records, (last - 1) %% %[2]d * %[3]d + 1, %[3]d)) FROM trail WHERE block = (last - 1) / %[2]d) AS updated
@@ -85,7 +85,7 @@ func (at Moment) tables() string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			fmt.Fprintf(&b, "(SELECT summary FROM %s WHERE n = streams.n AND at = (%s))", k.versions(), last(k))
+			fmt.Fprintf(&b, "(SELECT summary FROM %s WHERE n = streams.n AND at = (%s))", k.versionsTable(), last(k))
 		}
 	}
 	b.WriteString(") AS document FROM main.streams) ")

@@ -27,7 +27,7 @@ func (m *Model) Person(ctx context.Context, id uuid.UUID) (*person.Person, error
 
 // Erased lists the persons who were erased.
 func (m *Model) Erased(ctx context.Context) (all []uuid.UUID, err error) {
-	err = m.reading(ctx, func(db querier) error {
+	err = m.readTx(ctx, func(db querier) error {
 		return each(ctx, db, func(rows *sql.Rows) error {
 			var id uuid.UUID
 			err := rows.Scan(&id)

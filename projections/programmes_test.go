@@ -9,7 +9,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-func TestAProgrammeIsKeptWithItsCorrections(t *testing.T) {
+func TestProgrammeCorrections(t *testing.T) {
 	r := newRegister(t)
 	f := follow(t, r, filepath.Join(t.TempDir(), "model.db"))
 	national := eventstore.Stream{Kind: "programme", ID: domain.ProgrammeID("国际合作联合实验室计划")}

@@ -127,14 +127,14 @@ func (r *register) head() eventstore.Position {
 	return head
 }
 
-// following is a model that follows, until stop is called.
-type following struct {
+// runningModel is a model that follows, until stop is called.
+type runningModel struct {
 	*Model
 	t    testing.TB
 	stop func() error
 }
 
-func follow(t testing.TB, r *register, file string) *following {
+func follow(t testing.TB, r *register, file string) *runningModel {
 	t.Helper()
 	m, err := Open(context.Background(), file, r.log, r.log)
 	if err != nil {
@@ -144,7 +144,7 @@ func follow(t testing.TB, r *register, file string) *following {
 	done := make(chan error, 1)
 	go func() { done <- m.Run(ctx) }()
 	stopped := false
-	f := &following{m, t, nil}
+	f := &runningModel{m, t, nil}
 	f.stop = func() error {
 		if stopped {
 			return nil
@@ -159,7 +159,7 @@ func follow(t testing.TB, r *register, file string) *following {
 }
 
 // caughtUp waits until the model holds all that was recorded.
-func (f *following) caughtUp(r *register) *following {
+func (f *runningModel) caughtUp(r *register) *runningModel {
 	f.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
@@ -368,7 +368,7 @@ func (r *register) goesOn(t *rapid.T, labs []eventstore.Stream, known []domain.E
 	}
 }
 
-func TestTheModelIsTheFoldOfTheLedgerWhereverItStopsAndGoesOn(t *testing.T) {
+func TestModelEqualsFold(t *testing.T) {
 	t.Parallel()
 	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
 		r := drawnRegister(t)
@@ -393,7 +393,7 @@ func TestTheModelIsTheFoldOfTheLedgerWhereverItStopsAndGoesOn(t *testing.T) {
 	})
 }
 
-func TestADeletedFileComesBackTheSame(t *testing.T) {
+func TestDeletedFileIsRebuilt(t *testing.T) {
 	r := newRegister(t)
 	host := ref("CN", "清华大学", "Tsinghua University")
 	dir := t.TempDir()

@@ -16,7 +16,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-func TestSearchFindsChineseAndEnglishByEveryName(t *testing.T) {
+func TestSearch(t *testing.T) {
 	t.Parallel()
 	r := newRegister(t)
 	tsinghua, oxford, cnrs := ref("CN", "清华大学", "Tsinghua University"), ref("GB", "牛津大学", "University of Oxford"), ref("FR", "法国国家科学研究中心", "Centre national de la recherche scientifique")
@@ -111,7 +111,7 @@ func listed(t rapidT, m *Model, q LabsQuery, between func()) (ids []uuid.UUID) {
 	}
 }
 
-func TestPagesAreInOrderAndWholeWhileOthersWrite(t *testing.T) {
+func TestPagingDuringWrites(t *testing.T) {
 	r := newRegister(t)
 	f := follow(t, r, modelFile(t))
 	host := ref("CN", "清华大学", "Tsinghua University")
@@ -178,7 +178,7 @@ func TestPagesAreInOrderAndWholeWhileOthersWrite(t *testing.T) {
 	}
 }
 
-func TestABrokenQueryIsTheCallersToMend(t *testing.T) {
+func TestInvalidQueries(t *testing.T) {
 	r := newRegister(t)
 	host := ref("CN", "清华大学", "Tsinghua University")
 	r.happens(labStream(), proposed(host, "一", "One"))
@@ -219,7 +219,7 @@ func TestABrokenQueryIsTheCallersToMend(t *testing.T) {
 	}
 }
 
-func TestAConstructionPeriodThatIsOverMakesALabDueOnThatDay(t *testing.T) {
+func TestConstructionEndMakesLabDue(t *testing.T) {
 	r := newRegister(t)
 	building, open := labStream(), labStream()
 	host := ref("CN", "清华大学", "Tsinghua University")
@@ -254,7 +254,7 @@ func TestAConstructionPeriodThatIsOverMakesALabDueOnThatDay(t *testing.T) {
 	}
 }
 
-func TestLabsAreFoundByWhoHasToDoWithThem(t *testing.T) {
+func TestLabFilters(t *testing.T) {
 	r := newRegister(t)
 	host, other := ref("CN", "清华大学", "Tsinghua University"), ref("CN", "武汉大学", "Wuhan University")
 	partner, named := ref("DE", "", "TU Berlin"), ref("FR", "", "CNRS")
@@ -284,7 +284,7 @@ func TestLabsAreFoundByWhoHasToDoWithThem(t *testing.T) {
 	}
 }
 
-func TestEntitiesAreFoundByWhatIsKnownOfThem(t *testing.T) {
+func TestEntityFilters(t *testing.T) {
 	r := newRegister(t)
 	tsinghua, berlin := ref("CN", "清华大学", "Tsinghua University"), ref("DE", "柏林工业大学", "TU Berlin")
 	e := registered(tsinghua)
@@ -322,7 +322,7 @@ func TestEntitiesAreFoundByWhatIsKnownOfThem(t *testing.T) {
 	}
 }
 
-func TestListsAcrossLabsSayForEachDayWhatTheDomainSays(t *testing.T) {
+func TestFacetListsOnAnyDay(t *testing.T) {
 	t.Parallel()
 	domaintest.Check(t, 50, 500, func(rt *rapid.T) {
 		r := drawnRegister(t)
@@ -397,7 +397,7 @@ func same[T any](t *rapid.T, what string, page Page[T], err error, want []string
 	}
 }
 
-func TestListsAcrossLabsArePagedAndFilteredByTheirColumns(t *testing.T) {
+func TestFacetPagingAndFilters(t *testing.T) {
 	r := newRegister(t)
 	host, partner := ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin")
 	var labs []eventstore.Stream
@@ -469,7 +469,7 @@ func TestListsAcrossLabsArePagedAndFilteredByTheirColumns(t *testing.T) {
 	}
 }
 
-func TestTheTrailIsFoundByWhoWhenWhatAndWhere(t *testing.T) {
+func TestTrailFilters(t *testing.T) {
 	r := newRegister(t)
 	host := ref("CN", "清华大学", "Tsinghua University")
 	one, two := labStream(), labStream()

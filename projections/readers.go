@@ -19,15 +19,15 @@ import (
 // the lab as it stands (see lab.Secrecy) and are written anew with it. Events of
 // kinds that are not the programme's business are its keepers' and their owner's.
 
-// openKinds are the kinds of streams of which everything is public.
-var openKinds = map[string]bool{"entity": true, "programme": true}
+// publicKinds are the kinds of streams of which everything is public.
+var publicKinds = map[string]bool{"entity": true, "programme": true}
 
-// closed are the rows that say what not everybody may read of the aggregate.
-func (a *aggregate) closed(history []eventstore.Decoded) (all rows) {
+// restrictedRows are the rows that say what not everybody may read of the aggregate.
+func (a *aggregate) restrictedRows(history []eventstore.Decoded) (all rows) {
 	positions := parsePositions(a.positions)
 	s, is := a.state.(*labState)
 	if !is {
-		if !openKinds[a.stream.Kind] {
+		if !publicKinds[a.stream.Kind] {
 			for _, p := range positions {
 				all.add("closed", a.n, int64(p), int(domain.Keepers|domain.Owner), int(domain.Keepers|domain.Owner))
 			}
@@ -59,9 +59,9 @@ func (a *aggregate) closed(history []eventstore.Decoded) (all rows) {
 	return all
 }
 
-// mine is a query for the numbers of the labs that an actor acts for, now, and
+// ownLabs is a query for the numbers of the labs that an actor acts for, now, and
 // as what; nothing where it acts for none.
-func mine(a domain.Actor) (who domain.Readers, query string, args []any) {
+func ownLabs(a domain.Actor) (who domain.Readers, query string, args []any) {
 	switch {
 	case a.OnBehalfOf == uuid.Nil:
 	case a.Role == domain.Host || a.Role == domain.Director:
@@ -72,13 +72,13 @@ func mine(a domain.Actor) (who domain.Readers, query string, args []any) {
 	return 0, "", nil
 }
 
-// drafted is the condition that an actor may read drafts of the lab numbered in
+// draftsVisible is the condition that an actor may read drafts of the lab numbered in
 // a column.
-func drafted(a domain.Actor, column string) (condition string, args []any) {
+func draftsVisible(a domain.Actor, column string) (condition string, args []any) {
 	if lab.Drafts.Include(a.Readers()) {
 		return "1", nil
 	}
-	if _, query, args := mine(a); query != "" {
+	if _, query, args := ownLabs(a); query != "" {
 		return column + " IN (" + query + ")", args
 	}
 	return "0", nil
@@ -89,15 +89,15 @@ func ReadsAll(a domain.Actor) bool {
 	return domain.Reviewers.Include(a.Readers()) && domain.Keepers.Include(a.Readers())
 }
 
-// unread is the condition on rows of closed that an actor is not among the
+// notReadable is the condition on rows of closed that an actor is not among the
 // readers in a column.
-func unread(a domain.Actor, column string) (condition string, args []any) {
+func notReadable(a domain.Actor, column string) (condition string, args []any) {
 	condition, args = fmt.Sprintf("closed.%s & %d = 0", column, a.Readers()), nil
 	but := func(who domain.Readers, query string, of []any) {
 		condition += fmt.Sprintf(" AND NOT (closed.%s & %d AND closed.stream IN (%s))", column, who, query)
 		args = append(args, of...)
 	}
-	if who, query, of := mine(a); query != "" {
+	if who, query, of := ownLabs(a); query != "" {
 		but(who, query, of)
 	}
 	if a.Subject != "" {
@@ -109,27 +109,27 @@ func unread(a domain.Actor, column string) (condition string, args []any) {
 	return condition, args
 }
 
-// mayRead is the condition on references to documents that an actor may read the
+// documentReadable is the condition on references to documents that an actor may read the
 // document for it. A digest is no secret: it stands in public events about
 // documents that are not public. So a reference opens a document only in the
 // record that named it first, or where it was recorded by somebody who reads all
 // documents anyway; whoever else names it opens nothing.
-func mayRead(a domain.Actor) (condition string, args []any) {
+func documentReadable(a domain.Actor) (condition string, args []any) {
 	if domain.Reviewers.Include(a.Readers()) {
 		return "1", nil
 	}
-	condition, args = unread(a, "documents")
+	condition, args = notReadable(a, "documents")
 	return `(digests.reviewer OR digests.stream = (SELECT first.stream FROM digests AS first WHERE first.digest = digests.digest ORDER BY first.position LIMIT 1))
 		AND NOT EXISTS (SELECT 1 FROM closed WHERE closed.position = digests.position AND ` + condition + ")", args
 }
 
-// closedTo are the positions of events after one position and up to another, of
+// hiddenFrom are the positions of events after one position and up to another, of
 // one stream or of all, that an actor may not read.
-func closedTo(ctx context.Context, db querier, a domain.Actor, of eventstore.Stream, after, upTo eventstore.Position) (map[eventstore.Position]bool, error) {
+func hiddenFrom(ctx context.Context, db querier, a domain.Actor, of eventstore.Stream, after, upTo eventstore.Position) (map[eventstore.Position]bool, error) {
 	if ReadsAll(a) {
 		return nil, nil
 	}
-	condition, args := unread(a, "readers")
+	condition, args := notReadable(a, "readers")
 	if of != (eventstore.Stream{}) {
 		condition += " AND closed.stream = (SELECT n FROM streams WHERE id = ? AND kind = ?)"
 		args = append(args, of.ID[:], of.Kind)
@@ -157,8 +157,8 @@ func (m *Model) Closed(ctx context.Context, after, upTo eventstore.Position) (ma
 	return closed, listError(err, "closed events")
 }
 
-// public are the types of events that everybody may always read.
-var public = func() map[string]bool {
+// publicTypes are the types of events that everybody may always read.
+var publicTypes = func() map[string]bool {
 	types := map[string]bool{}
 	for name, e := range eventstore.Types() {
 		if event, of := e.(lab.Event); of {
@@ -167,7 +167,7 @@ var public = func() map[string]bool {
 				types[name] = class == lab.Public
 			}
 		} else {
-			types[name] = openKinds[eventstore.Facet(name)]
+			types[name] = publicKinds[eventstore.Facet(name)]
 		}
 	}
 	return types
@@ -176,18 +176,18 @@ var public = func() map[string]bool {
 // CanRead reports whether an actor may read an event of the ledger. Where that
 // hangs on more than its type it waits until the model holds the event.
 func (m *Model) CanRead(ctx context.Context, a domain.Actor, o eventstore.Header, p eventstore.Position) (bool, error) {
-	if ReadsAll(a) || public[o.Type] {
+	if ReadsAll(a) || publicTypes[o.Type] {
 		return true, nil
 	}
 	if err := m.Wait(ctx, o.Stream, o.Revision+1); err != nil {
 		return false, err
 	}
-	closed, err := closedTo(ctx, m.readers, a, o.Stream, p-1, p)
+	closed, err := hiddenFrom(ctx, m.readers, a, o.Stream, p-1, p)
 	return !closed[p], listError(err, "closed events")
 }
 
 // IsPublic reports whether everybody may always read events of a type.
-func IsPublic(name string) bool { return public[name] }
+func IsPublic(name string) bool { return publicTypes[name] }
 
 // MayRead reports whether an actor may read a document that events refer to, see
 // mayRead. Whoever conducts reviews may read any.
@@ -195,13 +195,13 @@ func (m *Model) MayRead(ctx context.Context, a domain.Actor, document eventstore
 	if domain.Reviewers.Include(a.Readers()) {
 		return true, nil
 	}
-	condition, args := mayRead(a)
+	condition, args := documentReadable(a)
 	err = m.readers.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM digests WHERE digest = ? AND "+condition+")", append([]any{document[:]}, args...)...).Scan(&may)
 	return may, listError(err, "references")
 }
 
-// shown is what an actor may see of the states of a stream.
-func (m *Model) shown(ctx context.Context, stream eventstore.Stream, a domain.Actor) (func(state) state, error) {
+// viewFor is what an actor may see of the states of a stream.
+func (m *Model) viewFor(ctx context.Context, stream eventstore.Stream, a domain.Actor) (func(state) state, error) {
 	all := func(s state) state { return s }
 	if stream.Kind != "lab" || domain.Reviewers.Include(a.Readers()) {
 		return all, nil

@@ -39,7 +39,7 @@ type Difference struct {
 // Open opens the read model in file. Where there is none, or it is of another
 // schema or another ledger, it is first built anew; Health says so.
 func Open(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store) (*Model, error) {
-	why, err := unusable(ctx, file, ledger)
+	why, err := rebuildReason(ctx, file, ledger)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func Open(ctx context.Context, file string, ledger eventstore.Ledger, store even
 func open(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store) (*Model, error) {
 	m := &Model{file: file, ledger: ledger, store: store, waiting: map[eventstore.Stream]map[chan struct{}]uint64{}}
 	var err error
-	if m.folded, err = lru.New[eventstore.Stream, *aggregate](keptInMemory); err != nil {
+	if m.folded, err = lru.New[eventstore.Stream, *aggregate](maxCached); err != nil {
 		return nil, err
 	}
 	if m.writers, err = connectWriter(file); err != nil {
@@ -81,13 +81,13 @@ func open(ctx context.Context, file string, ledger eventstore.Ledger, store even
 	return m, nil
 }
 
-// unusable says why the file cannot be gone on with; it is empty where it can.
+// rebuildReason says why the file cannot be gone on with; it is empty where it can.
 // A ledger that does not answer is an error, and no reason to build anew.
-func unusable(ctx context.Context, file string, ledger eventstore.Ledger) (string, error) {
+func rebuildReason(ctx context.Context, file string, ledger eventstore.Ledger) (string, error) {
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		return "there was no file", nil
 	}
-	position, event, digest, err := checkpoint(ctx, file)
+	position, event, digest, err := readCheckpoint(ctx, file)
 	if err != nil {
 		return err.Error(), nil
 	}
@@ -111,9 +111,9 @@ func unusable(ctx context.Context, file string, ledger eventstore.Ledger) (strin
 	return why, err
 }
 
-// checkpoint reads up to where the file holds the ledger, and its last event's
+// readCheckpoint reads up to where the file holds the ledger, and its last event's
 // id and digest.
-func checkpoint(ctx context.Context, file string) (position eventstore.Position, event uuid.UUID, digest []byte, err error) {
+func readCheckpoint(ctx context.Context, file string) (position eventstore.Position, event uuid.UUID, digest []byte, err error) {
 	db, err := connect(file, 1)
 	if err != nil {
 		return 0, event, nil, fmt.Errorf("the file could not be opened: %w", err)
@@ -143,13 +143,13 @@ func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store e
 	if err != nil {
 		return r, fmt.Errorf("projections: rebuild %s: %w", file, err)
 	}
-	why, err := unusable(ctx, file, ledger)
+	why, err := rebuildReason(ctx, file, ledger)
 	if err != nil {
 		return r, err
 	}
 	upTo := head
 	if why == "" {
-		if upTo, _, _, err = checkpoint(ctx, file); err != nil {
+		if upTo, _, _, err = readCheckpoint(ctx, file); err != nil {
 			return r, fmt.Errorf("projections: rebuild %s: %w", file, err)
 		}
 	}
@@ -188,7 +188,7 @@ func catchUp(ctx context.Context, file string, ledger eventstore.Ledger, store e
 	if err := m.restart(ctx); err != nil {
 		return err
 	}
-	return ledger.Read(ctx, after, upTo, func(events []eventstore.Recorded) error { return m.takeAll(ctx, events) })
+	return ledger.Read(ctx, after, upTo, func(events []eventstore.Recorded) error { return m.commitAll(ctx, events) })
 }
 
 // replace puts the file that was built in the place of file, at once or not at
@@ -206,20 +206,20 @@ func replace(file string) error {
 			return doing(err)
 		}
 	}
-	if err := flushed(file + ".new"); err != nil {
+	if err := fsync(file + ".new"); err != nil {
 		return doing(err)
 	}
 	if err := os.Rename(file+".new", file); err != nil {
 		return doing(err)
 	}
-	if err := flushed(filepath.Dir(file)); err != nil {
+	if err := fsync(filepath.Dir(file)); err != nil {
 		return doing(err)
 	}
 	return nil
 }
 
-// flushed has a file or folder written to disk.
-func flushed(name string) error {
+// fsync has a file or folder written to disk.
+func fsync(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
 		return err
@@ -235,8 +235,8 @@ var builds struct {
 	running, percent int
 }
 
-// collectLess holds while a build runs, and until the function it returns is called.
-func collectLess() (usual func()) {
+// relaxGC holds while a build runs, and until the function it returns is called.
+func relaxGC() (usual func()) {
 	builds.Lock()
 	defer builds.Unlock()
 	if builds.running++; builds.running == 1 {
@@ -260,7 +260,7 @@ var errReached = errors.New("reached")
 // end, and the indexes after that.
 func build(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, upTo eventstore.Position, progress func(done, total eventstore.Position)) (aggregates int, err error) {
 	doing := func(err error) error { return fmt.Errorf("projections: build %s: %w", file, err) }
-	defer collectLess()()
+	defer relaxGC()()
 	for _, old := range []string{file, file + "-wal", file + "-shm", file + "-journal"} {
 		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return 0, doing(err)
@@ -283,11 +283,11 @@ func build(ctx context.Context, file string, ledger eventstore.Ledger, store eve
 	if _, err := w.conn.ExecContext(ctx, schema+"BEGIN"); err != nil {
 		return 0, doing(err)
 	}
-	f := newFolder(store)
+	f := newProjector(store)
 	f.building = true
 	all := map[eventstore.Stream]*aggregate{}
 	f.find = func(_ context.Context, s eventstore.Stream) (*aggregate, error) { return all[s], nil }
-	f.keep = func(a *aggregate) { all[a.stream] = a }
+	f.add = func(a *aggregate) { all[a.stream] = a }
 	if upTo > 0 {
 		if err := f.read(ctx, ledger, upTo, progress); err != nil {
 			return 0, doing(err)
@@ -296,7 +296,7 @@ func build(ctx context.Context, file string, ledger eventstore.Ledger, store eve
 		if err := f.writeAll(ctx, w); err != nil {
 			return 0, doing(err)
 		}
-		if err := f.mark(ctx, w, 0); err != nil {
+		if err := f.saveCheckpoint(ctx, w, 0); err != nil {
 			return 0, doing(err)
 		}
 	}
@@ -306,20 +306,20 @@ func build(ctx context.Context, file string, ledger eventstore.Ledger, store eve
 	return int(f.streams), nil
 }
 
-// chunk is a run of events and what they decode to.
-type chunk struct {
+// batch is a run of events and what they decode to.
+type batch struct {
 	events  []eventstore.Recorded
 	decoded []decoded
 }
 
 // read takes in the ledger up to a position.
-func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
-	return eventstore.OrderedParallel(ctx, func(ctx context.Context, give func(*chunk) error) error {
+func (f *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
+	return eventstore.OrderedParallel(ctx, func(ctx context.Context, give func(*batch) error) error {
 		err := ledger.Follow(ctx, 0, func(events []eventstore.Recorded) error {
 			if over := events[len(events)-1].Position; over > upTo {
 				events = events[:len(events)-int(over-upTo)]
 			}
-			if err := give(&chunk{events: append([]eventstore.Recorded(nil), events...)}); err != nil {
+			if err := give(&batch{events: append([]eventstore.Recorded(nil), events...)}); err != nil {
 				return err
 			}
 			if events[len(events)-1].Position == upTo {
@@ -331,21 +331,21 @@ func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo events
 			return nil
 		}
 		return err
-	}, func(c *chunk) error {
+	}, func(c *batch) error {
 		c.decoded = make([]decoded, len(c.events))
 		for i, r := range c.events {
 			var err error
 			if c.decoded[i], err = decode(r); err != nil {
-				return stopped(r, c.decoded[i].Type, err)
+				return stoppedAt(r, c.decoded[i].Type, err)
 			}
 		}
 		return nil
-	}, func(c *chunk) error {
+	}, func(c *batch) error {
 		for i, r := range c.events {
-			if err := f.take(ctx, r, c.decoded[i]); err != nil {
+			if err := f.project(ctx, r, c.decoded[i]); err != nil {
 				var fault *eventError
 				if errors.As(err, &fault) {
-					return stopped(r, c.decoded[i].Type, fault)
+					return stoppedAt(r, c.decoded[i].Type, fault)
 				}
 				return err
 			}
@@ -357,40 +357,40 @@ func (f *folder) read(ctx context.Context, ledger eventstore.Ledger, upTo events
 	})
 }
 
-// written is an aggregate on its way into the file.
-type written struct {
+// aggregateRows is an aggregate on its way into the file.
+type aggregateRows struct {
 	*aggregate
 	rows rows
 }
 
 // writeAll writes every aggregate and the trail into new tables.
-func (f *folder) writeAll(ctx context.Context, w *writer) error {
-	err := eventstore.OrderedParallel(ctx, func(_ context.Context, give func(*written) error) error {
-		for _, a := range f.touched {
-			if err := give(&written{aggregate: a}); err != nil {
+func (f *projector) writeAll(ctx context.Context, w *writer) error {
+	err := eventstore.OrderedParallel(ctx, func(_ context.Context, give func(*aggregateRows) error) error {
+		for _, a := range f.dirty {
+			if err := give(&aggregateRows{aggregate: a}); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, func(a *written) error {
+	}, func(a *aggregateRows) error {
 		past := newPast(a.stream, a.n)
 		positions := parsePositions(a.positions)
 		history := make([]eventstore.Decoded, len(a.bodies))
 		for i, body := range a.bodies {
 			var err error
 			if history[i], err = eventstore.Decode(body); err != nil {
-				return stopped(eventstore.Recorded{Position: positions[i], Stream: a.stream, Body: body}, "", err)
+				return stoppedAt(eventstore.Recorded{Position: positions[i], Stream: a.stream, Body: body}, "", err)
 			}
 		}
 		s, failed, err := past.extend(history, positions, 0)
 		if err != nil {
-			return stopped(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, history[failed].Type, err)
+			return stoppedAt(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, history[failed].Type, err)
 		}
 		a.state, a.bodies = s, nil
 		now, err := a.aggregate.rows(history)
-		a.rows, a.state = slices.Concat(past.added(), now), nil
+		a.rows, a.state = slices.Concat(past.newRows(), now), nil
 		return err
-	}, func(a *written) error { return w.put(ctx, a.rows) })
+	}, func(a *aggregateRows) error { return w.put(ctx, a.rows) })
 	if err != nil {
 		return err
 	}

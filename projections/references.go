@@ -23,8 +23,8 @@ const FirstReferences = 20
 // digests, from one on: those that somebody may read, and the events that they may
 // read them for.
 func (m *Model) References(ctx context.Context, reader domain.Actor, from eventstore.Digest, limit int) (all []Reference, err error) {
-	may, args := mayRead(reader)
-	err = m.reading(ctx, func(db querier) error {
+	may, args := documentReadable(reader)
+	err = m.readTx(ctx, func(db querier) error {
 		if err := each(ctx, db, func(rows *sql.Rows) error {
 			var r Reference
 			var digest []byte

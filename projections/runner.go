@@ -32,10 +32,10 @@ type Model struct {
 	readers *sql.DB
 	writers *sql.DB
 
-	running sync.Mutex // held by Run
-	w       *writer
-	folder  *folder
-	folded  *lru.Cache[eventstore.Stream, *aggregate]
+	running   sync.Mutex // held by Run
+	w         *writer
+	projector *projector
+	folded    *lru.Cache[eventstore.Stream, *aggregate]
 
 	mu       sync.Mutex // guards the rest
 	position eventstore.Position
@@ -44,8 +44,8 @@ type Model struct {
 }
 
 const (
-	keptInMemory = 5_000 // folded aggregates; others go on from their documents
-	inOneCommit  = 1_000 // events; fewer than are kept, so that none changed is dropped before it is written
+	maxCached = 5_000 // folded aggregates; others go on from their documents
+	maxCommit = 1_000 // events; fewer than are kept, so that none changed is dropped before it is written
 )
 
 // Health says how a model stands against the ledger.
@@ -85,10 +85,10 @@ func (m *Model) Run(ctx context.Context) error {
 	for {
 		err := m.follow(ctx)
 		if ctx.Err() != nil {
-			m.note(ctx.Err())
+			m.setStopped(ctx.Err())
 			return ctx.Err()
 		}
-		m.note(err)
+		m.setStopped(err)
 		var stopped *StoppedError
 		if errors.As(err, &stopped) {
 			return err
@@ -109,13 +109,13 @@ func (m *Model) follow(ctx context.Context) (err error) {
 	if err := m.restart(ctx); err != nil {
 		return fmt.Errorf("projections: go on: %w", err)
 	}
-	m.note(nil)
-	return m.ledger.Follow(ctx, m.folder.position, func(events []eventstore.Recorded) error { return m.takeAll(ctx, events) })
+	m.setStopped(nil)
+	return m.ledger.Follow(ctx, m.projector.position, func(events []eventstore.Recorded) error { return m.commitAll(ctx, events) })
 }
 
-func (m *Model) takeAll(ctx context.Context, events []eventstore.Recorded) error {
-	for part := range slices.Chunk(events, inOneCommit) {
-		if err := m.take(ctx, part); err != nil {
+func (m *Model) commitAll(ctx context.Context, events []eventstore.Recorded) error {
+	for part := range slices.Chunk(events, maxCommit) {
+		if err := m.commitUpToFault(ctx, part); err != nil {
 			return err
 		}
 	}
@@ -126,10 +126,10 @@ func (m *Model) takeAll(ctx context.Context, events []eventstore.Recorded) error
 func (m *Model) restart(ctx context.Context) error {
 	m.folded.Purge()
 	m.w.drop()
-	m.folder = newFolder(m.store)
-	m.folder.find = m.find
-	m.folder.keep = func(a *aggregate) { m.folded.Add(a.stream, a) }
-	return m.folder.resume(ctx, m.w)
+	m.projector = newProjector(m.store)
+	m.projector.find = m.find
+	m.projector.add = func(a *aggregate) { m.folded.Add(a.stream, a) }
+	return m.projector.resume(ctx, m.w)
 }
 
 // find returns an aggregate as far as it was folded.
@@ -159,14 +159,14 @@ func (m *Model) find(ctx context.Context, stream eventstore.Stream) (*aggregate,
 	for _, p := range parsePositions(a.positions) {
 		a.last = p
 	}
-	a.found, a.written = segmented(a.state.words()), a.events
+	a.indexed, a.written = segment(a.state.words()), a.events
 	m.folded.Add(stream, a)
 	return a, nil
 }
 
-// take commits the events in one transaction. When one of them cannot be taken
+// commitUpToFault commits the events in one transaction. When one of them cannot be taken
 // in, those before it are committed all the same.
-func (m *Model) take(ctx context.Context, events []eventstore.Recorded) error {
+func (m *Model) commitUpToFault(ctx context.Context, events []eventstore.Recorded) error {
 	err := m.commit(ctx, events)
 	if err == nil {
 		return nil
@@ -197,38 +197,38 @@ func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err e
 			err = errors.Join(err, rolled)
 		}
 	}()
-	from := m.folder.position
+	from := m.projector.position
 	for _, r := range events {
 		_, end := eventstore.SpanOf(ctx, "fold", r)
 		defer func() { end(err) }()
 		d, err := decode(r)
 		if err != nil {
-			return stopped(r, d.Type, err)
+			return stoppedAt(r, d.Type, err)
 		}
-		if err := m.folder.take(ctx, r, d); err != nil {
+		if err := m.projector.project(ctx, r, d); err != nil {
 			var fault *eventError
 			if errors.As(err, &fault) {
-				return stopped(r, d.Type, fault)
+				return stoppedAt(r, d.Type, fault)
 			}
 			return fmt.Errorf("projections: take in position %d: %w", r.Position, err)
 		}
 	}
-	touched := append([]*aggregate(nil), m.folder.touched...)
-	if err := m.folder.write(ctx, m.w); err != nil {
-		return fmt.Errorf("projections: write up to position %d: %w", m.folder.position, err)
+	touched := append([]*aggregate(nil), m.projector.dirty...)
+	if err := m.projector.write(ctx, m.w); err != nil {
+		return fmt.Errorf("projections: write up to position %d: %w", m.projector.position, err)
 	}
-	if err := m.folder.mark(ctx, m.w, from); err != nil {
-		return fmt.Errorf("projections: write up to position %d: %w", m.folder.position, err)
+	if err := m.projector.saveCheckpoint(ctx, m.w, from); err != nil {
+		return fmt.Errorf("projections: write up to position %d: %w", m.projector.position, err)
 	}
 	if _, err := m.w.exec(ctx, "COMMIT"); err != nil {
-		return fmt.Errorf("projections: commit up to position %d: %w", m.folder.position, err)
+		return fmt.Errorf("projections: commit up to position %d: %w", m.projector.position, err)
 	}
 	done = true
-	m.tell(touched)
+	m.notifyWaiters(touched)
 	return nil
 }
 
-func stopped(r eventstore.Recorded, typ string, err error) error {
+func stoppedAt(r eventstore.Recorded, typ string, err error) error {
 	s := &StoppedError{r.Position, r.Stream, typ, err}
 	var unknown *eventstore.UnknownTypeError
 	if errors.As(err, &unknown) {
@@ -243,30 +243,30 @@ func stopped(r eventstore.Recorded, typ string, err error) error {
 	return s
 }
 
-// tell wakes those who wait for what was just committed.
-func (m *Model) tell(touched []*aggregate) {
+// notifyWaiters wakes those who wait for what was just committed.
+func (m *Model) notifyWaiters(touched []*aggregate) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.position = m.folder.position
+	m.position = m.projector.position
 	for _, a := range touched {
 		for wake, events := range m.waiting[a.stream] {
 			if events <= a.events {
-				m.forget(a.stream, wake)
+				m.removeWaiter(a.stream, wake)
 				close(wake)
 			}
 		}
 	}
 }
 
-func (m *Model) forget(stream eventstore.Stream, wake chan struct{}) {
+func (m *Model) removeWaiter(stream eventstore.Stream, wake chan struct{}) {
 	delete(m.waiting[stream], wake)
 	if len(m.waiting[stream]) == 0 {
 		delete(m.waiting, stream)
 	}
 }
 
-// note records why the model does not follow, and lets nobody wait in vain.
-func (m *Model) note(err error) {
+// setStopped records why the model does not follow, and lets nobody wait in vain.
+func (m *Model) setStopped(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.stopped = err
@@ -286,11 +286,11 @@ func (m *Model) note(err error) {
 func (m *Model) Wait(ctx context.Context, stream eventstore.Stream, events uint64) error {
 	for {
 		// What is committed after this wakes; what was committed before is in the file.
-		wake, stopped := m.await(stream, events)
-		have, err := m.holds(ctx, stream)
+		wake, stopped := m.addWaiter(stream, events)
+		have, err := m.storedEvents(ctx, stream)
 		switch {
 		case err == nil && have >= events:
-			m.giveUp(stream, wake)
+			m.cancelWait(stream, wake)
 			return nil
 		case err == nil && stopped != nil:
 			err = stopped
@@ -302,12 +302,12 @@ func (m *Model) Wait(ctx context.Context, stream eventstore.Stream, events uint6
 				err = ctx.Err()
 			}
 		}
-		m.giveUp(stream, wake)
+		m.cancelWait(stream, wake)
 		return fmt.Errorf("projections: wait for %s: %w", stream, err)
 	}
 }
 
-func (m *Model) await(stream eventstore.Stream, events uint64) (wake chan struct{}, stopped error) {
+func (m *Model) addWaiter(stream eventstore.Stream, events uint64) (wake chan struct{}, stopped error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	wake = make(chan struct{})
@@ -318,14 +318,14 @@ func (m *Model) await(stream eventstore.Stream, events uint64) (wake chan struct
 	return wake, m.stopped
 }
 
-func (m *Model) giveUp(stream eventstore.Stream, wake chan struct{}) {
+func (m *Model) cancelWait(stream eventstore.Stream, wake chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget(stream, wake)
+	m.removeWaiter(stream, wake)
 }
 
-// holds is how many events of the stream are in the file.
-func (m *Model) holds(ctx context.Context, stream eventstore.Stream) (events uint64, err error) {
+// storedEvents is how many events of the stream are in the file.
+func (m *Model) storedEvents(ctx context.Context, stream eventstore.Stream) (events uint64, err error) {
 	err = m.readers.QueryRowContext(ctx, `SELECT events FROM streams WHERE id = ? AND kind = ?`, stream.ID[:], stream.Kind).Scan(&events)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil

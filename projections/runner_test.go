@@ -23,7 +23,7 @@ import (
 
 func modelFile(t testing.TB) string { return filepath.Join(t.TempDir(), "model.db") }
 
-func TestAPoisonEventStopsTheModelVisiblyAndTheRestIsServed(t *testing.T) {
+func TestPoisonEventStopsModel(t *testing.T) {
 	s := labStream()
 	good, err := eventstore.Encode(s, domain.Meta{ID: uuid.New(), Revision: 7, Time: time.Now()}, lab.DisciplineSet{To: domain.T("光学", "Optics")})
 	if err != nil {
@@ -84,7 +84,7 @@ func TestAPoisonEventStopsTheModelVisiblyAndTheRestIsServed(t *testing.T) {
 	}
 }
 
-func TestACorrectionIsFoldedOnlyUpToItsOwnRevision(t *testing.T) {
+func TestCorrectionFoldsToItsRevision(t *testing.T) {
 	r := newRegister(t)
 	host := ref("CN", "清华大学", "Tsinghua University")
 	s, e := labStream(), entityStream(host)
@@ -126,7 +126,7 @@ func TestACorrectionIsFoldedOnlyUpToItsOwnRevision(t *testing.T) {
 	}
 }
 
-func TestAWaiterNeverMissesWhatItWaitsFor(t *testing.T) {
+func TestWaitNeverMissesCommit(t *testing.T) {
 	r := newRegister(t)
 	f := follow(t, r, modelFile(t))
 	host := ref("CN", "清华大学", "Tsinghua University")
@@ -183,7 +183,7 @@ func change(t *testing.T, file string, statements ...string) {
 	}
 }
 
-func TestAChangedRowIsFoundByVerifyAndByRebuild(t *testing.T) {
+func TestVerifyFindsChangedRows(t *testing.T) {
 	r := newRegister(t)
 	host, partner := ref("CN", "清华大学", "Tsinghua University"), ref("DE", "", "TU Berlin")
 	s, other := labStream(), labStream()
@@ -240,7 +240,7 @@ func has(all []Difference, want Difference) bool {
 	return false
 }
 
-func TestARebuildComparesWhereTheOldModelStoodAndThenCatchesUp(t *testing.T) {
+func TestRebuildComparesThenCatchesUp(t *testing.T) {
 	r := newRegister(t)
 	host := ref("CN", "清华大学", "Tsinghua University")
 	s := labStream()
@@ -264,7 +264,7 @@ func TestARebuildComparesWhereTheOldModelStoodAndThenCatchesUp(t *testing.T) {
 	r.isTheFold(t, f.Model)
 }
 
-func TestAFileThatCannotBeGoneOnWithIsBuiltAnewAndSaysWhy(t *testing.T) {
+func TestUnusableFileIsRebuilt(t *testing.T) {
 	r := newRegister(t)
 	host := ref("CN", "清华大学", "Tsinghua University")
 	r.happens(labStream(), proposed(host, "一", "One"), lab.DisciplineSet{To: domain.T("光学", "Optics")})
@@ -307,7 +307,7 @@ func TestAFileThatCannotBeGoneOnWithIsBuiltAnewAndSaysWhy(t *testing.T) {
 	}
 }
 
-func TestALedgerThatDoesNotAnswerIsNoReasonToBuildAnew(t *testing.T) {
+func TestUnavailableLedgerKeepsFile(t *testing.T) {
 	r := newRegister(t)
 	r.happens(labStream(), proposed(ref("CN", "清华大学", ""), "一", "One"))
 	file := modelFile(t)
@@ -329,7 +329,7 @@ func TestALedgerThatDoesNotAnswerIsNoReasonToBuildAnew(t *testing.T) {
 	}
 }
 
-func TestAModelGoesOnWhenItsLedgerComesBack(t *testing.T) {
+func TestModelResumesWithLedger(t *testing.T) {
 	dir := t.TempDir()
 	log, err := jetstream.Open(t.Context(), jetstream.Config{Dir: dir})
 	if err != nil {
@@ -373,7 +373,7 @@ func (l *lagging) Load(ctx context.Context, stream eventstore.Stream, after even
 	return recorded, v, err
 }
 
-func TestAStoreThatIsBehindTheLedgerForAMomentStopsNothing(t *testing.T) {
+func TestLaggingStore(t *testing.T) {
 	r := newRegister(t)
 	s := labStream()
 	first := r.happens(s, proposed(ref("CN", "清华大学", "Tsinghua University"), "一", "One"), lab.DisciplineSet{To: domain.T("物理", "Physics")})

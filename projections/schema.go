@@ -104,7 +104,7 @@ type comparedTable struct {
 
 func comparedVersions() (tables []comparedTable) {
 	for _, k := range versioned {
-		tables = append(tables, comparedTable{k.versions(), true})
+		tables = append(tables, comparedTable{k.versionsTable(), true})
 	}
 	return tables
 }

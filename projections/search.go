@@ -49,8 +49,8 @@ func terms(text string, each func(word []rune, ideographs bool)) {
 	end()
 }
 
-// segmented is text as it goes into the index.
-func segmented(texts []string) string {
+// segment is text as it goes into the index.
+func segment(texts []string) string {
 	var b strings.Builder
 	for _, text := range texts {
 		terms(text, func(word []rune, ideographs bool) {
@@ -68,11 +68,11 @@ func segmented(texts []string) string {
 	return b.String()
 }
 
-// matching is the engine's query for what a person typed: all words must be
+// matchQuery is the engine's query for what a person typed: all words must be
 // there, the last letters of any may be missing. Words hold only letters and
 // digits and stand in quotes, so nothing that is typed is ever syntax. It is
 // empty where nothing was typed that could be looked for.
-func matching(typed string) string {
+func matchQuery(typed string) string {
 	var b strings.Builder
 	terms(typed, func(word []rune, ideographs bool) {
 		if b.Len() > 0 {

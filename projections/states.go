@@ -23,7 +23,7 @@ type State struct {
 // earlier whole becomes the later one. A Document is each's only until it
 // returns. The model must hold upTo.
 func (m *Model) States(ctx context.Context, after, upTo eventstore.Position, each func(State) error) error {
-	err := m.reading(ctx, func(db querier) error {
+	err := m.readTx(ctx, func(db querier) error {
 		rows, err := db.QueryContext(ctx, `SELECT kind, id, positions, document FROM streams JOIN documents USING (n)
 			WHERE kind IN ('entity', 'lab', 'programme') ORDER BY kind, id`)
 		if err != nil {
@@ -47,7 +47,7 @@ func (m *Model) States(ctx context.Context, after, upTo eventstore.Position, eac
 				continue
 			}
 			if s.Revision, s.Document = known-1, document; !whole {
-				if s.Document, err = m.documentThen(ctx, s.Stream, known); err != nil {
+				if s.Document, err = m.documentAt(ctx, s.Stream, known); err != nil {
 					return err
 				}
 			}
@@ -63,9 +63,9 @@ func (m *Model) States(ctx context.Context, after, upTo eventstore.Position, eac
 	return nil
 }
 
-// documentThen is the document of a stream as its first events make it.
-func (m *Model) documentThen(ctx context.Context, stream eventstore.Stream, events uint64) ([]byte, error) {
-	history, err := load(ctx, m.store, stream, events)
+// documentAt is the document of a stream as its first events make it.
+func (m *Model) documentAt(ctx context.Context, stream eventstore.Stream, events uint64) ([]byte, error) {
+	history, err := loadHistory(ctx, m.store, stream, events)
 	if err != nil {
 		return nil, err
 	}

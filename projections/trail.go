@@ -37,12 +37,12 @@ type record struct {
 	command uint64 // half of the id of the command it follows from
 }
 
-// kind is an event's type and the policy it was decided under.
-type kind struct{ name, policy string }
+// typePolicy is an event's type and the policy it was decided under.
+type typePolicy struct{ name, policy string }
 
-// short is the half of an id that is drawn or hashed in every version of UUID;
+// idHalf is the half of an id that is drawn or hashed in every version of UUID;
 // the other may be the time.
-func short(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
+func idHalf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
 func (r record) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, r.stream)
@@ -73,9 +73,9 @@ func happenedOn(d eventstore.Decoded) domain.Date {
 // dayNumber counts days, so that they compare; the zero Date is 0.
 func dayNumber(d domain.Date) int32 { return int32(d.Compare(domain.Date{})) }
 
-// record adds the event to the trail.
-func (f *folder) record(r eventstore.Recorded, stream int64, d decoded) error {
-	k := kind{d.Type, d.Meta.Policy}
+// appendRecord adds the event to the trail.
+func (f *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded) error {
+	k := typePolicy{d.Type, d.Meta.Policy}
 	t, ok := f.types[k]
 	if !ok {
 		t = uint32(len(f.types) + 1)
@@ -90,7 +90,7 @@ func (f *folder) record(r eventstore.Recorded, stream int64, d decoded) error {
 	}
 	f.records = record{
 		stream: uint32(stream), actor: by, kind: t, day: dayNumber(happenedOn(d.Decoded)), time: d.Meta.Time.UnixMicro(),
-		event: short(d.Meta.ID), command: short(d.Meta.Command),
+		event: idHalf(d.Meta.ID), command: idHalf(d.Meta.Command),
 	}.append(f.records)
 	block, at := int(int64(r.Position-1)/blockEvents-f.block), int(r.Position-1)%blockEvents
 	for len(f.names) <= block {
@@ -106,7 +106,7 @@ func (f *folder) record(r eventstore.Recorded, stream int64, d decoded) error {
 	return nil
 }
 
-func (f *folder) writeTrail(ctx context.Context, w *writer) error {
+func (f *projector) writeTrail(ctx context.Context, w *writer) error {
 	var all rows
 	for i, k := range f.newTypes {
 		all.add("types", int64(len(f.types)-len(f.newTypes)+i+1), k.name, k.policy)
@@ -139,14 +139,14 @@ func (f *folder) writeTrail(ctx context.Context, w *writer) error {
 	}
 	f.records = append(make([]byte, 0, blockEvents*recordBytes), f.records...)
 	f.names = append([][]byte(nil), f.names...)
-	f.touched, f.corrections, f.digests, f.newTypes, f.newActors = f.touched[:0], nil, nil, nil, nil
+	f.dirty, f.corrections, f.digests, f.newTypes, f.newActors = f.dirty[:0], nil, nil, nil, nil
 	return nil
 }
 
-// filter is a TrailQuery in the trail's own numbers.
-type filter struct {
+// trailFilter is a TrailQuery in the trail's own numbers.
+type trailFilter struct {
 	after, upTo     eventstore.Position
-	at              []eventstore.Position // only these, in order; nil: all
+	positions       []eventstore.Position // only these, in order; nil: all
 	streams         map[uint32]bool
 	actors          map[uint32]bool
 	types           map[uint32]bool
@@ -156,7 +156,7 @@ type filter struct {
 	command, event  uint64
 	byCommand, byID bool
 	entity          *entityFilter
-	closed          map[eventstore.Position]bool // to whoever asks
+	hidden          map[eventstore.Position]bool // to whoever asks
 	names           []uint64                     // all of which an event must have; the entity's comes first
 }
 
@@ -167,8 +167,8 @@ type entityFilter struct {
 	actors map[uint32]bool
 }
 
-// lets says whether an event passes that has those of the filter's names.
-func (f *filter) lets(r record, names uint8) bool {
+// matches says whether an event passes that has those of the filter's names.
+func (f *trailFilter) matches(r record, names uint8) bool {
 	if f.entity != nil && (r.stream == f.entity.stream || f.entity.actors[r.actor]) {
 		names |= 1
 	}
@@ -177,9 +177,9 @@ func (f *filter) lets(r record, names uint8) bool {
 		(!f.byCommand || r.command == f.command) && (!f.byID || r.event == f.event)
 }
 
-// filter looks up what the query names.
-func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
-	f := &filter{after: q.After, upTo: q.UpTo, from: math.MinInt64, to: math.MaxInt64}
+// compile looks up what the query names.
+func (q TrailQuery) compile(ctx context.Context, db querier) (*trailFilter, error) {
+	f := &trailFilter{after: q.After, upTo: q.UpTo, from: math.MinInt64, to: math.MaxInt64}
 	var position eventstore.Position
 	if err := db.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&position); err != nil {
 		return nil, err
@@ -198,18 +198,18 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 		f.last = dayNumber(q.Effective.To)
 	}
 	if q.Command != uuid.Nil {
-		f.byCommand, f.command = true, short(q.Command)
+		f.byCommand, f.command = true, idHalf(q.Command)
 	}
 	if q.Event != uuid.Nil {
-		f.byID, f.event = true, short(q.Event)
+		f.byID, f.event = true, idHalf(q.Event)
 	}
 	var err error
-	if f.closed, err = closedTo(ctx, db, q.For, q.Stream, f.after, f.upTo); err != nil {
+	if f.hidden, err = hiddenFrom(ctx, db, q.For, q.Stream, f.after, f.upTo); err != nil {
 		return nil, err
 	}
 	if q.LegalEntity != uuid.Nil {
-		f.entity, f.names = &entityFilter{}, append(f.names, aggregateName(q.LegalEntity).short())
-		if f.entity.actors, err = numbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`, q.LegalEntity[:]); err != nil {
+		f.entity, f.names = &entityFilter{}, append(f.names, aggregateName(q.LegalEntity).hash())
+		if f.entity.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`, q.LegalEntity[:]); err != nil {
 			return nil, err
 		}
 		if err := db.QueryRowContext(ctx, `SELECT n FROM streams WHERE id = ? AND kind = 'entity'`, q.LegalEntity[:]).Scan(&f.entity.stream); err != nil && !errors.Is(err, sql.ErrNoRows) {
@@ -217,24 +217,24 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 		}
 	}
 	if document, ok := q.basisDocument(); ok {
-		f.names = append(f.names, basisName(document).short())
+		f.names = append(f.names, basisName(document).hash())
 	} else if q.Basis != "" {
 		digest, err := eventstore.ParseDigest(q.Basis)
 		if err != nil {
 			return nil, &QueryError{"basis", domain.T("请填写文号，或 sha256: 加 64 位小写十六进制数字", "give a document number, or sha256: and 64 hex digits in lower case")}
 		}
-		f.at = []eventstore.Position{}
+		f.positions = []eventstore.Position{}
 		if err := each(ctx, db, func(rows *sql.Rows) error {
 			var p eventstore.Position
 			err := rows.Scan(&p)
-			f.at = append(f.at, p)
+			f.positions = append(f.positions, p)
 			return err
 		}, `SELECT position FROM digests WHERE digest = ? ORDER BY position`, digest[:]); err != nil {
 			return nil, err
 		}
 	}
 	if q.Correlation != "" {
-		f.names = append(f.names, correlationName(q.Correlation).short())
+		f.names = append(f.names, correlationName(q.Correlation).hash())
 	}
 	if q.Stream != (eventstore.Stream{}) {
 		var varints []byte
@@ -243,13 +243,13 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 			return nil, err
 		}
 		own := parsePositions(varints)
-		if f.at != nil {
-			own = slices.DeleteFunc(own, func(p eventstore.Position) bool { _, both := slices.BinarySearch(f.at, p); return !both })
+		if f.positions != nil {
+			own = slices.DeleteFunc(own, func(p eventstore.Position) bool { _, both := slices.BinarySearch(f.positions, p); return !both })
 		}
-		f.at = append([]eventstore.Position{}, own...)
+		f.positions = append([]eventstore.Position{}, own...)
 	}
 	if q.Kind != "" {
-		if f.streams, err = numbers(ctx, db, `SELECT n FROM streams WHERE kind = ?`, q.Kind); err != nil {
+		if f.streams, err = selectNumbers(ctx, db, `SELECT n FROM streams WHERE kind = ?`, q.Kind); err != nil {
 			return nil, err
 		}
 	}
@@ -264,7 +264,7 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 		if q.OnBehalfOf != uuid.Nil {
 			s.and("behalf = ?", q.OnBehalfOf[:])
 		}
-		if f.actors, err = numbers(ctx, db, `SELECT n FROM actors`+s.String(), s.args...); err != nil {
+		if f.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors`+s.String(), s.args...); err != nil {
 			return nil, err
 		}
 	}
@@ -272,7 +272,7 @@ func (q TrailQuery) filter(ctx context.Context, db querier) (*filter, error) {
 		f.types = map[uint32]bool{}
 		err = each(ctx, db, func(rows *sql.Rows) error {
 			var n uint32
-			var k kind
+			var k typePolicy
 			err := rows.Scan(&n, &k.name, &k.policy)
 			f.types[n] = (len(q.Type) == 0 || slices.Contains(q.Type, k.name)) &&
 				(len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(k.name))) && (q.Policy == "" || q.Policy == k.policy)
@@ -288,8 +288,8 @@ func (q TrailQuery) basisDocument() (string, bool) {
 	return q.Basis, q.Basis != "" && !strings.HasPrefix(q.Basis, "sha256:")
 }
 
-// numbers is the set of numbers a query gives.
-func numbers(ctx context.Context, db querier, query string, args ...any) (map[uint32]bool, error) {
+// selectNumbers is the set of numbers a query gives.
+func selectNumbers(ctx context.Context, db querier, query string, args ...any) (map[uint32]bool, error) {
 	set := map[uint32]bool{}
 	return set, each(ctx, db, func(rows *sql.Rows) error {
 		var n uint32
@@ -303,30 +303,30 @@ func numbers(ctx context.Context, db querier, query string, args ...any) (map[ui
 type block struct {
 	n       int64
 	records []byte
-	named   [blockEvents]uint8
+	names   [blockEvents]uint8
 }
 
-func (f *filter) parse(n int64, records, names []byte) block {
+func (f *trailFilter) parseBlock(n int64, records, names []byte) block {
 	b := block{n: n, records: records}
 	if len(f.names) > 0 {
-		b.named = marks(names, f.names)
+		b.names = matchNames(names, f.names)
 	}
 	return b
 }
 
-// lets says whether the event at p, which is in the block, passes.
-func (b *block) lets(f *filter, p eventstore.Position) bool {
+// matches says whether the event at p, which is in the block, passes.
+func (b *block) matches(f *trailFilter, p eventstore.Position) bool {
 	at := int(p-1) % blockEvents
-	return p > f.after && p <= f.upTo && f.lets(parseRecord(b.records[at*recordBytes:]), b.named[at]) && !f.closed[p]
+	return p > f.after && p <= f.upTo && f.matches(parseRecord(b.records[at*recordBytes:]), b.names[at]) && !f.hidden[p]
 }
 
 // scan calls found with the position of every event the filter lets through.
-func (f *filter) scan(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
+func (f *trailFilter) scan(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
 	if f.upTo <= f.after {
 		return nil
 	}
-	if f.at != nil {
-		return f.scanAt(ctx, db, desc, found)
+	if f.positions != nil {
+		return f.scanPositions(ctx, db, desc, found)
 	}
 	order := ""
 	if desc {
@@ -338,13 +338,13 @@ func (f *filter) scan(ctx context.Context, db querier, desc bool, found func(eve
 		if err := rows.Scan(&n, &records, &names); err != nil {
 			return err
 		}
-		b := f.parse(n, records, names)
+		b := f.parseBlock(n, records, names)
 		count := len(records) / recordBytes
 		for i := range count {
 			if desc {
 				i = count - 1 - i
 			}
-			if p := eventstore.Position(n*blockEvents + int64(i) + 1); b.lets(f, p) {
+			if p := eventstore.Position(n*blockEvents + int64(i) + 1); b.matches(f, p) {
 				found(p)
 			}
 		}
@@ -352,9 +352,9 @@ func (f *filter) scan(ctx context.Context, db querier, desc bool, found func(eve
 	}, `SELECT block, records, names FROM trail WHERE block BETWEEN ? AND ? ORDER BY block`+order, int64(f.after)/blockEvents, int64(f.upTo-1)/blockEvents)
 }
 
-// scanAt looks only where the events asked for can be.
-func (f *filter) scanAt(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
-	positions := slices.Clone(f.at)
+// scanPositions looks only where the events asked for can be.
+func (f *trailFilter) scanPositions(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
+	positions := slices.Clone(f.positions)
 	if desc {
 		slices.Reverse(positions)
 	}
@@ -368,12 +368,12 @@ func (f *filter) scanAt(ctx context.Context, db querier, desc bool, found func(e
 			if err := db.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, n).Scan(&records, &names); err != nil {
 				return err
 			}
-			b = f.parse(n, records, names)
+			b = f.parseBlock(n, records, names)
 		}
 		if (int(p-1)%blockEvents+1)*recordBytes > len(b.records) {
 			return fmt.Errorf("the trail has no record of position %d; delete the file, and it is built anew", p)
 		}
-		if b.lets(f, p) {
+		if b.matches(f, p) {
 			found(p)
 		}
 	}

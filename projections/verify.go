@@ -25,7 +25,7 @@ func Verify(ctx context.Context, ledger eventstore.Ledger, store eventstore.Stor
 		return r, fmt.Errorf("projections: verify: %w", err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	old, err := takeSnapshot(ctx, m.file)
+	old, err := openSnapshot(ctx, m.file)
 	if err != nil {
 		return r, fmt.Errorf("projections: verify: %w", err)
 	}
@@ -34,7 +34,7 @@ func Verify(ctx context.Context, ledger eventstore.Ledger, store eventstore.Stor
 	if r.Aggregates, err = build(ctx, file, ledger, store, old.position, nil); err != nil {
 		return r, err
 	}
-	made, err := takeSnapshot(ctx, file)
+	made, err := openSnapshot(ctx, file)
 	if err != nil {
 		return r, fmt.Errorf("projections: verify: %w", err)
 	}
@@ -53,7 +53,7 @@ type snapshot struct {
 	position eventstore.Position
 }
 
-func takeSnapshot(ctx context.Context, file string) (*snapshot, error) {
+func openSnapshot(ctx context.Context, file string) (*snapshot, error) {
 	db, err := connect(file, 1)
 	if err != nil {
 		return nil, err
@@ -76,12 +76,12 @@ func takeSnapshot(ctx context.Context, file string) (*snapshot, error) {
 func (s *snapshot) close() error { return errors.Join(s.conn.Close(), s.db.Close()) }
 
 func compareFiles(ctx context.Context, made, old string) (differences []Difference, err error) {
-	a, err := takeSnapshot(ctx, made)
+	a, err := openSnapshot(ctx, made)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	b, err := takeSnapshot(ctx, old)
+	b, err := openSnapshot(ctx, old)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func compare(ctx context.Context, made, old *snapshot) ([]Difference, error) {
 		}
 	}
 	err := diff(ctx, made, old, "trail", func(_ string, key, want, have []any) error {
-		found = append(found, trailDifferences(key[0].(int64), inBlock(want), inBlock(have))...)
+		found = append(found, trailDifferences(key[0].(int64), splitBlock(want), splitBlock(have))...)
 		return nil
 	})
 	if err != nil {
@@ -124,8 +124,8 @@ func compare(ctx context.Context, made, old *snapshot) ([]Difference, error) {
 	return found, nil
 }
 
-// inBlock takes apart a row of the trail: what it says of each event.
-func inBlock(row []any) (events []string) {
+// splitBlock takes apart a row of the trail: what it says of each event.
+func splitBlock(row []any) (events []string) {
 	if row == nil {
 		return nil
 	}

@@ -30,17 +30,17 @@ import (
 // changes one day, the last, and mostly one row. One that comes late, one that
 // counts on every day and a correction change several, which are folded anew.
 
-// kept describes the versions of one table's rows.
-type kept struct {
-	table string
-	keys  []string // the first of them numbers the stream
-	rest  []string
-	alone bool // a stream has no more than one row
+// versionedTable describes the versions of one table's rows.
+type versionedTable struct {
+	table   string
+	keys    []string // the first of them numbers the stream
+	columns []string
+	single  bool // a stream has no more than one row
 }
 
 // versioned lists the tables of which versions are kept. A summary is what a
 // list shows of a lab, and all of a legal entity; words are what text finds.
-var versioned = []kept{
+var versioned = []versionedTable{
 	{"labs", []string{"n"}, []string{"name_zh", "name_en", "status", "due", "host", "level", "programme", "discipline", "summary"}, true},
 	{"parties", []string{"lab", "entity"}, []string{"bound"}, false}, // only those bound
 	{"agreements", []string{"lab", "no"}, []string{"id", "class", "parties", "ends", "amended", "days"}, false},
@@ -51,7 +51,7 @@ var versioned = []kept{
 	{"words", []string{"n"}, []string{"words", "id"}, true}, // id: the row of past_search
 }
 
-func (k kept) versions() string { return k.table + "_versions" }
+func (k versionedTable) versionsTable() string { return k.table + "_versions" }
 
 // versionsSchema makes the tables of versions. Numbers of keys are declared as
 // such, or look-ups by other tables' numbers would not use the key; all else
@@ -59,10 +59,10 @@ func (k kept) versions() string { return k.table + "_versions" }
 func versionsSchema() string {
 	var b strings.Builder
 	for _, k := range versioned {
-		columns := strings.Join(slices.Concat(k.keys, []string{"at INTEGER", "gone"}, k.rest), ", ")
+		columns := strings.Join(slices.Concat(k.keys, []string{"at INTEGER", "gone"}, k.columns), ", ")
 		columns = strings.Replace(k.keys[0]+" INTEGER"+columns[len(k.keys[0]):], " no,", " no INTEGER,", 1)
-		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at))", k.versions(), columns, strings.Join(k.keys, ", "))
-		if !k.alone { // rows with a summary are long, and look-ups by key should not wade through them
+		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at))", k.versionsTable(), columns, strings.Join(k.keys, ", "))
+		if !k.single { // rows with a summary are long, and look-ups by key should not wade through them
 			b.WriteString(" WITHOUT ROWID")
 		}
 		b.WriteString(";\n")
@@ -71,12 +71,12 @@ func versionsSchema() string {
 	return b.String()
 }
 
-// atBits is how many bits of a version's place are its position; those before
+// positionBits is how many bits of a version's place are its position; those before
 // are its day. So places sort by day, then by position, and fit an INTEGER.
-const atBits = 40
+const positionBits = 40
 
-func place(day domain.Date, p eventstore.Position) int64 {
-	return int64(day.Compare(domain.Date{}))<<atBits | int64(p)
+func versionKey(day domain.Date, p eventstore.Position) int64 {
+	return int64(day.Compare(domain.Date{}))<<positionBits | int64(p)
 }
 
 // rowVersion is what a row was from a place on; without values it was not there.
@@ -87,17 +87,17 @@ type rowVersion struct {
 
 // rowPast is the versions of one row, in order.
 type rowPast struct {
-	table    *kept
+	table    *versionedTable
 	key      []any
 	versions []rowVersion
-	seen     int64 // the place it was last put at
+	lastPut  int64 // the place it was last put at
 }
 
-// then is what the versions say of a place: the last of the latest day.
-func (r *rowPast) then(at int64) []any {
+// valuesAt is what the versions say of a place: the last of the latest day.
+func (r *rowPast) valuesAt(at int64) []any {
 	i, _ := slices.BinarySearchFunc(r.versions, at+1, func(v rowVersion, at int64) int { return cmp.Compare(v.at, at) })
 	for i--; i >= 0; i-- {
-		if v := r.versions[i]; v.at&(1<<atBits-1) <= at&(1<<atBits-1) {
+		if v := r.versions[i]; v.at&(1<<positionBits-1) <= at&(1<<positionBits-1) {
 			return v.values
 		}
 	}
@@ -112,16 +112,16 @@ func (r *rowPast) add(v rowVersion) {
 
 // streamPast is the versions of all rows of a stream, and those to be written.
 type streamPast struct {
-	stream eventstore.Stream
-	n      int64
-	rows   map[string]*rowPast
-	tables map[string][]*rowPast
-	found  int // versions of words so far
-	news   []newVersion
+	stream  eventstore.Stream
+	n       int64
+	rows    map[string]*rowPast
+	tables  map[string][]*rowPast
+	found   int // versions of words so far
+	pending []pendingVersion
 }
 
-// newVersion is a version that is to be written.
-type newVersion struct {
+// pendingVersion is a version that is to be written.
+type pendingVersion struct {
 	of *rowPast
 	rowVersion
 }
@@ -132,7 +132,7 @@ type step struct {
 	position   eventstore.Position
 	correction bool
 	from       domain.Date // it counts from this day on; zero: on every day
-	founded    domain.Date // the stream was there from this day on, as known then
+	exists     domain.Date // the stream was there from this day on, as known then
 }
 
 // steps says what each event means, and lists the days on which the state
@@ -159,24 +159,24 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 			at[d.Meta.ID], own, metas = len(own), append(own, s.from), append(metas, d.Meta)
 		}
 		if len(own) == 0 {
-			know(p, s.founded) // a stream cannot begin with a correction; nothing counts
+			know(p, s.exists) // a stream cannot begin with a correction; nothing counts
 		} else if is || p == 0 {
-			s.founded = own[0]
+			s.exists = own[0]
 			for _, d := range own {
-				if !d.IsZero() && d.Before(s.founded) {
-					s.founded = d
+				if !d.IsZero() && d.Before(s.exists) {
+					s.exists = d
 				}
 				if !d.IsZero() && p > 0 {
 					know(p, d)
 				}
 			}
-		} else if s.founded = all[p-1].founded; !s.from.IsZero() {
-			if s.from.Before(s.founded) {
-				s.founded = s.from
+		} else if s.exists = all[p-1].exists; !s.from.IsZero() {
+			if s.from.Before(s.exists) {
+				s.exists = s.from
 			}
 			know(p, s.from)
 		}
-		know(p, s.founded)
+		know(p, s.exists)
 		all = append(all, s)
 	}
 	slices.SortFunc(days, domain.Date.Compare)
@@ -211,16 +211,16 @@ func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore
 			if err != nil {
 				return nil, i, err
 			}
-			there := !st.founded.After(d)
+			there := !st.exists.After(d)
 			if i >= from && i >= born[d] {
 				whole[i] = whole[i] || st.correction || there != was
 				switch {
 				case !there && whole[i]:
-					p.put(nil, nil, place(d, st.position))
+					p.put(nil, nil, versionKey(d, st.position))
 				case there && whole[i]:
-					p.put(s, nil, place(d, st.position))
+					p.put(s, nil, versionKey(d, st.position))
 				case there && counts:
-					p.put(s, st.Event, place(d, st.position))
+					p.put(s, st.Event, versionKey(d, st.position))
 				}
 			}
 			was = there
@@ -263,14 +263,14 @@ func (p *streamPast) put(s state, changed domain.Event, at int64) {
 	}
 	for _, row := range all {
 		r := p.row(row.into, row.values)
-		r.seen = at
-		if values := row.values[len(r.table.keys):]; !equal(r.then(at), values) {
+		r.lastPut = at
+		if values := row.values[len(r.table.keys):]; !equal(r.valuesAt(at), values) {
 			p.write(r, rowVersion{at, values})
 		}
 	}
 	for _, t := range tables {
 		for _, r := range p.tables[t] {
-			if r.seen != at && r.then(at) != nil {
+			if r.lastPut != at && r.valuesAt(at) != nil {
 				p.write(r, rowVersion{at: at})
 			}
 		}
@@ -279,12 +279,12 @@ func (p *streamPast) put(s state, changed domain.Event, at int64) {
 
 func (p *streamPast) write(r *rowPast, v rowVersion) {
 	r.add(v)
-	p.news = append(p.news, newVersion{r, v})
+	p.pending = append(p.pending, pendingVersion{r, v})
 }
 
 // row finds a row by the values of its key, which come first.
 func (p *streamPast) row(table string, values []any) *rowPast {
-	k := kinds[p.stream.Kind][table]
+	k := tablesByKind[p.stream.Kind][table]
 	for i, v := range values {
 		values[i] = storable(v)
 	}
@@ -301,7 +301,7 @@ func (p *streamPast) row(table string, values []any) *rowPast {
 	}
 	r := p.rows[string(key)]
 	if r == nil {
-		r = &rowPast{table: k, key: values[:len(k.keys):len(k.keys)], seen: -1}
+		r = &rowPast{table: k, key: values[:len(k.keys):len(k.keys)], lastPut: -1}
 		p.rows[string(key)], p.tables[table] = r, append(p.tables[table], r)
 	}
 	return r
@@ -327,15 +327,15 @@ func equal(a, b []any) bool {
 	return a != nil && len(a) == len(b) && compareRows(a, b) == 0
 }
 
-// added is what is to be written, in the order of the ledger.
-func (p *streamPast) added() (all rows) {
-	slices.SortFunc(p.news, func(a, b newVersion) int {
-		const position = 1<<atBits - 1
+// newRows is what is to be written, in the order of the ledger.
+func (p *streamPast) newRows() (all rows) {
+	slices.SortFunc(p.pending, func(a, b pendingVersion) int {
+		const position = 1<<positionBits - 1
 		return cmp.Or(cmp.Compare(a.at&position, b.at&position), cmp.Compare(a.at, b.at))
 	})
-	for _, v := range p.news {
+	for _, v := range p.pending {
 		values := append(slices.Clone(v.of.key), v.at, v.values == nil)
-		rest := make([]any, len(v.of.table.rest))
+		rest := make([]any, len(v.of.table.columns))
 		copy(rest, v.values)
 		if v.of.table.table == "words" {
 			p.found++
@@ -345,14 +345,14 @@ func (p *streamPast) added() (all rows) {
 				all.add("past_search (rowid, words)", id, v.values[0])
 			}
 		}
-		all.add(v.of.table.versions(), append(values, rest...)...)
+		all.add(v.of.table.versionsTable(), append(values, rest...)...)
 	}
-	p.news = nil
+	p.pending = nil
 	return all
 }
 
-// kinds are the tables that a kind of stream has versions in.
-var kinds = map[string]map[string]*kept{}
+// tablesByKind are the tables that a kind of stream has versions in.
+var tablesByKind = map[string]map[string]*versionedTable{}
 
 func init() {
 	of := map[string]string{"entities": "entity", "identifiers": "entity"}
@@ -362,10 +362,10 @@ func init() {
 			if k.table != "words" && cmp.Or(of[k.table], "lab") != kind {
 				continue
 			}
-			if kinds[kind] == nil {
-				kinds[kind] = map[string]*kept{}
+			if tablesByKind[kind] == nil {
+				tablesByKind[kind] = map[string]*versionedTable{}
 			}
-			kinds[kind][k.table] = k
+			tablesByKind[kind][k.table] = k
 		}
 	}
 }
@@ -373,7 +373,7 @@ func init() {
 // newPast is the past of a stream of which no version was written yet.
 func newPast(stream eventstore.Stream, n int64) *streamPast {
 	p := &streamPast{stream: stream, n: n, rows: map[string]*rowPast{}, tables: map[string][]*rowPast{}}
-	for t := range kinds[stream.Kind] {
+	for t := range tablesByKind[stream.Kind] {
 		p.tables[t] = nil
 	}
 	return p
@@ -382,9 +382,9 @@ func newPast(stream eventstore.Stream, n int64) *streamPast {
 // readPast reads the versions there are of a stream's rows.
 func readPast(ctx context.Context, db querier, stream eventstore.Stream, n int64) (*streamPast, error) {
 	p := newPast(stream, n)
-	for t, k := range kinds[stream.Kind] {
+	for t, k := range tablesByKind[stream.Kind] {
 		width := len(k.keys)
-		into := make([]any, width+2+len(k.rest))
+		into := make([]any, width+2+len(k.columns))
 		err := each(ctx, db, func(rows *sql.Rows) error {
 			values := make([]any, len(into))
 			for i := range into {
@@ -406,7 +406,7 @@ func readPast(ctx context.Context, db querier, stream eventstore.Stream, n int64
 			r := p.row(t, values[:width])
 			r.versions = append(r.versions, v)
 			return nil
-		}, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ? ORDER BY %s, at", strings.Join(slices.Concat(k.keys, []string{"at", "gone"}, k.rest), ", "), k.versions(), k.keys[0], strings.Join(k.keys, ", ")), n)
+		}, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ? ORDER BY %s, at", strings.Join(slices.Concat(k.keys, []string{"at", "gone"}, k.columns), ", "), k.versionsTable(), k.keys[0], strings.Join(k.keys, ", ")), n)
 		if err != nil {
 			return nil, fmt.Errorf("read versions of %s: %w", stream, err)
 		}
@@ -414,8 +414,8 @@ func readPast(ctx context.Context, db querier, stream eventstore.Stream, n int64
 	return p, nil
 }
 
-// summary is JSON that is always the same for the same value.
-func summary(v any) []byte {
+// marshalSummary is JSON that is always the same for the same value.
+func marshalSummary(v any) []byte {
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		panic(fmt.Sprintf("projections: a document cannot be written: %v", err))
