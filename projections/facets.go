@@ -28,7 +28,7 @@ func (s *labState) addAgreements(all *rows, n int64) {
 		for _, p := range a.Parties {
 			parties.WriteString(p.Entity.ID.String() + " ")
 		}
-		all.add("agreements", n, i, a.ID, string(a.Class), parties.String(), nullable(a.Term.To), len(a.Amendments) > 0, timeline(changes, a.StatusOn))
+		all.add("agreements", n, i, a.ID, string(a.Class), parties.String(), nullable(a.Term.To), timeline(changes, a.StatusOn))
 	}
 }
 
@@ -215,9 +215,6 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 	}
 	if !q.EndsBy.IsZero() {
 		s.and("ends <= ?", q.EndsBy.String())
-	}
-	if q.Amended {
-		s.and("amended")
 	}
 	oneOf(&s, timelineAt("days"), q.Status, q.Today.String())
 	return listFacet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labDetails, no int) AgreementRow {

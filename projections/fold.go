@@ -121,8 +121,8 @@ func newProjector(store eventstore.Store) *projector {
 }
 
 // resume reads from the file where folding is to go on.
-func (f *projector) resume(ctx context.Context, w *writer) error {
-	err := w.conn.QueryRowContext(ctx, `SELECT position, (SELECT count(*) FROM streams) FROM checkpoint`).Scan(&f.position, &f.streams)
+func (p *projector) resume(ctx context.Context, w *writer) error {
+	err := w.conn.QueryRowContext(ctx, `SELECT position, (SELECT count(*) FROM streams) FROM checkpoint`).Scan(&p.position, &p.streams)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (f *projector) resume(ctx context.Context, w *writer) error {
 		var n uint32
 		var k typePolicy
 		err := rows.Scan(&n, &k.name, &k.policy)
-		f.types[k] = n
+		p.types[k] = n
 		return err
 	}, `SELECT n, name, policy FROM types`); err != nil {
 		return err
@@ -139,22 +139,22 @@ func (f *projector) resume(ctx context.Context, w *writer) error {
 		var n uint32
 		var a domain.Actor
 		err := rows.Scan(&n, &a.Subject, &a.Role, &a.OnBehalfOf)
-		f.actors[a] = n
+		p.actors[a] = n
 		return err
 	}, `SELECT n, subject, role, behalf FROM actors`); err != nil {
 		return err
 	}
-	f.block = int64(f.position) / blockEvents
-	f.names = [][]byte{nil}
-	err = w.conn.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, f.block).Scan(&f.records, &f.names[0])
+	p.block = int64(p.position) / blockEvents
+	p.names = [][]byte{nil}
+	err = w.conn.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, p.block).Scan(&p.records, &p.names[0])
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
-	if want := int(f.position) % blockEvents * recordBytes; err == nil && len(f.records) != want {
-		err = fmt.Errorf("the trail ends at another event than position %d; delete the file, and it is built anew", f.position)
+	if want := int(p.position) % blockEvents * recordBytes; err == nil && len(p.records) != want {
+		err = fmt.Errorf("the trail ends at another event than position %d; delete the file, and it is built anew", p.position)
 	}
 	if err == nil {
-		err = w.conn.QueryRowContext(ctx, `SELECT coalesce(max(latest), 0) FROM clocks WHERE block < ?`, f.block).Scan(&f.latest)
+		err = w.conn.QueryRowContext(ctx, `SELECT coalesce(max(latest), 0) FROM clocks WHERE block < ?`, p.block).Scan(&p.latest)
 	}
 	return err
 }
@@ -180,11 +180,11 @@ type querier interface {
 }
 
 // project folds in the event after position.
-func (f *projector) project(ctx context.Context, r eventstore.Recorded, d decoded) error {
-	if r.Position != f.position+1 {
-		return fmt.Errorf("position %d came after %d: the ledger has a gap or gave an event twice; check the ledger, then start again", r.Position, f.position)
+func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decoded) error {
+	if r.Position != p.position+1 {
+		return fmt.Errorf("position %d came after %d: the ledger has a gap or gave an event twice; check the ledger, then start again", r.Position, p.position)
 	}
-	a, err := f.find(ctx, r.Stream)
+	a, err := p.find(ctx, r.Stream)
 	if err != nil {
 		return err
 	}
@@ -193,14 +193,14 @@ func (f *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 		if !ok {
 			return &eventError{fmt.Errorf("streams of kind %q are unknown; upgrade jointlab before reading on", r.Stream.Kind)}
 		}
-		f.streams++
-		a = &aggregate{n: f.streams, stream: r.Stream, created: d.Meta.Time, state: empty(r.Stream.ID)}
-		f.add(a)
+		p.streams++
+		a = &aggregate{n: p.streams, stream: r.Stream, created: d.Meta.Time, state: empty(r.Stream.ID)}
+		p.add(a)
 	}
 	if d.Meta.ID != r.ID || d.Meta.Revision != a.events {
 		return &eventError{fmt.Errorf("it says it is event %s, revision %d; it stands as event %s where revision %d belongs", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
 	}
-	if f.building {
+	if p.building {
 		a.bodies = append(a.bodies, r.Body)
 	} else if a.events < shortHistory && uint64(len(a.history)) == a.events {
 		plain := d.Decoded
@@ -211,9 +211,9 @@ func (f *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 	}
 	correction, corrects := domain.AsCorrection(d.Event)
 	switch {
-	case f.building:
+	case p.building:
 	case corrects:
-		err = f.refold(ctx, a, a.events+1)
+		err = p.refold(ctx, a, a.events+1)
 	default:
 		err = apply(a.state, domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event})
 	}
@@ -226,12 +226,12 @@ func (f *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 	a.last = r.Position
 	if !a.dirty {
 		a.dirty = true
-		f.dirty = append(f.dirty, a)
+		p.dirty = append(p.dirty, a)
 	}
 	if corrects {
-		f.corrections = append(f.corrections, [3]any{int64(r.Position), r.ID[:], correction.Corrects[:]})
+		p.corrections = append(p.corrections, [3]any{int64(r.Position), r.ID[:], correction.Corrects[:]})
 	}
-	return f.appendRecord(r, a.n, d)
+	return p.appendRecord(r, a.n, d)
 }
 
 // eventError says that the fault lies in the event, so that trying again will
@@ -252,8 +252,8 @@ func apply(s state, h domain.RecordedEvent[domain.Event]) (err error) {
 
 // refold folds the stream's first events anew from the store, as a correction
 // asks for.
-func (f *projector) refold(ctx context.Context, a *aggregate, events uint64) error {
-	history, err := f.historyOf(ctx, a, events)
+func (p *projector) refold(ctx context.Context, a *aggregate, events uint64) error {
+	history, err := p.historyOf(ctx, a, events)
 	if err != nil {
 		return err
 	}
@@ -264,16 +264,16 @@ func (f *projector) refold(ctx context.Context, a *aggregate, events uint64) err
 	return err
 }
 
-func (f *projector) historyOf(ctx context.Context, a *aggregate, events uint64) ([]eventstore.Decoded, error) {
+func (p *projector) historyOf(ctx context.Context, a *aggregate, events uint64) ([]eventstore.Decoded, error) {
 	if uint64(len(a.history)) == events {
 		return a.history, nil
 	}
-	return loadHistory(ctx, f.store, a.stream, events)
+	return loadHistory(ctx, p.store, a.stream, events)
 }
 
 // versions are those of the aggregate's rows that its events, of which this is
 // the history, make since it was last written.
-func (f *projector) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows, err error) {
+func (p *projector) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows, err error) {
 	past := newPast(a.stream, a.n)
 	if a.written > 0 {
 		if past, err = readPast(ctx, w.conn, a.stream, a.n); err != nil {
@@ -287,14 +287,14 @@ func (f *projector) versions(ctx context.Context, w *writer, a *aggregate, histo
 }
 
 // write writes all that was gathered, in the place of what was there.
-func (f *projector) write(ctx context.Context, w *writer) error {
-	for _, a := range f.dirty {
+func (p *projector) write(ctx context.Context, w *writer) error {
+	for _, a := range p.dirty {
 		var all rows
 		var history []eventstore.Decoded
 		if len(tablesByKind[a.stream.Kind]) > 0 {
 			var err error
-			if history, err = f.historyOf(ctx, a, a.events); err == nil {
-				all, err = f.versions(ctx, w, a, history)
+			if history, err = p.historyOf(ctx, a, a.events); err == nil {
+				all, err = p.versions(ctx, w, a, history)
 			}
 			if err != nil {
 				return fmt.Errorf("fold %s: %w", a.stream, err)
@@ -313,7 +313,7 @@ func (f *projector) write(ctx context.Context, w *writer) error {
 			return err
 		}
 	}
-	return f.writeTrail(ctx, w)
+	return p.writeTrail(ctx, w)
 }
 
 // rows is all that is to be written of the aggregate, which then counts as
@@ -334,10 +334,10 @@ func (a *aggregate) rows(history []eventstore.Decoded) (rows, error) {
 
 // saveCheckpoint writes how far the file goes. It refuses a file that somebody else has
 // taken further.
-func (f *projector) saveCheckpoint(ctx context.Context, w *writer, from eventstore.Position) error {
-	digest := sha256.Sum256(f.last.Body)
+func (p *projector) saveCheckpoint(ctx context.Context, w *writer, from eventstore.Position) error {
+	digest := sha256.Sum256(p.last.Body)
 	res, err := w.exec(ctx, `UPDATE checkpoint SET position = ?, event = ?, digest = ? WHERE position = ?`,
-		int64(f.position), f.last.ID[:], digest[:], int64(from))
+		int64(p.position), p.last.ID[:], digest[:], int64(from))
 	if err != nil {
 		return err
 	}

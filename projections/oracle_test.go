@@ -461,7 +461,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 	party, ofLab, today := maybe(o, "party", ids), maybe(o, "lab", labs), o.someDay()
 	reader, now := o.reader(ids), o.now()
 	a := AgreementsQuery{
-		For: reader, At: at, Lab: ofLab, Party: party, Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}), Today: today, Amended: maybe(o, "amended", []bool{true}),
+		For: reader, At: at, Lab: ofLab, Party: party, Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}), Today: today,
 		Status: some(o, "status", []lab.AgreementStatus{lab.Draft, lab.PartiallySigned, lab.InForce, lab.Expired, lab.Terminated}), EndsBy: maybe(o, "ends by", []domain.Date{today}),
 	}
 	r := RightsQuery{
@@ -485,7 +485,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 		rests := func(agreement string) bool { return agreement == "" || open.AgreementReaders(agreement).Include(who) }
 		for i, x := range l.Agreements {
 			if (party == uuid.Nil || slices.ContainsFunc(x.Parties, func(b lab.Party) bool { return b.Entity.ID == party })) && (a.Class == "" || x.Class == a.Class) &&
-				(len(a.Status) == 0 || slices.Contains(a.Status, x.StatusOn(today))) && (!a.Amended || len(x.Amendments) > 0) &&
+				(len(a.Status) == 0 || slices.Contains(a.Status, x.StatusOn(today))) &&
 				(a.EndsBy.IsZero() || !x.Term.To.IsZero() && !x.Term.To.After(a.EndsBy)) {
 				if i >= len(is.Agreements) || open.AgreementReaders(is.Agreements[i].ID).Include(who) {
 					agreements = append(agreements, AgreementRow{of, l.Secrecy().Agreement(x, l.Readers(reader)), x.StatusOn(today)})

@@ -113,15 +113,14 @@ type OfLab struct {
 // AgreementsQuery asks for agreements across labs.
 type AgreementsQuery struct {
 	Paging
-	For     domain.Actor // who reads; the zero Actor is shown what is public
-	At      Moment       // the past, where it is asked for
-	Lab     uuid.UUID
-	Party   uuid.UUID // is or was a party
-	Class   lab.Class
-	Status  []lab.AgreementStatus // any of these, on Today
-	Today   domain.Date           // needed with Status
-	EndsBy  domain.Date           // the term ends on or before this day
-	Amended bool                  // only those with an amendment
+	For    domain.Actor // who reads; the zero Actor is shown what is public
+	At     Moment       // the past, where it is asked for
+	Lab    uuid.UUID
+	Party  uuid.UUID // is or was a party
+	Class  lab.Class
+	Status []lab.AgreementStatus // any of these, on Today
+	Today  domain.Date           // needed with Status
+	EndsBy domain.Date           // the term ends on or before this day
 }
 
 // AgreementRow is an agreement in a list.

@@ -456,7 +456,6 @@ func TestFacetPagingAndFilters(t *testing.T) {
 		"agreements of another":      {agreements(AgreementsQuery{For: everything, Class: lab.MoU}), 0},
 		"agreements ending by":       {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-31")}), 3},
 		"agreements ending earlier":  {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-30")}), 0},
-		"agreements amended":         {agreements(AgreementsQuery{For: everything, Amended: true}), 0},
 		"commitments in a currency":  {commitments(CommitmentsQuery{For: everything, Currency: "EUR"}), 3},
 		"commitments of a kind":      {commitments(CommitmentsQuery{For: everything, Kind: "cash"}), 6},
 		"commitments from a source":  {commitments(CommitmentsQuery{For: everything, Source: lab.OwnFunds, Kind: "cash"}), 3},

@@ -283,27 +283,27 @@ func build(ctx context.Context, file string, ledger eventstore.Ledger, store eve
 	if _, err := w.conn.ExecContext(ctx, schema+"BEGIN"); err != nil {
 		return 0, doing(err)
 	}
-	f := newProjector(store)
-	f.building = true
+	p := newProjector(store)
+	p.building = true
 	all := map[eventstore.Stream]*aggregate{}
-	f.find = func(_ context.Context, s eventstore.Stream) (*aggregate, error) { return all[s], nil }
-	f.add = func(a *aggregate) { all[a.stream] = a }
+	p.find = func(_ context.Context, s eventstore.Stream) (*aggregate, error) { return all[s], nil }
+	p.add = func(a *aggregate) { all[a.stream] = a }
 	if upTo > 0 {
-		if err := f.read(ctx, ledger, upTo, progress); err != nil {
+		if err := p.read(ctx, ledger, upTo, progress); err != nil {
 			return 0, doing(err)
 		}
 		clear(all)
-		if err := f.writeAll(ctx, w); err != nil {
+		if err := p.writeAll(ctx, w); err != nil {
 			return 0, doing(err)
 		}
-		if err := f.saveCheckpoint(ctx, w, 0); err != nil {
+		if err := p.saveCheckpoint(ctx, w, 0); err != nil {
 			return 0, doing(err)
 		}
 	}
 	if _, err := w.conn.ExecContext(ctx, indexes+"COMMIT"); err != nil {
 		return 0, doing(err)
 	}
-	return int(f.streams), nil
+	return int(p.streams), nil
 }
 
 // batch is a run of events and what they decode to.
@@ -313,7 +313,7 @@ type batch struct {
 }
 
 // read takes in the ledger up to a position.
-func (f *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
+func (p *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
 	return eventstore.OrderedParallel(ctx, func(ctx context.Context, give func(*batch) error) error {
 		err := ledger.Follow(ctx, 0, func(events []eventstore.Recorded) error {
 			if over := events[len(events)-1].Position; over > upTo {
@@ -342,7 +342,7 @@ func (f *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eve
 		return nil
 	}, func(c *batch) error {
 		for i, r := range c.events {
-			if err := f.project(ctx, r, c.decoded[i]); err != nil {
+			if err := p.project(ctx, r, c.decoded[i]); err != nil {
 				var fault *eventError
 				if errors.As(err, &fault) {
 					return stoppedAt(r, c.decoded[i].Type, fault)
@@ -351,7 +351,7 @@ func (f *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eve
 			}
 		}
 		if progress != nil {
-			progress(f.position, upTo)
+			progress(p.position, upTo)
 		}
 		return nil
 	})
@@ -364,9 +364,9 @@ type aggregateRows struct {
 }
 
 // writeAll writes every aggregate and the trail into new tables.
-func (f *projector) writeAll(ctx context.Context, w *writer) error {
+func (p *projector) writeAll(ctx context.Context, w *writer) error {
 	err := eventstore.OrderedParallel(ctx, func(_ context.Context, give func(*aggregateRows) error) error {
-		for _, a := range f.dirty {
+		for _, a := range p.dirty {
 			if err := give(&aggregateRows{aggregate: a}); err != nil {
 				return err
 			}
@@ -394,5 +394,5 @@ func (f *projector) writeAll(ctx context.Context, w *writer) error {
 	if err != nil {
 		return err
 	}
-	return f.writeTrail(ctx, w)
+	return p.writeTrail(ctx, w)
 }

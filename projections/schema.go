@@ -15,7 +15,7 @@ import (
 // version is what a file must have been written with to be gone on with; any
 // other file is built anew. Raise it with every change of the schema, and with
 // every change of what the domain's events fold to.
-const version = 9
+const version = 10
 
 // schema keys everything by numbers that grow with the ledger, never by random
 // ids: n numbers the streams in the order of their first events, so a model
@@ -33,7 +33,7 @@ CREATE VIRTUAL TABLE search USING fts5 (words, content='', contentless_delete=1,
 CREATE TABLE labs (n INTEGER PRIMARY KEY, name_zh BLOB NOT NULL, name_en BLOB NOT NULL, status INTEGER NOT NULL, due TEXT,
 	host BLOB NOT NULL, level TEXT NOT NULL, programme TEXT NOT NULL, discipline TEXT NOT NULL);
 CREATE TABLE parties (lab INTEGER, entity BLOB, bound INTEGER NOT NULL, PRIMARY KEY (lab, entity)) WITHOUT ROWID;
-CREATE TABLE agreements (lab INTEGER, no INTEGER, id TEXT NOT NULL, class TEXT NOT NULL, parties TEXT NOT NULL, ends TEXT, amended INTEGER NOT NULL,
+CREATE TABLE agreements (lab INTEGER, no INTEGER, id TEXT NOT NULL, class TEXT NOT NULL, parties TEXT NOT NULL, ends TEXT,
 	days TEXT NOT NULL, PRIMARY KEY (lab, no)) WITHOUT ROWID;
 CREATE TABLE rights (lab INTEGER, no INTEGER, agreement TEXT NOT NULL, kind TEXT NOT NULL, state TEXT NOT NULL, party BLOB NOT NULL,
 	counterparty BLOB, due TEXT, since TEXT NOT NULL, PRIMARY KEY (lab, no)) WITHOUT ROWID;

@@ -74,72 +74,72 @@ func happenedOn(d eventstore.Decoded) domain.Date {
 func dayNumber(d domain.Date) int32 { return int32(d.Compare(domain.Date{})) }
 
 // appendRecord adds the event to the trail.
-func (f *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded) error {
+func (p *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded) error {
 	k := typePolicy{d.Type, d.Meta.Policy}
-	t, ok := f.types[k]
+	t, ok := p.types[k]
 	if !ok {
-		t = uint32(len(f.types) + 1)
-		f.types[k] = t
-		f.newTypes = append(f.newTypes, k)
+		t = uint32(len(p.types) + 1)
+		p.types[k] = t
+		p.newTypes = append(p.newTypes, k)
 	}
-	by, ok := f.actors[d.Meta.Actor]
+	by, ok := p.actors[d.Meta.Actor]
 	if !ok {
-		by = uint32(len(f.actors) + 1)
-		f.actors[d.Meta.Actor] = by
-		f.newActors = append(f.newActors, d.Meta.Actor)
+		by = uint32(len(p.actors) + 1)
+		p.actors[d.Meta.Actor] = by
+		p.newActors = append(p.newActors, d.Meta.Actor)
 	}
-	f.records = record{
+	p.records = record{
 		stream: uint32(stream), actor: by, kind: t, day: dayNumber(happenedOn(d.Decoded)), time: d.Meta.Time.UnixMicro(),
 		event: idHalf(d.Meta.ID), command: idHalf(d.Meta.Command),
-	}.append(f.records)
-	block, at := int(int64(r.Position-1)/blockEvents-f.block), int(r.Position-1)%blockEvents
-	for len(f.names) <= block {
-		f.names = append(f.names, nil)
+	}.append(p.records)
+	block, at := int(int64(r.Position-1)/blockEvents-p.block), int(r.Position-1)%blockEvents
+	for len(p.names) <= block {
+		p.names = append(p.names, nil)
 	}
 	for _, n := range d.mentions.names {
-		f.names[block] = appendName(f.names[block], at, n)
+		p.names[block] = appendName(p.names[block], at, n)
 	}
 	for _, digest := range d.mentions.digests {
-		f.digests = append(f.digests, [4]any{int64(r.Position), digest[:], stream, domain.Reviewers.Include(d.Meta.Actor.Readers())})
+		p.digests = append(p.digests, [4]any{int64(r.Position), digest[:], stream, domain.Reviewers.Include(d.Meta.Actor.Readers())})
 	}
-	f.position, f.last = r.Position, r
+	p.position, p.last = r.Position, r
 	return nil
 }
 
-func (f *projector) writeTrail(ctx context.Context, w *writer) error {
+func (p *projector) writeTrail(ctx context.Context, w *writer) error {
 	var all rows
-	for i, k := range f.newTypes {
-		all.add("types", int64(len(f.types)-len(f.newTypes)+i+1), k.name, k.policy)
+	for i, k := range p.newTypes {
+		all.add("types", int64(len(p.types)-len(p.newTypes)+i+1), k.name, k.policy)
 	}
-	for i, a := range f.newActors {
-		all.add("actors", int64(len(f.actors)-len(f.newActors)+i+1), a.Subject, string(a.Role), f.newActors[i].OnBehalfOf[:])
+	for i, a := range p.newActors {
+		all.add("actors", int64(len(p.actors)-len(p.newActors)+i+1), a.Subject, string(a.Role), p.newActors[i].OnBehalfOf[:])
 	}
-	for _, c := range f.corrections {
+	for _, c := range p.corrections {
 		all.add("corrections", c[:]...)
 	}
-	for _, d := range f.digests {
+	for _, d := range p.digests {
 		all.add("digests", d[:]...)
 	}
-	for len(f.records) > 0 {
-		end := min(len(f.records), blockEvents*recordBytes)
-		all.add("trail", f.block, f.records[:end:end], append([]byte{}, f.names[0]...))
-		latest := f.latest
+	for len(p.records) > 0 {
+		end := min(len(p.records), blockEvents*recordBytes)
+		all.add("trail", p.block, p.records[:end:end], append([]byte{}, p.names[0]...))
+		latest := p.latest
 		for at := 0; at < end; at += recordBytes {
-			latest = max(latest, parseRecord(f.records[at:]).time)
+			latest = max(latest, parseRecord(p.records[at:]).time)
 		}
-		all.add("clocks", f.block, latest)
+		all.add("clocks", p.block, latest)
 		if end < blockEvents*recordBytes {
 			break
 		}
-		f.records, f.names, f.latest = f.records[end:], f.names[1:], latest
-		f.block++
+		p.records, p.names, p.latest = p.records[end:], p.names[1:], latest
+		p.block++
 	}
 	if err := errors.Join(w.put(ctx, all), w.flush(ctx)); err != nil {
 		return err
 	}
-	f.records = append(make([]byte, 0, blockEvents*recordBytes), f.records...)
-	f.names = append([][]byte(nil), f.names...)
-	f.dirty, f.corrections, f.digests, f.newTypes, f.newActors = f.dirty[:0], nil, nil, nil, nil
+	p.records = append(make([]byte, 0, blockEvents*recordBytes), p.records...)
+	p.names = append([][]byte(nil), p.names...)
+	p.dirty, p.corrections, p.digests, p.newTypes, p.newActors = p.dirty[:0], nil, nil, nil, nil
 	return nil
 }
 
@@ -177,7 +177,8 @@ func (f *trailFilter) matches(r record, names uint8) bool {
 		(!f.byCommand || r.command == f.command) && (!f.byID || r.event == f.event)
 }
 
-// compile looks up what the query names.
+// compile returns the query as a filter, in the numbers that the file gives to
+// streams, actors and types.
 func (q TrailQuery) compile(ctx context.Context, db querier) (*trailFilter, error) {
 	f := &trailFilter{after: q.After, upTo: q.UpTo, from: math.MinInt64, to: math.MaxInt64}
 	var position eventstore.Position
@@ -187,6 +188,28 @@ func (q TrailQuery) compile(ctx context.Context, db querier) (*trailFilter, erro
 	if f.upTo == 0 || f.upTo > position {
 		f.upTo = position
 	}
+	q.compileValues(f)
+	for _, compile := range []func(context.Context, querier, *trailFilter) error{
+		q.compileEntity, // before the other names: the entity's comes first
+		q.compileBasis,
+		q.compileStream, // after the basis: it keeps of its positions those of the stream
+		q.compileActor,
+		q.compileType,
+	} {
+		if err := compile(ctx, db, f); err != nil {
+			return nil, err
+		}
+	}
+	if q.Correlation != "" {
+		f.names = append(f.names, correlationName(q.Correlation).hash())
+	}
+	var err error
+	f.hidden, err = hiddenFrom(ctx, db, q.For, q.Stream, f.after, f.upTo)
+	return f, err
+}
+
+// compileValues sets what a record holds itself: times, days and ids.
+func (q TrailQuery) compileValues(f *trailFilter) {
 	if !q.From.IsZero() {
 		f.from = q.From.UnixMicro()
 	}
@@ -197,50 +220,52 @@ func (q TrailQuery) compile(ctx context.Context, db querier) (*trailFilter, erro
 	if !q.Effective.To.IsZero() {
 		f.last = dayNumber(q.Effective.To)
 	}
-	if q.Command != uuid.Nil {
-		f.byCommand, f.command = true, idHalf(q.Command)
+	f.byCommand, f.command = q.Command != uuid.Nil, idHalf(q.Command)
+	f.byID, f.event = q.Event != uuid.Nil, idHalf(q.Event)
+}
+
+func (q TrailQuery) compileEntity(ctx context.Context, db querier, f *trailFilter) (err error) {
+	if q.LegalEntity == uuid.Nil {
+		return nil
 	}
-	if q.Event != uuid.Nil {
-		f.byID, f.event = true, idHalf(q.Event)
+	f.entity, f.names = &entityFilter{}, append(f.names, aggregateName(q.LegalEntity).hash())
+	if f.entity.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`, q.LegalEntity[:]); err != nil {
+		return err
 	}
-	var err error
-	if f.hidden, err = hiddenFrom(ctx, db, q.For, q.Stream, f.after, f.upTo); err != nil {
-		return nil, err
+	err = db.QueryRowContext(ctx, `SELECT n FROM streams WHERE id = ? AND kind = 'entity'`, q.LegalEntity[:]).Scan(&f.entity.stream)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
 	}
-	if q.LegalEntity != uuid.Nil {
-		f.entity, f.names = &entityFilter{}, append(f.names, aggregateName(q.LegalEntity).hash())
-		if f.entity.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`, q.LegalEntity[:]); err != nil {
-			return nil, err
-		}
-		if err := db.QueryRowContext(ctx, `SELECT n FROM streams WHERE id = ? AND kind = 'entity'`, q.LegalEntity[:]).Scan(&f.entity.stream); err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return nil, err
-		}
-	}
+	return err
+}
+
+func (q TrailQuery) compileBasis(ctx context.Context, db querier, f *trailFilter) error {
 	if document, ok := q.basisDocument(); ok {
 		f.names = append(f.names, basisName(document).hash())
-	} else if q.Basis != "" {
-		digest, err := eventstore.ParseDigest(q.Basis)
-		if err != nil {
-			return nil, &QueryError{"basis", domain.T("请填写文号，或 sha256: 加 64 位小写十六进制数字", "give a document number, or sha256: and 64 hex digits in lower case")}
-		}
-		f.positions = []eventstore.Position{}
-		if err := each(ctx, db, func(rows *sql.Rows) error {
-			var p eventstore.Position
-			err := rows.Scan(&p)
-			f.positions = append(f.positions, p)
-			return err
-		}, `SELECT position FROM digests WHERE digest = ? ORDER BY position`, digest[:]); err != nil {
-			return nil, err
-		}
+		return nil
 	}
-	if q.Correlation != "" {
-		f.names = append(f.names, correlationName(q.Correlation).hash())
+	if q.Basis == "" {
+		return nil
 	}
+	digest, err := eventstore.ParseDigest(q.Basis)
+	if err != nil {
+		return &QueryError{"basis", domain.T("请填写文号，或 sha256: 加 64 位小写十六进制数字", "give a document number, or sha256: and 64 hex digits in lower case")}
+	}
+	f.positions = []eventstore.Position{}
+	return each(ctx, db, func(rows *sql.Rows) error {
+		var p eventstore.Position
+		err := rows.Scan(&p)
+		f.positions = append(f.positions, p)
+		return err
+	}, `SELECT position FROM digests WHERE digest = ? ORDER BY position`, digest[:])
+}
+
+func (q TrailQuery) compileStream(ctx context.Context, db querier, f *trailFilter) (err error) {
 	if q.Stream != (eventstore.Stream{}) {
 		var varints []byte
 		err := db.QueryRowContext(ctx, `SELECT positions FROM streams WHERE id = ? AND kind = ?`, q.Stream.ID[:], q.Stream.Kind).Scan(&varints)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
-			return nil, err
+			return err
 		}
 		own := parsePositions(varints)
 		if f.positions != nil {
@@ -249,37 +274,41 @@ func (q TrailQuery) compile(ctx context.Context, db querier) (*trailFilter, erro
 		f.positions = append([]eventstore.Position{}, own...)
 	}
 	if q.Kind != "" {
-		if f.streams, err = selectNumbers(ctx, db, `SELECT n FROM streams WHERE kind = ?`, q.Kind); err != nil {
-			return nil, err
-		}
+		f.streams, err = selectNumbers(ctx, db, `SELECT n FROM streams WHERE kind = ?`, q.Kind)
 	}
-	if q.Actor != "" || q.Role != "" || q.OnBehalfOf != uuid.Nil {
-		var s selection
-		if q.Actor != "" {
-			s.and("subject = ?", q.Actor)
-		}
-		if q.Role != "" {
-			s.and("role = ?", string(q.Role))
-		}
-		if q.OnBehalfOf != uuid.Nil {
-			s.and("behalf = ?", q.OnBehalfOf[:])
-		}
-		if f.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors`+s.String(), s.args...); err != nil {
-			return nil, err
-		}
+	return err
+}
+
+func (q TrailQuery) compileActor(ctx context.Context, db querier, f *trailFilter) (err error) {
+	var s selection
+	if q.Actor != "" {
+		s.and("subject = ?", q.Actor)
 	}
-	if len(q.Type) > 0 || len(q.Facet) > 0 || q.Policy != "" {
-		f.types = map[uint32]bool{}
-		err = each(ctx, db, func(rows *sql.Rows) error {
-			var n uint32
-			var k typePolicy
-			err := rows.Scan(&n, &k.name, &k.policy)
-			f.types[n] = (len(q.Type) == 0 || slices.Contains(q.Type, k.name)) &&
-				(len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(k.name))) && (q.Policy == "" || q.Policy == k.policy)
-			return err
-		}, `SELECT n, name, policy FROM types`)
+	if q.Role != "" {
+		s.and("role = ?", string(q.Role))
 	}
-	return f, err
+	if q.OnBehalfOf != uuid.Nil {
+		s.and("behalf = ?", q.OnBehalfOf[:])
+	}
+	if len(s.where) > 0 {
+		f.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors`+s.String(), s.args...)
+	}
+	return err
+}
+
+func (q TrailQuery) compileType(ctx context.Context, db querier, f *trailFilter) error {
+	if len(q.Type) == 0 && len(q.Facet) == 0 && q.Policy == "" {
+		return nil
+	}
+	f.types = map[uint32]bool{}
+	return each(ctx, db, func(rows *sql.Rows) error {
+		var n uint32
+		var t typePolicy
+		err := rows.Scan(&n, &t.name, &t.policy)
+		f.types[n] = (len(q.Type) == 0 || slices.Contains(q.Type, t.name)) &&
+			(len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(t.name))) && (q.Policy == "" || q.Policy == t.policy)
+		return err
+	}, `SELECT n, name, policy FROM types`)
 }
 
 // basisDocument is the number of the document asked for, unless it is asked

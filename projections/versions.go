@@ -43,7 +43,7 @@ type versionedTable struct {
 var versioned = []versionedTable{
 	{"labs", []string{"n"}, []string{"name_zh", "name_en", "status", "due", "host", "level", "programme", "discipline", "summary"}, true},
 	{"parties", []string{"lab", "entity"}, []string{"bound"}, false}, // only those bound
-	{"agreements", []string{"lab", "no"}, []string{"id", "class", "parties", "ends", "amended", "days"}, false},
+	{"agreements", []string{"lab", "no"}, []string{"id", "class", "parties", "ends", "days"}, false},
 	{"rights", []string{"lab", "no"}, []string{"agreement", "kind", "state", "party", "counterparty", "due", "since"}, false},
 	{"commitments", []string{"lab", "no"}, []string{"agreement", "party", "kind", "currency", "source", "days", "late"}, false},
 	{"entities", []string{"n"}, []string{"name_zh", "name_en", "kind", "country", "days", "summary"}, true},
