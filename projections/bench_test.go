@@ -31,7 +31,8 @@ func life(host, partner domain.EntityRef, i int) []domain.Event {
 		draft("A1", lab.Substantive, host, partner),
 		signs("A1", host, date("2020-01-02")),
 		signs("A1", partner, date("2020-02-03")),
-		lab.IncubationStarted{Transition: lab.Transition{From: lab.StatusProposed, To: lab.StatusIncubating, On: date("2020-03-01")}},
+		lab.IncubationStarted{Transition: lab.Transition{From: lab.StatusProposed, To: lab.StatusIncubating,
+			On: date("2020-03-01")}},
 	}
 	for n := range 6 {
 		events = append(events, lab.RightAdded{
@@ -43,8 +44,11 @@ func life(host, partner domain.EntityRef, i int) []domain.Event {
 		id := fmt.Sprintf("F%d", n+1)
 		events = append(events,
 			lab.CommitmentPledged{Commitment: id, Party: host, Source: lab.OwnFunds, Agreement: "A1", Purpose: domain.T("运行", "running costs"), Quantity: cash("1200000.00", "CNY")},
-			lab.ContributionReceived{Commitment: id, Party: host, Contribution: lab.Contribution{No: 1, On: date("2021-05-06"), Quantity: cash("300000.00", "CNY"), Evidence: "sha256:x"}},
-			lab.RightDischarged{Settlement: lab.Settlement{Item: "R1", Party: host, On: date("2022-03-04"), Evidence: "sha256:x"}},
+			lab.ContributionReceived{Commitment: id, Party: host,
+				Contribution: lab.Contribution{No: 1, On: date("2021-05-06"), Quantity: cash("300000.00", "CNY"),
+					Evidence: "sha256:x"}},
+			lab.RightDischarged{Settlement: lab.Settlement{Item: "R1", Party: host, On: date("2022-03-04"),
+				Evidence: "sha256:x"}},
 		)
 	}
 	return events
@@ -71,7 +75,8 @@ func fillWith(b *testing.B, dir string, n, perLab int) {
 		var pending []eventstore.Pending
 		for i, e := range life(host, partner, done)[:perLab] {
 			at = at.Add(time.Second)
-			p, err := eventstore.Encode(s, domain.Meta{ID: uuid.New(), Revision: uint64(i), Time: at, Actor: actor, Command: uuid.New(), Policy: lab.Policy}, e)
+			p, err := eventstore.Encode(s, domain.Meta{ID: uuid.New(), Revision: uint64(i), Time: at, Actor: actor,
+				Command: uuid.New(), Policy: lab.Policy}, e)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -88,7 +93,8 @@ func fillWith(b *testing.B, dir string, n, perLab int) {
 // bare reads the ledger with the engine's own ordered consumer and does nothing with it.
 func bare(b *testing.B, dir string, n int) time.Duration {
 	b.Helper()
-	s, err := server.NewServer(&server.Options{ServerName: "jointlab", DontListen: true, JetStream: true, StoreDir: dir, SyncAlways: true, NoSigs: true, NoLog: true})
+	s, err := server.NewServer(&server.Options{ServerName: "jointlab", DontListen: true, JetStream: true, StoreDir: dir,
+		SyncAlways: true, NoSigs: true, NoLog: true})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -185,7 +191,10 @@ func BenchmarkPast(b *testing.B) {
 			for b.Loop() {
 				for when, at := range map[string]Moment{"now": {}, "then": then} {
 					ask("labs "+when, func() (int, error) {
-						p, err := m.Labs(ctx, LabsQuery{At: at, Status: []lab.Status{lab.StatusIncubating, lab.StatusProposed}, Sort: "name_zh", Today: date("2024-01-01")})
+						p, err := m.Labs(ctx, LabsQuery{At: at,
+							Status: []lab.Status{lab.StatusIncubating, lab.StatusProposed},
+							Sort:   "name_zh",
+							Today:  date("2024-01-01")})
 						return p.Total, err
 					})
 					ask("rights "+when, func() (int, error) {

@@ -34,7 +34,8 @@ func Changes(before, after []byte) ([]Change, error) {
 			err = fmt.Errorf("it begins with %q", docs[i].kind)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("projections: compare documents: %s is no JSON object: %w", [...]string{"the first", "the second"}[i], err)
+			return nil, fmt.Errorf("projections: compare documents: %s is no JSON object: %w",
+				[...]string{"the first", "the second"}[i], err)
 		}
 	}
 	return docs[0].changes(nil, nil, docs[1]), nil

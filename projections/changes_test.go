@@ -19,12 +19,17 @@ func TestChangesPaths(t *testing.T) {
 		{"deep inside", `{"a":{"b":{"c":"x","d":1}}}`, `{"a":{"b":{"c":"y","d":1}}}`, `a/b/c: "x" -> "y"`},
 		{"a member that came and one that went", `{"a":1,"c":3}`, `{"b":{"x":2},"c":3}`, `a: 1 -> ; b: -> {"x":2}`},
 		{"another kind of value", `{"a":{"b":1}}`, `{"a":"b"}`, `a: {"b":1} -> "b"`},
-		{"a list's members by id, wherever they stand", `{"l":[{"id":"A1","x":1},{"id":"A2","x":1}]}`, `{"l":[{"id":"A0","x":0},{"id":"A2","x":2},{"id":"A1","x":1}]}`, `l/A0: -> {"id":"A0","x":0}; l/A2/x: 1 -> 2`},
+		{"a list's members by id, wherever they stand", `{"l":[{"id":"A1","x":1},{"id":"A2","x":1}]}`,
+			`{"l":[{"id":"A0","x":0},{"id":"A2","x":2},{"id":"A1","x":1}]}`,
+			`l/A0: -> {"id":"A0","x":0}; l/A2/x: 1 -> 2`},
 		{"by number", `{"l":[{"no":1,"x":1}]}`, `{"l":[{"no":1,"x":2},{"no":2}]}`, `l/1/x: 1 -> 2; l/2: -> {"no":2}`},
-		{"by the entity it is about", `{"l":[{"entity":{"id":"e"},"x":1}]}`, `{"l":[{"entity":{"id":"e"},"x":2}]}`, `l/e/x: 1 -> 2`},
-		{"by place where ids are not told apart", `{"l":[{"id":"A"},{"id":"A"}]}`, `{"l":[{"id":"A"},{"id":"B"}]}`, `l/1/id: "A" -> "B"`},
+		{"by the entity it is about", `{"l":[{"entity":{"id":"e"},"x":1}]}`, `{"l":[{"entity":{"id":"e"},"x":2}]}`,
+			`l/e/x: 1 -> 2`},
+		{"by place where ids are not told apart", `{"l":[{"id":"A"},{"id":"A"}]}`, `{"l":[{"id":"A"},{"id":"B"}]}`,
+			`l/1/id: "A" -> "B"`},
 		{"by place where there are none", `{"l":["a","b"]}`, `{"l":["a","c","d"]}`, `l/1: "b" -> "c"; l/2: -> "d"`},
-		{"a list's first members and its last", `{"m":[{"id":"B"}]}`, `{"l":[{"id":"A"}]}`, `m/B: {"id":"B"} -> ; l/A: -> {"id":"A"}`},
+		{"a list's first members and its last", `{"m":[{"id":"B"}]}`, `{"l":[{"id":"A"}]}`,
+			`m/B: {"id":"B"} -> ; l/A: -> {"id":"A"}`},
 		{"from nothing", ``, `{"a":1,"":2}`, `a: -> 1; : -> 2`},
 		{"to nothing", `{"a":1}`, ``, `a: 1 -> `},
 		{"names with strokes", `{"a/b~":1}`, `{"a/b~":2}`, `a~1b~0: 1 -> 2`},
@@ -36,7 +41,8 @@ func TestChangesPaths(t *testing.T) {
 			}
 			said := make([]string, len(changes))
 			for i, ch := range changes {
-				said[i] = strings.ReplaceAll(fmt.Sprintf("%s: %s -> %s", ch.Path, []byte(ch.Before), []byte(ch.After)), ":  ->", ": ->")
+				said[i] = strings.ReplaceAll(fmt.Sprintf("%s: %s -> %s", ch.Path, []byte(ch.Before), []byte(ch.After)),
+					":  ->", ": ->")
 			}
 			if got := strings.Join(said, "; "); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
@@ -47,7 +53,8 @@ func TestChangesPaths(t *testing.T) {
 
 func TestChangesRefuseNonObjects(t *testing.T) {
 	for _, bad := range []string{`{`, `[]`, `{"a":1,"a":2}`, `1 2`} {
-		if changes, err := Changes([]byte(`{}`), []byte(bad)); err == nil || !strings.Contains(err.Error(), "the second") {
+		if changes, err := Changes([]byte(`{}`), []byte(bad)); err == nil ||
+			!strings.Contains(err.Error(), "the second") {
 			t.Errorf("%s: %v, %v", bad, changes, err)
 		}
 	}
@@ -72,7 +79,8 @@ func TestChangesRoundTrip(t *testing.T) {
 				}
 				return list
 			default:
-				return any(rapid.MapOfN(rapid.SampledFrom([]string{"a", "b/c", "~", ""}), value(depth-1), 1, 4).Draw(t, "members"))
+				return any(rapid.MapOfN(rapid.SampledFrom([]string{"a", "b/c", "~", ""}), value(depth-1), 1, 4).Draw(t,
+					"members"))
 			}
 		})
 	}
@@ -103,8 +111,10 @@ func TestChangesRoundTrip(t *testing.T) {
 			}
 			put(t, made, strings.Split(c.Path, "/"), c.After)
 		}
-		if got, want := string(encoding(t, made)), string(encoding(t, tree(docs[1]))); got != want || len(there) != len(back) {
-			t.Fatalf("%d changes there, %d back; they make\n%s of\n%s, not\n%s", len(there), len(back), got, texts[0], want)
+		if got, want := string(encoding(t, made)), string(encoding(t, tree(docs[1]))); got != want ||
+			len(there) != len(back) {
+			t.Fatalf("%d changes there, %d back; they make\n%s of\n%s, not\n%s", len(there), len(back), got, texts[0],
+				want)
 		}
 	})
 }

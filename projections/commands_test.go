@@ -43,7 +43,9 @@ func obeys(t *rapid.T, r *register, known []domain.EntityRef, n int) {
 		}
 	}
 	for _, k := range known {
-		cmd := entity.Register{Kind: entity.University, Country: k.Country, Names: []domain.Name{{Text: cmp.Or(k.Name.Zh, k.Name.En), Lang: "zh", Kind: domain.Official}, {Text: k.Name.En, Lang: "en", Kind: domain.Official}}}
+		cmd := entity.Register{Kind: entity.University, Country: k.Country,
+			Names: []domain.Name{{Text: cmp.Or(k.Name.Zh, k.Name.En), Lang: "zh", Kind: domain.Official},
+				{Text: k.Name.En, Lang: "en", Kind: domain.Official}}}
 		if rapid.Bool().Draw(t, "established") {
 			cmd.Established = day().Partial()
 		}
@@ -55,17 +57,24 @@ func obeys(t *rapid.T, r *register, known []domain.EntityRef, n int) {
 		id := rapid.SampledFrom(targets).Draw(t, "lab")
 		if rapid.IntRange(0, 5).Draw(t, "an entity") == 0 {
 			id = rapid.SampledFrom(known).Draw(t, "entity").ID
-			correctOr(t, entities, id, func(e *entity.Entity) domain.Command[*entity.Entity, entity.Event] { return entityCommand(t, day) },
+			correctOr(t, entities, id, func(e *entity.Entity) domain.Command[*entity.Entity,
+				entity.Event] {
+				return entityCommand(t, day)
+			},
 				func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }, request(), refusedOr)
 			continue
 		}
-		correctOr(t, labs, id, func(l *lab.Lab) domain.Command[*lab.Lab, lab.Event] { return labCommand(t, l, known, day) },
+		correctOr(t, labs, id, func(l *lab.Lab) domain.Command[*lab.Lab,
+			lab.Event] {
+			return labCommand(t, l, known, day)
+		},
 			func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }, request(), refusedOr)
 	}
 }
 
 // correctOr sends a command, or sends it as the correction of an earlier event.
-func correctOr[S domain.Aggregate[E], E domain.Event](t *rapid.T, all *eventstore.Aggregates[S, E], id uuid.UUID, draw func(S) domain.Command[S, E],
+func correctOr[S domain.Aggregate[E], E domain.Event](t *rapid.T, all *eventstore.Aggregates[S, E], id uuid.UUID,
+	draw func(S) domain.Command[S, E],
 	correct func(domain.Correction) E, req eventstore.Request, done func(error),
 ) {
 	ctx := context.Background()
@@ -96,7 +105,8 @@ func entityCommand(t *rapid.T, day func() domain.Date) domain.Command[*entity.En
 	case 0, 1:
 		return entity.Rename{Lang: "zh", Name: rapid.SampledFrom([]string{"更名大学", "清华", "再更名大学"}).Draw(t, "name"), On: day().Partial()}
 	case 2:
-		return entity.AddName{Name: domain.Name{Text: rapid.SampledFrom([]string{"THU", "Alias"}).Draw(t, "name"), Lang: "en", Kind: domain.Alias, Valid: domain.PartialPeriod{From: day().Partial()}}}
+		return entity.AddName{Name: domain.Name{Text: rapid.SampledFrom([]string{"THU", "Alias"}).Draw(t, "name"),
+			Lang: "en", Kind: domain.Alias, Valid: domain.PartialPeriod{From: day().Partial()}}}
 	case 3:
 		return entity.AssertIdentifier{Identifier: uscc, Source: "a certificate"}
 	case 4:
@@ -107,10 +117,12 @@ func entityCommand(t *rapid.T, day func() domain.Date) domain.Command[*entity.En
 		}
 	}
 	year, _ := domain.ParsePartialDate(day().String()[:4])
-	return entity.AddName{Name: domain.Name{Text: "University " + year.String(), Lang: "en", Kind: domain.Former, Valid: domain.PartialPeriod{From: year}}}
+	return entity.AddName{Name: domain.Name{Text: "University " + year.String(), Lang: "en", Kind: domain.Former,
+		Valid: domain.PartialPeriod{From: year}}}
 }
 
-func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() domain.Date) domain.Command[*lab.Lab, lab.Event] {
+func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() domain.Date) domain.Command[*lab.Lab,
+	lab.Event] {
 	digest := fmt.Sprintf("sha256:%064x", 1)
 	because := domain.Grounds{Reason: "为测试", Basis: domain.Basis{Source: "a test"}}
 	who := rapid.SampledFrom(known).Draw(t, "who").ID
@@ -132,7 +144,8 @@ func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() dom
 		fs = append(fs, f.ID)
 	}
 	a, r, f := pick("A", as), pick("R", rs), pick("F", fs)
-	money := cash(rapid.SampledFrom([]string{"100.00", "50.00", "25.00"}).Draw(t, "amount"), rapid.SampledFrom([]string{"CNY", "CNY", "EUR"}).Draw(t, "currency"))
+	money := cash(rapid.SampledFrom([]string{"100.00", "50.00", "25.00"}).Draw(t, "amount"),
+		rapid.SampledFrom([]string{"CNY", "CNY", "EUR"}).Draw(t, "currency"))
 	propose := lab.Propose{Names: names("环境联合实验室", "Joint Laboratory"), Host: known[0].ID, Level: rapid.SampledFrom([]lab.Level{lab.MinistryLevel, lab.ProvinceLevel}).Draw(t, "level"), Discipline: domain.T("环境科学", "")}
 	if l.Status == "" {
 		return propose
@@ -150,7 +163,8 @@ func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() dom
 		from := day()
 		return lab.DraftAgreement{
 			Title: domain.T("共建协议", "Agreement"), Class: rapid.SampledFrom([]lab.Class{lab.Substantive, lab.MoU}).Draw(t, "class"), Term: domain.Period{From: from, To: from.AddDays(rapid.IntRange(1, 1500).Draw(t, "term"))},
-			Parties:   []lab.NewParty{{Entity: known[0].ID, Role: lab.HostParty}, {Entity: known[1+rapid.IntRange(0, 1).Draw(t, "partner")].ID, Role: lab.PartnerParty}},
+			Parties: []lab.NewParty{{Entity: known[0].ID, Role: lab.HostParty},
+				{Entity: known[1+rapid.IntRange(0, 1).Draw(t, "partner")].ID, Role: lab.PartnerParty}},
 			Documents: []lab.Document{{Lang: "zh", Digest: digest}},
 		}
 	case 6, 7, 8, 9:
@@ -159,7 +173,9 @@ func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() dom
 		}
 		return lab.SignAgreement{Agreement: a, Amendment: rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "amendment"), Party: who, On: day(), Document: digest, Representative: domain.Person{Name: "李明"}}
 	case 10:
-		return lab.AmendAgreement{Agreement: a, Summary: why, Term: domain.Period{To: day().AddDays(3000)}, Accede: []lab.NewParty{{Entity: who, Role: lab.EnterpriseParty}}, Documents: []lab.Document{{Lang: "zh", Digest: digest}}}
+		return lab.AmendAgreement{Agreement: a, Summary: why, Term: domain.Period{To: day().AddDays(3000)},
+			Accede:    []lab.NewParty{{Entity: who, Role: lab.EnterpriseParty}},
+			Documents: []lab.Document{{Lang: "zh", Digest: digest}}}
 	case 11:
 		return lab.RenewAgreement{Agreement: a, On: day(), Until: day().AddDays(4000), Document: digest}
 	case 12:
@@ -170,23 +186,35 @@ func labCommand(t *rapid.T, l *lab.Lab, known []domain.EntityRef, day func() dom
 		}
 		return lab.SucceedParty{Agreement: a, Party: known[0].ID, Successor: known[3].ID, On: day(), Evidence: digest}
 	case 14, 15:
-		return lab.AddRight{Agreement: a, Kind: rapid.SampledFrom(lab.ItemKinds).Draw(t, "kind"), Party: known[rapid.IntRange(0, 2).Draw(t, "party")].ID, Clause: "§1", Text: why, Due: day().AddDays(100)}
+		return lab.AddRight{Agreement: a, Kind: rapid.SampledFrom(lab.ItemKinds).Draw(t, "kind"),
+			Party: known[rapid.IntRange(0, 2).Draw(t, "party")].ID, Clause: "§1", Text: why, Due: day().AddDays(100)}
 	case 16:
 		return lab.AmendRight{Item: r, Clause: "§2", Text: why, Due: day().AddDays(200)}
 	case 17:
 		return lab.DischargeRight{Item: r, On: day(), Evidence: digest}
 	case 18:
-		return []domain.Command[*lab.Lab, lab.Event]{lab.RecordBreach{Item: r, On: day(), Evidence: digest, Ground: why}, lab.CureBreach{Item: r, On: day(), Evidence: digest}, lab.WaiveRight{Item: r, On: day(), Ground: why}}[rapid.IntRange(0, 2).Draw(t, "which")]
+		return []domain.Command[*lab.Lab, lab.Event]{lab.RecordBreach{Item: r, On: day(), Evidence: digest,
+			Ground: why}, lab.CureBreach{Item: r,
+			On:       day(),
+			Evidence: digest}, lab.WaiveRight{Item: r,
+			On:     day(),
+			Ground: why}}[rapid.IntRange(0, 2).Draw(t, "which")]
 	case 19, 20:
-		return lab.PledgeCommitment{Party: known[rapid.IntRange(0, 2).Draw(t, "party")].ID, Source: rapid.SampledFrom(lab.FundingSources).Draw(t, "source"), Quantity: money}
+		return lab.PledgeCommitment{Party: known[rapid.IntRange(0, 2).Draw(t, "party")].ID,
+			Source: rapid.SampledFrom(lab.FundingSources).Draw(t, "source"), Quantity: money}
 	case 21:
-		return lab.ScheduleInstalments{Commitment: f, Schedule: []lab.Instalment{{Due: day().AddDays(50), Quantity: money}}}
+		return lab.ScheduleInstalments{Commitment: f,
+			Schedule: []lab.Instalment{{Due: day().AddDays(50), Quantity: money}}}
 	case 22, 23:
 		return lab.ReceiveContribution{Commitment: f, On: day(), Quantity: money, Evidence: digest}
 	case 24:
-		return []domain.Command[*lab.Lab, lab.Event]{lab.FirmUpCommitment{Commitment: f, On: day(), Evidence: digest}, lab.CancelCommitment{Commitment: f, On: day(), Ground: why}, lab.FulfilCommitment{Commitment: f, On: day()}}[rapid.IntRange(0, 2).Draw(t, "which")]
+		return []domain.Command[*lab.Lab, lab.Event]{lab.FirmUpCommitment{Commitment: f, On: day(), Evidence: digest},
+			lab.CancelCommitment{Commitment: f, On: day(), Ground: why},
+			lab.FulfilCommitment{Commitment: f, On: day()}}[rapid.IntRange(0, 2).Draw(t, "which")]
 	case 25:
-		return lab.RecordHistory{Grounds: because, Status: rapid.SampledFrom([]lab.Status{lab.StatusOperating, lab.StatusIncubating}).Draw(t, "status"), On: day().Partial()}
+		return lab.RecordHistory{Grounds: because,
+			Status: rapid.SampledFrom([]lab.Status{lab.StatusOperating, lab.StatusIncubating}).Draw(t, "status"),
+			On:     day().Partial()}
 	}
 	if len(l.Moves) > 0 {
 		return lab.AssertFact{Grounds: because, Kind: "note", On: day().Partial(), Text: why}

@@ -41,7 +41,8 @@ func (s *entityState) rows(n int64) (all rows) {
 		first, last := s.Ended.On.Earliest(), s.Ended.On.Latest()
 		changes = append(changes, first, first.AddDays(1), last, last.AddDays(1))
 	}
-	all.add("entities", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), string(s.Kind), s.Country, timeline(changes, s.StatusOn))
+	all.add("entities", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), string(s.Kind), s.Country,
+		timeline(changes, s.StatusOn))
 	for _, id := range s.Ref().Identifiers {
 		all.add("identifiers", n, string(id.Scheme), id.Value)
 	}
@@ -96,18 +97,24 @@ func (m *Model) Entities(ctx context.Context, q EntitiesQuery) (Page[EntityRow],
 		s.and("n IN (SELECT entity FROM identifiers WHERE scheme = ?)", string(q.Scheme))
 	}
 	oneOf(&s, timelineAt("days"), q.Status, q.Today.String())
-	return list(ctx, m, q.Paging, "entities", entityOrders, q.Sort, nil, q.Desc, s, func(document []byte, revision uint64, created, updated time.Time) (EntityRow, error) {
-		var e entity.Entity
-		if err := json.Unmarshal(document, &e); err != nil {
-			return EntityRow{}, err
-		}
-		row := EntityRow{
-			ID: e.ID, Name: e.DisplayName(), Kind: e.Kind, Country: e.Country, Identifiers: e.Identifiers, Ended: e.Ended,
-			Revision: revision, Created: created, Updated: updated,
-		}
-		if !q.Today.IsZero() {
-			row.Status = e.StatusOn(q.Today)
-		}
-		return row, nil
-	})
+	return list(ctx, m, q.Paging, "entities", entityOrders, q.Sort, nil, q.Desc, s,
+		func(document []byte, revision uint64, created, updated time.Time) (EntityRow, error) {
+			var e entity.Entity
+			if err := json.Unmarshal(document, &e); err != nil {
+				return EntityRow{}, err
+			}
+			row := EntityRow{
+				ID:          e.ID,
+				Name:        e.DisplayName(),
+				Kind:        e.Kind,
+				Country:     e.Country,
+				Identifiers: e.Identifiers,
+				Ended:       e.Ended,
+				Revision:    revision, Created: created, Updated: updated,
+			}
+			if !q.Today.IsZero() {
+				row.Status = e.StatusOn(q.Today)
+			}
+			return row, nil
+		})
 }

@@ -28,7 +28,8 @@ func (s *labState) addAgreements(all *rows, n int64) {
 		for _, p := range a.Parties {
 			parties.WriteString(p.Entity.ID.String() + " ")
 		}
-		all.add("agreements", n, i, a.ID, string(a.Class), parties.String(), nullable(a.Term.To), timeline(changes, a.StatusOn))
+		all.add("agreements", n, i, a.ID, string(a.Class), parties.String(), nullable(a.Term.To),
+			timeline(changes, a.StatusOn))
 	}
 }
 
@@ -43,7 +44,8 @@ func (s *labState) addRights(all *rows, n int64, id string) {
 		if r.Counterparty != nil {
 			counterparty = r.Counterparty.ID[:]
 		}
-		all.add("rights", n, i, r.Agreement, string(r.Kind), string(r.State), r.Party.ID[:], counterparty, nullable(r.Due), r.Since.String())
+		all.add("rights", n, i, r.Agreement, string(r.Kind), string(r.State), r.Party.ID[:], counterparty,
+			nullable(r.Due), r.Since.String())
 	}
 }
 
@@ -78,7 +80,8 @@ func (s *labState) addCommitments(all *rows, n int64, id string) {
 		if len(c.Schedule) > 0 {
 			lateDays = timeline(slices.Clone(changes), late)
 		}
-		all.add("commitments", n, i, c.Agreement, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source), timeline(changes, c.StatusOn), lateDays)
+		all.add("commitments", n, i, c.Agreement, c.Party.ID[:], c.Quantity.Kind(), currency, string(c.Source),
+			timeline(changes, c.StatusOn), lateDays)
 	}
 }
 
@@ -115,7 +118,8 @@ func isDraft(part, row string) string {
 
 // listFacet reads one page of rows of one facet, in the order of their labs and
 // then of the lab; row makes the lab's no-th.
-func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID, s selection, row func(of OfLab, l *labDetails, no int) T) (Page[T], error) {
+func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID,
+	s selection, row func(of OfLab, l *labDetails, no int) T) (Page[T], error) {
 	page := Page[T]{Items: []T{}}
 	limit, err := p.limit()
 	if err != nil {
@@ -124,7 +128,8 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 	may, args := draftsVisible(reader, table+".lab")
 	s.and("(NOT "+isDraft(table, table)+" OR "+may+")", args...)
 	if !s.at.IsZero() && table != "agreements" { // it may have rested on another agreement then
-		s.and("(agreement = '' OR EXISTS (SELECT 1 FROM main.agreements AS named WHERE named.lab = "+table+".lab AND named.id = "+table+".agreement AND NOT "+isDraft("agreements", "named")+") OR "+may+")", args...)
+		s.and("(agreement = '' OR EXISTS (SELECT 1 FROM main.agreements AS named WHERE named.lab = "+table+
+			".lab AND named.id = "+table+".agreement AND NOT "+isDraft("agreements", "named")+") OR "+may+")", args...)
 	}
 	if ofLab != uuid.Nil {
 		s.and("lab = (SELECT n FROM streams WHERE id = ? AND kind = 'lab')", ofLab[:])
@@ -138,7 +143,8 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 	var hits []hit
 	with := s.at.tables()
 	err = m.readTx(ctx, func(db querier) error {
-		if err := db.QueryRowContext(ctx, with+"SELECT count(*) FROM "+table+s.String(), s.args...).Scan(&page.Total); err != nil {
+		if err := db.QueryRowContext(ctx, with+"SELECT count(*) FROM "+table+s.String(),
+			s.args...).Scan(&page.Total); err != nil {
 			return err
 		}
 		if p.Cursor != "" {
@@ -163,7 +169,8 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 			}
 			hits = append(hits, h)
 			return nil
-		}, with+"SELECT lab, no, events, id, document FROM (SELECT lab, no FROM "+table+s.String()+" ORDER BY lab, no LIMIT ?) JOIN streams ON streams.n = lab JOIN documents ON documents.n = lab ORDER BY lab, no",
+		},
+			with+"SELECT lab, no, events, id, document FROM (SELECT lab, no FROM "+table+s.String()+" ORDER BY lab, no LIMIT ?) JOIN streams ON streams.n = lab JOIN documents ON documents.n = lab ORDER BY lab, no",
 			append(s.args, limit+1)...)
 	})
 	for i, h := range hits {
@@ -182,7 +189,8 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 			}
 		}
 		if err == nil {
-			page.Items = append(page.Items, row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names), Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)))
+			page.Items = append(page.Items, row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names),
+				Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)))
 		}
 	}
 	return page, listError(err, table)
@@ -217,14 +225,15 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 		s.and("ends <= ?", q.EndsBy.String())
 	}
 	oneOf(&s, timelineAt("days"), q.Status, q.Today.String())
-	return listFacet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s, func(of OfLab, l *labDetails, no int) AgreementRow {
-		secrecy, who := l.access(q.For)
-		row := AgreementRow{OfLab: of, Agreement: secrecy.Agreement(l.Agreements[no], who)}
-		if !q.Today.IsZero() {
-			row.Status = row.Agreement.StatusOn(q.Today)
-		}
-		return row
-	})
+	return listFacet(ctx, m, q.Paging, q.For, "agreements", q.Lab, s,
+		func(of OfLab, l *labDetails, no int) AgreementRow {
+			secrecy, who := l.access(q.For)
+			row := AgreementRow{OfLab: of, Agreement: secrecy.Agreement(l.Agreements[no], who)}
+			if !q.Today.IsZero() {
+				row.Status = row.Agreement.StatusOn(q.Today)
+			}
+			return row
+		})
 }
 
 // Rights lists items of the rights-and-responsibilities matrices across labs.
@@ -251,7 +260,8 @@ func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], erro
 	if d := q.OverdueOn.String(); d != "" { // as lab.Item.OverdueOn has it
 		s.and("due < ? AND NOT (state IN (?, ?) AND since <= ?)", d, string(lab.Discharged), string(lab.Waived), d)
 	}
-	return listFacet(ctx, m, q.Paging, q.For, "rights", q.Lab, s, func(of OfLab, l *labDetails, no int) RightRow { return RightRow{of, l.Rights[no]} })
+	return listFacet(ctx, m, q.Paging, q.For, "rights", q.Lab, s,
+		func(of OfLab, l *labDetails, no int) RightRow { return RightRow{of, l.Rights[no]} })
 }
 
 // Commitments lists funding commitments across labs.
@@ -276,11 +286,12 @@ func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[Commi
 	if !q.LateOn.IsZero() {
 		s.and(timelineAt("late")+" = 'late'", q.LateOn.String())
 	}
-	return listFacet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s, func(of OfLab, l *labDetails, no int) CommitmentRow {
-		row := CommitmentRow{OfLab: of, Commitment: l.Commitments[no]}
-		if !q.Today.IsZero() {
-			row.Status = row.Commitment.StatusOn(q.Today)
-		}
-		return row
-	})
+	return listFacet(ctx, m, q.Paging, q.For, "commitments", q.Lab, s,
+		func(of OfLab, l *labDetails, no int) CommitmentRow {
+			row := CommitmentRow{OfLab: of, Commitment: l.Commitments[no]}
+			if !q.Today.IsZero() {
+				row.Status = row.Commitment.StatusOn(q.Today)
+			}
+			return row
+		})
 }

@@ -122,7 +122,8 @@ func newProjector(store eventstore.Store) *projector {
 
 // resume reads from the file where folding is to go on.
 func (p *projector) resume(ctx context.Context, w *writer) error {
-	err := w.conn.QueryRowContext(ctx, `SELECT position, (SELECT count(*) FROM streams) FROM checkpoint`).Scan(&p.position, &p.streams)
+	err := w.conn.QueryRowContext(ctx,
+		`SELECT position, (SELECT count(*) FROM streams) FROM checkpoint`).Scan(&p.position, &p.streams)
 	if err != nil {
 		return err
 	}
@@ -146,15 +147,18 @@ func (p *projector) resume(ctx context.Context, w *writer) error {
 	}
 	p.block = int64(p.position) / blockEvents
 	p.names = [][]byte{nil}
-	err = w.conn.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, p.block).Scan(&p.records, &p.names[0])
+	err = w.conn.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, p.block).Scan(&p.records,
+		&p.names[0])
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}
 	if want := int(p.position) % blockEvents * recordBytes; err == nil && len(p.records) != want {
-		err = fmt.Errorf("the trail ends at another event than position %d; delete the file, and it is built anew", p.position)
+		err = fmt.Errorf("the trail ends at another event than position %d; delete the file, and it is built anew",
+			p.position)
 	}
 	if err == nil {
-		err = w.conn.QueryRowContext(ctx, `SELECT coalesce(max(latest), 0) FROM clocks WHERE block < ?`, p.block).Scan(&p.latest)
+		err = w.conn.QueryRowContext(ctx, `SELECT coalesce(max(latest), 0) FROM clocks WHERE block < ?`,
+			p.block).Scan(&p.latest)
 	}
 	return err
 }
@@ -191,7 +195,8 @@ func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 	if a == nil {
 		empty, ok := states[r.Stream.Kind]
 		if !ok {
-			return &eventError{fmt.Errorf("streams of kind %q are unknown; upgrade jointlab before reading on", r.Stream.Kind)}
+			return &eventError{fmt.Errorf("streams of kind %q are unknown; upgrade jointlab before reading on",
+				r.Stream.Kind)}
 		}
 		p.streams++
 		a = &aggregate{n: p.streams, stream: r.Stream, created: d.Meta.Time, state: empty(r.Stream.ID)}
@@ -273,7 +278,8 @@ func (p *projector) historyOf(ctx context.Context, a *aggregate, events uint64) 
 
 // versions are those of the aggregate's rows that its events, of which this is
 // the history, make since it was last written.
-func (p *projector) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows, err error) {
+func (p *projector) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows,
+	err error) {
 	past := newPast(a.stream, a.n)
 	if a.written > 0 {
 		if past, err = readPast(ctx, w.conn, a.stream, a.n); err != nil {
@@ -327,7 +333,8 @@ func (a *aggregate) rows(history []eventstore.Decoded) (rows, error) {
 	}
 	all = append(all, a.restrictedRows(history)...)
 	all.add("documents", a.n, document)
-	all.add("streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(), a.updated.UnixMicro(), a.positions)
+	all.add("streams", a.n, a.stream.Kind, a.stream.ID[:], int64(a.events), a.created.UnixMicro(),
+		a.updated.UnixMicro(), a.positions)
 	a.dirty, a.written = false, a.events
 	return all, err
 }
@@ -342,7 +349,8 @@ func (p *projector) saveCheckpoint(ctx context.Context, w *writer, from eventsto
 		return err
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
-		return errors.Join(err, fmt.Errorf("the file no longer stands at position %d: another process writes to it; stop that one", from))
+		return errors.Join(err,
+			fmt.Errorf("the file no longer stands at position %d: another process writes to it; stop that one", from))
 	}
 	return nil
 }

@@ -79,7 +79,8 @@ const (
 // EachEvent calls each with all events the query finds, oldest first, some at a
 // time, as the model stood at a position it has reached: without later events
 // and later corrections. Paging and Desc do not count.
-func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Position, each func([]TrailEntry) error) error {
+func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Position,
+	each func([]TrailEntry) error) error {
 	if err := q.validate(); err != nil {
 		return err
 	}
@@ -128,8 +129,10 @@ func (q TrailQuery) matches(r eventstore.Recorded, d decoded) bool {
 	document, byDocument := q.basisDocument()
 	return (q.Command == uuid.Nil || q.Command == d.Meta.Command) && (q.Event == uuid.Nil || q.Event == d.Meta.ID) &&
 		(q.LegalEntity == uuid.Nil || q.LegalEntity == d.Meta.Actor.OnBehalfOf ||
-			r.Stream == eventstore.Stream{Kind: "entity", ID: q.LegalEntity} || d.mentions.includes(aggregateName(q.LegalEntity))) &&
-		(!byDocument || document == d.Meta.Because.Basis.Document) && (q.Correlation == "" || q.Correlation == d.Meta.Correlation)
+			r.Stream == eventstore.Stream{Kind: "entity", ID: q.LegalEntity} ||
+			d.mentions.includes(aggregateName(q.LegalEntity))) &&
+		(!byDocument || document == d.Meta.Because.Basis.Document) &&
+		(q.Correlation == "" || q.Correlation == d.Meta.Correlation)
 }
 
 // span is a run of positions read at once: reading over a few that are not
@@ -143,7 +146,8 @@ const (
 
 // entries reads events from the ledger, in the order of positions, leaves out
 // what the query does not ask for, and links what was corrected up to a position.
-func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstore.Position, corrected eventstore.Position) ([]TrailEntry, error) {
+func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstore.Position,
+	corrected eventstore.Position) ([]TrailEntry, error) {
 	index := make(map[eventstore.Position]int, len(positions))
 	for i, p := range positions {
 		index[p] = i
@@ -216,10 +220,11 @@ func (m *Model) addChanges(ctx context.Context, reader domain.Actor, entries []T
 		if err != nil {
 			return err
 		}
-		err = replay(recorded[:last+1], shown, func(r uint64) bool { return revisions[r] != nil }, func(step ReplayStep) error {
-			revisions[step.Meta.Revision].Changes = step.Changes
-			return nil
-		})
+		err = replay(recorded[:last+1], shown, func(r uint64) bool { return revisions[r] != nil },
+			func(step ReplayStep) error {
+				revisions[step.Meta.Revision].Changes = step.Changes
+				return nil
+			})
 		if err != nil {
 			return err
 		}
@@ -243,7 +248,8 @@ func (m *Model) linkCorrections(ctx context.Context, entries []TrailEntry, upTo 
 		e := &entries[index[corrects]]
 		e.CorrectedBy = append(e.CorrectedBy, by)
 		return err
-	}, `SELECT event, corrects FROM corrections WHERE position <= ? AND corrects IN (?`+strings.Repeat(",?", len(entries)-1)+`) ORDER BY position`, ids...)
+	}, `SELECT event, corrects FROM corrections WHERE position <= ? AND corrects IN (?`+strings.Repeat(",?",
+		len(entries)-1)+`) ORDER BY position`, ids...)
 }
 
 func entry(r eventstore.Recorded, d decoded, bodies bool) TrailEntry {

@@ -67,7 +67,8 @@ func TestTrailFiltersFindAll(t *testing.T) {
 		r.happens(entityStream(known[0]), registered(known[0]))
 		who := rapid.SampledFrom(known)
 		for range rapid.IntRange(1, 6).Draw(rt, "turns") {
-			r.actor = domain.Actor{Subject: rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "actor"), Role: domain.Officer}
+			r.actor = domain.Actor{Subject: rapid.SampledFrom([]string{"a", "b"}).Draw(rt, "actor"),
+				Role: domain.Officer}
 			if rapid.Bool().Draw(rt, "on behalf") {
 				r.actor.Role, r.actor.OnBehalfOf = domain.Host, who.Draw(rt, "for").ID
 			}
@@ -76,7 +77,8 @@ func TestTrailFiltersFindAll(t *testing.T) {
 			r.correlation = rapid.SampledFrom([]string{"", "one", "two"}).Draw(rt, "correlation")
 			r.goesOn(rt, labs, known, rapid.IntRange(1, 12).Draw(rt, "events"))
 			if rapid.Bool().Draw(rt, "evidence") {
-				r.happens(labs[0], lab.RightDischarged{Settlement: lab.Settlement{Item: "R1", Party: who.Draw(rt, "by"), Evidence: digestOf(rapid.IntRange(1, 2).Draw(rt, "n"))}})
+				r.happens(labs[0], lab.RightDischarged{Settlement: lab.Settlement{Item: "R1", Party: who.Draw(rt, "by"),
+					Evidence: digestOf(rapid.IntRange(1, 2).Draw(rt, "n"))}})
 			}
 		}
 		m, err := Open(context.Background(), modelFile(t), r.log, r.log)
@@ -85,7 +87,8 @@ func TestTrailFiltersFindAll(t *testing.T) {
 		}
 		defer m.Close()
 		for range 10 {
-			q := TrailQuery{For: everything, Paging: Paging{Limit: rapid.IntRange(4, 20).Draw(rt, "limit")}, Desc: rapid.Bool().Draw(rt, "desc")}
+			q := TrailQuery{For: everything, Paging: Paging{Limit: rapid.IntRange(4, 20).Draw(rt, "limit")},
+				Desc: rapid.Bool().Draw(rt, "desc")}
 			ask := func(what string) bool { return rapid.IntRange(0, 3).Draw(rt, what) == 0 }
 			if ask("entity") {
 				q.LegalEntity = who.Draw(rt, "entity").ID
@@ -151,12 +154,15 @@ func (r *register) answers(t rapidT, q TrailQuery, e eventstore.Recorded) bool {
 	if c, ok := domain.AsCorrection(event); ok {
 		event = c.With.Event
 	}
-	if day := eventstore.HappenedOn(event, m); q.Effective != (domain.Period{}) && (day.IsZero() || !q.Effective.Contains(day)) {
+	if day := eventstore.HappenedOn(event, m); q.Effective != (domain.Period{}) &&
+		(day.IsZero() || !q.Effective.Contains(day)) {
 		return false
 	}
-	basis := q.Basis == "" || q.Basis == m.Because.Basis.Document || strings.HasPrefix(q.Basis, "sha256:") && strings.Contains(body, `"`+q.Basis+`"`)
+	basis := q.Basis == "" || q.Basis == m.Because.Basis.Document ||
+		strings.HasPrefix(q.Basis, "sha256:") && strings.Contains(body, `"`+q.Basis+`"`)
 	return basis && (q.LegalEntity == uuid.Nil || strings.Contains(body, q.LegalEntity.String())) &&
-		(q.Correlation == "" || m.Correlation == q.Correlation) && (q.Stream == eventstore.Stream{} || e.Stream == q.Stream) &&
+		(q.Correlation == "" || m.Correlation == q.Correlation) &&
+		(q.Stream == eventstore.Stream{} || e.Stream == q.Stream) &&
 		(q.Actor == "" || m.Actor.Subject == q.Actor) && (q.Policy == "" || m.Policy == q.Policy) &&
 		e.Position > q.After && (q.UpTo == 0 || e.Position <= q.UpTo) && (q.From.IsZero() || !m.Time.Before(q.From))
 }
@@ -194,7 +200,8 @@ func TestExportEndsWhereItBegan(t *testing.T) {
 		t.Fatalf("the export ends at %d, began at %d, %v", next-1, began, err)
 	}
 	enough := errors.New("enough")
-	if err := f.EachEvent(t.Context(), TrailQuery{For: everything}, began, func([]TrailEntry) error { return enough }); err != enough {
+	if err := f.EachEvent(t.Context(), TrailQuery{For: everything}, began,
+		func([]TrailEntry) error { return enough }); err != enough {
 		t.Fatal(err)
 	}
 }
@@ -214,7 +221,9 @@ func TestTrailEntryChanges(t *testing.T) {
 			rt.Fatal(err)
 		}
 		defer m.Close()
-		page, err := m.Trail(context.Background(), TrailQuery{For: everything, Changes: true, Desc: true, Paging: Paging{Limit: rapid.IntRange(1, 40).Draw(rt, "limit")}})
+		page, err := m.Trail(context.Background(),
+			TrailQuery{For: everything, Changes: true, Desc: true,
+				Paging: Paging{Limit: rapid.IntRange(1, 40).Draw(rt, "limit")}})
 		if err != nil {
 			rt.Fatal(err)
 		}

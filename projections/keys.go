@@ -66,9 +66,11 @@ func (m *Model) Keys(ctx context.Context, q KeysQuery) (Page[KeyRow], error) {
 	if q.Role != "" {
 		s.and("role = ?", string(q.Role))
 	}
-	oneOf(&s, "CASE WHEN revoked THEN 'revoked' WHEN expires <= ? THEN 'expired' ELSE 'active' END", q.State, q.Now.UnixMicro())
-	return list(ctx, m, q.Paging, "keys", map[string]string{"": "created"}, "", nil, false, s, func(document []byte, revision uint64, created, updated time.Time) (KeyRow, error) {
-		row := KeyRow{&key.Key{}, revision, created, updated}
-		return row, json.Unmarshal(document, row.Key)
-	})
+	oneOf(&s, "CASE WHEN revoked THEN 'revoked' WHEN expires <= ? THEN 'expired' ELSE 'active' END", q.State,
+		q.Now.UnixMicro())
+	return list(ctx, m, q.Paging, "keys", map[string]string{"": "created"}, "", nil, false, s,
+		func(document []byte, revision uint64, created, updated time.Time) (KeyRow, error) {
+			row := KeyRow{&key.Key{}, revision, created, updated}
+			return row, json.Unmarshal(document, row.Key)
+		})
 }

@@ -98,8 +98,13 @@ func (s *labState) past(n int64, changed domain.Event) (all rows, tables []strin
 		case "labs":
 			s.addLab(&all, n)
 			part := labSummary{
-				ID: s.ID, Programme: s.Programme, Level: s.Level, Names: s.Names, Host: s.Host, Discipline: s.Discipline,
-				Status: s.Status, StatusSince: s.StatusSince, Construction: s.Construction,
+				ID:         s.ID,
+				Programme:  s.Programme,
+				Level:      s.Level,
+				Names:      s.Names,
+				Host:       s.Host,
+				Discipline: s.Discipline,
+				Status:     s.Status, StatusSince: s.StatusSince, Construction: s.Construction,
 			}
 			last := &all[len(all)-1]
 			last.values = append(last.values, marshalSummary(part))
@@ -126,7 +131,8 @@ func (s *labState) addLab(all *rows, n int64) {
 	if s.Status == lab.StatusConstruction && !s.Construction.To.IsZero() {
 		due = s.Construction.To.Latest().AddDays(1).String()
 	}
-	all.add("labs", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()), slices.Index(lab.Statuses, s.Status), due,
+	all.add("labs", n, sortKey("zh", name.Chinese()), sortKey("en", name.English()),
+		slices.Index(lab.Statuses, s.Status), due,
 		s.Host.ID[:], string(s.Level), s.Programme, strings.ToLower(s.Discipline.Zh+"\n"+s.Discipline.En))
 }
 
@@ -224,10 +230,12 @@ func (m *Model) EachLab(ctx context.Context, each func(*lab.Lab) error) error {
 }
 
 // document reads the document of a stream.
-func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any) (revision uint64, updated time.Time, err error) {
+func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any) (revision uint64, updated time.Time,
+	err error) {
 	var document []byte
 	var at int64
-	err = m.readers.QueryRowContext(ctx, `SELECT events, updated, document FROM streams JOIN documents USING (n) WHERE id = ? AND kind = ?`,
+	err = m.readers.QueryRowContext(ctx,
+		`SELECT events, updated, document FROM streams JOIN documents USING (n) WHERE id = ? AND kind = ?`,
 		stream.ID[:], stream.Kind).Scan(&revision, &at, &document)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, time.Time{}, fmt.Errorf("%w: %s", ErrNotFound, stream)
@@ -244,7 +252,9 @@ func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any
 // labOrders are the columns that labs can be sorted by.
 var labOrders = map[string]string{
 	"": "created", "created": "created", "updated": "updated",
-	"name_zh": "name_zh", "name_en": "name_en", "status": "CASE WHEN due <= ? THEN " + fmt.Sprint(slices.Index(lab.Statuses, lab.StatusDue)) + " ELSE status END",
+	"name_zh": "name_zh",
+	"name_en": "name_en", "status": "CASE WHEN due <= ? THEN " + fmt.Sprint(slices.Index(lab.Statuses,
+		lab.StatusDue)) + " ELSE status END",
 }
 
 // Labs lists labs.
@@ -268,7 +278,8 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 	}
 	if q.Party != uuid.Nil {
 		may, args := draftsVisible(q.For, "lab")
-		s.and("n IN (SELECT lab FROM parties WHERE entity = ? AND bound <> 0 AND (bound & 1 OR "+may+"))", slices.Concat([]any{q.Party[:]}, args)...)
+		s.and("n IN (SELECT lab FROM parties WHERE entity = ? AND bound <> 0 AND (bound & 1 OR "+may+"))",
+			slices.Concat([]any{q.Party[:]}, args)...)
 	}
 	if q.Level != "" {
 		s.and("level = ?", string(q.Level))
@@ -283,19 +294,27 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 	if q.Sort == "status" {
 		args = []any{day}
 	}
-	return list(ctx, m, q.Paging, "labs", labOrders, q.Sort, args, q.Desc, s, func(document []byte, revision uint64, created, updated time.Time) (LabRow, error) {
-		var l lab.Lab
-		part := labSummary{}
-		if err := json.Unmarshal(document, &part); err != nil {
-			return LabRow{}, err
-		}
-		l.Status, l.Construction = part.Status, part.Construction
-		return LabRow{
-			ID: part.ID, Name: domain.Current(part.Names), Level: part.Level, Programme: part.Programme, Host: part.Host,
-			Discipline: part.Discipline, Status: l.StatusOn(q.Today), StatusSince: part.StatusSince, Construction: part.Construction,
-			Revision: revision, Created: created, Updated: updated,
-		}, nil
-	})
+	return list(ctx, m, q.Paging, "labs", labOrders, q.Sort, args, q.Desc, s,
+		func(document []byte, revision uint64, created, updated time.Time) (LabRow, error) {
+			var l lab.Lab
+			part := labSummary{}
+			if err := json.Unmarshal(document, &part); err != nil {
+				return LabRow{}, err
+			}
+			l.Status, l.Construction = part.Status, part.Construction
+			return LabRow{
+				ID:           part.ID,
+				Name:         domain.Current(part.Names),
+				Level:        part.Level,
+				Programme:    part.Programme,
+				Host:         part.Host,
+				Discipline:   part.Discipline,
+				Status:       l.StatusOn(q.Today),
+				StatusSince:  part.StatusSince,
+				Construction: part.Construction,
+				Revision:     revision, Created: created, Updated: updated,
+			}, nil
+		})
 }
 
 // labSummary is what a row needs of a lab's document; the rest is passed over. Of
@@ -313,7 +332,8 @@ type labSummary struct {
 }
 
 // list reads one page of aggregates in one of the given orders.
-func list[T any](ctx context.Context, m *Model, p Paging, table string, orders map[string]string, sort string, sortArgs []any, desc bool, s selection,
+func list[T any](ctx context.Context, m *Model, p Paging, table string, orders map[string]string, sort string,
+	sortArgs []any, desc bool, s selection,
 	row func(document []byte, revision uint64, created, updated time.Time) (T, error),
 ) (Page[T], error) {
 	page := Page[T]{Items: []T{}}
@@ -332,7 +352,8 @@ func list[T any](ctx context.Context, m *Model, p Paging, table string, orders m
 	}
 	from, with := " FROM "+table+" JOIN streams USING (n)", s.at.tables()
 	err = m.readTx(ctx, func(db querier) error {
-		if err := db.QueryRowContext(ctx, with+"SELECT count(*)"+from+s.String(), s.args...).Scan(&page.Total); err != nil {
+		if err := db.QueryRowContext(ctx, with+"SELECT count(*)"+from+s.String(),
+			s.args...).Scan(&page.Total); err != nil {
 			return err
 		}
 		if p.Cursor != "" {
@@ -396,7 +417,9 @@ func (m *Model) LabFacts(ctx context.Context, id uuid.UUID, events uint64) (fact
 	}
 	err = m.readTx(ctx, func(q querier) error {
 		var n int64
-		err := q.QueryRowContext(ctx, `SELECT n, events, host, level, programme FROM labs JOIN streams USING (n) WHERE id = ? AND kind = 'lab'`, id[:]).
+		err := q.QueryRowContext(ctx,
+			`SELECT n, events, host, level, programme FROM labs JOIN streams USING (n) WHERE id = ? AND kind = 'lab'`,
+			id[:]).
 			Scan(&n, &facts.Events, &facts.Host, &facts.Level, &facts.Programme)
 		if err != nil {
 			return fmt.Errorf("projections: read facts of %s: %w", stream, err)

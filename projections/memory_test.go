@@ -32,7 +32,8 @@ func newMemoryLedger() *memoryLedger {
 	}
 }
 
-func (l *memoryLedger) Load(ctx context.Context, s eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded, eventstore.Version, error) {
+func (l *memoryLedger) Load(ctx context.Context, s eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded,
+	eventstore.Version, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	events := l.streams[s]
@@ -42,7 +43,8 @@ func (l *memoryLedger) Load(ctx context.Context, s eventstore.Stream, after even
 	return slices.Clone(events[after.Count:]), eventstore.Version{Count: uint64(len(events))}, ctx.Err()
 }
 
-func (l *memoryLedger) Append(ctx context.Context, s eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (eventstore.Version, error) {
+func (l *memoryLedger) Append(ctx context.Context, s eventstore.Stream, at eventstore.Version,
+	events []eventstore.Pending) (eventstore.Version, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -50,9 +52,10 @@ func (l *memoryLedger) Append(ctx context.Context, s eventstore.Stream, at event
 	}
 	held := l.streams[s]
 	end := eventstore.Version{Count: at.Count + uint64(len(events))}
-	if uint64(len(held)) >= end.Count && slices.EqualFunc(held[at.Count:end.Count], events, func(r eventstore.Recorded, p eventstore.Pending) bool {
-		return r.ID == p.ID
-	}) {
+	if uint64(len(held)) >= end.Count && slices.EqualFunc(held[at.Count:end.Count], events,
+		func(r eventstore.Recorded, p eventstore.Pending) bool {
+			return r.ID == p.ID
+		}) {
 		return end, nil // appended before
 	}
 	if uint64(len(held)) != at.Count {
@@ -64,7 +67,8 @@ func (l *memoryLedger) Append(ctx context.Context, s eventstore.Stream, at event
 		}
 	}
 	for _, e := range events {
-		r := eventstore.Recorded{Stream: s, ID: e.ID, Position: eventstore.Position(len(l.all) + 1), Body: slices.Clone(e.Body)}
+		r := eventstore.Recorded{Stream: s, ID: e.ID, Position: eventstore.Position(len(l.all) + 1),
+			Body: slices.Clone(e.Body)}
 		l.all, l.streams[s], l.ids[e.ID] = append(l.all, r), append(l.streams[s], r), true
 	}
 	close(l.grown)
@@ -85,7 +89,8 @@ func (l *memoryLedger) after(p eventstore.Position) ([]eventstore.Recorded, <-ch
 	return slices.Clone(l.all[p:]), l.grown
 }
 
-func (l *memoryLedger) Follow(ctx context.Context, p eventstore.Position, each func([]eventstore.Recorded) error) error {
+func (l *memoryLedger) Follow(ctx context.Context, p eventstore.Position,
+	each func([]eventstore.Recorded) error) error {
 	for {
 		events, grown := l.after(p)
 		for part := range slices.Chunk(events, 500) {
@@ -102,7 +107,8 @@ func (l *memoryLedger) Follow(ctx context.Context, p eventstore.Position, each f
 	}
 }
 
-func (l *memoryLedger) Read(ctx context.Context, after, to eventstore.Position, each func([]eventstore.Recorded) error) error {
+func (l *memoryLedger) Read(ctx context.Context, after, to eventstore.Position,
+	each func([]eventstore.Recorded) error) error {
 	if to <= after {
 		return ctx.Err()
 	}

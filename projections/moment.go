@@ -42,7 +42,8 @@ type NotYetError struct {
 
 func (e *NotYetError) Error() string {
 	if e.From.IsZero() {
-		return fmt.Sprintf("projections: %s is on record from position %d, %s", e.Stream, e.Position, e.Recorded.Format(time.RFC3339))
+		return fmt.Sprintf("projections: %s is on record from position %d, %s", e.Stream, e.Position,
+			e.Recorded.Format(time.RFC3339))
 	}
 	return fmt.Sprintf("projections: nothing is known of %s before %s", e.Stream, e.From)
 }
@@ -85,13 +86,16 @@ func (m *Model) Resolve(ctx context.Context, at Moment) (Moment, error) {
 func (m *Model) PositionAt(ctx context.Context, t time.Time) (at eventstore.Position, err error) {
 	err = m.readTx(ctx, func(db querier) error {
 		var block int64 // the first with an event recorded later
-		err := db.QueryRowContext(ctx, `SELECT block + 1 FROM clocks WHERE latest <= ? ORDER BY latest DESC, block DESC LIMIT 1`, t.UnixMicro()).Scan(&block)
+		err := db.QueryRowContext(ctx,
+			`SELECT block + 1 FROM clocks WHERE latest <= ? ORDER BY latest DESC, block DESC LIMIT 1`,
+			t.UnixMicro()).Scan(&block)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		at = eventstore.Position(block * blockEvents)
 		var records []byte
-		if err = db.QueryRowContext(ctx, `SELECT records FROM trail WHERE block = ?`, block).Scan(&records); errors.Is(err, sql.ErrNoRows) {
+		if err = db.QueryRowContext(ctx, `SELECT records FROM trail WHERE block = ?`,
+			block).Scan(&records); errors.Is(err, sql.ErrNoRows) {
 			return db.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&at)
 		}
 		for ; len(records) > 0 && parseRecord(records).time <= t.UnixMicro(); records = records[recordBytes:] {
@@ -164,7 +168,8 @@ func (m *Model) EntityAt(ctx context.Context, id uuid.UUID, at Moment) (*entity.
 }
 
 // ProgrammeAt is LabAt for a programme.
-func (m *Model) ProgrammeAt(ctx context.Context, id uuid.UUID, at Moment) (*programme.Programme, uint64, time.Time, error) {
+func (m *Model) ProgrammeAt(ctx context.Context, id uuid.UUID, at Moment) (*programme.Programme, uint64, time.Time,
+	error) {
 	if at.IsZero() {
 		return m.Programme(ctx, id)
 	}
@@ -176,13 +181,15 @@ func (m *Model) ProgrammeAt(ctx context.Context, id uuid.UUID, at Moment) (*prog
 }
 
 // foldAt folds one stream as it was at a moment.
-func (m *Model) foldAt(ctx context.Context, stream eventstore.Stream, at Moment) (s state, known uint64, updated time.Time, err error) {
+func (m *Model) foldAt(ctx context.Context, stream eventstore.Stream, at Moment) (s state, known uint64,
+	updated time.Time, err error) {
 	if at, err = m.Resolve(ctx, at); err != nil {
 		return nil, 0, updated, err
 	}
 	var varints []byte
 	var created int64
-	err = m.readers.QueryRowContext(ctx, `SELECT created, positions FROM streams WHERE id = ? AND kind = ?`, stream.ID[:], stream.Kind).Scan(&created, &varints)
+	err = m.readers.QueryRowContext(ctx, `SELECT created, positions FROM streams WHERE id = ? AND kind = ?`,
+		stream.ID[:], stream.Kind).Scan(&created, &varints)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, 0, updated, fmt.Errorf("%w: %s", ErrNotFound, stream)
 	}
@@ -221,14 +228,16 @@ const storeLag = 5 * time.Second
 // loadRecorded reads a stream that the ledger has shown so many events of. A server
 // of a cluster that has just taken over the lead may not have come so far yet, so
 // that is waited for.
-func loadRecorded(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Recorded, error) {
+func loadRecorded(ctx context.Context, store eventstore.Store, stream eventstore.Stream,
+	events uint64) ([]eventstore.Recorded, error) {
 	for deadline := time.Now().Add(storeLag); ; {
 		recorded, _, err := store.Load(ctx, stream, eventstore.Version{})
 		if err != nil || uint64(len(recorded)) >= events {
 			return recorded, err
 		}
 		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("the store holds %d events of %s, the ledger %d; if that lasts, restore the store", len(recorded), stream, events)
+			return nil, fmt.Errorf("the store holds %d events of %s, the ledger %d; if that lasts, restore the store",
+				len(recorded), stream, events)
 		}
 		select {
 		case <-ctx.Done():
@@ -240,7 +249,8 @@ func loadRecorded(ctx context.Context, store eventstore.Store, stream eventstore
 
 // loadHistory is the first events of a stream. What the store holds beyond them has not
 // been read yet.
-func loadHistory(ctx context.Context, store eventstore.Store, stream eventstore.Stream, events uint64) ([]eventstore.Decoded, error) {
+func loadHistory(ctx context.Context, store eventstore.Store, stream eventstore.Stream,
+	events uint64) ([]eventstore.Decoded, error) {
 	recorded, err := loadRecorded(ctx, store, stream, events)
 	if err != nil {
 		return nil, err

@@ -109,7 +109,8 @@ func (o *oracle) day(h domain.RecordedEvent[domain.Event]) string {
 
 // counts is what of a stream counts at a moment, how many events were known
 // and when the last of them was recorded.
-func (o *oracle) counts(s eventstore.Stream, at Moment) (counts []domain.RecordedEvent[domain.Event], known uint64, updated time.Time) {
+func (o *oracle) counts(s eventstore.Stream, at Moment) (counts []domain.RecordedEvent[domain.Event], known uint64,
+	updated time.Time) {
 	var history []domain.RecordedEvent[domain.Event]
 	for _, e := range o.events[s] {
 		if at.Position == 0 || e.position <= at.Position {
@@ -146,7 +147,8 @@ type oracleRow[A any] struct {
 	updated  time.Time
 }
 
-func eachAt[A any](o *oracle, kind string, at Moment, fold func(uuid.UUID, []domain.RecordedEvent[domain.Event]) A) (all []oracleRow[A]) {
+func eachAt[A any](o *oracle, kind string, at Moment,
+	fold func(uuid.UUID, []domain.RecordedEvent[domain.Event]) A) (all []oracleRow[A]) {
 	for n, s := range o.streams {
 		if s.Kind != kind {
 			continue
@@ -224,7 +226,8 @@ func (o *oracle) singles(m *Model) {
 		case len(counts) == 0 || err != nil:
 			o.t.Fatalf("%+v: %s: %d events count, the model says %v", at, s, len(counts), err)
 		case text(o.t, got) != text(o.t, want) || revision != known || !when.Equal(updated):
-			o.t.Fatalf("%+v: %s is, after %d events, %s:\n%s\nwant, after %d, %s:\n%s", at, s, revision, when, text(o.t, got), known, updated, text(o.t, want))
+			o.t.Fatalf("%+v: %s is, after %d events, %s:\n%s\nwant, after %d, %s:\n%s", at, s, revision, when,
+				text(o.t, got), known, updated, text(o.t, want))
 		}
 	}
 }
@@ -340,9 +343,12 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 	at := o.moment()
 	q := LabsQuery{
 		For: o.reader(ids), At: at, Text: maybe(o, "text", []string{"环境", "新名", "Joint", "光学", "CNRS", "清华", "更名"}), Status: some(o, "status", lab.Statuses),
-		Host: maybe(o, "host", ids), Party: maybe(o, "party", ids), Level: maybe(o, "level", []lab.Level{lab.MinistryLevel, lab.ProvinceLevel}),
+		Host:       maybe(o, "host", ids),
+		Party:      maybe(o, "party", ids),
+		Level:      maybe(o, "level", []lab.Level{lab.MinistryLevel, lab.ProvinceLevel}),
 		Discipline: maybe(o, "discipline", []string{"光学", "OPTICS", "环境"}), Today: o.someDay(),
-		Sort: rapid.SampledFrom([]string{"", "created", "updated", "name_zh", "name_en", "status"}).Draw(o.t, "sort"), Desc: rapid.Bool().Draw(o.t, "desc"),
+		Sort: rapid.SampledFrom([]string{"", "created", "updated", "name_zh", "name_en", "status"}).Draw(o.t, "sort"),
+		Desc: rapid.Bool().Draw(o.t, "desc"),
 	}
 	now := o.now()
 	found := slices.DeleteFunc(eachAt(o, "lab", at, foldLab), func(p oracleRow[*lab.Lab]) bool {
@@ -352,11 +358,14 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 			bound = bound || b.Entity.ID == q.Party
 		}
 		for _, a := range l.Agreements {
-			bound = bound || !a.InForceFrom.IsZero() && slices.ContainsFunc(a.Parties, func(b lab.Party) bool { return b.Entity.ID == q.Party })
+			bound = bound || !a.InForceFrom.IsZero() &&
+				slices.ContainsFunc(a.Parties, func(b lab.Party) bool { return b.Entity.ID == q.Party })
 		}
 		bound = bound || l.HasParty(q.Party) && lab.Drafts.Include(now[l.ID].Readers(q.For))
-		return !finds(q.Text, (&labState{Lab: l}).words()) || len(q.Status) > 0 && !slices.Contains(q.Status, l.StatusOn(q.Today)) ||
-			q.Host != uuid.Nil && l.Host.ID != q.Host || q.Party != uuid.Nil && !bound || q.Level != "" && l.Level != q.Level ||
+		return !finds(q.Text, (&labState{Lab: l}).words()) ||
+			len(q.Status) > 0 && !slices.Contains(q.Status, l.StatusOn(q.Today)) ||
+			q.Host != uuid.Nil && l.Host.ID != q.Host || q.Party != uuid.Nil && !bound ||
+			q.Level != "" && l.Level != q.Level ||
 			!strings.Contains(strings.ToLower(l.Discipline.Zh+"\n"+l.Discipline.En), strings.ToLower(q.Discipline))
 	})
 	slices.SortFunc(found, func(a, b oracleRow[*lab.Lab]) int {
@@ -371,14 +380,16 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 		case "name_en":
 			by = bytes.Compare(sortKey("en", a.state.Name().English()), sortKey("en", b.state.Name().English()))
 		case "status":
-			by = slices.Index(lab.Statuses, a.state.StatusOn(q.Today)) - slices.Index(lab.Statuses, b.state.StatusOn(q.Today))
+			by = slices.Index(lab.Statuses, a.state.StatusOn(q.Today)) - slices.Index(lab.Statuses,
+				b.state.StatusOn(q.Today))
 		}
 		return reverseIf(q.Desc, cmp.Or(by, a.n-b.n))
 	})
 	want := []LabRow{}
 	for _, p := range found {
 		l := p.state
-		want = append(want, LabRow{l.ID, l.Name(), l.Level, l.Programme, l.Host, l.Discipline, l.StatusOn(q.Today), l.StatusSince, l.Construction, p.revision, p.created, p.updated})
+		want = append(want, LabRow{l.ID, l.Name(), l.Level, l.Programme, l.Host, l.Discipline, l.StatusOn(q.Today),
+			l.StatusSince, l.Construction, p.revision, p.created, p.updated})
 	}
 	agree(o, at, q, append([]LabRow{}, all(o, len(want), func(p Paging) (Page[LabRow], error) {
 		q.Paging = p
@@ -390,14 +401,20 @@ func (o *oracle) entities(m *Model) {
 	at := o.moment()
 	q := EntitiesQuery{
 		At: at, Text: maybe(o, "text", []string{"清华", "CNRS", "Tsinghua", "更名", "12100000400000624D"}), Kind: maybe(o, "kind", []entity.Kind{entity.University, entity.Company}),
-		Country: maybe(o, "country", []string{"CN", "FR"}), Status: some(o, "status", []entity.Status{entity.Active, entity.NotEstablished, entity.Status("closed")}), Today: o.someDay(),
-		Scheme: maybe(o, "scheme", []domain.Scheme{domain.USCC}), Sort: rapid.SampledFrom([]string{"", "updated", "name_zh", "name_en"}).Draw(o.t, "sort"), Desc: rapid.Bool().Draw(o.t, "desc"),
+		Country: maybe(o, "country", []string{"CN", "FR"}),
+		Status:  some(o, "status", []entity.Status{entity.Active, entity.NotEstablished, entity.Status("closed")}),
+		Today:   o.someDay(),
+		Scheme:  maybe(o, "scheme", []domain.Scheme{domain.USCC}),
+		Sort:    rapid.SampledFrom([]string{"", "updated", "name_zh", "name_en"}).Draw(o.t, "sort"),
+		Desc:    rapid.Bool().Draw(o.t, "desc"),
 	}
 	found := slices.DeleteFunc(eachAt(o, "entity", at, foldEntity), func(p oracleRow[*entity.Entity]) bool {
 		e := p.state
-		return !finds(q.Text, (&entityState{Entity: e}).words()) || q.Kind != "" && e.Kind != q.Kind || q.Country != "" && e.Country != q.Country ||
+		return !finds(q.Text, (&entityState{Entity: e}).words()) || q.Kind != "" && e.Kind != q.Kind ||
+			q.Country != "" && e.Country != q.Country ||
 			len(q.Status) > 0 && !slices.Contains(q.Status, e.StatusOn(q.Today)) ||
-			q.Scheme != "" && !slices.ContainsFunc(e.Ref().Identifiers, func(i domain.Identifier) bool { return i.Scheme == q.Scheme })
+			q.Scheme != "" && !slices.ContainsFunc(e.Ref().Identifiers,
+				func(i domain.Identifier) bool { return i.Scheme == q.Scheme })
 	})
 	slices.SortFunc(found, func(a, b oracleRow[*entity.Entity]) int {
 		by := 0
@@ -421,7 +438,8 @@ func (o *oracle) entities(m *Model) {
 	want := []EntityRow{}
 	for _, p := range found {
 		e := p.state
-		want = append(want, EntityRow{e.ID, e.DisplayName(), e.Kind, e.Country, e.Identifiers, e.Ended, e.StatusOn(q.Today), p.revision, p.created, p.updated})
+		want = append(want, EntityRow{e.ID, e.DisplayName(), e.Kind, e.Country, e.Identifiers, e.Ended,
+			e.StatusOn(q.Today), p.revision, p.created, p.updated})
 	}
 	agree(o, at, q, append([]EntityRow{}, all(o, len(want), func(p Paging) (Page[EntityRow], error) {
 		q.Paging = p
@@ -432,7 +450,8 @@ func (o *oracle) entities(m *Model) {
 // reader is somebody who reads: everything, nothing but what is public, or as who
 // acts for a legal entity.
 func (o *oracle) reader(known []uuid.UUID) domain.Actor {
-	role := rapid.SampledFrom([]domain.Role{domain.Auditor, domain.Authority, domain.Host, domain.Director, domain.Partner, domain.Expert, ""}).Draw(o.t, "role")
+	role := rapid.SampledFrom([]domain.Role{domain.Auditor, domain.Authority, domain.Host, domain.Director,
+		domain.Partner, domain.Expert, ""}).Draw(o.t, "role")
 	return domain.Actor{Subject: "reader", Role: role, OnBehalfOf: maybe(o, "acting for", known)}
 }
 
@@ -461,16 +480,39 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 	party, ofLab, today := maybe(o, "party", ids), maybe(o, "lab", labs), o.someDay()
 	reader, now := o.reader(ids), o.now()
 	a := AgreementsQuery{
-		For: reader, At: at, Lab: ofLab, Party: party, Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}), Today: today,
-		Status: some(o, "status", []lab.AgreementStatus{lab.Draft, lab.PartiallySigned, lab.InForce, lab.Expired, lab.Terminated}), EndsBy: maybe(o, "ends by", []domain.Date{today}),
+		For:   reader,
+		At:    at,
+		Lab:   ofLab,
+		Party: party,
+		Class: maybe(o, "class", []lab.Class{lab.Substantive, lab.MoU}),
+		Today: today,
+		Status: some(o, "status", []lab.AgreementStatus{lab.Draft, lab.PartiallySigned, lab.InForce, lab.Expired,
+			lab.Terminated}),
+		EndsBy: maybe(o, "ends by", []domain.Date{today}),
 	}
 	r := RightsQuery{
-		For: reader, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", lab.ItemKinds), Agreement: maybe(o, "agreement", []string{"A1", "A2"}), Counterparty: maybe(o, "counterparty", ids),
-		State: some(o, "state", []lab.ItemState{lab.Open, lab.Discharged, lab.Waived, lab.Breached}), OverdueOn: maybe(o, "overdue", []domain.Date{today}),
+		For:          reader,
+		At:           at,
+		Lab:          ofLab,
+		Party:        party,
+		Kind:         maybe(o, "kind", lab.ItemKinds),
+		Agreement:    maybe(o, "agreement", []string{"A1", "A2"}),
+		Counterparty: maybe(o, "counterparty", ids),
+		State:        some(o, "state", []lab.ItemState{lab.Open, lab.Discharged, lab.Waived, lab.Breached}),
+		OverdueOn:    maybe(o, "overdue", []domain.Date{today}),
 	}
 	c := CommitmentsQuery{
-		For: reader, At: at, Lab: ofLab, Party: party, Kind: maybe(o, "kind", []string{"cash", "premises"}), Currency: maybe(o, "currency", []string{"CNY", "EUR"}), Source: maybe(o, "source", lab.FundingSources),
-		Status: some(o, "status", []lab.CommitmentStatus{"PLEDGED", "FIRM", "PARTIALLY_DELIVERED", "FULFILLED", "SHORTFALL", "CANCELLED"}), Today: today, LateOn: maybe(o, "late", []domain.Date{today}),
+		For:      reader,
+		At:       at,
+		Lab:      ofLab,
+		Party:    party,
+		Kind:     maybe(o, "kind", []string{"cash", "premises"}),
+		Currency: maybe(o, "currency", []string{"CNY", "EUR"}),
+		Source:   maybe(o, "source", lab.FundingSources),
+		Status: some(o, "status", []lab.CommitmentStatus{"PLEDGED", "FIRM", "PARTIALLY_DELIVERED", "FULFILLED",
+			"SHORTFALL", "CANCELLED"}),
+		Today:  today,
+		LateOn: maybe(o, "late", []domain.Date{today}),
 	}
 	agreements, rights, commitments := []AgreementRow{}, []RightRow{}, []CommitmentRow{}
 	for _, p := range eachAt(o, "lab", at, foldLab) {
@@ -484,18 +526,22 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 		open, who, is := now[l.ID].Secrecy(), now[l.ID].Readers(reader), now[l.ID]
 		rests := func(agreement string) bool { return agreement == "" || open.AgreementReaders(agreement).Include(who) }
 		for i, x := range l.Agreements {
-			if (party == uuid.Nil || slices.ContainsFunc(x.Parties, func(b lab.Party) bool { return b.Entity.ID == party })) && (a.Class == "" || x.Class == a.Class) &&
+			if (party == uuid.Nil || slices.ContainsFunc(x.Parties,
+				func(b lab.Party) bool { return b.Entity.ID == party })) && (a.Class == "" || x.Class == a.Class) &&
 				(len(a.Status) == 0 || slices.Contains(a.Status, x.StatusOn(today))) &&
 				(a.EndsBy.IsZero() || !x.Term.To.IsZero() && !x.Term.To.After(a.EndsBy)) {
 				if i >= len(is.Agreements) || open.AgreementReaders(is.Agreements[i].ID).Include(who) {
-					agreements = append(agreements, AgreementRow{of, l.Secrecy().Agreement(x, l.Readers(reader)), x.StatusOn(today)})
+					agreements = append(agreements,
+						AgreementRow{of, l.Secrecy().Agreement(x, l.Readers(reader)), x.StatusOn(today)})
 				}
 			}
 		}
 		for i, x := range l.Rights {
-			if (party == uuid.Nil || x.Party.ID == party) && (r.Kind == "" || x.Kind == r.Kind) && (r.Agreement == "" || x.Agreement == r.Agreement) &&
+			if (party == uuid.Nil || x.Party.ID == party) && (r.Kind == "" || x.Kind == r.Kind) &&
+				(r.Agreement == "" || x.Agreement == r.Agreement) &&
 				(r.Counterparty == uuid.Nil || x.Counterparty != nil && x.Counterparty.ID == r.Counterparty) &&
-				(len(r.State) == 0 || slices.Contains(r.State, x.State)) && (r.OverdueOn.IsZero() || x.OverdueOn(r.OverdueOn)) {
+				(len(r.State) == 0 || slices.Contains(r.State, x.State)) &&
+				(r.OverdueOn.IsZero() || x.OverdueOn(r.OverdueOn)) {
 				if (i >= len(is.Rights) || open.ItemReaders(is.Rights[i]).Include(who)) && rests(x.Agreement) {
 					rights = append(rights, RightRow{of, x})
 				}
@@ -506,9 +552,13 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 			if x.Quantity.Cash != nil {
 				currency = x.Quantity.Cash.Currency
 			}
-			if (party == uuid.Nil || x.Party.ID == party) && (c.Kind == "" || x.Quantity.Kind() == c.Kind) && (c.Currency == "" || currency == c.Currency) &&
-				(c.Source == "" || x.Source == c.Source) && (len(c.Status) == 0 || slices.Contains(c.Status, x.StatusOn(today))) && (c.LateOn.IsZero() || len(x.LateOn(c.LateOn)) > 0) {
-				if (i >= len(is.Commitments) || open.CommitmentReaders(is.Commitments[i]).Include(who)) && rests(x.Agreement) {
+			if (party == uuid.Nil || x.Party.ID == party) && (c.Kind == "" || x.Quantity.Kind() == c.Kind) &&
+				(c.Currency == "" || currency == c.Currency) &&
+				(c.Source == "" || x.Source == c.Source) &&
+				(len(c.Status) == 0 || slices.Contains(c.Status, x.StatusOn(today))) &&
+				(c.LateOn.IsZero() || len(x.LateOn(c.LateOn)) > 0) {
+				if (i >= len(is.Commitments) || open.CommitmentReaders(is.Commitments[i]).Include(who)) &&
+					rests(x.Agreement) {
 					commitments = append(commitments, CommitmentRow{of, x, x.StatusOn(today)})
 				}
 			}
@@ -573,8 +623,10 @@ func TestEventChangesDeclaredRows(t *testing.T) {
 			was, wasThere := before[row]
 			is, isThere := after[row]
 			table, _, _ := strings.Cut(row, " ")
-			if _, named := said[row]; (was != is || wasThere != isThere) && !slices.Contains(tables, table) && !(named && isThere) {
-				rt.Fatalf("%s changed %s from %s to %s, and past does not say so", eventstore.Name(h.Event), row, was, is)
+			if _, named := said[row]; (was != is || wasThere != isThere) && !slices.Contains(tables, table) &&
+				!(named && isThere) {
+				rt.Fatalf("%s changed %s from %s to %s, and past does not say so", eventstore.Name(h.Event), row, was,
+					is)
 			} else if was != is {
 				changes++
 			}
@@ -602,7 +654,8 @@ func TestEventChangesDeclaredRows(t *testing.T) {
 			for _, e := range []lab.Event{ // what passes to a successor
 				draft("A9", lab.Substantive, known[0], known[1]),
 				lab.RightAdded{Item: "R9", Kind: lab.Right, Agreement: "A9", Party: known[1]},
-				lab.CommitmentPledged{Commitment: "F9", Party: known[1], Agreement: "A9", Source: lab.OwnFunds, Quantity: cash("1.00", "CNY")},
+				lab.CommitmentPledged{Commitment: "F9", Party: known[1], Agreement: "A9", Source: lab.OwnFunds,
+					Quantity: cash("1.00", "CNY")},
 				lab.PartySucceeded{Agreement: "A9", Party: known[1], Successor: known[2], On: date("2024-01-01")},
 			} {
 				check(rt, state, domain.RecordedEvent[domain.Event]{Event: e})
@@ -634,7 +687,8 @@ func TestOracle(t *testing.T) {
 			for _, k := range known {
 				r.happens(entityStream(k), registered(k))
 			}
-			r.goesOn(rt, []eventstore.Stream{labStream(), labStream(), labStream()}, known, rapid.IntRange(5, 25).Draw(rt, "events"))
+			r.goesOn(rt, []eventstore.Stream{labStream(), labStream(), labStream()}, known,
+				rapid.IntRange(5, 25).Draw(rt, "events"))
 		} else {
 			obeys(rt, r, known, rapid.IntRange(10, 60).Draw(rt, "commands"))
 		}

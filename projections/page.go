@@ -123,7 +123,8 @@ func (s *selection) text(column, typed string) {
 	if s.at.IsZero() {
 		s.and(column+" IN (SELECT rowid FROM search WHERE search MATCH ?)", m)
 	} else {
-		s.and(column+" IN (SELECT n FROM words WHERE id IN (SELECT rowid FROM past_search WHERE past_search MATCH ?))", m)
+		s.and(column+" IN (SELECT n FROM words WHERE id IN (SELECT rowid FROM past_search WHERE past_search MATCH ?))",
+			m)
 	}
 }
 

@@ -16,23 +16,26 @@ import (
 
 func init() {
 	// known(positions, upTo): how many events a stream had, of all its positions.
-	sqlite.MustRegisterDeterministicScalarFunction("known", 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		known, _ := knownUpTo(args)
-		return known, nil
-	})
+	sqlite.MustRegisterDeterministicScalarFunction("known", 2,
+		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			known, _ := knownUpTo(args)
+			return known, nil
+		})
 	// lastknown(positions, upTo): the position of the last of these, 0 if none.
-	sqlite.MustRegisterDeterministicScalarFunction("lastknown", 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		_, last := knownUpTo(args)
-		return last, nil
-	})
+	sqlite.MustRegisterDeterministicScalarFunction("lastknown", 2,
+		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			_, last := knownUpTo(args)
+			return last, nil
+		})
 	// recorded(record): when the event of a record of the trail was recorded, in microseconds.
-	sqlite.MustRegisterDeterministicScalarFunction("recorded", 1, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
-		b, ok := args[0].([]byte)
-		if !ok || len(b) != recordBytes {
-			return nil, fmt.Errorf("no record of the trail: %v", args[0])
-		}
-		return parseRecord(b).time, nil
-	})
+	sqlite.MustRegisterDeterministicScalarFunction("recorded", 1,
+		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+			b, ok := args[0].([]byte)
+			if !ok || len(b) != recordBytes {
+				return nil, fmt.Errorf("no record of the trail: %v", args[0])
+			}
+			return parseRecord(b).time, nil
+		})
 }
 
 func knownUpTo(args []driver.Value) (known, last int64) {
@@ -61,19 +64,23 @@ func (at Moment) tables() string {
 	// Of the versions of a row, the last of the latest day, see rowPast.then.
 	known := fmt.Sprintf("at < %d AND at & %d <= %d", end, int64(1)<<positionBits-1, int64(at.Position))
 	last := func(k versionedTable) string {
-		return fmt.Sprintf("SELECT at FROM %s WHERE n = streams.n AND %s ORDER BY at DESC LIMIT 1", k.versionsTable(), known)
+		return fmt.Sprintf("SELECT at FROM %s WHERE n = streams.n AND %s ORDER BY at DESC LIMIT 1", k.versionsTable(),
+			known)
 	}
 	var b strings.Builder
 	for i, k := range versioned {
 		b.WriteString([]string{"WITH ", ", "}[min(i, 1)])
-		columns, keys := strings.Join(append(k.keys[:len(k.keys):len(k.keys)], k.columns...), ", "), strings.Join(k.keys, ", ")
+		columns, keys := strings.Join(append(k.keys[:len(k.keys):len(k.keys)], k.columns...), ", "),
+			strings.Join(k.keys, ", ")
 		if k.single { // one look-up a stream, in this order
-			fmt.Fprintf(&b, "%s AS NOT MATERIALIZED (SELECT v.%s FROM main.streams CROSS JOIN %s v ON v.n = streams.n AND v.at = (%s) WHERE NOT gone)",
+			fmt.Fprintf(&b,
+				"%s AS NOT MATERIALIZED (SELECT v.%s FROM main.streams CROSS JOIN %s v ON v.n = streams.n AND v.at = (%s) WHERE NOT gone)",
 				k.table, strings.ReplaceAll(columns, ", ", ", v."), k.versionsTable(), last(k))
 			continue
 		}
 		// Beside max, columns are those of the row that has it.
-		fmt.Fprintf(&b, "%s AS NOT MATERIALIZED (SELECT %s FROM (SELECT %s, gone, max(at) FROM %s WHERE %s GROUP BY %s) WHERE NOT gone)",
+		fmt.Fprintf(&b,
+			"%s AS NOT MATERIALIZED (SELECT %s FROM (SELECT %s, gone, max(at) FROM %s WHERE %s GROUP BY %s) WHERE NOT gone)",
 			k.table, columns, columns, k.versionsTable(), known, keys)
 	}
 	fmt.Fprintf(&b, `, streams AS NOT MATERIALIZED (SELECT n, kind, id, known(positions, %[1]d) AS events, created,

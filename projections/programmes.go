@@ -49,8 +49,9 @@ type ProgrammeRow struct {
 
 // Programmes lists programmes in the order they were registered.
 func (m *Model) Programmes(ctx context.Context, p Paging) (Page[ProgrammeRow], error) {
-	return list(ctx, m, p, "programmes", map[string]string{"": "created"}, "", nil, false, selection{}, func(document []byte, revision uint64, created, updated time.Time) (ProgrammeRow, error) {
-		row := ProgrammeRow{&programme.Programme{}, revision, created, updated}
-		return row, json.Unmarshal(document, row.Programme)
-	})
+	return list(ctx, m, p, "programmes", map[string]string{"": "created"}, "", nil, false, selection{},
+		func(document []byte, revision uint64, created, updated time.Time) (ProgrammeRow, error) {
+			row := ProgrammeRow{&programme.Programme{}, revision, created, updated}
+			return row, json.Unmarshal(document, row.Programme)
+		})
 }

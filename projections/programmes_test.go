@@ -19,14 +19,17 @@ func TestProgrammeCorrections(t *testing.T) {
 	r.happens(province, programme.Registered{Name: domain.T("江苏省国际合作联合实验室计划", ""), Level: "province"})
 	adopted := r.happens(national, programme.PolicyAdopted{Terms: terms})
 	terms.ConstructionYears = 3
-	r.happens(national, programme.Corrected{Correction: domain.Correction{Corrects: adopted[0].ID, With: domain.Restated{Event: programme.PolicyAdopted{Terms: terms}}}})
+	r.happens(national, programme.Corrected{Correction: domain.Correction{Corrects: adopted[0].ID,
+		With: domain.Restated{Event: programme.PolicyAdopted{Terms: terms}}}})
 	f.caughtUp(r)
 	r.isTheFold(t, f.Model)
 	page, err := f.Programmes(t.Context(), Paging{Limit: 1})
-	if err != nil || page.Total != 2 || len(page.Items) != 1 || page.Items[0].Programme.Policies[0].ConstructionYears != 3 || page.Items[0].Revision != 3 {
+	if err != nil || page.Total != 2 || len(page.Items) != 1 ||
+		page.Items[0].Programme.Policies[0].ConstructionYears != 3 || page.Items[0].Revision != 3 {
 		t.Fatalf("%+v, %v", page, err)
 	}
-	if page, err = f.Programmes(t.Context(), Paging{Limit: 1, Cursor: page.Next}); err != nil || page.Next != "" || page.Items[0].Programme.Level != "province" {
+	if page, err = f.Programmes(t.Context(), Paging{Limit: 1, Cursor: page.Next}); err != nil || page.Next != "" ||
+		page.Items[0].Programme.Level != "province" {
 		t.Errorf("%+v, %v", page, err)
 	}
 }

@@ -89,7 +89,12 @@ func (r *register) happens(s eventstore.Stream, events ...domain.Event) []domain
 	for i, e := range events {
 		r.now = r.now.Add(time.Minute)
 		m := domain.Meta{
-			ID: uuid.New(), Revision: r.versions[s].Count + uint64(i), Time: r.now, Actor: r.actor, Command: uuid.New(), Policy: lab.Policy,
+			ID:          uuid.New(),
+			Revision:    r.versions[s].Count + uint64(i),
+			Time:        r.now,
+			Actor:       r.actor,
+			Command:     uuid.New(),
+			Policy:      lab.Policy,
 			Because:     domain.Grounds{Reason: "为测试", Basis: domain.Basis{Document: cmp.Or(r.basis, "文号1"), Digest: r.digest, Source: "a test"}},
 			Correlation: r.correlation,
 		}
@@ -227,7 +232,8 @@ func (r *register) isTheTrail(t rapidT, m *Model) {
 			at++
 			d := r.history[s][next[s]]
 			next[s]++
-			if e.Position != at || e.Stream != s || !reflect.DeepEqual(e.Meta, d.Meta) || e.Sentence != d.Event.Sentence() || e.Type != d.Type {
+			if e.Position != at || e.Stream != s || !reflect.DeepEqual(e.Meta, d.Meta) ||
+				e.Sentence != d.Event.Sentence() || e.Type != d.Type {
 				t.Fatalf("position %d of the trail is %+v, want %+v", at, e, d)
 			}
 		}
@@ -247,7 +253,8 @@ type rapidT interface {
 }
 
 func ref(country, zh, en string) domain.EntityRef {
-	return domain.EntityRef{ID: uuid.New(), Name: domain.T(zh, en), Kind: "university", Country: country, Side: domain.SideOf(country)}
+	return domain.EntityRef{ID: uuid.New(), Name: domain.T(zh, en), Kind: "university", Country: country,
+		Side: domain.SideOf(country)}
 }
 
 func names(zh, en string) []domain.Name {
@@ -291,7 +298,8 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 	item := rapid.SampledFrom([]string{"1", "2", "3"})
 	day := func() domain.Date { return days366.Draw(t, "day") }
 	settlement := func() lab.Settlement {
-		return lab.Settlement{Item: "R" + item.Draw(t, "item"), Party: who.Draw(t, "who"), On: day(), Evidence: "sha256:x"}
+		return lab.Settlement{Item: "R" + item.Draw(t, "item"), Party: who.Draw(t, "who"), On: day(),
+			Evidence: "sha256:x"}
 	}
 	move := func(to lab.Status) lab.Transition {
 		return lab.Transition{From: lab.StatusProposed, To: to, On: day()}
@@ -310,19 +318,28 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 	case 5:
 		return lab.AgreementRenewed{Agreement: "A" + item.Draw(t, "agreement"), On: day(), Until: day()}
 	case 6:
-		return lab.RightAdded{Item: "R" + item.Draw(t, "item"), Kind: lab.Right, Agreement: "A" + item.Draw(t, "agreement"), Clause: "§1", Party: who.Draw(t, "who"), Due: day()}
+		return lab.RightAdded{Item: "R" + item.Draw(t, "item"), Kind: lab.Right,
+			Agreement: "A" + item.Draw(t, "agreement"), Clause: "§1", Party: who.Draw(t, "who"), Due: day()}
 	case 7:
 		return lab.RightDischarged{Settlement: settlement()}
 	case 8:
 		return lab.RightBreached{Settlement: settlement()}
 	case 9:
-		return lab.CommitmentPledged{Commitment: "F" + item.Draw(t, "item"), Agreement: rapid.SampledFrom([]string{"", "A1", "A2"}).Draw(t, "agreement"), Party: who.Draw(t, "who"), Source: lab.OwnFunds, Quantity: cash("100.00", "CNY")}
+		return lab.CommitmentPledged{Commitment: "F" + item.Draw(t, "item"),
+			Agreement: rapid.SampledFrom([]string{"", "A1", "A2"}).Draw(t, "agreement"),
+			Party:     who.Draw(t, "who"),
+			Source:    lab.OwnFunds,
+			Quantity:  cash("100.00", "CNY")}
 	case 10:
-		return lab.InstalmentsScheduled{Commitment: "F" + item.Draw(t, "item"), Schedule: []lab.Instalment{{Due: day(), Quantity: cash("40.00", "CNY")}, {Due: day(), Quantity: cash("60.00", "CNY")}}}
+		return lab.InstalmentsScheduled{Commitment: "F" + item.Draw(t, "item"),
+			Schedule: []lab.Instalment{{Due: day(), Quantity: cash("40.00", "CNY")},
+				{Due: day(), Quantity: cash("60.00", "CNY")}}}
 	case 11:
-		return lab.ContributionReceived{Commitment: "F" + item.Draw(t, "item"), Contribution: lab.Contribution{No: 1, On: day(), Quantity: cash("50.00", "CNY")}}
+		return lab.ContributionReceived{Commitment: "F" + item.Draw(t, "item"),
+			Contribution: lab.Contribution{No: 1, On: day(), Quantity: cash("50.00", "CNY")}}
 	case 12:
-		return lab.EstablishmentApproved{Transition: move(lab.StatusConstruction), Construction: domain.Period{From: day(), To: day()}}
+		return lab.EstablishmentApproved{Transition: move(lab.StatusConstruction),
+			Construction: domain.Period{From: day(), To: day()}}
 	case 13:
 		return lab.Recognised{Transition: move(lab.StatusOperating)}
 	case 14:
@@ -330,13 +347,15 @@ func someEvent(t *rapid.T, known []domain.EntityRef) domain.Event {
 	case 15:
 		return lab.CommitmentFirmed{Commitment: "F" + item.Draw(t, "item"), On: day()}
 	case 16:
-		return lab.ContributionReturned{Commitment: "F" + item.Draw(t, "item"), Contribution: lab.Contribution{No: 2, On: day(), Quantity: cash("20.00", "CNY")}}
+		return lab.ContributionReturned{Commitment: "F" + item.Draw(t, "item"),
+			Contribution: lab.Contribution{No: 2, On: day(), Quantity: cash("20.00", "CNY")}}
 	case 17:
 		return lab.CommitmentCancelled{Commitment: "F" + item.Draw(t, "item"), On: day()}
 	case 18:
 		return lab.CommitmentFulfilled{Commitment: "F" + item.Draw(t, "item"), On: day()}
 	case 19:
-		return lab.PartySucceeded{Agreement: "A" + item.Draw(t, "agreement"), Party: who.Draw(t, "who"), Successor: who.Draw(t, "next"), On: day()}
+		return lab.PartySucceeded{Agreement: "A" + item.Draw(t, "agreement"), Party: who.Draw(t, "who"),
+			Successor: who.Draw(t, "next"), On: day()}
 	case 20:
 		return lab.HostSucceeded{From: who.Draw(t, "who"), To: who.Draw(t, "next"), On: day()}
 	default:
@@ -361,7 +380,8 @@ func (r *register) goesOn(t *rapid.T, labs []eventstore.Stream, known []domain.E
 			wrong := rapid.SampledFrom(history).Draw(t, "wrong")
 			with := someEvent(t, known)
 			if _, is := domain.AsCorrection(wrong.Event); !is && wrong.Meta.Revision > 0 {
-				events = append(events, lab.Corrected{Correction: domain.Correction{Corrects: wrong.Meta.ID, With: domain.Restated{Event: with}}})
+				events = append(events, lab.Corrected{Correction: domain.Correction{Corrects: wrong.Meta.ID,
+					With: domain.Restated{Event: with}}})
 			}
 		}
 		r.happens(s, events...)

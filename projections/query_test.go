@@ -24,7 +24,8 @@ func TestSearch(t *testing.T) {
 	r.happens(air, proposed(tsinghua, "大气污染控制联合实验室", "Joint Laboratory for Air Pollution Control"),
 		lab.Renamed{Name: domain.Name{Text: "大气环境联合实验室", Lang: "zh", Kind: domain.Official, Valid: domain.PartialPeriod{From: date("2024-01-01").Partial()}}},
 		lab.Renamed{Name: domain.Name{Text: "JLAPC", Lang: "en", Kind: domain.Acronym}},
-		draft("A1", lab.Substantive, tsinghua, oxford), signs("A1", tsinghua, date("2024-01-01")), signs("A1", oxford, date("2024-01-01")))
+		draft("A1", lab.Substantive, tsinghua, oxford), signs("A1", tsinghua, date("2024-01-01")),
+		signs("A1", oxford, date("2024-01-01")))
 	r.happens(light, proposed(ref("CN", "武汉大学", "Wuhan University"), "光电联合实验室𠮷", "Optoelectronics Laboratory"),
 		lab.DisciplineSet{To: domain.T("光学工程", "Optical engineering")}, lab.PartnerNamed{Entity: cnrs, As: "le CNRS français"})
 	f := follow(t, r, modelFile(t)).caughtUp(r)
@@ -122,7 +123,8 @@ func TestPagingDuringWrites(t *testing.T) {
 		// Names and statuses repeat, so that ties must be broken.
 		r.happens(s, proposed(host, []string{"化学", "安全", "数学", ""}[i%4], []string{"Chemistry", "safety", "Élan", ""}[i%4]))
 		if i%3 == 0 {
-			r.happens(s, lab.IncubationStarted{Transition: lab.Transition{From: lab.StatusProposed, To: lab.StatusIncubating, On: date("2024-01-01")}})
+			r.happens(s, lab.IncubationStarted{Transition: lab.Transition{From: lab.StatusProposed,
+				To: lab.StatusIncubating, On: date("2024-01-01")}})
 		}
 	}
 	f.caughtUp(r)
@@ -193,13 +195,16 @@ func TestInvalidQueries(t *testing.T) {
 		err   error
 		param string
 	}{
-		"a cursor that is none":            {labs(LabsQuery{Paging: Paging{Cursor: "nonsense"}}), "cursor"},
-		"a cursor with something appended": {labs(LabsQuery{Sort: "name_zh", Paging: Paging{Cursor: page.Next + "AAAA"}}), "cursor"},
-		"a cursor of another order":        {labs(LabsQuery{Sort: "name_en", Paging: Paging{Cursor: page.Next}}), "cursor"},
-		"a cursor of another direction":    {labs(LabsQuery{Sort: "name_zh", Desc: true, Paging: Paging{Cursor: page.Next}}), "cursor"},
-		"a limit of 501":                   {labs(LabsQuery{Paging: Paging{Limit: 501}}), "limit"},
-		"a limit below 0":                  {labs(LabsQuery{Paging: Paging{Limit: -1}}), "limit"},
-		"an unknown order":                 {labs(LabsQuery{Sort: "n; DROP TABLE labs"}), "sort"},
+		"a cursor that is none": {labs(LabsQuery{Paging: Paging{Cursor: "nonsense"}}), "cursor"},
+		"a cursor with something appended": {labs(LabsQuery{Sort: "name_zh",
+			Paging: Paging{Cursor: page.Next + "AAAA"}}), "cursor"},
+		"a cursor of another order": {labs(LabsQuery{Sort: "name_en", Paging: Paging{Cursor: page.Next}}),
+			"cursor"},
+		"a cursor of another direction": {labs(LabsQuery{Sort: "name_zh", Desc: true,
+			Paging: Paging{Cursor: page.Next}}), "cursor"},
+		"a limit of 501":   {labs(LabsQuery{Paging: Paging{Limit: 501}}), "limit"},
+		"a limit below 0":  {labs(LabsQuery{Paging: Paging{Limit: -1}}), "limit"},
+		"an unknown order": {labs(LabsQuery{Sort: "n; DROP TABLE labs"}), "sort"},
 		"an entity's status on no day": {func() error {
 			_, err := f.Entities(t.Context(), EntitiesQuery{Status: []entity.Status{entity.Active}})
 			return err
@@ -248,7 +253,8 @@ func TestConstructionEndMakesLabDue(t *testing.T) {
 			}
 		}
 	}
-	page, err := f.Labs(t.Context(), LabsQuery{Status: []lab.Status{lab.StatusDue, lab.StatusOperating}, Today: date("2025-01-01"), Sort: "status"})
+	page, err := f.Labs(t.Context(), LabsQuery{Status: []lab.Status{lab.StatusDue, lab.StatusOperating},
+		Today: date("2025-01-01"), Sort: "status"})
 	if err != nil || page.Total != 2 || page.Items[0].ID != building.ID {
 		t.Fatal(page, err)
 	}
@@ -288,7 +294,8 @@ func TestEntityFilters(t *testing.T) {
 	r := newRegister(t)
 	tsinghua, berlin := ref("CN", "清华大学", "Tsinghua University"), ref("DE", "柏林工业大学", "TU Berlin")
 	e := registered(tsinghua)
-	e.Identifiers = []entity.Assertion{{Identifier: domain.Identifier{Scheme: domain.ROR, Value: "https://ror.org/03cve4549"}, Source: "ror.org"}}
+	e.Identifiers = []entity.Assertion{{Identifier: domain.Identifier{Scheme: domain.ROR,
+		Value: "https://ror.org/03cve4549"}, Source: "ror.org"}}
 	r.happens(entityStream(tsinghua), e)
 	r.happens(entityStream(berlin), registered(berlin), entity.Closed{On: date("2024-03-01").Partial()})
 	f := follow(t, r, modelFile(t)).caughtUp(r)
@@ -296,17 +303,21 @@ func TestEntityFilters(t *testing.T) {
 		q    EntitiesQuery
 		want []uuid.UUID
 	}{
-		"all":             {EntitiesQuery{Sort: "name_en"}, []uuid.UUID{tsinghua.ID, berlin.ID}},
-		"name":            {EntitiesQuery{Text: "清华"}, []uuid.UUID{tsinghua.ID}},
-		"kind":            {EntitiesQuery{Kind: entity.Company}, nil},
-		"country":         {EntitiesQuery{Country: "DE"}, []uuid.UUID{berlin.ID}},
-		"scheme":          {EntitiesQuery{Scheme: domain.ROR}, []uuid.UUID{tsinghua.ID}},
-		"identifier":      {EntitiesQuery{Scheme: domain.ROR, Identifier: "https://ror.org/03cve4549"}, []uuid.UUID{tsinghua.ID}},
+		"all":     {EntitiesQuery{Sort: "name_en"}, []uuid.UUID{tsinghua.ID, berlin.ID}},
+		"name":    {EntitiesQuery{Text: "清华"}, []uuid.UUID{tsinghua.ID}},
+		"kind":    {EntitiesQuery{Kind: entity.Company}, nil},
+		"country": {EntitiesQuery{Country: "DE"}, []uuid.UUID{berlin.ID}},
+		"scheme":  {EntitiesQuery{Scheme: domain.ROR}, []uuid.UUID{tsinghua.ID}},
+		"identifier": {EntitiesQuery{Scheme: domain.ROR, Identifier: "https://ror.org/03cve4549"},
+			[]uuid.UUID{tsinghua.ID}},
 		"in other scheme": {EntitiesQuery{Scheme: domain.LEI, Identifier: "https://ror.org/03cve4549"}, nil},
 		"any scheme":      {EntitiesQuery{Identifier: "https://ror.org/03cve4549"}, []uuid.UUID{tsinghua.ID}},
-		"active before":   {EntitiesQuery{Status: []entity.Status{entity.Active}, Today: date("2024-02-29")}, []uuid.UUID{tsinghua.ID, berlin.ID}},
-		"active after":    {EntitiesQuery{Status: []entity.Status{entity.Active}, Today: date("2024-03-01")}, []uuid.UUID{tsinghua.ID}},
-		"closed":          {EntitiesQuery{Status: []entity.Status{entity.Closure}, Today: date("2024-03-01")}, []uuid.UUID{berlin.ID}},
+		"active before": {EntitiesQuery{Status: []entity.Status{entity.Active}, Today: date("2024-02-29")},
+			[]uuid.UUID{tsinghua.ID, berlin.ID}},
+		"active after": {EntitiesQuery{Status: []entity.Status{entity.Active}, Today: date("2024-03-01")},
+			[]uuid.UUID{tsinghua.ID}},
+		"closed": {EntitiesQuery{Status: []entity.Status{entity.Closure}, Today: date("2024-03-01")},
+			[]uuid.UUID{berlin.ID}},
 	} {
 		page, err := f.Entities(t.Context(), test.q)
 		var got []uuid.UUID
@@ -338,8 +349,10 @@ func TestFacetListsOnAnyDay(t *testing.T) {
 		all := Paging{Limit: 500}
 		day := rapid.OneOf(days366, rapid.Just(date("2019-01-01")), rapid.Just(date("2030-01-01"))).Draw(rt, "today")
 		party := rapid.SampledFrom(known).Draw(rt, "party").ID
-		as := rapid.SampledFrom([]lab.AgreementStatus{lab.Draft, lab.PartiallySigned, lab.InForce, lab.Expired, lab.Terminated}).Draw(rt, "agreement status")
-		cs := rapid.SampledFrom([]lab.CommitmentStatus{lab.Pledged, lab.PartiallyDelivered, lab.Shortfall}).Draw(rt, "commitment status")
+		as := rapid.SampledFrom([]lab.AgreementStatus{lab.Draft, lab.PartiallySigned, lab.InForce, lab.Expired,
+			lab.Terminated}).Draw(rt, "agreement status")
+		cs := rapid.SampledFrom([]lab.CommitmentStatus{lab.Pledged, lab.PartiallyDelivered, lab.Shortfall}).Draw(rt,
+			"commitment status")
 
 		var overdue, agreements, commitments, late []string
 		for _, s := range labs {
@@ -369,14 +382,21 @@ func TestFacetListsOnAnyDay(t *testing.T) {
 				}
 			}
 		}
-		rights, err := m.Rights(context.Background(), RightsQuery{For: everything, Paging: all, OverdueOn: day, Party: party})
+		rights, err := m.Rights(context.Background(),
+			RightsQuery{For: everything, Paging: all, OverdueOn: day, Party: party})
 		same(rt, "overdue items", rights, err, overdue, func(r RightRow) string { return r.Lab.String() + r.Item.ID })
-		drafts, err := m.Agreements(context.Background(), AgreementsQuery{For: everything, Paging: all, Status: []lab.AgreementStatus{as}, Today: day, Party: party})
-		same(rt, "agreements", drafts, err, agreements, func(r AgreementRow) string { return r.Lab.String() + r.Agreement.ID })
-		pledges, err := m.Commitments(context.Background(), CommitmentsQuery{For: everything, Paging: all, Status: []lab.CommitmentStatus{cs}, Today: day})
-		same(rt, "commitments", pledges, err, commitments, func(r CommitmentRow) string { return r.Lab.String() + r.Commitment.ID })
-		pledges, err = m.Commitments(context.Background(), CommitmentsQuery{For: everything, Paging: all, LateOn: day, Party: party})
-		same(rt, "late commitments", pledges, err, late, func(r CommitmentRow) string { return r.Lab.String() + r.Commitment.ID })
+		drafts, err := m.Agreements(context.Background(),
+			AgreementsQuery{For: everything, Paging: all, Status: []lab.AgreementStatus{as}, Today: day, Party: party})
+		same(rt, "agreements", drafts, err, agreements,
+			func(r AgreementRow) string { return r.Lab.String() + r.Agreement.ID })
+		pledges, err := m.Commitments(context.Background(),
+			CommitmentsQuery{For: everything, Paging: all, Status: []lab.CommitmentStatus{cs}, Today: day})
+		same(rt, "commitments", pledges, err, commitments,
+			func(r CommitmentRow) string { return r.Lab.String() + r.Commitment.ID })
+		pledges, err = m.Commitments(context.Background(),
+			CommitmentsQuery{For: everything, Paging: all, LateOn: day, Party: party})
+		same(rt, "late commitments", pledges, err, late,
+			func(r CommitmentRow) string { return r.Lab.String() + r.Commitment.ID })
 	})
 }
 
@@ -405,10 +425,12 @@ func TestFacetPagingAndFilters(t *testing.T) {
 		s := labStream()
 		labs = append(labs, s)
 		r.happens(s, proposed(host, "一", "One"), draft("A1", lab.Framework, host, partner),
-			lab.RightAdded{Item: "R1", Kind: lab.Right, Agreement: "A1", Clause: "§1", Party: host, Counterparty: &partner},
+			lab.RightAdded{Item: "R1", Kind: lab.Right, Agreement: "A1", Clause: "§1", Party: host,
+				Counterparty: &partner},
 			lab.RightAdded{Item: "R2", Kind: lab.Interest, Agreement: "A1", Clause: "§2", Party: partner},
 			lab.CommitmentPledged{Commitment: "F1", Party: host, Source: lab.OwnFunds, Quantity: cash("100.00", "CNY")},
-			lab.CommitmentPledged{Commitment: "F2", Party: partner, Source: lab.ForeignFunds, Quantity: cash("100.00", "EUR")})
+			lab.CommitmentPledged{Commitment: "F2", Party: partner, Source: lab.ForeignFunds,
+				Quantity: cash("100.00", "EUR")})
 	}
 	f := follow(t, r, modelFile(t)).caughtUp(r)
 	var ids []string
@@ -446,19 +468,21 @@ func TestFacetPagingAndFilters(t *testing.T) {
 	agreements := func(q AgreementsQuery) int { p, err := f.Agreements(ctx, q); return count(p.Total, err) }
 	commitments := func(q CommitmentsQuery) int { p, err := f.Commitments(ctx, q); return count(p.Total, err) }
 	for what, got := range map[string][2]int{
-		"rights of a lab":            {rights(RightsQuery{For: everything, Lab: labs[1].ID}), 2},
-		"rights of a kind":           {rights(RightsQuery{For: everything, Kind: lab.Interest}), 3},
-		"rights in a state":          {rights(RightsQuery{For: everything, State: []lab.ItemState{lab.Open, lab.Waived}}), 6},
-		"rights discharged":          {rights(RightsQuery{For: everything, State: []lab.ItemState{lab.Discharged}}), 0},
-		"rights towards":             {rights(RightsQuery{For: everything, Counterparty: partner.ID}), 3},
-		"rights of another":          {rights(RightsQuery{For: everything, Agreement: "A2"}), 0},
-		"agreements of a class":      {agreements(AgreementsQuery{For: everything, Class: lab.Framework}), 3},
-		"agreements of another":      {agreements(AgreementsQuery{For: everything, Class: lab.MoU}), 0},
-		"agreements ending by":       {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-31")}), 3},
-		"agreements ending earlier":  {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-30")}), 0},
-		"commitments in a currency":  {commitments(CommitmentsQuery{For: everything, Currency: "EUR"}), 3},
-		"commitments of a kind":      {commitments(CommitmentsQuery{For: everything, Kind: "cash"}), 6},
-		"commitments from a source":  {commitments(CommitmentsQuery{For: everything, Source: lab.OwnFunds, Kind: "cash"}), 3},
+		"rights of a lab":  {rights(RightsQuery{For: everything, Lab: labs[1].ID}), 2},
+		"rights of a kind": {rights(RightsQuery{For: everything, Kind: lab.Interest}), 3},
+		"rights in a state": {rights(RightsQuery{For: everything,
+			State: []lab.ItemState{lab.Open, lab.Waived}}), 6},
+		"rights discharged":         {rights(RightsQuery{For: everything, State: []lab.ItemState{lab.Discharged}}), 0},
+		"rights towards":            {rights(RightsQuery{For: everything, Counterparty: partner.ID}), 3},
+		"rights of another":         {rights(RightsQuery{For: everything, Agreement: "A2"}), 0},
+		"agreements of a class":     {agreements(AgreementsQuery{For: everything, Class: lab.Framework}), 3},
+		"agreements of another":     {agreements(AgreementsQuery{For: everything, Class: lab.MoU}), 0},
+		"agreements ending by":      {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-31")}), 3},
+		"agreements ending earlier": {agreements(AgreementsQuery{For: everything, EndsBy: date("2025-12-30")}), 0},
+		"commitments in a currency": {commitments(CommitmentsQuery{For: everything, Currency: "EUR"}), 3},
+		"commitments of a kind":     {commitments(CommitmentsQuery{For: everything, Kind: "cash"}), 6},
+		"commitments from a source": {commitments(CommitmentsQuery{For: everything, Source: lab.OwnFunds,
+			Kind: "cash"}), 3},
 		"commitments of a party":     {commitments(CommitmentsQuery{For: everything, Party: partner.ID}), 3},
 		"commitments of an outsider": {commitments(CommitmentsQuery{For: everything, Party: uuid.New()}), 0},
 	} {
@@ -482,25 +506,28 @@ func TestTrailFilters(t *testing.T) {
 		q    TrailQuery
 		want []eventstore.Position
 	}{
-		"all":              {TrailQuery{For: everything}, []eventstore.Position{1, 2, 3, 4, 5}},
-		"latest first":     {TrailQuery{For: everything, Desc: true}, []eventstore.Position{5, 4, 3, 2, 1}},
-		"a stream":         {TrailQuery{For: everything, Stream: one}, []eventstore.Position{1, 4}},
-		"a stream, desc":   {TrailQuery{For: everything, Stream: one, Desc: true}, []eventstore.Position{4, 1}},
-		"no such stream":   {TrailQuery{For: everything, Stream: labStream()}, nil},
-		"a kind":           {TrailQuery{For: everything, Kind: "entity"}, []eventstore.Position{5}},
-		"facets":           {TrailQuery{For: everything, Facet: []string{"agreement", "rights"}}, []eventstore.Position{4}},
-		"a type":           {TrailQuery{For: everything, Type: []string{"lab.record.proposed.v1"}}, []eventstore.Position{1, 2}},
-		"a type elsewhere": {TrailQuery{For: everything, Type: []string{"lab.record.proposed.v1"}, Facet: []string{"agreement"}}, nil},
-		"an actor":         {TrailQuery{For: everything, Actor: "officer"}, []eventstore.Position{1}},
-		"a role":           {TrailQuery{For: everything, Role: domain.Host, Stream: one}, []eventstore.Position{4}},
-		"nobody":           {TrailQuery{For: everything, Actor: "nobody"}, nil},
-		"on behalf of":     {TrailQuery{For: everything, OnBehalfOf: host.ID}, []eventstore.Position{2, 3, 4, 5}},
-		"a command":        {TrailQuery{For: everything, Command: b[1].Command}, []eventstore.Position{3}},
-		"an event":         {TrailQuery{For: everything, Event: a[0].ID}, []eventstore.Position{1}},
-		"from":             {TrailQuery{For: everything, From: b[1].Time}, []eventstore.Position{3, 4, 5}},
-		"from and before":  {TrailQuery{For: everything, From: b[0].Time, To: c[0].Time}, []eventstore.Position{2, 3}},
-		"after":            {TrailQuery{For: everything, After: 3}, []eventstore.Position{4, 5}},
-		"up to":            {TrailQuery{For: everything, After: 1, UpTo: 3}, []eventstore.Position{2, 3}},
+		"all":            {TrailQuery{For: everything}, []eventstore.Position{1, 2, 3, 4, 5}},
+		"latest first":   {TrailQuery{For: everything, Desc: true}, []eventstore.Position{5, 4, 3, 2, 1}},
+		"a stream":       {TrailQuery{For: everything, Stream: one}, []eventstore.Position{1, 4}},
+		"a stream, desc": {TrailQuery{For: everything, Stream: one, Desc: true}, []eventstore.Position{4, 1}},
+		"no such stream": {TrailQuery{For: everything, Stream: labStream()}, nil},
+		"a kind":         {TrailQuery{For: everything, Kind: "entity"}, []eventstore.Position{5}},
+		"facets": {TrailQuery{For: everything, Facet: []string{"agreement", "rights"}},
+			[]eventstore.Position{4}},
+		"a type": {TrailQuery{For: everything, Type: []string{"lab.record.proposed.v1"}},
+			[]eventstore.Position{1, 2}},
+		"a type elsewhere": {TrailQuery{For: everything, Type: []string{"lab.record.proposed.v1"},
+			Facet: []string{"agreement"}}, nil},
+		"an actor":        {TrailQuery{For: everything, Actor: "officer"}, []eventstore.Position{1}},
+		"a role":          {TrailQuery{For: everything, Role: domain.Host, Stream: one}, []eventstore.Position{4}},
+		"nobody":          {TrailQuery{For: everything, Actor: "nobody"}, nil},
+		"on behalf of":    {TrailQuery{For: everything, OnBehalfOf: host.ID}, []eventstore.Position{2, 3, 4, 5}},
+		"a command":       {TrailQuery{For: everything, Command: b[1].Command}, []eventstore.Position{3}},
+		"an event":        {TrailQuery{For: everything, Event: a[0].ID}, []eventstore.Position{1}},
+		"from":            {TrailQuery{For: everything, From: b[1].Time}, []eventstore.Position{3, 4, 5}},
+		"from and before": {TrailQuery{For: everything, From: b[0].Time, To: c[0].Time}, []eventstore.Position{2, 3}},
+		"after":           {TrailQuery{For: everything, After: 3}, []eventstore.Position{4, 5}},
+		"up to":           {TrailQuery{For: everything, After: 1, UpTo: 3}, []eventstore.Position{2, 3}},
 	} {
 		for limit := 1; limit < 7; limit++ {
 			var got []eventstore.Position
@@ -527,7 +554,8 @@ func TestTrailFilters(t *testing.T) {
 		t.Fatal(err)
 	}
 	e := page.Items[0]
-	if recorded, _, err := r.log.Load(t.Context(), one, eventstore.Version{}); err != nil || string(recorded[0].Body) != string(e.Body) {
+	if recorded, _, err := r.log.Load(t.Context(), one, eventstore.Version{}); err != nil ||
+		string(recorded[0].Body) != string(e.Body) {
 		t.Errorf("the body is not the event's, byte for byte: %v", err)
 	}
 	if e.Facet != "record" || e.Meta.Because.Reason != "为测试" || e.Meta.Actor.Role != domain.Officer || e.Sentence.Zh == "" || e.Sentence.En == "" {

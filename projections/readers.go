@@ -37,7 +37,8 @@ func (a *aggregate) restrictedRows(history []eventstore.Decoded) (all rows) {
 	secrecy := s.Secrecy()
 	happened := make([]domain.RecordedEvent[lab.Event], 0, len(history))
 	for _, d := range history {
-		happened = append(happened, domain.RecordedEvent[lab.Event]{Meta: d.Meta, Event: d.Event.(lab.Event)}) // it was folded
+		happened = append(happened, domain.RecordedEvent[lab.Event]{Meta: d.Meta,
+			Event: d.Event.(lab.Event)}) // it was folded
 	}
 	for _, c := range secrecy.Closed(happened) {
 		all.add("closed", a.n, int64(positions[c.Revision]), int(c.Readers), int(c.Documents))
@@ -67,7 +68,8 @@ func ownLabs(a domain.Actor) (who domain.Readers, query string, args []any) {
 	case a.Role == domain.Host || a.Role == domain.Director:
 		return domain.Owner, "SELECT n FROM main.labs WHERE host = ?", []any{a.OnBehalfOf[:]}
 	case a.Role == domain.Partner:
-		return domain.Parties, fmt.Sprintf("SELECT lab FROM main.parties WHERE entity = ? AND bound & %d", boundByAgreement), []any{a.OnBehalfOf[:]}
+		return domain.Parties, fmt.Sprintf("SELECT lab FROM main.parties WHERE entity = ? AND bound & %d",
+			boundByAgreement), []any{a.OnBehalfOf[:]}
 	}
 	return 0, "", nil
 }
@@ -101,7 +103,8 @@ func notReadable(a domain.Actor, column string) (condition string, args []any) {
 		but(who, query, of)
 	}
 	if a.Subject != "" {
-		but(domain.Owner, "SELECT n FROM webhooks WHERE owner = ? AND role = ? AND behalf = ?", []any{a.Subject, string(a.Role), a.OnBehalfOf[:]})
+		but(domain.Owner, "SELECT n FROM webhooks WHERE owner = ? AND role = ? AND behalf = ?",
+			[]any{a.Subject, string(a.Role), a.OnBehalfOf[:]})
 	}
 	if a.OnBehalfOf != uuid.Nil {
 		but(domain.Owner, "SELECT n FROM keys WHERE entity = ?", []any{a.OnBehalfOf[:]})
@@ -125,7 +128,8 @@ func documentReadable(a domain.Actor) (condition string, args []any) {
 
 // hiddenFrom are the positions of events after one position and up to another, of
 // one stream or of all, that an actor may not read.
-func hiddenFrom(ctx context.Context, db querier, a domain.Actor, of eventstore.Stream, after, upTo eventstore.Position) (map[eventstore.Position]bool, error) {
+func hiddenFrom(ctx context.Context, db querier, a domain.Actor, of eventstore.Stream, after,
+	upTo eventstore.Position) (map[eventstore.Position]bool, error) {
 	if ReadsAll(a) {
 		return nil, nil
 	}
@@ -140,12 +144,14 @@ func hiddenFrom(ctx context.Context, db querier, a domain.Actor, of eventstore.S
 		err := rows.Scan(&p)
 		closed[p] = true
 		return err
-	}, "SELECT position FROM closed WHERE position > ? AND position <= ? AND "+condition, append([]any{int64(after), int64(upTo)}, args...)...)
+	}, "SELECT position FROM closed WHERE position > ? AND position <= ? AND "+condition,
+		append([]any{int64(after), int64(upTo)}, args...)...)
 }
 
 // Closed says of the events after one position and up to another who may read
 // those that not everybody may. The model must hold them; see Wait.
-func (m *Model) Closed(ctx context.Context, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
+func (m *Model) Closed(ctx context.Context, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers,
+	error) {
 	closed := map[eventstore.Position]domain.Readers{}
 	err := each(ctx, m.readers, func(rows *sql.Rows) error {
 		var p eventstore.Position
@@ -196,7 +202,8 @@ func (m *Model) MayRead(ctx context.Context, a domain.Actor, document eventstore
 		return true, nil
 	}
 	condition, args := documentReadable(a)
-	err = m.readers.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM digests WHERE digest = ? AND "+condition+")", append([]any{document[:]}, args...)...).Scan(&may)
+	err = m.readers.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM digests WHERE digest = ? AND "+condition+")",
+		append([]any{document[:]}, args...)...).Scan(&may)
 	return may, listError(err, "references")
 }
 

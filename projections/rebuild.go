@@ -113,7 +113,8 @@ func rebuildReason(ctx context.Context, file string, ledger eventstore.Ledger) (
 
 // readCheckpoint reads up to where the file holds the ledger, and its last event's
 // id and digest.
-func readCheckpoint(ctx context.Context, file string) (position eventstore.Position, event uuid.UUID, digest []byte, err error) {
+func readCheckpoint(ctx context.Context, file string) (position eventstore.Position, event uuid.UUID, digest []byte,
+	err error) {
 	db, err := connect(file, 1)
 	if err != nil {
 		return 0, event, nil, fmt.Errorf("the file could not be opened: %w", err)
@@ -126,7 +127,8 @@ func readCheckpoint(ctx context.Context, file string) (position eventstore.Posit
 	if found != version {
 		return 0, event, nil, fmt.Errorf("the file has schema version %d, this jointlab uses %d", found, version)
 	}
-	if err := db.QueryRowContext(ctx, `SELECT position, event, digest FROM checkpoint`).Scan(&position, &event, &digest); err != nil {
+	if err := db.QueryRowContext(ctx, `SELECT position, event, digest FROM checkpoint`).Scan(&position, &event,
+		&digest); err != nil {
 		return 0, event, nil, fmt.Errorf("the file could not be read: %w", err)
 	}
 	return position, event, digest, nil
@@ -136,7 +138,8 @@ func readCheckpoint(ctx context.Context, file string) (position eventstore.Posit
 // file, which nothing may have open. The model that was there is compared with
 // the new one at the position it had reached, and what differs is reported.
 // progress, if not nil, is told how far it is.
-func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, progress func(done, total eventstore.Position)) (Report, error) {
+func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store,
+	progress func(done, total eventstore.Position)) (Report, error) {
 	start := time.Now()
 	var r Report
 	head, err := ledger.Head(ctx)
@@ -175,7 +178,8 @@ func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store e
 }
 
 // catchUp takes into file the events after one position, up to another.
-func catchUp(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, after, upTo eventstore.Position) (err error) {
+func catchUp(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, after,
+	upTo eventstore.Position) (err error) {
 	m, err := open(ctx, file, ledger, store)
 	if err != nil {
 		return fmt.Errorf("projections: open %s: %w", file, err)
@@ -197,7 +201,8 @@ func replace(file string) error {
 	doing := func(err error) error { return fmt.Errorf("projections: replace %s: %w", file, err) }
 	if _, err := os.Stat(file); err == nil {
 		if db, err := connect(file, 1); err == nil {
-			_, _ = db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`) // keeps the old file whole, if it still is, should this end here
+			// It keeps the old file complete should the process end here.
+			_, _ = db.Exec(`PRAGMA wal_checkpoint(TRUNCATE)`)
 			_ = db.Close()
 		}
 	}
@@ -258,7 +263,8 @@ var errReached = errors.New("reached")
 // build folds the ledger up to a position into a new file. Events are decoded
 // on all cores while the next are read; each aggregate is written once, at the
 // end, and the indexes after that.
-func build(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, upTo eventstore.Position, progress func(done, total eventstore.Position)) (aggregates int, err error) {
+func build(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, upTo eventstore.Position,
+	progress func(done, total eventstore.Position)) (aggregates int, err error) {
 	doing := func(err error) error { return fmt.Errorf("projections: build %s: %w", file, err) }
 	defer relaxGC()()
 	for _, old := range []string{file, file + "-wal", file + "-shm", file + "-journal"} {
@@ -313,7 +319,8 @@ type batch struct {
 }
 
 // read takes in the ledger up to a position.
-func (p *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position, progress func(done, total eventstore.Position)) error {
+func (p *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position,
+	progress func(done, total eventstore.Position)) error {
 	return eventstore.OrderedParallel(ctx, func(ctx context.Context, give func(*batch) error) error {
 		err := ledger.Follow(ctx, 0, func(events []eventstore.Recorded) error {
 			if over := events[len(events)-1].Position; over > upTo {
@@ -384,7 +391,8 @@ func (p *projector) writeAll(ctx context.Context, w *writer) error {
 		}
 		s, failed, err := past.extend(history, positions, 0)
 		if err != nil {
-			return stoppedAt(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, history[failed].Type, err)
+			return stoppedAt(eventstore.Recorded{Position: positions[failed], Stream: a.stream}, history[failed].Type,
+				err)
 		}
 		a.state, a.bodies = s, nil
 		now, err := a.aggregate.rows(history)

@@ -22,7 +22,8 @@ const FirstReferences = 20
 // References lists the documents that events refer to, in the order of their
 // digests, from one on: those that somebody may read, and the events that they may
 // read them for.
-func (m *Model) References(ctx context.Context, reader domain.Actor, from eventstore.Digest, limit int) (all []Reference, err error) {
+func (m *Model) References(ctx context.Context, reader domain.Actor, from eventstore.Digest,
+	limit int) (all []Reference, err error) {
 	may, args := documentReadable(reader)
 	err = m.readTx(ctx, func(db querier) error {
 		if err := each(ctx, db, func(rows *sql.Rows) error {
@@ -32,7 +33,8 @@ func (m *Model) References(ctx context.Context, reader domain.Actor, from events
 			copy(r.Digest[:], digest)
 			all = append(all, r)
 			return err
-		}, `SELECT digest, count(*) FROM digests WHERE digest >= ? AND `+may+` GROUP BY digest ORDER BY digest LIMIT ?`, slices.Concat([]any{from[:]}, args, []any{limit})...); err != nil {
+		}, `SELECT digest, count(*) FROM digests WHERE digest >= ? AND `+may+` GROUP BY digest ORDER BY digest LIMIT ?`,
+			slices.Concat([]any{from[:]}, args, []any{limit})...); err != nil {
 			return err
 		}
 		for i := range all {
@@ -41,7 +43,8 @@ func (m *Model) References(ctx context.Context, reader domain.Actor, from events
 				err := rows.Scan(&p)
 				all[i].First = append(all[i].First, p)
 				return err
-			}, `SELECT position FROM digests WHERE digest = ? AND `+may+` ORDER BY position LIMIT ?`, slices.Concat([]any{all[i].Digest[:]}, args, []any{FirstReferences})...); err != nil {
+			}, `SELECT position FROM digests WHERE digest = ? AND `+may+` ORDER BY position LIMIT ?`,
+				slices.Concat([]any{all[i].Digest[:]}, args, []any{FirstReferences})...); err != nil {
 				return err
 			}
 		}

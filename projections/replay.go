@@ -23,7 +23,8 @@ func Replay(events []eventstore.Recorded, each func(ReplayStep) error) error {
 
 // replay calls each with the steps whose revisions are wanted: it is the
 // documents that cost, not the fold. Documents are of what is shown of the state.
-func replay(events []eventstore.Recorded, shown func(state) state, wanted func(revision uint64) bool, each func(ReplayStep) error) error {
+func replay(events []eventstore.Recorded, shown func(state) state, wanted func(revision uint64) bool,
+	each func(ReplayStep) error) error {
 	var s state
 	var history []eventstore.Decoded
 	var before []byte // the document so far; nil: there is none, or nobody has wanted it

@@ -110,7 +110,8 @@ func (m *Model) follow(ctx context.Context) (err error) {
 		return fmt.Errorf("projections: go on: %w", err)
 	}
 	m.setStopped(nil)
-	return m.ledger.Follow(ctx, m.projector.position, func(events []eventstore.Recorded) error { return m.commitAll(ctx, events) })
+	return m.ledger.Follow(ctx, m.projector.position,
+		func(events []eventstore.Recorded) error { return m.commitAll(ctx, events) })
 }
 
 func (m *Model) commitAll(ctx context.Context, events []eventstore.Recorded) error {
@@ -144,7 +145,8 @@ func (m *Model) find(ctx context.Context, stream eventstore.Stream) (*aggregate,
 	a := &aggregate{stream: stream, state: empty(stream.ID)}
 	var document []byte
 	var created, updated int64
-	err := m.w.conn.QueryRowContext(ctx, `SELECT n, events, created, updated, positions, document FROM streams JOIN documents USING (n) WHERE id = ? AND kind = ?`,
+	err := m.w.conn.QueryRowContext(ctx,
+		`SELECT n, events, created, updated, positions, document FROM streams JOIN documents USING (n) WHERE id = ? AND kind = ?`,
 		stream.ID[:], stream.Kind).Scan(&a.n, &a.events, &created, &updated, &a.positions, &document)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
@@ -326,7 +328,8 @@ func (m *Model) cancelWait(stream eventstore.Stream, wake chan struct{}) {
 
 // storedEvents is how many events of the stream are in the file.
 func (m *Model) storedEvents(ctx context.Context, stream eventstore.Stream) (events uint64, err error) {
-	err = m.readers.QueryRowContext(ctx, `SELECT events FROM streams WHERE id = ? AND kind = ?`, stream.ID[:], stream.Kind).Scan(&events)
+	err = m.readers.QueryRowContext(ctx, `SELECT events FROM streams WHERE id = ? AND kind = ?`, stream.ID[:],
+		stream.Kind).Scan(&events)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = nil
 	}

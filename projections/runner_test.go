@@ -30,16 +30,19 @@ func TestPoisonEventStopsModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := uuid.New()
-	unknown := strings.NewReplacer("lab.record.discipline-set.v1", "lab.record.teleported.v9", good.ID.String(), id.String()).Replace(string(good.Body))
+	unknown := strings.NewReplacer("lab.record.discipline-set.v1", "lab.record.teleported.v9", good.ID.String(),
+		id.String()).Replace(string(good.Body))
 	for what, poison := range map[string]struct {
 		stream  eventstore.Stream
 		pending eventstore.Pending
 		kind    string
 	}{
-		"of an unknown type":          {s, eventstore.Pending{ID: id, Body: []byte(unknown)}, "lab.record.teleported.v9"},
-		"that is not JSON":            {s, eventstore.Pending{ID: uuid.New(), Body: []byte(`{"type":`)}, ""},
-		"with another revision":       {s, good, "lab.record.discipline-set.v1"},
-		"in a stream of unknown kind": {eventstore.Stream{Kind: "ship", ID: uuid.New()}, eventstore.Pending{ID: good.ID, Body: good.Body}, "lab.record.discipline-set.v1"},
+		"of an unknown type": {s, eventstore.Pending{ID: id, Body: []byte(unknown)},
+			"lab.record.teleported.v9"},
+		"that is not JSON":      {s, eventstore.Pending{ID: uuid.New(), Body: []byte(`{"type":`)}, ""},
+		"with another revision": {s, good, "lab.record.discipline-set.v1"},
+		"in a stream of unknown kind": {eventstore.Stream{Kind: "ship", ID: uuid.New()},
+			eventstore.Pending{ID: good.ID, Body: good.Body}, "lab.record.discipline-set.v1"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			r := newRegister(t)
@@ -54,7 +57,8 @@ func TestPoisonEventStopsModel(t *testing.T) {
 
 			err := f.Wait(t.Context(), after, 1) // returns although it never comes
 			var stopped *StoppedError
-			if !errors.As(err, &stopped) || stopped.Position != before+1 || stopped.Type != poison.kind || stopped.Stream != poison.stream {
+			if !errors.As(err, &stopped) || stopped.Position != before+1 || stopped.Type != poison.kind ||
+				stopped.Stream != poison.stream {
 				t.Fatalf("%v %+v", err, stopped)
 			}
 			h := f.Health(t.Context())
@@ -77,7 +81,8 @@ func TestPoisonEventStopsModel(t *testing.T) {
 				t.Fatal(err, m.Position())
 			}
 			// Nor does a rebuild.
-			if _, err := Rebuild(t.Context(), modelFile(t), r.log, r.log, nil); !errors.As(err, &stopped) || stopped.Position != before+1 {
+			if _, err := Rebuild(t.Context(), modelFile(t), r.log, r.log, nil); !errors.As(err, &stopped) ||
+				stopped.Position != before+1 {
 				t.Fatal(err)
 			}
 		})
@@ -118,7 +123,8 @@ func TestCorrectionFoldsToItsRevision(t *testing.T) {
 	if err != nil || page.Total != 4 {
 		t.Fatal(page, err)
 	}
-	if got := page.Items[0].CorrectedBy; len(got) != 1 || got[0] != page.Items[1].Meta.ID || page.Items[1].Corrects != first[0].ID {
+	if got := page.Items[0].CorrectedBy; len(got) != 1 || got[0] != page.Items[1].Meta.ID ||
+		page.Items[1].Corrects != first[0].ID {
 		t.Fatal(got, page.Items[1])
 	}
 	if got, err := f.Entities(t.Context(), EntitiesQuery{Text: "清大"}); err != nil || got.Total != 1 || registration[0].Revision != 0 {
@@ -189,20 +195,26 @@ func TestVerifyFindsChangedRows(t *testing.T) {
 	s, other := labStream(), labStream()
 	r.happens(entityStream(host), registered(host))
 	r.happens(s, proposed(host, "一", "One"), draft("A1", lab.Substantive, host, partner),
-		lab.RightAdded{Item: "R1", Kind: lab.Right, Agreement: "A1", Clause: "§1", Party: host, Due: date("2024-01-01")})
+		lab.RightAdded{Item: "R1", Kind: lab.Right, Agreement: "A1", Clause: "§1", Party: host,
+			Due: date("2024-01-01")})
 	r.happens(other, proposed(host, "二", "Two"))
 	for what, test := range map[string]struct {
 		statement string
 		want      Difference
 	}{
-		"a document":        {`UPDATE documents SET document = '{}' WHERE n = 2`, Difference{What: "documents", Stream: s, Is: different}},
-		"a missing lab":     {`DELETE FROM labs WHERE n = 3`, Difference{What: "labs", Stream: other, Is: missing}},
-		"an item's state":   {`UPDATE rights SET state = 'discharged'`, Difference{What: "rights", Stream: s, Is: different}},
-		"an item too many":  {`INSERT INTO rights SELECT lab, 9, agreement, kind, state, party, counterparty, due, since FROM rights`, Difference{What: "rights", Stream: s, Is: extra}},
-		"a count of events": {`UPDATE streams SET events = 7 WHERE n = 3`, Difference{What: "streams", Stream: other, Is: different}},
+		"a document": {`UPDATE documents SET document = '{}' WHERE n = 2`,
+			Difference{What: "documents", Stream: s, Is: different}},
+		"a missing lab": {`DELETE FROM labs WHERE n = 3`, Difference{What: "labs", Stream: other, Is: missing}},
+		"an item's state": {`UPDATE rights SET state = 'discharged'`,
+			Difference{What: "rights", Stream: s, Is: different}},
+		"an item too many": {`INSERT INTO rights SELECT lab, 9, agreement, kind, state, party, counterparty, due, since FROM rights`, Difference{What: "rights", Stream: s, Is: extra}},
+		"a count of events": {`UPDATE streams SET events = 7 WHERE n = 3`,
+			Difference{What: "streams", Stream: other, Is: different}},
 		"what search finds": {`DELETE FROM search WHERE rowid = 3`, Difference{What: "terms", Is: different}},
-		"the trail":         {`UPDATE trail SET records = substr(records, 1, 40 * 4)`, Difference{What: "trail", Position: 5, Is: missing}},
-		"what events name":  {`UPDATE trail SET names = substr(names, 1, 9 * 3)`, Difference{What: "trail", Position: 4, Is: different}},
+		"the trail": {`UPDATE trail SET records = substr(records, 1, 40 * 4)`,
+			Difference{What: "trail", Position: 5, Is: missing}},
+		"what events name": {`UPDATE trail SET names = substr(names, 1, 9 * 3)`,
+			Difference{What: "trail", Position: 4, Is: different}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			file := modelFile(t)
@@ -253,8 +265,10 @@ func TestRebuildComparesThenCatchesUp(t *testing.T) {
 	m.Close()
 	r.happens(s, lab.DisciplineSet{To: domain.T("光学", "Optics")})
 	var told []eventstore.Position
-	report, err := Rebuild(t.Context(), file, r.log, r.log, func(done, total eventstore.Position) { told = append(told, done, total) })
-	if err != nil || !report.Compared || report.ComparedAt != 1 || report.Position != 2 || len(report.Differences) > 0 || len(told) == 0 {
+	report, err := Rebuild(t.Context(), file, r.log, r.log,
+		func(done, total eventstore.Position) { told = append(told, done, total) })
+	if err != nil || !report.Compared || report.ComparedAt != 1 || report.Position != 2 ||
+		len(report.Differences) > 0 || len(told) == 0 {
 		t.Fatalf("%v %+v %v", err, report, told)
 	}
 	f := follow(t, r, file)
@@ -365,7 +379,8 @@ type lagging struct {
 	left atomic.Int32
 }
 
-func (l *lagging) Load(ctx context.Context, stream eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded, eventstore.Version, error) {
+func (l *lagging) Load(ctx context.Context, stream eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded,
+	eventstore.Version, error) {
 	recorded, v, err := l.Store.Load(ctx, stream, after)
 	if l.left.Add(-1) >= 0 && len(recorded) > 0 {
 		recorded = recorded[:len(recorded)-1]
@@ -391,7 +406,8 @@ func TestLaggingStore(t *testing.T) {
 		t.Error(err)
 	}
 	behind.left.Store(2)
-	if l, known, _, err := m.LabAt(t.Context(), s.ID, Moment{Position: 3}); err != nil || known != 3 || l.Discipline.En != "Mathematics" {
+	if l, known, _, err := m.LabAt(t.Context(), s.ID, Moment{Position: 3}); err != nil || known != 3 ||
+		l.Discipline.En != "Mathematics" {
 		t.Errorf("%+v, of %d events, %v", l, known, err)
 	}
 	r.isTheFold(t, m)

@@ -111,8 +111,10 @@ func comparedVersions() (tables []comparedTable) {
 
 // connect opens a pool on file with the given pragmas.
 func connect(file string, conns int, pragmas ...string) (*sql.DB, error) {
-	query := url.Values{"_txlock": {"deferred"}, "_pragma": append([]string{"busy_timeout(10000)", "cache_size(-32768)", "temp_store(2)"}, pragmas...)}
-	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(), RawQuery: query.Encode()}).String())
+	query := url.Values{"_txlock": {"deferred"}, "_pragma": append([]string{"busy_timeout(10000)", "cache_size(-32768)",
+		"temp_store(2)"}, pragmas...)}
+	db, err := sql.Open("sqlite", (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: file}).EscapedPath(),
+		RawQuery: query.Encode()}).String())
 	if err != nil {
 		return nil, err
 	}

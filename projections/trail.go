@@ -56,8 +56,10 @@ func (r record) append(b []byte) []byte {
 
 func parseRecord(b []byte) record {
 	return record{
-		binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]), int32(binary.LittleEndian.Uint32(b[12:])),
-		int64(binary.LittleEndian.Uint64(b[16:])), binary.LittleEndian.Uint64(b[24:]), binary.LittleEndian.Uint64(b[32:]),
+		binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]),
+		int32(binary.LittleEndian.Uint32(b[12:])),
+		int64(binary.LittleEndian.Uint64(b[16:])), binary.LittleEndian.Uint64(b[24:]),
+		binary.LittleEndian.Uint64(b[32:]),
 	}
 }
 
@@ -89,8 +91,12 @@ func (p *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded)
 		p.newActors = append(p.newActors, d.Meta.Actor)
 	}
 	p.records = record{
-		stream: uint32(stream), actor: by, kind: t, day: dayNumber(happenedOn(d.Decoded)), time: d.Meta.Time.UnixMicro(),
-		event: idHalf(d.Meta.ID), command: idHalf(d.Meta.Command),
+		stream: uint32(stream),
+		actor:  by,
+		kind:   t,
+		day:    dayNumber(happenedOn(d.Decoded)),
+		time:   d.Meta.Time.UnixMicro(),
+		event:  idHalf(d.Meta.ID), command: idHalf(d.Meta.Command),
 	}.append(p.records)
 	block, at := int(int64(r.Position-1)/blockEvents-p.block), int(r.Position-1)%blockEvents
 	for len(p.names) <= block {
@@ -100,7 +106,8 @@ func (p *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded)
 		p.names[block] = appendName(p.names[block], at, n)
 	}
 	for _, digest := range d.mentions.digests {
-		p.digests = append(p.digests, [4]any{int64(r.Position), digest[:], stream, domain.Reviewers.Include(d.Meta.Actor.Readers())})
+		p.digests = append(p.digests, [4]any{int64(r.Position), digest[:], stream,
+			domain.Reviewers.Include(d.Meta.Actor.Readers())})
 	}
 	p.position, p.last = r.Position, r
 	return nil
@@ -112,7 +119,8 @@ func (p *projector) writeTrail(ctx context.Context, w *writer) error {
 		all.add("types", int64(len(p.types)-len(p.newTypes)+i+1), k.name, k.policy)
 	}
 	for i, a := range p.newActors {
-		all.add("actors", int64(len(p.actors)-len(p.newActors)+i+1), a.Subject, string(a.Role), p.newActors[i].OnBehalfOf[:])
+		all.add("actors", int64(len(p.actors)-len(p.newActors)+i+1), a.Subject, string(a.Role),
+			p.newActors[i].OnBehalfOf[:])
 	}
 	for _, c := range p.corrections {
 		all.add("corrections", c[:]...)
@@ -173,7 +181,8 @@ func (f *trailFilter) matches(r record, names uint8) bool {
 		names |= 1
 	}
 	return r.time >= f.from && r.time < f.to && names == 1<<len(f.names)-1 &&
-		(!f.byDay || r.day != 0 && r.day >= f.first && r.day <= f.last) && (f.types == nil || f.types[r.kind]) && (f.actors == nil || f.actors[r.actor]) && (f.streams == nil || f.streams[r.stream]) &&
+		(!f.byDay || r.day != 0 && r.day >= f.first && r.day <= f.last) && (f.types == nil || f.types[r.kind]) &&
+		(f.actors == nil || f.actors[r.actor]) && (f.streams == nil || f.streams[r.stream]) &&
 		(!f.byCommand || r.command == f.command) && (!f.byID || r.event == f.event)
 }
 
@@ -229,10 +238,12 @@ func (q TrailQuery) compileEntity(ctx context.Context, db querier, f *trailFilte
 		return nil
 	}
 	f.entity, f.names = &entityFilter{}, append(f.names, aggregateName(q.LegalEntity).hash())
-	if f.entity.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`, q.LegalEntity[:]); err != nil {
+	if f.entity.actors, err = selectNumbers(ctx, db, `SELECT n FROM actors WHERE behalf = ?`,
+		q.LegalEntity[:]); err != nil {
 		return err
 	}
-	err = db.QueryRowContext(ctx, `SELECT n FROM streams WHERE id = ? AND kind = 'entity'`, q.LegalEntity[:]).Scan(&f.entity.stream)
+	err = db.QueryRowContext(ctx, `SELECT n FROM streams WHERE id = ? AND kind = 'entity'`,
+		q.LegalEntity[:]).Scan(&f.entity.stream)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
@@ -263,13 +274,18 @@ func (q TrailQuery) compileBasis(ctx context.Context, db querier, f *trailFilter
 func (q TrailQuery) compileStream(ctx context.Context, db querier, f *trailFilter) (err error) {
 	if q.Stream != (eventstore.Stream{}) {
 		var varints []byte
-		err := db.QueryRowContext(ctx, `SELECT positions FROM streams WHERE id = ? AND kind = ?`, q.Stream.ID[:], q.Stream.Kind).Scan(&varints)
+		err := db.QueryRowContext(ctx, `SELECT positions FROM streams WHERE id = ? AND kind = ?`, q.Stream.ID[:],
+			q.Stream.Kind).Scan(&varints)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		own := parsePositions(varints)
 		if f.positions != nil {
-			own = slices.DeleteFunc(own, func(p eventstore.Position) bool { _, both := slices.BinarySearch(f.positions, p); return !both })
+			own = slices.DeleteFunc(own, func(p eventstore.Position) bool {
+				_,
+					both := slices.BinarySearch(f.positions, p)
+				return !both
+			})
 		}
 		f.positions = append([]eventstore.Position{}, own...)
 	}
@@ -306,7 +322,8 @@ func (q TrailQuery) compileType(ctx context.Context, db querier, f *trailFilter)
 		var t typePolicy
 		err := rows.Scan(&n, &t.name, &t.policy)
 		f.types[n] = (len(q.Type) == 0 || slices.Contains(q.Type, t.name)) &&
-			(len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(t.name))) && (q.Policy == "" || q.Policy == t.policy)
+			(len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(t.name))) &&
+			(q.Policy == "" || q.Policy == t.policy)
 		return err
 	}, `SELECT n, name, policy FROM types`)
 }
@@ -378,7 +395,8 @@ func (f *trailFilter) scan(ctx context.Context, db querier, desc bool, found fun
 			}
 		}
 		return nil
-	}, `SELECT block, records, names FROM trail WHERE block BETWEEN ? AND ? ORDER BY block`+order, int64(f.after)/blockEvents, int64(f.upTo-1)/blockEvents)
+	}, `SELECT block, records, names FROM trail WHERE block BETWEEN ? AND ? ORDER BY block`+order,
+		int64(f.after)/blockEvents, int64(f.upTo-1)/blockEvents)
 }
 
 // scanPositions looks only where the events asked for can be.
@@ -394,7 +412,8 @@ func (f *trailFilter) scanPositions(ctx context.Context, db querier, desc bool, 
 		}
 		if n := int64(p-1) / blockEvents; n != b.n {
 			var records, names []byte
-			if err := db.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, n).Scan(&records, &names); err != nil {
+			if err := db.QueryRowContext(ctx, `SELECT records, names FROM trail WHERE block = ?`, n).Scan(&records,
+				&names); err != nil {
 				return err
 			}
 			b = f.parseBlock(n, records, names)

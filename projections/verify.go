@@ -100,7 +100,8 @@ func compare(ctx context.Context, made, old *snapshot) ([]Difference, error) {
 				if is == extra {
 					s = old
 				}
-				err := s.conn.QueryRowContext(ctx, `SELECT kind, id FROM streams WHERE n = ?`, key[0]).Scan(&d.Stream.Kind, &d.Stream.ID)
+				err := s.conn.QueryRowContext(ctx, `SELECT kind, id FROM streams WHERE n = ?`,
+					key[0]).Scan(&d.Stream.Kind, &d.Stream.ID)
 				if err != nil && !errors.Is(err, sql.ErrNoRows) {
 					return err
 				}
@@ -168,7 +169,8 @@ const (
 )
 
 // diff walks through a table of both files in the order of its key.
-func diff(ctx context.Context, made, old *snapshot, table string, report func(is string, key, want, have []any) error) error {
+func diff(ctx context.Context, made, old *snapshot, table string,
+	report func(is string, key, want, have []any) error) error {
 	a, err := walk(ctx, made, table)
 	if err != nil {
 		return err
@@ -239,7 +241,8 @@ func walk(ctx context.Context, s *snapshot, table string) (*walker, error) {
 	w.keys = max(w.keys, 1)
 	all := strings.Join(columns, ", ")
 	var err error
-	if w.rows, err = s.conn.QueryContext(ctx, "SELECT "+all+" FROM "+table+" ORDER BY "+strings.Join(columns[:w.keys], ", ")); err != nil {
+	if w.rows, err = s.conn.QueryContext(ctx, "SELECT "+all+" FROM "+table+" ORDER BY "+
+		strings.Join(columns[:w.keys], ", ")); err != nil {
 		return nil, err
 	}
 	w.row = make([]any, len(columns))

@@ -41,11 +41,14 @@ type versionedTable struct {
 // versioned lists the tables of which versions are kept. A summary is what a
 // list shows of a lab, and all of a legal entity; words are what text finds.
 var versioned = []versionedTable{
-	{"labs", []string{"n"}, []string{"name_zh", "name_en", "status", "due", "host", "level", "programme", "discipline", "summary"}, true},
+	{"labs", []string{"n"}, []string{"name_zh", "name_en", "status", "due", "host", "level", "programme", "discipline",
+		"summary"}, true},
 	{"parties", []string{"lab", "entity"}, []string{"bound"}, false}, // only those bound
 	{"agreements", []string{"lab", "no"}, []string{"id", "class", "parties", "ends", "days"}, false},
-	{"rights", []string{"lab", "no"}, []string{"agreement", "kind", "state", "party", "counterparty", "due", "since"}, false},
-	{"commitments", []string{"lab", "no"}, []string{"agreement", "party", "kind", "currency", "source", "days", "late"}, false},
+	{"rights", []string{"lab", "no"}, []string{"agreement", "kind", "state", "party", "counterparty", "due", "since"},
+		false},
+	{"commitments", []string{"lab", "no"}, []string{"agreement", "party", "kind", "currency", "source", "days", "late"},
+		false},
 	{"entities", []string{"n"}, []string{"name_zh", "name_en", "kind", "country", "days", "summary"}, true},
 	{"identifiers", []string{"entity", "scheme", "value"}, nil, false},
 	{"words", []string{"n"}, []string{"words", "id"}, true}, // id: the row of past_search
@@ -61,7 +64,8 @@ func versionsSchema() string {
 	for _, k := range versioned {
 		columns := strings.Join(slices.Concat(k.keys, []string{"at INTEGER", "gone"}, k.columns), ", ")
 		columns = strings.Replace(k.keys[0]+" INTEGER"+columns[len(k.keys[0]):], " no,", " no INTEGER,", 1)
-		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at))", k.versionsTable(), columns, strings.Join(k.keys, ", "))
+		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at))", k.versionsTable(), columns,
+			strings.Join(k.keys, ", "))
 		if !k.single { // rows with a summary are long, and look-ups by key should not wade through them
 			b.WriteString(" WITHOUT ROWID")
 		}
@@ -137,7 +141,8 @@ type step struct {
 
 // steps says what each event means, and lists the days on which the state
 // changes, in order, each with the first step that knows of it.
-func steps(history []eventstore.Decoded, positions []eventstore.Position) (all []step, days []domain.Date, born map[domain.Date]int) {
+func steps(history []eventstore.Decoded, positions []eventstore.Position) (all []step, days []domain.Date,
+	born map[domain.Date]int) {
 	born = map[domain.Date]int{}
 	know := func(p int, d domain.Date) {
 		if _, ok := born[d]; !ok {
@@ -149,7 +154,8 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 	var metas []domain.Meta
 	at := map[uuid.UUID]int{}
 	for p, d := range history {
-		s := step{RecordedEvent: domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event}, position: positions[p]}
+		s := step{RecordedEvent: domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event},
+			position: positions[p]}
 		c, is := domain.AsCorrection(d.Event)
 		if i, ok := at[c.Corrects]; is && ok {
 			own[i] = eventstore.HappenedOn(c.With.Event, metas[i])
@@ -185,7 +191,8 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 
 // extend puts in what the events from a step on change, and returns the state
 // they all fold to. If an event cannot be applied, it says which.
-func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore.Position, from int) (s state, failed int, err error) {
+func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore.Position, from int) (s state,
+	failed int, err error) {
 	all, days, born := steps(history, positions)
 	whole := make([]bool, len(all)) // steps that may change any row
 	first := days[len(days)-1]      // the first day that changes
@@ -406,7 +413,9 @@ func readPast(ctx context.Context, db querier, stream eventstore.Stream, n int64
 			r := p.row(t, values[:width])
 			r.versions = append(r.versions, v)
 			return nil
-		}, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ? ORDER BY %s, at", strings.Join(slices.Concat(k.keys, []string{"at", "gone"}, k.columns), ", "), k.versionsTable(), k.keys[0], strings.Join(k.keys, ", ")), n)
+		}, fmt.Sprintf("SELECT %s FROM %s WHERE %s = ? ORDER BY %s, at",
+			strings.Join(slices.Concat(k.keys, []string{"at", "gone"}, k.columns), ", "), k.versionsTable(), k.keys[0],
+			strings.Join(k.keys, ", ")), n)
 		if err != nil {
 			return nil, fmt.Errorf("read versions of %s: %w", stream, err)
 		}

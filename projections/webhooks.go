@@ -64,8 +64,9 @@ func (m *Model) Webhooks(ctx context.Context, q WebhooksQuery) (Page[WebhookRow]
 		s.and("owner = ? AND role = ? AND behalf = ?", q.Owner.Subject, string(q.Owner.Role), q.Owner.OnBehalfOf[:])
 	}
 	oneOf(&s, "state", q.State)
-	return list(ctx, m, q.Paging, "webhooks", map[string]string{"": "created"}, "", nil, false, s, func(document []byte, revision uint64, created, updated time.Time) (WebhookRow, error) {
-		row := WebhookRow{&webhook.Webhook{}, revision, created, updated}
-		return row, json.Unmarshal(document, row.Webhook)
-	})
+	return list(ctx, m, q.Paging, "webhooks", map[string]string{"": "created"}, "", nil, false, s,
+		func(document []byte, revision uint64, created, updated time.Time) (WebhookRow, error) {
+			row := WebhookRow{&webhook.Webhook{}, revision, created, updated}
+			return row, json.Unmarshal(document, row.Webhook)
+		})
 }
