@@ -10,9 +10,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// TestRelaysOnAClusterCopyEachEventOnce has two relays at two servers of a
+// TestRelaysOnCluster has two relays at two servers of a
 // cluster, and the server that leads the ledger leave it.
-func TestRelaysOnAClusterCopyEachEventOnce(t *testing.T) {
+func TestRelaysOnCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers")
 	}

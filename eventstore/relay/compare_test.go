@@ -33,7 +33,7 @@ func tell(t *testing.T, store eventstore.Store, story []step) {
 	}
 }
 
-func TestCompareNamesTheFirstDivergence(t *testing.T) {
+func TestCompareFirstDivergence(t *testing.T) {
 	streams := []eventstore.Stream{storetest.NewStream(), {Kind: "entity", ID: uuid.New()}}
 	var story []step
 	for i, e := range storetest.Events(20) {
@@ -98,7 +98,7 @@ func TestCompareNamesTheFirstDivergence(t *testing.T) {
 	}
 }
 
-func TestAMigrationThatIsBrokenOffGoesOnAndKeepsEverything(t *testing.T) {
+func TestMigrateResumes(t *testing.T) {
 	ledger, err := jetstream.Open(t.Context(), jetstream.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package storetest
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,23 +14,18 @@ import (
 // test ends. The URL names all of them.
 func Cluster(t *testing.T) (nodes [3]*server.Server, all string) {
 	t.Helper()
-	var ports [3]int
+	var routesTo [3]*Proxy // a server has to know the others' addresses before they listen
 	var routes []*url.URL
-	for i := range ports {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		ports[i] = listener.Addr().(*net.TCPAddr).Port
-		routes = append(routes, &url.URL{Scheme: "nats", Host: listener.Addr().String()})
-		listener.Close()
+	for i := range routesTo {
+		routesTo[i] = NewProxy(t)
+		routes = append(routes, &url.URL{Scheme: "nats", Host: routesTo[i].Addr()})
 	}
 	var urls []string
 	for i := range nodes {
 		s, err := server.NewServer(&server.Options{
 			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true,
-			JetStream: true, StoreDir: t.TempDir(), SyncAlways: true,
-			Cluster: server.ClusterOpts{Name: "jointlab", Host: "127.0.0.1", Port: ports[i]}, Routes: routes,
+			JetStream: true, StoreDir: t.TempDir(),
+			Cluster: server.ClusterOpts{Name: "jointlab", Host: "127.0.0.1", Port: -1}, Routes: routes,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -42,6 +36,12 @@ func Cluster(t *testing.T) (nodes [3]*server.Server, all string) {
 			s.WaitForShutdown()
 		})
 		nodes[i] = s
+	}
+	for i, s := range nodes {
+		for s.ClusterAddr() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		routesTo[i].To(s.ClusterAddr().String())
 	}
 	for _, s := range nodes {
 		for !s.ReadyForConnections(time.Second) {

@@ -15,7 +15,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-func TestOnlyPublicAddressesAreCalled(t *testing.T) {
+func TestPrivateAddressesRefused(t *testing.T) {
 	for _, inside := range []string{
 		"127.0.0.1", "127.8.9.1", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255", "192.168.1.1", "169.254.169.254", "100.64.0.1", "100.100.100.200",
 		"192.0.2.1", "198.18.0.1", "224.0.0.1", "239.1.1.1", "255.255.255.255", "168.63.129.16",
@@ -37,7 +37,7 @@ func TestOnlyPublicAddressesAreCalled(t *testing.T) {
 	}
 }
 
-func TestAnAddressIsJudgedBeforeItIsCalled(t *testing.T) {
+func TestPolicyCheck(t *testing.T) {
 	for address, policies := range map[string][4]bool{ // neither, http, private, both
 		"https://example.org/x":         {true, true, true, true},
 		"https://example.org:8443/x":    {true, true, true, true},
@@ -60,7 +60,7 @@ func TestAnAddressIsJudgedBeforeItIsCalled(t *testing.T) {
 	}
 }
 
-func TestASecretFollowsFromTheKeyTheEndpointAndTheGeneration(t *testing.T) {
+func TestSecretDerivation(t *testing.T) {
 	file := filepath.Join(t.TempDir(), KeyFile)
 	key, err := LoadOrCreateKey(file)
 	if err != nil {
@@ -106,7 +106,7 @@ func TestASecretFollowsFromTheKeyTheEndpointAndTheGeneration(t *testing.T) {
 	}
 }
 
-func TestWaitsGrowAndAreNeverLongerThanSaid(t *testing.T) {
+func TestBackoffBounds(t *testing.T) {
 	s := &server{Dispatcher: New(nil, nil, Registry{}, Key{}, Config{})}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 100_000).Draw(t, "attempts")
@@ -129,7 +129,7 @@ func TestWaitsGrowAndAreNeverLongerThanSaid(t *testing.T) {
 	}
 }
 
-func TestARecordKeepsEveryPositionOnceAndInOrder(t *testing.T) {
+func TestRecordKeepsOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var r record
 		now := time.Unix(1_700_000_000, 0)
@@ -185,7 +185,7 @@ func TestARecordKeepsEveryPositionOnceAndInOrder(t *testing.T) {
 	})
 }
 
-func TestAnAnswerIsKeptShortAndOnlyWhereItIsText(t *testing.T) {
+func TestAnswerExcerpt(t *testing.T) {
 	long := strings.Repeat("实验室", 100)
 	for _, c := range []struct{ media, answer, want string }{
 		{"text/plain", "no", "no"}, {"application/json", "{\n}", "{ }"}, {"application/problem+json", "{}", "{}"},
@@ -197,7 +197,7 @@ func TestAnAnswerIsKeptShortAndOnlyWhereItIsText(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsSecondsOrADate(t *testing.T) {
+func TestRetryAfter(t *testing.T) {
 	now := time.Date(2024, 6, 3, 4, 0, 0, 0, time.UTC)
 	for header, want := range map[string]time.Duration{
 		"": 0, "120": 2 * time.Minute, "-5": 0, "soon": 0, "Mon, 03 Jun 2024 04:01:00 GMT": time.Minute, "Mon, 03 Jun 2024 03:00:00 GMT": 0,

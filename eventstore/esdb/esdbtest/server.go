@@ -28,6 +28,8 @@ import (
 	"github.com/EventStore/EventStore-Client-Go/v4/protos/streams"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
+
+	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // Server is a cluster of a leader and a follower with one log. Tests that want
@@ -49,7 +51,8 @@ type node struct {
 
 	server  *Server
 	leads   bool
-	address string
+	proxy   *storetest.Proxy
+	address string       // the proxy's
 	grpc    *grpc.Server // nil while away
 }
 
@@ -58,7 +61,8 @@ func Start(t testing.TB, options ...grpc.ServerOption) *Server {
 	t.Helper()
 	s := &Server{log: newLog(), drop: make(chan struct{}), options: options}
 	for i := range s.nodes {
-		s.nodes[i] = &node{server: s, leads: i == 0, address: "127.0.0.1:0"}
+		proxy := storetest.NewProxy(t)
+		s.nodes[i] = &node{server: s, leads: i == 0, proxy: proxy, address: proxy.Addr()}
 		if err := s.nodes[i].listen(); err != nil {
 			t.Fatal(err)
 		}
@@ -85,6 +89,7 @@ func (s *Server) ClusterURL() string {
 func (s *Server) Away() {
 	for _, n := range s.nodes {
 		if n.grpc != nil {
+			n.proxy.To("")
 			n.grpc.Stop()
 			n.grpc = nil
 		}
@@ -102,11 +107,10 @@ func (s *Server) Back(t testing.TB) {
 }
 
 func (n *node) listen() error {
-	listener, err := net.Listen("tcp", n.address)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
-	n.address = listener.Addr().String()
 	n.grpc = grpc.NewServer(append(n.server.options,
 		// As Kestrel does: the default of this library would cut off an idle subscription.
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
@@ -116,6 +120,7 @@ func (n *node) listen() error {
 	gossip.RegisterGossipServer(n.grpc, gossiper{server: n.server})
 	serverfeatures.RegisterServerFeaturesServer(n.grpc, n)
 	go n.grpc.Serve(listener) //nolint:errcheck // ends when the node goes away
+	n.proxy.To(listener.Addr().String())
 	return nil
 }
 
