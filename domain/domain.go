@@ -190,7 +190,7 @@ type Personal string
 
 // Person represents a person in an event.
 type Person struct {
-	Ref   uuid.UUID `json:"ref,omitzero" doc:"The register's own number for the person, by which the person is erased. In a command: the person is the one of that number; absent, the number that belongs to id, or a new one"`
+	Ref   uuid.UUID `json:"ref,omitzero" doc:"The register's own number for the person, by which the person is erased. In a command: the person is the one of that number; absent, the number that belongs to id, or a new one" zh:"人员编号" en:"number of the person"`
 	ID    Personal  `json:"id,omitempty" doc:"The person's stable id elsewhere, e.g. an ORCID iD. All entries with one id are erased together" maxLength:"200"`
 	Name  Personal  `json:"name" doc:"The person's name" minLength:"1" maxLength:"200"`
 	Title Personal  `json:"title,omitempty" doc:"The office the person signs in, e.g. 校长 / President" maxLength:"200"`

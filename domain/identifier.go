@@ -44,7 +44,7 @@ func (s Scheme) Known() bool {
 
 // Identifier is a value in a scheme, in the scheme's canonical form.
 type Identifier struct {
-	Scheme Scheme `json:"scheme" doc:"USCC, LEI, ROR, ISNI, ORCID, GRID, WIKIDATA, FUNDREF or an org-id.guide prefix such as GB-COH"`
+	Scheme Scheme `json:"scheme" doc:"USCC, LEI, ROR, ISNI, ORCID, GRID, WIKIDATA, FUNDREF or an org-id.guide prefix such as GB-COH" zh:"标识体系" en:"scheme"`
 	Value  string `json:"value" doc:"The identifier" minLength:"1" maxLength:"100"`
 }
 

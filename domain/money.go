@@ -186,7 +186,7 @@ func Currencies() []string {
 // are never added.
 type Money struct {
 	Amount   Decimal `json:"amount" doc:"Plain digits as a string, e.g. \"1200000.00\""`
-	Currency string  `json:"currency" doc:"ISO 4217 code, e.g. CNY" minLength:"3" maxLength:"3"`
+	Currency string  `json:"currency" doc:"ISO 4217 code, e.g. CNY" minLength:"3" maxLength:"3" zh:"币种" en:"currency"`
 }
 
 // NewMoney returns the amount in its currency's usual number of decimals. It

@@ -24,7 +24,7 @@ type Name struct {
 	Lang       string        `json:"lang" doc:"BCP 47 language tag, e.g. zh, en, de" maxLength:"35"`
 	Kind       NameKind      `json:"kind" enum:"official,short,acronym,former,alias" doc:"What the name is for"`
 	Valid      PartialPeriod `json:"valid,omitzero" doc:"When the name holds, as far as known"`
-	Unverified bool          `json:"unverified,omitzero" doc:"The source itself marks the name as not verified"`
+	Unverified bool          `json:"unverified,omitzero" doc:"The source itself marks the name as not verified" zh:"未核实" en:"unverified"`
 }
 
 var langTag = regexp.MustCompile(`^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$`)

@@ -24,7 +24,7 @@ func ProgrammeID(name string) uuid.UUID { return uuid.NewSHA1(programmes, []byte
 // Policy is a document under which labs are judged (C03), with what became of it.
 type Policy struct {
 	Terms
-	Calls        []Call `json:"calls,omitempty"`
+	Calls        []Call `json:"calls,omitempty" zh:"申报通知" en:"call"`
 	SupersededBy string `json:"superseded_by,omitempty"` // its document number
 }
 
@@ -33,15 +33,15 @@ type Terms struct {
 	Document          string   `json:"document" doc:"Document number (文号), e.g. 教技〔2014〕1号" minLength:"1" maxLength:"200"`
 	Title             Text     `json:"title" doc:"What it is called"`
 	Effective         Period   `json:"effective" doc:"When it holds; open-ended until it is superseded"`
-	Rules             string   `json:"rules" enum:"2014" doc:"Which edition of the register's rules it is judged by"`
-	IncubationYears   int      `json:"incubation_years" minimum:"0" maximum:"20" doc:"Years of incubation before an application (C62)"`
-	ConstructionYears int      `json:"construction_years" minimum:"1" maximum:"20" doc:"Years of construction unless a decision says otherwise (C70)"`
-	EvaluationYears   int      `json:"evaluation_years,omitzero" minimum:"0" maximum:"20" doc:"Years between evaluations of an open lab; absent: none is set"`
-	Modes             []Mode   `json:"modes,omitempty" maxItems:"10" enum:"platform,overseas-team" doc:"Ways to apply, where there are several"`
-	ExcludesBases     bool     `json:"excludes_bases,omitzero" doc:"A platform that already holds a 国家国际科技合作基地 does not count (C19), as since 2022"`
-	ByCall            bool     `json:"by_call,omitzero" doc:"Applications are taken inside the window of a call only; absent: at any time (C30)"`
+	Rules             string   `json:"rules" enum:"2014" doc:"Which edition of the register's rules it is judged by" zh:"规则版本" en:"edition of the rules"`
+	IncubationYears   int      `json:"incubation_years" minimum:"0" maximum:"20" doc:"Years of incubation before an application (C62)" zh:"培育年限" en:"years of incubation"`
+	ConstructionYears int      `json:"construction_years" minimum:"1" maximum:"20" doc:"Years of construction unless a decision says otherwise (C70)" zh:"建设年限" en:"years of construction"`
+	EvaluationYears   int      `json:"evaluation_years,omitzero" minimum:"0" maximum:"20" doc:"Years between evaluations of an open lab; absent: none is set" zh:"评估周期" en:"years between evaluations"`
+	Modes             []Mode   `json:"modes,omitempty" maxItems:"10" enum:"platform,overseas-team" doc:"Ways to apply, where there are several" zh:"申请方式" en:"mode"`
+	ExcludesBases     bool     `json:"excludes_bases,omitzero" doc:"A platform that already holds a 国家国际科技合作基地 does not count (C19), as since 2022" zh:"不含国家级基地" en:"national bases left out"`
+	ByCall            bool     `json:"by_call,omitzero" doc:"Applications are taken inside the window of a call only; absent: at any time (C30)" zh:"按通知受理" en:"applications by call only"`
 	OpinionsTo        Opinions `json:"opinions_to,omitempty" enum:"host,parties,public" doc:"Who may read experts' opinions once a decision is made, beside the ministry, its agency, officers and auditors: the lab's host, its host and parties, or everybody; absent: nobody. Who the experts are is not shown to any of them"`
-	LegalBasis        []string `json:"legal_basis,omitempty" maxItems:"20" doc:"Documents it rests on"`
+	LegalBasis        []string `json:"legal_basis,omitempty" maxItems:"20" doc:"Documents it rests on" zh:"依据文件" en:"legal basis"`
 }
 
 // Opinions is the audience of experts' opinions after a decision.
@@ -80,7 +80,7 @@ const (
 type Call struct {
 	Document string `json:"document" doc:"Document number of the call" minLength:"1" maxLength:"200"`
 	Title    Text   `json:"title" doc:"What it is called"`
-	Window   Period `json:"window" doc:"First and last day applications are taken"`
+	Window   Period `json:"window" doc:"First and last day applications are taken" zh:"受理期" en:"window"`
 }
 
 // BuiltIn is 教技〔2014〕1号. It holds wherever a programme has no policy on record.
@@ -120,14 +120,14 @@ type IndicatorSystem struct {
 	Document  string      `json:"document,omitempty" maxLength:"200" doc:"Document number (文号), where one issued it"`
 	Sample    bool        `json:"sample,omitzero" doc:"It is the register's own sample and no document of the ministry"`
 	Effective Period      `json:"effective" doc:"When it holds; open-ended until the next version of its kind"`
-	Criteria  []Criterion `json:"criteria" minItems:"1" maxItems:"100"`
+	Criteria  []Criterion `json:"criteria" minItems:"1" maxItems:"100" zh:"标准" en:"criterion"`
 }
 
 // Criterion groups indicators.
 type Criterion struct {
 	ID         string      `json:"id" minLength:"1" maxLength:"40"`
 	Text       Text        `json:"text"`
-	Core       Core        `json:"core,omitempty" enum:"innovation,influence" doc:"Which mandatory core criterion it is (C27)"`
+	Core       Core        `json:"core,omitempty" enum:"innovation,influence" doc:"Which mandatory core criterion it is (C27)" zh:"核心标准" en:"core criterion"`
 	Dimension  Dimension   `json:"dimension,omitempty" enum:"discipline,research,team,training,management" doc:"Which dimension of acceptance it belongs to (C75)"`
 	Indicators []Indicator `json:"indicators" minItems:"1" maxItems:"100"`
 }

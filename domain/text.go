@@ -5,8 +5,8 @@ import "strings"
 // Text is a text in Chinese and in English. Either may be absent where only the
 // other is known.
 type Text struct {
-	Zh string `json:"zh,omitempty" doc:"in Chinese" maxLength:"4000"`
-	En string `json:"en,omitempty" doc:"in English" maxLength:"4000"`
+	Zh string `json:"zh,omitempty" doc:"in Chinese" maxLength:"4000" zh:"中文" en:"in Chinese"`
+	En string `json:"en,omitempty" doc:"in English" maxLength:"4000" zh:"英文" en:"in English"`
 }
 
 // T returns a Text in both languages.

@@ -21,9 +21,9 @@ const (
 
 // Ending is the end of an entity: how, when and into which other.
 type Ending struct {
-	How  Status             `json:"how" enum:"succeeded,merged,closed"`
+	How  Status             `json:"how" enum:"succeeded,merged,closed" zh:"方式" en:"how"`
 	On   domain.PartialDate `json:"on"`
-	Into *domain.EntityRef  `json:"into,omitempty"` // the successor, or what it merged into
+	Into *domain.EntityRef  `json:"into,omitempty" zh:"并入" en:"into"` // the successor, or what it merged into
 }
 
 // words returns the ending in words.

@@ -18,9 +18,9 @@ type Assertion struct {
 // people who found it in two places prove more than a valid check digit.
 type Identifier struct {
 	Assertion
-	AssertedBy   string          `json:"asserted_by"`            // the subject of the actor who recorded it
-	CorrectedBy  []string        `json:"corrected_by,omitempty"` // and of those who corrected that entry
-	Corroborated []Corroboration `json:"corroborated,omitempty"`
+	AssertedBy   string          `json:"asserted_by" zh:"声明人" en:"asserted by"` // the subject of the actor who recorded it
+	CorrectedBy  []string        `json:"corrected_by,omitempty"`                // and of those who corrected that entry
+	Corroborated []Corroboration `json:"corroborated,omitempty" zh:"佐证" en:"corroboration"`
 	Withdrawn    *Withdrawal     `json:"withdrawn,omitempty"`
 }
 
@@ -34,7 +34,7 @@ type Corroboration struct {
 
 // Withdrawal is the end of an identifier, with its reason.
 type Withdrawal struct {
-	Reason string      `json:"reason"`
+	Reason string      `json:"reason" zh:"理由" en:"reason"`
 	By     string      `json:"by"`
 	On     domain.Date `json:"on"`
 }

@@ -21,7 +21,7 @@ type StageGoal struct {
 // StageAssessment is the host's own assessment during construction (C71).
 type StageAssessment struct {
 	On       domain.Date  `json:"on"`
-	Goals    []GoalResult `json:"goals,omitempty"`
+	Goals    []GoalResult `json:"goals,omitempty" zh:"目标" en:"goal"`
 	Summary  domain.Text  `json:"summary"`
 	Document string       `json:"document"`
 	Event    uuid.UUID    `json:"event"`
@@ -29,8 +29,8 @@ type StageAssessment struct {
 
 // GoalResult is how far a goal was reached.
 type GoalResult struct {
-	Goal    string      `json:"goal" maxLength:"10" doc:"e.g. H1"`
-	Reached bool        `json:"reached" doc:"Whether it was reached"`
+	Goal    string      `json:"goal" maxLength:"10" doc:"e.g. H1" zh:"目标" en:"goal"`
+	Reached bool        `json:"reached" doc:"Whether it was reached" zh:"已达到" en:"reached"`
 	Text    domain.Text `json:"text,omitzero" doc:"How far"`
 }
 
@@ -40,12 +40,12 @@ type Acceptance struct {
 	No         int               `json:"no"`
 	Follows    int               `json:"follows,omitzero"`
 	On         domain.Date       `json:"on,omitzero"`
-	Standard   SystemRef         `json:"standard,omitzero"`
+	Standard   SystemRef         `json:"standard,omitzero" zh:"标准" en:"standard"`
 	Document   string            `json:"document,omitempty"`
-	Delegate   *domain.EntityRef `json:"delegate,omitempty"`   // the agency that organises the peers
-	Delegation string            `json:"delegation,omitempty"` // digest of its mandate
+	Delegate   *domain.EntityRef `json:"delegate,omitempty" zh:"委托" en:"delegation"`   // the agency that organises the peers
+	Delegation string            `json:"delegation,omitempty" zh:"委托" en:"delegation"` // digest of its mandate
 	Panel
-	Cells   []AcceptanceCell `json:"cells,omitempty"`
+	Cells   []AcceptanceCell `json:"cells,omitempty" zh:"评估格" en:"assessment"`
 	Outcome Outcome          `json:"outcome,omitempty"` // empty: not decided
 	Decided domain.Date      `json:"decided,omitzero"`
 	Entry
@@ -63,7 +63,7 @@ func (a Axis) Text() domain.Text { return reviewWords[string(a)] }
 // AcceptanceCell is what peers found in one dimension on one axis, and on which facts.
 type AcceptanceCell struct {
 	Dimension domain.Dimension `json:"dimension"`
-	Axis      Axis             `json:"axis"`
+	Axis      Axis             `json:"axis" zh:"评估轴" en:"axis"`
 	On        domain.Date      `json:"on"`
 	Text      domain.Text      `json:"text"`
 	Facts     []CellFact       `json:"facts"`

@@ -43,18 +43,18 @@ const RenewalGraceDays = 180
 type Agreement struct {
 	ID           string          `json:"id"` // A1, A2 …
 	Title        domain.Text     `json:"title"`
-	Class        Class           `json:"class,omitempty"` // absent until classified
+	Class        Class           `json:"class,omitempty" zh:"类别" en:"class"` // absent until classified
 	Parties      []Party         `json:"parties"`
 	Term         domain.Period   `json:"term,omitzero"`
-	Languages    []string        `json:"languages,omitempty"`
-	GoverningLaw string          `json:"governing_law,omitempty"`
+	Languages    []string        `json:"languages,omitempty" zh:"语种" en:"language"`
+	GoverningLaw string          `json:"governing_law,omitempty" zh:"适用法律" en:"governing law"`
 	Documents    []Document      `json:"documents,omitempty"`
 	Signatures   []Signature     `json:"signatures,omitempty"`
-	InForceFrom  domain.Date     `json:"in_force_from,omitzero"` // once every party has signed
-	Lapses       []domain.Period `json:"lapses,omitempty"`       // between an expiry and its renewal
-	Amendments   []Amendment     `json:"amendments,omitempty"`
+	InForceFrom  domain.Date     `json:"in_force_from,omitzero" zh:"生效日" en:"in force from"` // once every party has signed
+	Lapses       []domain.Period `json:"lapses,omitempty" zh:"失效日" en:"lapses on"`           // between an expiry and its renewal
+	Amendments   []Amendment     `json:"amendments,omitempty" zh:"补充协议" en:"amendment"`
 	Ended        AgreementStatus `json:"ended,omitempty"` // TERMINATED or SUPERSEDED
-	EndedOn      domain.Date     `json:"ended_on,omitzero"`
+	EndedOn      domain.Date     `json:"ended_on,omitzero" zh:"结束日期" en:"ended on"`
 	SupersededBy string          `json:"superseded_by,omitempty"`
 	Evidence     []uuid.UUID     `json:"events,omitempty"` // what its standing rests on
 }
@@ -63,10 +63,10 @@ type Agreement struct {
 type Party struct {
 	Entity   domain.EntityRef `json:"entity"`
 	Role     PartyRole        `json:"role"`
-	Joined   domain.Date      `json:"joined,omitzero"`   // absent: from the beginning
-	Left     domain.Date      `json:"left,omitzero"`     // the first day it is no longer bound
-	Unit     string           `json:"unit,omitempty"`    // institute that carries out its part
-	Succeeds uuid.UUID        `json:"succeeds,omitzero"` // the party whose place it took, and whose signature binds it
+	Joined   domain.Date      `json:"joined,omitzero" zh:"加入日期" en:"joined on"` // absent: from the beginning
+	Left     domain.Date      `json:"left,omitzero" zh:"退出日期" en:"left on"`     // the first day it is no longer bound
+	Unit     string           `json:"unit,omitempty"`                           // institute that carries out its part
+	Succeeds uuid.UUID        `json:"succeeds,omitzero" zh:"承继" en:"succeeds"`  // the party whose place it took, and whose signature binds it
 }
 
 // PartyRole is what a party is in the undertaking.
@@ -88,7 +88,7 @@ type Document struct {
 // Signature is one party's.
 type Signature struct {
 	Party          uuid.UUID     `json:"party"`
-	Representative domain.Person `json:"representative"`
+	Representative domain.Person `json:"representative" zh:"代表" en:"representative"`
 	On             domain.Date   `json:"on"`
 	Document       string        `json:"document"`
 }
@@ -100,11 +100,11 @@ type Amendment struct {
 	Summary    domain.Text   `json:"summary"`
 	Effective  domain.Date   `json:"effective,omitzero"`
 	Term       domain.Period `json:"term,omitzero"`
-	Accede     []Party       `json:"accede,omitempty"`
+	Accede     []Party       `json:"accede,omitempty" zh:"加入方" en:"acceding party"`
 	Documents  []Document    `json:"documents,omitempty"`
 	Signatures []Signature   `json:"signatures,omitempty"`
-	InForce    domain.Date   `json:"in_force,omitzero"` // once every party has signed
-	Evidence   []uuid.UUID   `json:"events,omitempty"`  // the signatures, until it binds
+	InForce    domain.Date   `json:"in_force,omitzero" zh:"生效日" en:"in force from"` // once every party has signed
+	Evidence   []uuid.UUID   `json:"events,omitempty"`                              // the signatures, until it binds
 }
 
 // StatusOn is where the agreement stands on a day.

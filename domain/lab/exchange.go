@@ -187,10 +187,10 @@ type Visit struct {
 	Kind      VisitorKind      `json:"kind"`
 	From      domain.EntityRef `json:"from"`
 	To        domain.EntityRef `json:"to"`
-	Direction string           `json:"direction"` // out of China or in
+	Direction string           `json:"direction" zh:"方向" en:"direction"` // out of China or in
 	Programme string           `json:"programme,omitempty"`
-	Persons   int              `json:"persons"`
-	Stay      domain.Period    `json:"stay"`
+	Persons   int              `json:"persons" zh:"人员" en:"person"`
+	Stay      domain.Period    `json:"stay" zh:"访问期间" en:"stay"`
 	Event     uuid.UUID        `json:"event"`
 }
 
@@ -301,9 +301,9 @@ func (l *Lab) VisitsOwed(on domain.Date) (owed []Owed, proof []uuid.UUID) {
 // Supervision is graduate students with one supervisor on each side (C38).
 // Students are counted, not named.
 type Supervision struct {
-	Supervisors []Supervisor `json:"supervisors"`
+	Supervisors []Supervisor `json:"supervisors" zh:"导师" en:"supervisor"`
 	Level       string       `json:"level"`
-	Students    int          `json:"students"`
+	Students    int          `json:"students" zh:"学生" en:"student"`
 	From        domain.Date  `json:"from"`
 	Event       uuid.UUID    `json:"event"`
 }

@@ -12,15 +12,15 @@ import (
 // Quantity is what is committed or delivered: exactly one of cash, premises,
 // equipment and staff time (C79). Kinds are never mixed or converted.
 type Quantity struct {
-	Cash        *domain.Money   `json:"cash,omitempty" doc:"Money"`
-	Premises    *domain.Decimal `json:"premises_m2,omitempty" doc:"Floor area in square metres"`
-	Equipment   *Equipment      `json:"equipment,omitempty" doc:"Instruments and equipment"`
-	StaffMonths *domain.Decimal `json:"staff_months,omitempty" doc:"Staff time in person-months"`
+	Cash        *domain.Money   `json:"cash,omitempty" doc:"Money" zh:"现金" en:"cash"`
+	Premises    *domain.Decimal `json:"premises_m2,omitempty" doc:"Floor area in square metres" zh:"用房面积" en:"premises in m²"`
+	Equipment   *Equipment      `json:"equipment,omitempty" doc:"Instruments and equipment" zh:"设备" en:"equipment"`
+	StaffMonths *domain.Decimal `json:"staff_months,omitempty" doc:"Staff time in person-months" zh:"人月" en:"staff months"`
 }
 
 // Equipment is a number of items and what they are worth together.
 type Equipment struct {
-	Items int          `json:"items" minimum:"0" doc:"How many; in a command more than none"`
+	Items int          `json:"items" minimum:"0" doc:"How many; in a command more than none" zh:"条目" en:"item"`
 	Value domain.Money `json:"value" doc:"What they are worth together"`
 }
 
@@ -232,13 +232,13 @@ type Commitment struct {
 	Amendment     int              `json:"amendment,omitzero"`
 	Purpose       domain.Text      `json:"purpose,omitzero"`
 	Quantity      Quantity         `json:"quantity"`
-	Firm          bool             `json:"firm,omitzero"` // bound by a document, not only announced
-	FirmOn        domain.Date      `json:"firm_on,omitzero"`
-	Schedule      []Instalment     `json:"schedule,omitempty"`
-	Contributions []Contribution   `json:"contributions,omitempty"`
+	Firm          bool             `json:"firm,omitzero" zh:"已落实" en:"firm"` // bound by a document, not only announced
+	FirmOn        domain.Date      `json:"firm_on,omitzero" zh:"落实日期" en:"firm since"`
+	Schedule      []Instalment     `json:"schedule,omitempty" zh:"到位计划" en:"instalment"`
+	Contributions []Contribution   `json:"contributions,omitempty" zh:"到位" en:"contribution"`
 	Delivered     Quantity         `json:"delivered"` // received less returned
-	Closed        CommitmentStatus `json:"closed,omitempty"`
-	ClosedOn      domain.Date      `json:"closed_on,omitzero"`
+	Closed        CommitmentStatus `json:"closed,omitempty" zh:"关闭" en:"closed"`
+	ClosedOn      domain.Date      `json:"closed_on,omitzero" zh:"关闭日期" en:"closed on"`
 	Evidence      []uuid.UUID      `json:"events,omitempty"`
 }
 
@@ -253,7 +253,7 @@ type Contribution struct {
 	No       int         `json:"no"`
 	On       domain.Date `json:"on"`
 	Quantity Quantity    `json:"quantity"`
-	Returned bool        `json:"returned,omitzero"`
+	Returned bool        `json:"returned,omitzero" zh:"退回" en:"returned"`
 	Evidence string      `json:"evidence"`
 }
 

@@ -32,17 +32,17 @@ type Fund struct {
 	ID           string             `json:"id"` // K1, K2 …
 	Kind         FundKind           `json:"kind"`
 	Name         domain.Text        `json:"name"`
-	Contributors []domain.EntityRef `json:"contributors"`
+	Contributors []domain.EntityRef `json:"contributors" zh:"出资方" en:"contributor"`
 	On           domain.Date        `json:"on"`
 	Document     string             `json:"document"`
-	Paid         []Payment          `json:"paid,omitempty"`
+	Paid         []Payment          `json:"paid,omitempty" zh:"缴款" en:"payment"`
 	Awards       []Award            `json:"awards,omitempty"`
 	Event        uuid.UUID          `json:"event"`
 }
 
 // Payment is what a contributor paid into a fund.
 type Payment struct {
-	Contributor domain.EntityRef `json:"contributor"`
+	Contributor domain.EntityRef `json:"contributor" zh:"出资方" en:"contributor"`
 	Amount      domain.Money     `json:"amount"`
 	On          domain.Date      `json:"on"`
 	Evidence    string           `json:"evidence"`
@@ -52,7 +52,7 @@ type Payment struct {
 // Award is what a fund granted on a day. Those who got it are counted, not named.
 type Award struct {
 	On         domain.Date  `json:"on" doc:"When it was granted"`
-	Recipients int          `json:"recipients" minimum:"1" doc:"How many people got it"`
+	Recipients int          `json:"recipients" minimum:"1" doc:"How many people got it" zh:"受益人数" en:"recipients"`
 	Amount     domain.Money `json:"amount" doc:"How much, together"`
 	Purpose    domain.Text  `json:"purpose" doc:"What for"`
 	Evidence   string       `json:"evidence" doc:"Digest of the decision"`
@@ -260,7 +260,7 @@ func (e FundAwarded) apply(l *Lab, _ domain.Meta) {
 type ExchangeRate struct {
 	From   string         `json:"from" doc:"ISO 4217 code" minLength:"3" maxLength:"3"`
 	To     string         `json:"to" doc:"ISO 4217 code" minLength:"3" maxLength:"3"`
-	Rate   domain.Decimal `json:"rate" doc:"Units of to for one unit of from"`
+	Rate   domain.Decimal `json:"rate" doc:"Units of to for one unit of from" zh:"比率" en:"rate"`
 	On     domain.Date    `json:"on" doc:"The day it holds for"`
 	Source string         `json:"source" minLength:"1" maxLength:"400" doc:"Who published it"`
 }

@@ -58,16 +58,16 @@ type Instrument struct {
 	Title       domain.Text    `json:"title" doc:"What it is called"`
 	On          domain.Date    `json:"on" doc:"From when it holds"`
 	Document    string         `json:"document" doc:"Digest of the document"`
-	Departments []domain.Text  `json:"departments,omitempty" maxItems:"100" doc:"Of a coordination mechanism: the departments that take part"`
-	Lead        domain.Text    `json:"lead,omitzero" doc:"Of a coordination mechanism: the office that leads"`
-	Powers      []domain.Text  `json:"powers,omitempty" maxItems:"100" doc:"Of autonomy: the powers delegated to the lab"`
+	Departments []domain.Text  `json:"departments,omitempty" maxItems:"100" doc:"Of a coordination mechanism: the departments that take part" zh:"部门" en:"department"`
+	Lead        domain.Text    `json:"lead,omitzero" doc:"Of a coordination mechanism: the office that leads" zh:"牵头" en:"lead"`
+	Powers      []domain.Text  `json:"powers,omitempty" maxItems:"100" doc:"Of autonomy: the powers delegated to the lab" zh:"职权" en:"powers"`
 }
 
 // AdoptedInstrument is an instrument and whether it still holds.
 type AdoptedInstrument struct {
 	ID string `json:"id"` // N1, N2 …
 	Instrument
-	Repealed domain.Date `json:"repealed,omitzero"` // the first day it no longer holds
+	Repealed domain.Date `json:"repealed,omitzero" zh:"废止日期" en:"repealed on"` // the first day it no longer holds
 	Event    uuid.UUID   `json:"event"`
 }
 
@@ -237,7 +237,7 @@ var reformDomains = kindTable[ReformDomain]{
 
 // Reform is a reform or pilot the lab declares.
 type Reform struct {
-	Domain   ReformDomain `json:"domain" enum:"construction,research,training,evaluation" doc:"Where it belongs: 建设模式, 科研组织, 人才培养 or 考核评价"`
+	Domain   ReformDomain `json:"domain" enum:"construction,research,training,evaluation" doc:"Where it belongs: 建设模式, 科研组织, 人才培养 or 考核评价" zh:"领域" en:"domain"`
 	Text     domain.Text  `json:"text" doc:"What is tried"`
 	On       domain.Date  `json:"on" doc:"When it was declared"`
 	Document string       `json:"document,omitempty" doc:"Digest of the document it rests on"`
@@ -254,7 +254,7 @@ type ReformReport struct {
 type ReformMeasure struct {
 	ID string `json:"id"` // E1, E2 …
 	Reform
-	Reports []ReformReport `json:"reports,omitempty"`
+	Reports []ReformReport `json:"reports,omitempty" zh:"报告" en:"report"`
 	Event   uuid.UUID      `json:"event"`
 }
 
@@ -404,7 +404,7 @@ func (e DisciplineEvidenced) apply(l *Lab, m domain.Meta) {
 type PartnerStanding struct {
 	Party    domain.EntityRef `json:"party"`
 	Level    string           `json:"level"`
-	Opinion  domain.Text      `json:"opinion"`
+	Opinion  domain.Text      `json:"opinion" zh:"意见" en:"opinion"`
 	On       domain.Date      `json:"on"`
 	Document string           `json:"document,omitempty"`
 	Event    uuid.UUID        `json:"event"`
@@ -479,7 +479,7 @@ type ForeignUnit struct {
 	Party    domain.EntityRef `json:"party"`
 	Unit     domain.Text      `json:"unit"`
 	On       domain.Date      `json:"on"`
-	Replaced domain.Date      `json:"replaced,omitzero"` // the first day another has its place
+	Replaced domain.Date      `json:"replaced,omitzero" zh:"已替换" en:"replaced"` // the first day another has its place
 	Document string           `json:"document"`
 	Event    uuid.UUID        `json:"event"`
 }

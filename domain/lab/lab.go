@@ -33,33 +33,33 @@ type Lab struct {
 	Programme  string           `json:"programme,omitempty"` // programme the lab is registered in
 	Level      Level            `json:"level,omitempty"`
 	Names      []domain.Name    `json:"names,omitempty"`
-	Host       domain.EntityRef `json:"host,omitzero"` // 依托单位, always exactly one
+	Host       domain.EntityRef `json:"host,omitzero" zh:"依托单位" en:"host"` // 依托单位, always exactly one
 	Discipline domain.Text      `json:"discipline,omitzero"`
-	Platforms  []Platform       `json:"platforms,omitempty"`
-	Partners   []Partner        `json:"partners,omitempty"` // named by sources; parties stand in agreements
-	Facts      []Fact           `json:"facts,omitempty"`    // stated by sources, each with its own date
+	Platforms  []Platform       `json:"platforms,omitempty" zh:"科研平台" en:"platform"`
+	Partners   []Partner        `json:"partners,omitempty" zh:"合作单位" en:"partner"` // named by sources; parties stand in agreements
+	Facts      []Fact           `json:"facts,omitempty"`                           // stated by sources, each with its own date
 
 	Status       Status               `json:"status,omitempty"`
-	StatusSince  domain.PartialDate   `json:"status_since,omitzero"`
+	StatusSince  domain.PartialDate   `json:"status_since,omitzero" zh:"状态起始" en:"status since"`
 	Moves        []Moved              `json:"moves,omitempty"`
-	Incubation   domain.PartialDate   `json:"incubation_start,omitzero"`
-	Construction domain.PartialPeriod `json:"construction,omitzero"`
-	EarlyAllowed bool                 `json:"early_acceptance_allowed,omitzero"`
-	RectifyBy    domain.Date          `json:"rectify_by,omitzero"` // while RECTIFYING
-	MayReapply   bool                 `json:"may_reapply,omitzero"`
-	Certificate  string               `json:"certificate,omitempty"` // number of the recognition document
-	MergedInto   uuid.UUID            `json:"merged_into,omitzero"`
+	Incubation   domain.PartialDate   `json:"incubation_start,omitzero" zh:"培育开始" en:"incubation since"`
+	Construction domain.PartialPeriod `json:"construction,omitzero" zh:"建设期" en:"construction period"`
+	EarlyAllowed bool                 `json:"early_acceptance_allowed,omitzero" zh:"准予提前验收" en:"early acceptance allowed"`
+	RectifyBy    domain.Date          `json:"rectify_by,omitzero" zh:"整改期限" en:"to rectify by"` // while RECTIFYING
+	MayReapply   bool                 `json:"may_reapply,omitzero" zh:"可再次申请" en:"may apply again"`
+	Certificate  string               `json:"certificate,omitempty" zh:"认定文件" en:"certificate"` // number of the recognition document
+	MergedInto   uuid.UUID            `json:"merged_into,omitzero" zh:"并入" en:"merged into"`
 
-	Agreements  []Agreement  `json:"agreements,omitempty"`
-	Rights      []Item       `json:"rights,omitempty"`
-	Commitments []Commitment `json:"commitments,omitempty"`
+	Agreements  []Agreement  `json:"agreements,omitempty" zh:"协议" en:"agreement"`
+	Rights      []Item       `json:"rights,omitempty" zh:"责权利条目" en:"item"`
+	Commitments []Commitment `json:"commitments,omitempty" zh:"投入承诺" en:"commitment"`
 
-	Independence   *Attestation    `json:"independence,omitempty"`
-	Plans          []Plan          `json:"plans,omitempty"`
-	Tasks          []Task          `json:"tasks,omitempty"`
-	ManagementBody *ManagementBody `json:"management_body,omitempty"`
+	Independence   *Attestation    `json:"independence,omitempty" zh:"独立性证明" en:"attestation of independence"`
+	Plans          []Plan          `json:"plans,omitempty" zh:"实施方案" en:"plan"`
+	Tasks          []Task          `json:"tasks,omitempty" zh:"任务" en:"task"`
+	ManagementBody *ManagementBody `json:"management_body,omitempty" zh:"管理机构" en:"management body"`
 
-	Reviews Reviews `json:"reviews,omitzero"`
+	Reviews Reviews `json:"reviews,omitzero" zh:"评审" en:"review"`
 	Records
 }
 

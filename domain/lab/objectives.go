@@ -44,9 +44,9 @@ type Target struct {
 	Kind       ObjectiveKind  `json:"kind" enum:"discipline,research,team,training,management-operation,management-appointment,management-evaluation,management-services" doc:"The objective it measures"`
 	Indicator  domain.Text    `json:"indicator" doc:"What is measured"`
 	Unit       domain.Text    `json:"unit" doc:"In what"`
-	Baseline   domain.Decimal `json:"baseline" doc:"Its value to begin with"`
-	BaselineOn domain.Date    `json:"baseline_on" doc:"When it had that value"`
-	Target     domain.Decimal `json:"target" doc:"The value aimed at"`
+	Baseline   domain.Decimal `json:"baseline" doc:"Its value to begin with" zh:"基线值" en:"baseline"`
+	BaselineOn domain.Date    `json:"baseline_on" doc:"When it had that value" zh:"基线日期" en:"day of the baseline"`
+	Target     domain.Decimal `json:"target" doc:"The value aimed at" zh:"目标值" en:"target"`
 	Due        domain.Date    `json:"due" doc:"By when"`
 }
 
@@ -61,7 +61,7 @@ type Reading struct {
 type Objective struct {
 	ID string `json:"id"` // O1, O2 …
 	Target
-	Readings []Reading `json:"readings,omitempty"`
+	Readings []Reading `json:"readings,omitempty" zh:"进展" en:"reading"`
 	Event    uuid.UUID `json:"event"`
 }
 
@@ -159,7 +159,7 @@ var directionTags = kindTable[string]{
 // Aim is what a research direction is about (C22, C33).
 type Aim struct {
 	Name  domain.Text   `json:"name" doc:"The field or direction"`
-	Tag   string        `json:"tag" enum:"basic,frontier,strategic" doc:"基础性, 前沿性 or 战略性"`
+	Tag   string        `json:"tag" enum:"basic,frontier,strategic" doc:"基础性, 前沿性 or 战略性" zh:"标签" en:"tag"`
 	Valid domain.Period `json:"valid" doc:"When it holds"`
 }
 
@@ -174,7 +174,7 @@ func (a Aim) check(c *domain.Check) {
 type Direction struct {
 	ID string `json:"id"` // D1, D2 …
 	Aim
-	Before []Aim     `json:"before,omitempty"`
+	Before []Aim     `json:"before,omitempty" zh:"此前" en:"before"`
 	Event  uuid.UUID `json:"event"`
 }
 
@@ -428,7 +428,7 @@ type Output struct {
 	Kind       string             `json:"kind"`
 	Title      domain.Text        `json:"title"`
 	On         domain.Date        `json:"on"`
-	Identifier string             `json:"identifier,omitempty"` // DOI, patent number …
+	Identifier string             `json:"identifier,omitempty" zh:"标识" en:"identifier"` // DOI, patent number …
 	Parties    []domain.EntityRef `json:"parties"`
 	Event      uuid.UUID          `json:"event"`
 }
@@ -487,7 +487,7 @@ func (e OutputRecorded) apply(l *Lab, m domain.Meta) {
 
 // AnnualReport is the lab's report on a calendar year (C41).
 type AnnualReport struct {
-	Year     int         `json:"year" minimum:"1990" maximum:"2100" doc:"The calendar year reported on"`
+	Year     int         `json:"year" minimum:"1990" maximum:"2100" doc:"The calendar year reported on" zh:"年度" en:"year"`
 	On       domain.Date `json:"on" doc:"When it was filed"`
 	Summary  domain.Text `json:"summary" doc:"What it says, in short"`
 	Document string      `json:"document" doc:"Digest of the report"`

@@ -31,8 +31,8 @@ type Body struct {
 	Kind     BodyKind    `json:"kind"`
 	Name     domain.Text `json:"name"`
 	On       domain.Date `json:"on"`
-	Charter  string      `json:"charter"`
-	Meetings []Meeting   `json:"meetings,omitempty"`
+	Charter  string      `json:"charter" zh:"章程" en:"charter"`
+	Meetings []Meeting   `json:"meetings,omitempty" zh:"会议" en:"meeting"`
 	Event    uuid.UUID   `json:"event"`
 }
 
@@ -77,9 +77,9 @@ type Appointment struct {
 	Person      domain.Person    `json:"person"`
 	Affiliation domain.EntityRef `json:"affiliation"`
 	Side        domain.Side      `json:"side"`
-	Body        string           `json:"body,omitempty"`
-	Link        string           `json:"link,omitempty"`
-	TeamSize    int              `json:"team_size,omitzero"`
+	Body        string           `json:"body,omitempty" zh:"机构" en:"body"`
+	Link        string           `json:"link,omitempty" zh:"链接" en:"link"`
+	TeamSize    int              `json:"team_size,omitzero" zh:"团队人数" en:"size of the team"`
 	Term        domain.Period    `json:"term"`
 }
 

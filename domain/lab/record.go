@@ -15,17 +15,17 @@ type Platform struct {
 	ID       string      `json:"id"` // P1, P2 …
 	Name     domain.Text `json:"name"`
 	Level    string      `json:"level"`
-	Base     bool        `json:"national_base,omitzero"` // it holds a 国家国际科技合作基地
+	Base     bool        `json:"national_base,omitzero" zh:"国家级基地" en:"national base"` // it holds a 国家国际科技合作基地
 	Evidence string      `json:"evidence"`
 	Linked   uuid.UUID   `json:"event"`
-	Unlinked domain.Date `json:"unlinked,omitzero"`
+	Unlinked domain.Date `json:"unlinked,omitzero" zh:"解除日期" en:"unlinked on"`
 }
 
 // Partner is a legal entity that a source names as cooperating in the lab. It
 // is bound by nothing until it signs an agreement.
 type Partner struct {
 	Entity domain.EntityRef `json:"entity"`
-	As     string           `json:"as"` // as the source writes it
+	As     string           `json:"as" zh:"来源所载名称" en:"as the source names it"` // as the source writes it
 	Source string           `json:"source,omitempty"`
 }
 
@@ -44,8 +44,8 @@ type Fact struct {
 type Attestation struct {
 	On       domain.Date `json:"on"`
 	Unit     domain.Text `json:"unit"`
-	Budget   domain.Text `json:"budget_line"`
-	Premises domain.Text `json:"premises"`
+	Budget   domain.Text `json:"budget_line" zh:"预算科目" en:"budget line"`
+	Premises domain.Text `json:"premises" zh:"用房" en:"premises"`
 	Evidence string      `json:"evidence"`
 	Event    uuid.UUID   `json:"event"`
 }
@@ -54,9 +54,9 @@ type Attestation struct {
 type Plan struct {
 	Version  int         `json:"version"`
 	Title    domain.Text `json:"title"`
-	Adopted  domain.Date `json:"adopted"`
-	FromYear int         `json:"from_year"`
-	ToYear   int         `json:"to_year"`
+	Adopted  domain.Date `json:"adopted" zh:"通过日期" en:"adopted on"`
+	FromYear int         `json:"from_year" zh:"起始年" en:"from year"`
+	ToYear   int         `json:"to_year" zh:"截止年" en:"to year"`
 	Document string      `json:"document"`
 	Event    uuid.UUID   `json:"event"`
 }
@@ -65,7 +65,7 @@ type Plan struct {
 type Task struct {
 	ID    string           `json:"id"` // T1, T2 …
 	Text  domain.Text      `json:"text"`
-	Owner domain.EntityRef `json:"owner"`
+	Owner domain.EntityRef `json:"owner" zh:"责任单位" en:"owner"`
 	Due   domain.Date      `json:"due"`
 	Event uuid.UUID        `json:"event"`
 }

@@ -15,30 +15,30 @@ import (
 // E reform measures, X training programmes, K funds, O objectives, D research
 // directions, J projects, S support measures, G ministry support.
 type Records struct {
-	Bodies             []Body              `json:"bodies,omitempty"`
-	Members            []Member            `json:"members,omitempty"`
-	Instruments        []AdoptedInstrument `json:"instruments,omitempty"`
-	Reforms            []ReformMeasure     `json:"reforms,omitempty"`
-	DisciplineStatuses []DisciplineStatus  `json:"discipline_statuses,omitempty"`
-	PartnerStandings   []PartnerStanding   `json:"partner_standings,omitempty"`
-	ForeignUnits       []ForeignUnit       `json:"foreign_units,omitempty"`
+	Bodies             []Body              `json:"bodies,omitempty" zh:"机构" en:"body"`
+	Members            []Member            `json:"members,omitempty" zh:"人员" en:"member"`
+	Instruments        []AdoptedInstrument `json:"instruments,omitempty" zh:"制度" en:"instrument"`
+	Reforms            []ReformMeasure     `json:"reforms,omitempty" zh:"改革试点" en:"reform"`
+	DisciplineStatuses []DisciplineStatus  `json:"discipline_statuses,omitempty" zh:"学科地位" en:"standing of the discipline"`
+	PartnerStandings   []PartnerStanding   `json:"partner_standings,omitempty" zh:"合作单位水平" en:"standing of a partner"`
+	ForeignUnits       []ForeignUnit       `json:"foreign_units,omitempty" zh:"外方研究机构" en:"foreign research unit"`
 
-	Training     []TrainingProgramme `json:"training_programmes,omitempty"`
-	Visits       []Visit             `json:"visits,omitempty"`
-	Supervisions []Supervision       `json:"supervisions,omitempty"`
+	Training     []TrainingProgramme `json:"training_programmes,omitempty" zh:"培养项目" en:"training programme"`
+	Visits       []Visit             `json:"visits,omitempty" zh:"访问" en:"visit"`
+	Supervisions []Supervision       `json:"supervisions,omitempty" zh:"联合指导" en:"joint supervision"`
 
-	Funds []Fund         `json:"funds,omitempty"`
-	Rates []ExchangeRate `json:"rates,omitempty"`
+	Funds []Fund         `json:"funds,omitempty" zh:"基金" en:"fund"`
+	Rates []ExchangeRate `json:"rates,omitempty" zh:"比率" en:"rate"`
 
-	Objectives    []Objective    `json:"objectives,omitempty"`
-	Directions    []Direction    `json:"directions,omitempty"`
-	Projects      []Project      `json:"projects,omitempty"`
-	Counts        []Count        `json:"counts,omitempty"`
-	Outputs       []Output       `json:"outputs,omitempty"`
-	AnnualReports []AnnualReport `json:"annual_reports,omitempty"`
+	Objectives    []Objective    `json:"objectives,omitempty" zh:"目标" en:"objective"`
+	Directions    []Direction    `json:"directions,omitempty" zh:"研究方向" en:"direction of research"`
+	Projects      []Project      `json:"projects,omitempty" zh:"项目" en:"project"`
+	Counts        []Count        `json:"counts,omitempty" zh:"人数" en:"headcount"`
+	Outputs       []Output       `json:"outputs,omitempty" zh:"成果" en:"output"`
+	AnnualReports []AnnualReport `json:"annual_reports,omitempty" zh:"年度报告" en:"annual report"`
 
-	Support         []SupportMeasure  `json:"support,omitempty"`
-	MinistrySupport []MinistrySupport `json:"ministry_support,omitempty"`
+	Support         []SupportMeasure  `json:"support,omitempty" zh:"支持" en:"support"`
+	MinistrySupport []MinistrySupport `json:"ministry_support,omitempty" zh:"教育部支持" en:"support by the ministry"`
 }
 
 // kindTable says each kind of something in both languages, in the order people

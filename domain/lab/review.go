@@ -14,19 +14,19 @@ import (
 // establishment and to recognition.
 type Reviews struct {
 	Affiliation  *HostAffiliation  `json:"affiliation,omitempty"`
-	Applications []Application     `json:"applications,omitempty"` // for establishment, the last one open until it is decided
-	Goals        []StageGoal       `json:"stage_goals,omitempty"`
-	Stages       []StageAssessment `json:"stage_assessments,omitempty"`
-	Acceptances  []Acceptance      `json:"acceptances,omitempty"`
-	Opened       domain.Date       `json:"opened,omitzero"`
-	Evaluations  []Evaluation      `json:"evaluations,omitempty"` // since recognition
+	Applications []Application     `json:"applications,omitempty" zh:"申请" en:"application"` // for establishment, the last one open until it is decided
+	Goals        []StageGoal       `json:"stage_goals,omitempty" zh:"阶段目标" en:"stage goal"`
+	Stages       []StageAssessment `json:"stage_assessments,omitempty" zh:"阶段性评估" en:"stage assessment"`
+	Acceptances  []Acceptance      `json:"acceptances,omitempty" zh:"验收" en:"acceptance"`
+	Opened       domain.Date       `json:"opened,omitzero" zh:"开放日期" en:"opened on"`
+	Evaluations  []Evaluation      `json:"evaluations,omitempty" zh:"评估" en:"evaluation"` // since recognition
 }
 
 // Entry says who recorded something, who corrected it since, and in which event
 // it stands. Duties are separate by person, so these stand beside what was
 // handed in.
 type Entry struct {
-	By          string    `json:"recorded_by"`
+	By          string    `json:"recorded_by" zh:"登记事件" en:"recorded by"`
 	CorrectedBy []string  `json:"corrected_by,omitempty"`
 	Event       uuid.UUID `json:"event"`
 }
@@ -56,18 +56,18 @@ const (
 // returned by another package of the same one, so lineage is never lost.
 type Application struct {
 	No              int                `json:"no"`
-	Follows         int                `json:"follows,omitzero"` // the application declined before it
-	Policy          string             `json:"policy,omitempty"` // it was last submitted under
-	SelfAssessments []SelfAssessment   `json:"self_assessments,omitempty"`
-	Packages        []Package          `json:"packages,omitempty"`
-	Recommendations []Recommendation   `json:"recommendations,omitempty"`
-	Submissions     []Submission       `json:"submissions,omitempty"`
-	Returns         []Returned         `json:"returns,omitempty"`
-	FormalCheck     domain.Date        `json:"formal_check,omitzero"`
-	Shortlisted     domain.Date        `json:"shortlisted,omitzero"`
-	Site            *SiteArgumentation `json:"site_argumentation,omitempty"`
+	Follows         int                `json:"follows,omitzero"`                       // the application declined before it
+	Policy          string             `json:"policy,omitempty" zh:"政策依据" en:"policy"` // it was last submitted under
+	SelfAssessments []SelfAssessment   `json:"self_assessments,omitempty" zh:"自评" en:"self-assessment"`
+	Packages        []Package          `json:"packages,omitempty" zh:"申报材料" en:"package"`
+	Recommendations []Recommendation   `json:"recommendations,omitempty" zh:"推荐" en:"recommendation"`
+	Submissions     []Submission       `json:"submissions,omitempty" zh:"提交" en:"submission"`
+	Returns         []Returned         `json:"returns,omitempty" zh:"退回" en:"return"`
+	FormalCheck     domain.Date        `json:"formal_check,omitzero" zh:"形式审查" en:"formal check"`
+	Shortlisted     domain.Date        `json:"shortlisted,omitzero" zh:"入围日期" en:"shortlisted on"`
+	Site            *SiteArgumentation `json:"site_argumentation,omitempty" zh:"现场论证" en:"site argumentation"`
 	Panel
-	Dimensions []Assessed  `json:"dimensions,omitempty"`
+	Dimensions []Assessed  `json:"dimensions,omitempty" zh:"方面评审" en:"dimension"`
 	Outcome    Outcome     `json:"outcome,omitempty"` // empty: not decided
 	Decided    domain.Date `json:"decided,omitzero"`
 }
@@ -107,8 +107,8 @@ type Answer struct {
 // SelfAssessment is the host's answers to an indicator system (C63).
 type SelfAssessment struct {
 	On       domain.Date `json:"on"`
-	System   SystemRef   `json:"system"`
-	Answers  []Answer    `json:"answers"`
+	System   SystemRef   `json:"system" zh:"指标体系" en:"indicator system"`
+	Answers  []Answer    `json:"answers" zh:"答复" en:"answer"`
 	Document string      `json:"document"`
 	Entry
 }
@@ -117,9 +117,9 @@ type SelfAssessment struct {
 type Package struct {
 	Version     int          `json:"version"`
 	On          domain.Date  `json:"on"`
-	Mode        domain.Mode  `json:"mode,omitempty"`
+	Mode        domain.Mode  `json:"mode,omitempty" zh:"申请方式" en:"mode"`
 	Document    string       `json:"document"` // the 建设申请书
-	Attachments []Attachment `json:"attachments,omitempty"`
+	Attachments []Attachment `json:"attachments,omitempty" zh:"附件" en:"attachment"`
 	Entry
 }
 
@@ -132,7 +132,7 @@ type Attachment struct {
 // Recommendation is the formal recommendation to the ministry (C64).
 type Recommendation struct {
 	On        domain.Date      `json:"on"`
-	Issuer    domain.EntityRef `json:"issuer"`
+	Issuer    domain.EntityRef `json:"issuer" zh:"出具单位" en:"issuer"`
 	Number    string           `json:"number"` // 文号
 	Document  string           `json:"document"`
 	Withdrawn domain.Date      `json:"withdrawn,omitzero"`
@@ -143,7 +143,7 @@ type Recommendation struct {
 // Submission is a package handed in.
 type Submission struct {
 	On       domain.Date `json:"on"`
-	Package  int         `json:"package,omitzero"` // its version
+	Package  int         `json:"package,omitzero" zh:"材料" en:"package"` // its version
 	Document string      `json:"document"`
 	Entry
 }
@@ -157,8 +157,8 @@ type Returned struct {
 
 // Panel is the experts of a review and what they say.
 type Panel struct {
-	Experts    []Expert        `json:"experts,omitempty"`
-	Opinions   []Opinion       `json:"opinions,omitempty"`
+	Experts    []Expert        `json:"experts,omitempty" zh:"专家" en:"expert"`
+	Opinions   []Opinion       `json:"opinions,omitempty" zh:"专家意见" en:"opinion"`
 	OpinionsTo domain.Opinions `json:"opinions_to,omitempty"` // who else may read them, once it is decided
 }
 
@@ -167,8 +167,8 @@ type Panel struct {
 type Expert struct {
 	ID           string             `json:"id"` // Z1, Z2 … within the lab
 	Person       domain.Person      `json:"person"`
-	Affiliations []domain.EntityRef `json:"affiliations"`
-	Declaration  string             `json:"declaration,omitempty"` // of no conflict of interest
+	Affiliations []domain.EntityRef `json:"affiliations" zh:"所属单位" en:"affiliation"`
+	Declaration  string             `json:"declaration,omitempty" zh:"回避声明" en:"declaration of interests"` // of no conflict of interest
 	Event        uuid.UUID          `json:"event"`
 }
 
@@ -185,18 +185,18 @@ func employer(affiliations []domain.EntityRef) (e domain.EntityRef) {
 
 // Findings are what every opinion finds (C28).
 type Findings struct {
-	HighStart   domain.Text `json:"high_start" doc:"高起点"`
-	HighLevel   domain.Text `json:"high_level" doc:"高水平"`
-	Distinctive domain.Text `json:"distinctive" doc:"有特色"`
+	HighStart   domain.Text `json:"high_start" doc:"高起点" zh:"起点高" en:"high start"`
+	HighLevel   domain.Text `json:"high_level" doc:"高水平" zh:"水平高" en:"high level"`
+	Distinctive domain.Text `json:"distinctive" doc:"有特色" zh:"特色" en:"distinctive"`
 	Effective   domain.Text `json:"effective" doc:"有实效"`
 }
 
 // Opinion is an expert's judgement.
 type Opinion struct {
-	Expert   string      `json:"expert"`
+	Expert   string      `json:"expert" zh:"专家" en:"expert"`
 	On       domain.Date `json:"on"`
-	Findings Findings    `json:"findings"`
-	Supports bool        `json:"supports"`
+	Findings Findings    `json:"findings" zh:"意见" en:"finding"`
+	Supports bool        `json:"supports" zh:"支撑" en:"supports"`
 	Document string      `json:"document"`
 	Event    uuid.UUID   `json:"event"`
 }

@@ -39,14 +39,14 @@ type Item struct {
 	Kind         ItemKind          `json:"kind"`
 	Agreement    string            `json:"agreement"`
 	Amendment    int               `json:"amendment,omitzero"` // that it was last changed by
-	Clause       string            `json:"clause"`
+	Clause       string            `json:"clause" zh:"条款" en:"clause"`
 	Party        domain.EntityRef  `json:"party"`
-	Counterparty *domain.EntityRef `json:"counterparty,omitempty"`
+	Counterparty *domain.EntityRef `json:"counterparty,omitempty" zh:"相对方" en:"counterparty"`
 	Text         domain.Text       `json:"text"`
-	Scope        domain.Text       `json:"scope,omitzero"`
+	Scope        domain.Text       `json:"scope,omitzero" zh:"范围" en:"scope"`
 	Due          domain.Date       `json:"due,omitzero"`
-	State        ItemState         `json:"state"`
-	Since        domain.Date       `json:"since,omitzero"` // when it came into that state
+	State        ItemState         `json:"state" zh:"履行情况" en:"state"`
+	Since        domain.Date       `json:"since,omitzero" zh:"自" en:"since"` // when it came into that state
 	Evidence     []string          `json:"evidence,omitempty"`
 	Added        uuid.UUID         `json:"event"`
 }

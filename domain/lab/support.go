@@ -33,7 +33,7 @@ func (k SupportKind) Text() domain.Text { return supportKinds.text(k) }
 // C72, C77).
 type SupportMeasure struct {
 	ID        string           `json:"id"` // S1, S2 …
-	Provider  domain.EntityRef `json:"provider"`
+	Provider  domain.EntityRef `json:"provider" zh:"提供方" en:"provider"`
 	Kind      SupportKind      `json:"kind"`
 	Text      domain.Text      `json:"text"`
 	On        domain.Date      `json:"on"`

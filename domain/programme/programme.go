@@ -34,9 +34,9 @@ type Programme struct {
 	ID       uuid.UUID                `json:"id"`
 	Name     domain.Text              `json:"name,omitzero"` // empty: not registered
 	Level    string                   `json:"level,omitempty"`
-	Policies []domain.Policy          `json:"policies,omitempty"`
-	Systems  []domain.IndicatorSystem `json:"systems,omitempty"`
-	Notices  []Notice                 `json:"notices,omitempty"`
+	Policies []domain.Policy          `json:"policies,omitempty" zh:"政策文件" en:"policy"`
+	Systems  []domain.IndicatorSystem `json:"systems,omitempty" zh:"指标体系" en:"indicator system"`
+	Notices  []Notice                 `json:"notices,omitempty" zh:"通知" en:"notice"`
 }
 
 // New returns the programme with the given id before its first event.
@@ -377,13 +377,13 @@ type Notice struct {
 	Title     domain.Text `json:"title"`
 	On        domain.Date `json:"on"`
 	Digest    string      `json:"digest,omitempty"`
-	Decisions []Decided   `json:"decisions"`
+	Decisions []Decided   `json:"decisions" zh:"决定" en:"decision"`
 	Event     uuid.UUID   `json:"event"`
 }
 
 // Decision is the decision of a notice on one lab.
 type Decision struct {
-	Lab      uuid.UUID `json:"lab"`
+	Lab      uuid.UUID `json:"lab" zh:"实验室" en:"lab"`
 	Decision string    `json:"decision" enum:"established,declined,recognised,not-passed,revoked" doc:"What was decided on it"`
 }
 
