@@ -130,7 +130,7 @@ func (s *Server) shownKey(k *key.Key, events uint64, created, updated time.Time)
 
 type keysInput struct {
 	State []string `query:"state,explode" enum:"active,expired,revoked" doc:"Any of these; give it once for each"`
-	Role  string   `query:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor"`
+	Role  string   `query:"role" enum:"roles"`
 	Paging
 }
 

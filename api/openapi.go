@@ -63,8 +63,16 @@ func (s *Server) registerAll() {
 	s.registerDocuments()
 	s.registerOpen()
 	s.registerContracts(version)
+	for _, schema := range s.registry.Map() {
+		for _, member := range schema.Properties {
+			listCodes(member)
+		}
+	}
 	for _, item := range s.api.OpenAPI().Paths {
 		for _, op := range operationsOf(item) {
+			for _, p := range op.Parameters {
+				listCodes(p.Schema)
+			}
 			explainErrors(op)
 			if slices.ContainsFunc(op.Parameters, func(p *huma.Param) bool { return p.Name == "If-None-Match" }) {
 				op.Responses["304"] = &huma.Response{Description: "没有变更 / the record still stands at the revision you hold"}

@@ -174,7 +174,7 @@ type entityView struct {
 
 type labsInput struct {
 	Q          string    `query:"q" maxLength:"200" doc:"Words in Chinese or English, all of which must be there"`
-	Status     []string  `query:"status,explode" enum:"PROPOSED,INCUBATING,RECOMMENDED,RETURNED,IN_REVIEW,SITE_VISIT,NOT_ESTABLISHED,CONSTRUCTION,DUE,ACCEPTANCE,PEER_EVAL,RECTIFYING,NOT_PASSED,OPERATING,SUSPENDED,WITHDRAWN,REVOKED,CLOSED" doc:"Any of these; give it once for each"`
+	Status     []string  `query:"status,explode" enum:"statuses" doc:"Any of these; give it once for each"`
 	Host       uuid.UUID `query:"host" doc:"The host university"`
 	Party      uuid.UUID `query:"party" doc:"Host, party to an agreement, or named as a partner"`
 	Level      string    `query:"level" enum:"ministry,province,university"`

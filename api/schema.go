@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -107,6 +108,26 @@ func schemaName(t reflect.Type, hint string) string {
 		}
 	}
 	return name
+}
+
+// codeLists has the lists of codes that an enum tag may name instead of its codes.
+var codeLists = map[any][]any{"statuses": anyOf(lab.Statuses), "roles": anyOf(domain.Roles)}
+
+func anyOf[C ~string](codes []C) (list []any) {
+	for _, c := range codes {
+		list = append(list, string(c))
+	}
+	return list
+}
+
+// listCodes puts the codes in the place of the name of their list.
+func listCodes(s *huma.Schema) {
+	for ; s != nil; s = s.Items {
+		if len(s.Enum) == 1 && codeLists[s.Enum[0]] != nil {
+			s.Enum = codeLists[s.Enum[0]]
+			s.PrecomputeMessages()
+		}
+	}
 }
 
 // longest bounds texts that say nothing about their length, so that no body

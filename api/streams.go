@@ -37,8 +37,8 @@ func (s *Streaming) Resolve(ctx huma.Context) []error {
 
 type statusEventsInput struct {
 	Lab       []uuid.UUID `query:"lab,explode" doc:"Any of these labs; give it once for each"`
-	From      []string    `query:"from,explode" enum:"PROPOSED,INCUBATING,RECOMMENDED,RETURNED,IN_REVIEW,SITE_VISIT,NOT_ESTABLISHED,CONSTRUCTION,DUE,ACCEPTANCE,PEER_EVAL,RECTIFYING,NOT_PASSED,OPERATING,SUSPENDED,WITHDRAWN,REVOKED,CLOSED" doc:"The status left; any of these"`
-	To        []string    `query:"to,explode" enum:"PROPOSED,INCUBATING,RECOMMENDED,RETURNED,IN_REVIEW,SITE_VISIT,NOT_ESTABLISHED,CONSTRUCTION,DUE,ACCEPTANCE,PEER_EVAL,RECTIFYING,NOT_PASSED,OPERATING,SUSPENDED,WITHDRAWN,REVOKED,CLOSED" doc:"The status reached; any of these"`
+	From      []string    `query:"from,explode" enum:"statuses" doc:"The status left; any of these"`
+	To        []string    `query:"to,explode" enum:"statuses" doc:"The status reached; any of these"`
 	Host      uuid.UUID   `query:"host" doc:"The host university"`
 	Party     uuid.UUID   `query:"party" doc:"Host, party to an agreement, or named as a partner"`
 	Level     string      `query:"level" enum:"ministry,province,university"`

@@ -51,7 +51,7 @@ func entryOf(t projections.TrailEntry, names *entityNames) entry {
 type TrailFilter struct {
 	Type        []string    `query:"type,explode" doc:"e.g. lab.agreement.signed.v1; any of these, give it once for each"`
 	Actor       string      `query:"actor" maxLength:"200" doc:"The subject who acted"`
-	Role        string      `query:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor" doc:"The capacity acted in"`
+	Role        string      `query:"role" enum:"roles" doc:"The capacity acted in"`
 	OnBehalfOf  uuid.UUID   `query:"on_behalf_of" doc:"The legal entity acted for"`
 	LegalEntity uuid.UUID   `query:"legal_entity" doc:"A legal entity the event is about, was recorded on behalf of, or names in any capacity"`
 	Basis       string      `query:"basis" maxLength:"4000" doc:"The document it rests on, by its exact number (文号); or a document it rests on or names as evidence, as sha256:<64 hex digits>"`

@@ -90,7 +90,7 @@ type Issue struct {
 	domain.Grounds
 	Name    domain.Text `json:"name" doc:"What system it is for"`
 	Service string      `json:"service" pattern:"^[a-z0-9][a-z0-9.-]*$" maxLength:"60" doc:"The system's short name. What it does is recorded as done by service:<this>, with @ and the legal entity's id where it acts for one; a key that replaces another has the same" example:"grants"`
-	Role    domain.Role `json:"role" enum:"ministry,agency,authority,host,partner,director,expert,officer,auditor" doc:"The capacity it acts in. The ministry may issue keys for any; an officer for any but ministry, agency and officer; a host for host and director, a partner for partner, each for its own legal entity"`
+	Role    domain.Role `json:"role" enum:"roles" doc:"The capacity it acts in. The ministry may issue keys for any; an officer for any but ministry, agency and officer; a host for host and director, a partner for partner, each for its own legal entity"`
 	Entity  uuid.UUID   `json:"entity,omitzero" doc:"The legal entity it acts for; host, partner and director must have one"`
 	Expires time.Time   `json:"expires" doc:"When it ends; at most 400 days from now"`
 	Hash    string      `json:"-"`

@@ -37,8 +37,8 @@ const (
 type Filter struct {
 	Labs      []uuid.UUID  `json:"labs,omitempty" maxItems:"200" doc:"Any of these labs"`
 	Facets    []string     `json:"facets,omitempty" maxItems:"6" enum:"agreement,rights,funding,status,review,record" doc:"Events of any of these facets; absent: status events and corrections of them"`
-	From      []lab.Status `json:"from,omitempty" maxItems:"18" enum:"PROPOSED,INCUBATING,RECOMMENDED,RETURNED,IN_REVIEW,SITE_VISIT,NOT_ESTABLISHED,CONSTRUCTION,DUE,ACCEPTANCE,PEER_EVAL,RECTIFYING,NOT_PASSED,OPERATING,SUSPENDED,WITHDRAWN,REVOKED,CLOSED" doc:"The status left; any of these"`
-	To        []lab.Status `json:"to,omitempty" maxItems:"18" enum:"PROPOSED,INCUBATING,RECOMMENDED,RETURNED,IN_REVIEW,SITE_VISIT,NOT_ESTABLISHED,CONSTRUCTION,DUE,ACCEPTANCE,PEER_EVAL,RECTIFYING,NOT_PASSED,OPERATING,SUSPENDED,WITHDRAWN,REVOKED,CLOSED" doc:"The status reached; any of these"`
+	From      []lab.Status `json:"from,omitempty" maxItems:"18" enum:"statuses" doc:"The status left; any of these"`
+	To        []lab.Status `json:"to,omitempty" maxItems:"18" enum:"statuses" doc:"The status reached; any of these"`
 	Host      uuid.UUID    `json:"host,omitzero" doc:"The lab's host university when the event is delivered"`
 	Party     uuid.UUID    `json:"party,omitzero" doc:"The lab's host, a party to an agreement, or named as a partner, when the event is delivered"`
 	Programme string       `json:"programme,omitempty" maxLength:"200" doc:"The lab's programme by its name, as in /v1/labs"`
