@@ -44,7 +44,7 @@ type EvaluationRecorded struct {
 	Document string      `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e EvaluationRecorded) Sentence() domain.Text {
 	return domain.Textf("%s 完成第 %d 次评估：%s", "On %s evaluation %d was concluded: %s", e.On, e.No, e.Result)
 }
@@ -52,10 +52,12 @@ func (e EvaluationRecorded) Sentence() domain.Text {
 func (EvaluationRecorded) subject() subject { return public }
 
 func (e EvaluationRecorded) apply(l *Lab, m domain.Meta) {
-	l.Reviews.Evaluations = append(l.Reviews.Evaluations, Evaluation{e.No, e.On, e.Result, e.Document, entryOf(m)})
+	l.Reviews.Evaluations = append(l.Reviews.Evaluations, Evaluation{
+		No: e.No, On: e.On, Result: e.Result, Document: e.Document, Entry: entryOf(m),
+	})
 }
 
-// lastLookedAt is the day of the last evaluation or, before the first, of recognition.
+// lastLookedAt returns the day of the last evaluation or, before the first, of recognition.
 func (l *Lab) lastLookedAt() domain.Date {
 	if n := len(l.Reviews.Evaluations); n > 0 {
 		return l.Reviews.Evaluations[n-1].On

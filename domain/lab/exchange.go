@@ -87,7 +87,10 @@ func (o OpenTrainingProgramme) Decide(l *Lab, _ domain.Context) ([]Event, error)
 		rule := map[TrainingKind]string{StudentExchange: "C37", JointDegree: "C38"}[o.Kind]
 		return nil, refuse(rule, "应有中外双方参加；请补充另一方", "both the Chinese and the foreign side must take part; add a party of the other side")
 	}
-	return []Event{TrainingProgrammeOpened{number("X", l.Training), o.Kind, o.Name, refs, o.Runs, o.Document}}, nil
+	return []Event{TrainingProgrammeOpened{
+		ID: number("X", l.Training), Kind: o.Kind, Name: o.Name, Parties: refs, Runs: o.Runs,
+		Document: o.Document,
+	}}, nil
 }
 
 // TrainingProgrammeOpened records an exchange or a joint degree.
@@ -100,7 +103,7 @@ type TrainingProgrammeOpened struct {
 	Document string             `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e TrainingProgrammeOpened) Sentence() domain.Text {
 	return domain.Textf("%[4]s 起开办%[2]s %[1]s“%[3]s”，由 %[5]d 方参加", "From %[4]s the %[2]s %[1]s runs between %[5]d parties: “%[3]s”", e.ID, trainingKinds.text(e.Kind), e.Name, e.Runs.From, len(e.Parties))
 }
@@ -144,7 +147,7 @@ type JointDegreesAwarded struct {
 	Degrees
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e JointDegreesAwarded) Sentence() domain.Text {
 	return domain.Textf("%[2]s 项目 %[1]s 联合授予%[3]s学位 %[4]d 个", "On %[2]s programme %[1]s awarded joint degrees (%[3]s): %[4]d", e.Programme, e.On, degreeLevels.text(e.Level), e.Number)
 }
@@ -237,7 +240,10 @@ func (v RecordVisit) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if from.Side == domain.Foreign {
 		direction = inward
 	}
-	return []Event{VisitRecorded{v.Kind, from, to, direction, v.Programme, v.Persons, v.Stay}}, nil
+	return []Event{VisitRecorded{
+		Kind: v.Kind, From: from, To: to, Direction: direction, Programme: v.Programme,
+		Persons: v.Persons, Stay: v.Stay,
+	}}, nil
 }
 
 // VisitRecorded records that people of one party stayed at another.
@@ -251,7 +257,7 @@ type VisitRecorded struct {
 	Stay      domain.Period    `json:"stay"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e VisitRecorded) Sentence() domain.Text {
 	return domain.Textf("%[1]s派出%[3]s %[4]d 人赴%[2]s访问（%[5]s 至 %[6]s）", "%[1]s sent %[3]s to %[2]s from %[5]s to %[6]s, in number: %[4]d", e.From.Name, e.To.Name, visitorKinds.text(e.Kind), e.Persons, e.Stay.From, e.Stay.To)
 }
@@ -259,7 +265,10 @@ func (e VisitRecorded) Sentence() domain.Text {
 func (VisitRecorded) subject() subject { return public }
 
 func (e VisitRecorded) apply(l *Lab, m domain.Meta) {
-	l.Visits = append(l.Visits, Visit{e.Kind, e.From, e.To, e.Direction, e.Programme, e.Persons, e.Stay, m.ID})
+	l.Visits = append(l.Visits, Visit{
+		Kind: e.Kind, From: e.From, To: e.To, Direction: e.Direction, Programme: e.Programme,
+		Persons: e.Persons, Stay: e.Stay, Event: m.ID,
+	})
 }
 
 // Owed is a calendar year in which a party sent no young teacher to the other
@@ -363,7 +372,7 @@ type SupervisorsPaired struct {
 	From        domain.Date  `json:"from"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e SupervisorsPaired) Sentence() domain.Text {
 	var zh, en string
 	for i, s := range e.Supervisors {
@@ -378,5 +387,7 @@ func (e SupervisorsPaired) Sentence() domain.Text {
 func (SupervisorsPaired) subject() subject { return public }
 
 func (e SupervisorsPaired) apply(l *Lab, m domain.Meta) {
-	l.Supervisions = append(l.Supervisions, Supervision{e.Supervisors, e.Level, e.Students, e.From, m.ID})
+	l.Supervisions = append(l.Supervisions, Supervision{
+		Supervisors: e.Supervisors, Level: e.Level, Students: e.Students, From: e.From, Event: m.ID,
+	})
 }

@@ -22,7 +22,7 @@ type Version struct {
 	Commitments map[string]Commitment `json:"commitments"`
 }
 
-// VersionOf is the agreement as the lab's state has it; ok is false where the
+// VersionOf returns the agreement as the lab's state has it; ok is false where the
 // lab has no such agreement.
 func (l *Lab) VersionOf(agreement string) (v Version, ok bool) {
 	a := l.agreement(agreement)
@@ -69,7 +69,7 @@ type Impact struct {
 	Commitments map[string]Changed[Commitment] `json:"commitments"`
 }
 
-// Compare is the impact that leads from v to w.
+// Compare returns the impact that leads from v to w.
 func (v Version) Compare(w Version) Impact {
 	return Impact{
 		Agreement: v.Agreement, Title: changed(v.Title, w.Title), Class: changed(v.Class, w.Class), Term: changed(v.Term, w.Term),
@@ -135,7 +135,7 @@ type Cell struct {
 	Items []Item           `json:"items"`
 }
 
-// Matrix is the lab's rights-and-responsibilities matrix on a day: each party
+// Matrix returns the lab's rights-and-responsibilities matrix on a day: each party
 // bound by an agreement in force × 责, 权, 利. An empty cell is there to be seen
 // (C56).
 func (l *Lab) Matrix(on domain.Date) []Cell {

@@ -49,7 +49,7 @@ var instrumentKinds = kindTable[InstrumentKind]{
 	{DelegatedAutonomy, domain.T("改革和运行自主权", "autonomy in reform and operation")},
 }
 
-// Text says the kind in both languages.
+// Text returns the kind in Chinese and English.
 func (k InstrumentKind) Text() domain.Text { return instrumentKinds.text(k) }
 
 // Instrument is a document by which the host or the lab regulates something.
@@ -134,7 +134,7 @@ type InstrumentAdopted struct {
 	Instrument
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e InstrumentAdopted) Sentence() domain.Text {
 	return domain.Textf("自 %[4]s 起施行%[2]s %[1]s：%[3]s", "In effect from %[4]s: %[2]s %[1]s, “%[3]s”", e.ID, e.Kind, e.Title, e.On)
 }
@@ -200,7 +200,7 @@ func (l *Lab) repeal(x domain.Context, id string, on domain.Date, ground domain.
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{InstrumentRepealed{id, n.Kind, n.Title, on, ground}}, nil
+	return []Event{InstrumentRepealed{ID: id, Kind: n.Kind, Title: n.Title, On: on, Ground: ground}}, nil
 }
 
 // InstrumentRepealed records that an instrument holds no longer.
@@ -212,7 +212,7 @@ type InstrumentRepealed struct {
 	Ground domain.Text    `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e InstrumentRepealed) Sentence() domain.Text {
 	return domain.Textf("自 %[4]s 起%[2]s %[1]s“%[3]s”不再施行：%[5]s", "No longer in effect from %[4]s: %[2]s %[1]s, “%[3]s”: %[5]s", e.ID, e.Kind, e.Title, e.On, e.Ground)
 }
@@ -286,7 +286,7 @@ type ReformDeclared struct {
 	Reform
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ReformDeclared) Sentence() domain.Text {
 	return domain.Textf("%[3]s 提出%[2]s方面的改革措施 %[1]s：%[4]s", "On %[3]s reform measure %[1]s was declared (%[2]s): %[4]s", e.ID, reformDomains.text(e.Domain), e.On, e.Text)
 }
@@ -328,7 +328,7 @@ type ReformReported struct {
 	ReformReport
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ReformReported) Sentence() domain.Text {
 	return domain.Textf("截至 %[2]s，改革措施 %[1]s 的成效：%[3]s", "By %[2]s reform measure %[1]s had this result: %[3]s", e.Reform, e.On, e.Result)
 }
@@ -389,7 +389,7 @@ type DisciplineEvidenced struct {
 	Document   string      `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e DisciplineEvidenced) Sentence() domain.Text {
 	return domain.Textf("已证明“%[1]s”自 %[3]s 起为%[2]s", "“%[1]s” is shown to be a %[2]s since %[3]s", e.Discipline, disciplineStatuses.text(e.Status), e.On)
 }
@@ -397,7 +397,9 @@ func (e DisciplineEvidenced) Sentence() domain.Text {
 func (DisciplineEvidenced) subject() subject { return public }
 
 func (e DisciplineEvidenced) apply(l *Lab, m domain.Meta) {
-	l.DisciplineStatuses = append(l.DisciplineStatuses, DisciplineStatus{e.Discipline, e.Status, e.On, e.Document, m.ID})
+	l.DisciplineStatuses = append(l.DisciplineStatuses, DisciplineStatus{
+		Discipline: e.Discipline, Status: e.Status, On: e.On, Document: e.Document, Event: m.ID,
+	})
 }
 
 // PartnerStanding is a judgement of a foreign party's standing in its field (C20).
@@ -445,7 +447,9 @@ func (a AssessPartner) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if !academic(ref) {
 		return nil, refuse("C20", "%s不是外方高校或科研院所，不在评估之列", "%s is no foreign university or research institute; this judgement is about those", ref.Name)
 	}
-	return []Event{PartnerAssessed{ref, a.Level, a.Opinion, a.On, a.Document}}, nil
+	return []Event{PartnerAssessed{
+		Party: ref, Level: a.Level, Opinion: a.Opinion, On: a.On, Document: a.Document,
+	}}, nil
 }
 
 // academic reports whether a legal entity is a foreign university or research institute.
@@ -462,7 +466,7 @@ type PartnerAssessed struct {
 	Document string           `json:"document,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PartnerAssessed) Sentence() domain.Text {
 	return domain.Textf("%[3]s 评估%[1]s在相关领域为“%[2]s”：%[4]s", "On %[3]s %[1]s was judged %[2]s in its field: %[4]s", e.Party.Name, partnerLevels.text(e.Level), e.On, e.Opinion)
 }
@@ -470,7 +474,10 @@ func (e PartnerAssessed) Sentence() domain.Text {
 func (PartnerAssessed) subject() subject { return public }
 
 func (e PartnerAssessed) apply(l *Lab, m domain.Meta) {
-	l.PartnerStandings = append(l.PartnerStandings, PartnerStanding{e.Party, e.Level, e.Opinion, e.On, e.Document, m.ID})
+	l.PartnerStandings = append(l.PartnerStandings, PartnerStanding{
+		Party: e.Party, Level: e.Level, Opinion: e.Opinion, On: e.On, Document: e.Document,
+		Event: m.ID,
+	})
 }
 
 // ForeignUnit is the relatively independent institute that carries out a
@@ -527,7 +534,10 @@ func (d DesignateForeignUnit) Decide(l *Lab, x domain.Context) ([]Event, error) 
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{ForeignUnitDesignated{ref, d.Unit, before, d.On, d.Document, d.Ground}}, nil
+	return []Event{ForeignUnitDesignated{
+		Party: ref, Unit: d.Unit, Replaces: before, On: d.On, Document: d.Document,
+		Ground: d.Ground,
+	}}, nil
 }
 
 // ForeignUnitDesignated records which institute carries out a foreign party's part.
@@ -540,7 +550,7 @@ type ForeignUnitDesignated struct {
 	Ground   domain.Text      `json:"ground,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ForeignUnitDesignated) Sentence() domain.Text {
 	if e.Replaces.IsZero() {
 		return domain.Textf("%[1]s自 %[3]s 起由“%[2]s”承担共建任务", "From %[3]s “%[2]s” carries out the part of %[1]s", e.Party.Name, e.Unit, e.On)

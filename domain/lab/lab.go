@@ -84,13 +84,13 @@ type Event interface {
 // Command is a request to a lab.
 type Command = domain.Command[*Lab, Event]
 
-// New is the state of a lab before its first event.
+// New returns the state of a lab before its first event.
 func New(id uuid.UUID) *Lab { return &Lab{ID: id} }
 
 // Apply folds one event in.
 func (l *Lab) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(l, h.Meta) }
 
-// Name is the lab's current official name.
+// Name returns the lab's current official name.
 func (l *Lab) Name() domain.Text { return domain.Current(l.Names) }
 
 // known refuses what is asked of a lab that is not registered.
@@ -167,7 +167,10 @@ func (p Propose) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if p.Programme == "" {
 		p.Programme = DefaultProgramme
 	}
-	return []Event{Proposed{p.Programme, p.Level, p.Names, host, p.Discipline}}, nil
+	return []Event{Proposed{
+		Programme: p.Programme, Level: p.Level, Names: p.Names, Host: host,
+		Discipline: p.Discipline,
+	}}, nil
 }
 
 // Proposed records that a laboratory was registered.
@@ -179,7 +182,7 @@ type Proposed struct {
 	Discipline domain.Text      `json:"discipline,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Proposed) Sentence() domain.Text {
 	return domain.Textf("登记联合实验室“%s”，依托单位为%s", "Registered the joint laboratory “%s”, hosted by %s", domain.Current(e.Names), e.Host.Name)
 }
@@ -229,7 +232,7 @@ type Renamed struct {
 	Name domain.Name `json:"name"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Renamed) Sentence() domain.Text {
 	return domain.Textf("登记实验室名称“%s”（%s），自 %s 起使用", "Recorded the laboratory's name “%s” (%s), in use from %s", e.Name.Text, e.Name.Lang, e.Name.Valid.From)
 }

@@ -59,35 +59,114 @@ type Step struct {
 
 // Steps is the status machine.
 var Steps = []Step{
-	{"start-incubation", IncubationStarted{}, []Status{StatusProposed}, StatusIncubating, []string{"C57"}},
-	{"submit-application", ApplicationSubmitted{}, []Status{StatusIncubating}, StatusRecommended, applicationRules},
-	{"pass-formal-check", FormalCheckPassed{}, []Status{StatusRecommended}, StatusInReview, []string{"separation-of-duties"}},
-	{"return-application", ApplicationReturned{}, []Status{StatusRecommended, StatusInReview}, StatusReturned, []string{"separation-of-duties"}},
-	{"resubmit-application", ApplicationResubmitted{}, []Status{StatusReturned}, StatusRecommended, append(slices.Clone(applicationRules), "C66")},
-	{"shortlist", Shortlisted{}, []Status{StatusInReview}, StatusSiteVisit, []string{"separation-of-duties"}},
-	{"pass-over", NotShortlisted{}, []Status{StatusInReview}, StatusNotEstablished, []string{"separation-of-duties"}},
-	{"decline-establishment", EstablishmentDeclined{}, []Status{StatusInReview, StatusSiteVisit}, StatusNotEstablished, []string{"C68", "separation-of-duties"}},
-	{"resume-incubation", IncubationResumed{}, []Status{StatusNotEstablished}, StatusIncubating, []string{"C57"}},
-	{"approve-establishment", EstablishmentApproved{}, []Status{StatusSiteVisit}, StatusConstruction, []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "separation-of-duties"}},
-	{"extend-construction", ConstructionExtended{}, []Status{StatusConstruction}, StatusConstruction, nil},
-	{"apply-for-acceptance", AcceptanceApplied{}, []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, StatusAcceptance, []string{"C71", "C73"}},
-	{"commission-peer-evaluation", PeerEvaluationCommissioned{}, []Status{StatusAcceptance}, StatusPeerEval, []string{"C74", "separation-of-duties"}},
-	{"pass-acceptance", AcceptancePassed{}, []Status{StatusPeerEval}, StatusPeerEval, []string{"C28", "C31", "C74", "C75", "separation-of-duties"}},
-	{"recognise", Recognised{}, []Status{StatusPeerEval}, StatusOperating, []string{"C76", "separation-of-duties"}},
-	{"open-lab", LabOpened{}, []Status{StatusOperating}, StatusOperating, []string{"C76"}},
-	{"require-rectification", RectificationRequired{}, []Status{StatusPeerEval}, StatusRectifying, []string{"C31", "separation-of-duties"}},
-	{"decide-not-passed", AcceptanceNotPassed{}, []Status{StatusPeerEval, StatusRectifying}, StatusNotPassed, []string{"C31", "separation-of-duties"}},
-	{"suspend", Suspended{}, []Status{StatusOperating}, StatusSuspended, nil},
-	{"resume", Resumed{}, []Status{StatusSuspended}, StatusOperating, []string{"C15"}},
-	{"revoke", Revoked{}, []Status{StatusNotPassed, StatusSuspended}, StatusRevoked, nil},
-	{"withdraw", Withdrawn{}, slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s.Final() || s == StatusDue }), StatusWithdrawn, nil},
-	{"close", Closed{}, []Status{StatusOperating}, StatusClosed, nil},
+	{
+		Command: "start-incubation", Event: IncubationStarted{},
+		From: []Status{StatusProposed}, To: StatusIncubating,
+		Rules: []string{"C57"},
+	},
+	{
+		Command: "submit-application", Event: ApplicationSubmitted{},
+		From: []Status{StatusIncubating}, To: StatusRecommended,
+		Rules: applicationRules,
+	},
+	{
+		Command: "pass-formal-check", Event: FormalCheckPassed{},
+		From: []Status{StatusRecommended}, To: StatusInReview,
+		Rules: []string{"separation-of-duties"},
+	},
+	{
+		Command: "return-application", Event: ApplicationReturned{},
+		From: []Status{StatusRecommended, StatusInReview}, To: StatusReturned,
+		Rules: []string{"separation-of-duties"},
+	},
+	{
+		Command: "resubmit-application", Event: ApplicationResubmitted{},
+		From: []Status{StatusReturned}, To: StatusRecommended,
+		Rules: append(slices.Clone(applicationRules), "C66"),
+	},
+	{
+		Command: "shortlist", Event: Shortlisted{},
+		From: []Status{StatusInReview}, To: StatusSiteVisit,
+		Rules: []string{"separation-of-duties"},
+	},
+	{
+		Command: "pass-over", Event: NotShortlisted{},
+		From: []Status{StatusInReview}, To: StatusNotEstablished,
+		Rules: []string{"separation-of-duties"},
+	},
+	{
+		Command: "decline-establishment", Event: EstablishmentDeclined{},
+		From: []Status{StatusInReview, StatusSiteVisit}, To: StatusNotEstablished,
+		Rules: []string{"C68", "separation-of-duties"},
+	},
+	{
+		Command: "resume-incubation", Event: IncubationResumed{},
+		From: []Status{StatusNotEstablished}, To: StatusIncubating,
+		Rules: []string{"C57"},
+	},
+	{
+		Command: "approve-establishment", Event: EstablishmentApproved{},
+		From: []Status{StatusSiteVisit}, To: StatusConstruction,
+		Rules: []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "separation-of-duties"},
+	},
+	{
+		Command: "extend-construction", Event: ConstructionExtended{},
+		From: []Status{StatusConstruction}, To: StatusConstruction,
+	},
+	{
+		Command: "apply-for-acceptance", Event: AcceptanceApplied{},
+		From: []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, To: StatusAcceptance,
+		Rules: []string{"C71", "C73"},
+	},
+	{
+		Command: "commission-peer-evaluation", Event: PeerEvaluationCommissioned{},
+		From: []Status{StatusAcceptance}, To: StatusPeerEval,
+		Rules: []string{"C74", "separation-of-duties"},
+	},
+	{
+		Command: "pass-acceptance", Event: AcceptancePassed{},
+		From: []Status{StatusPeerEval}, To: StatusPeerEval,
+		Rules: []string{"C28", "C31", "C74", "C75", "separation-of-duties"},
+	},
+	{
+		Command: "recognise", Event: Recognised{},
+		From: []Status{StatusPeerEval}, To: StatusOperating,
+		Rules: []string{"C76", "separation-of-duties"},
+	},
+	{
+		Command: "open-lab", Event: LabOpened{},
+		From: []Status{StatusOperating}, To: StatusOperating,
+		Rules: []string{"C76"},
+	},
+	{
+		Command: "require-rectification", Event: RectificationRequired{},
+		From: []Status{StatusPeerEval}, To: StatusRectifying,
+		Rules: []string{"C31", "separation-of-duties"},
+	},
+	{
+		Command: "decide-not-passed", Event: AcceptanceNotPassed{},
+		From: []Status{StatusPeerEval, StatusRectifying}, To: StatusNotPassed,
+		Rules: []string{"C31", "separation-of-duties"},
+	},
+	{Command: "suspend", Event: Suspended{}, From: []Status{StatusOperating}, To: StatusSuspended},
+	{
+		Command: "resume", Event: Resumed{},
+		From: []Status{StatusSuspended}, To: StatusOperating,
+		Rules: []string{"C15"},
+	},
+	{Command: "revoke", Event: Revoked{}, From: []Status{StatusNotPassed, StatusSuspended}, To: StatusRevoked},
+	{
+		Command: "withdraw", Event: Withdrawn{},
+		From: slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s.Final() || s == StatusDue }),
+		To:   StatusWithdrawn,
+	},
+	{Command: "close", Event: Closed{}, From: []Status{StatusOperating}, To: StatusClosed},
 }
 
 // applicationRules is what an application must meet, in the order of the document.
 var applicationRules = []string{"C01", "C08", "C10", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C18", "C19", "C20", "C21", "C30", "C55", "C56", "C62", "C63", "C64", "C65", "C79"}
 
-// StatusOn is the lab's status on a day, given its recorded one: a
+// StatusOn returns the lab's status on a day, given its recorded one: a
 // construction period that is over makes it DUE.
 func (l *Lab) StatusOn(d domain.Date) Status {
 	if l.Status == StatusConstruction && !l.Construction.To.IsZero() && d.After(l.Construction.To.Latest()) {
@@ -96,7 +175,7 @@ func (l *Lab) StatusOn(d domain.Date) Status {
 	return l.Status
 }
 
-// StatusThen is the status the lab had on a day in the past, by the days on
+// StatusThen returns the status the lab had on a day in the past, by the days on
 // which its transitions took effect; empty before the first of them, where
 // nothing is known.
 func (l *Lab) StatusThen(d domain.Date) Status {
@@ -134,7 +213,7 @@ type Transition struct {
 	OpinionsTo domain.Opinions `json:"opinions_to,omitempty"`
 }
 
-// ActedOn is the day of the transition.
+// ActedOn returns the day of the transition.
 func (t Transition) ActedOn() domain.Date { return t.On }
 
 // move decides a transition on a day: the status must allow it and the step's
@@ -193,7 +272,7 @@ func (t Transition) moveOn(l *Lab, m domain.Meta, ground domain.Text) {
 func (l *Lab) moved(from, to Status, on domain.PartialDate, ground domain.Text, m domain.Meta) {
 	l.Status, l.StatusSince = to, on
 	l.RectifyBy, l.MayReapply = domain.Date{}, false
-	l.Moves = append(l.Moves, Moved{from, to, on, ground, m.ID})
+	l.Moves = append(l.Moves, Moved{From: from, To: to, On: on, Ground: ground, Event: m.ID})
 	if to == StatusIncubating && l.Incubation.IsZero() {
 		l.Incubation = on
 	}
@@ -223,7 +302,7 @@ func (s StartIncubation) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return one(IncubationStarted{t}, err)
 }
 
-// one is the answer of a decision that leads to one event or a refusal.
+// one returns the answer of a decision that leads to one event or a refusal.
 func one(e Event, err error) ([]Event, error) {
 	if err != nil {
 		return nil, err
@@ -234,7 +313,7 @@ func one(e Event, err error) ([]Event, error) {
 // IncubationStarted records the beginning of 培育组建.
 type IncubationStarted struct{ Transition }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e IncubationStarted) Sentence() domain.Text {
 	return e.sentence("开始培育组建", "incubation began", domain.Text{})
 }
@@ -257,7 +336,10 @@ func (s SubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		c.Text("effect", s.Effect)
 		l.handsIn(c, s.Document)
 	})
-	return one(ApplicationSubmitted{t, s.Effect, s.Document, l.applicationNo(), l.frozenVersion()}, err)
+	return one(ApplicationSubmitted{
+		Transition: t, Effect: s.Effect, Document: s.Document, Application: l.applicationNo(),
+		Package: l.frozenVersion(),
+	}, err)
 }
 
 // ApplicationSubmitted records an application for establishment.
@@ -269,7 +351,7 @@ type ApplicationSubmitted struct {
 	Package     int         `json:"package,omitzero"` // version of the frozen package
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ApplicationSubmitted) Sentence() domain.Text {
 	return e.sentence("经推荐提交建设申请书", "the lab was recommended and applied for establishment", e.Effect)
 }
@@ -318,7 +400,10 @@ func (s ResubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		c.Text("answer", s.Answer)
 		l.handsIn(c, s.Document)
 	})
-	return one(ApplicationResubmitted{t, s.Answer, s.Document, l.applicationNo(), l.frozenVersion()}, err)
+	return one(ApplicationResubmitted{
+		Transition: t, Answer: s.Answer, Document: s.Document, Application: l.applicationNo(),
+		Package: l.frozenVersion(),
+	}, err)
 }
 
 // ApplicationResubmitted records a supplemented application.
@@ -330,7 +415,7 @@ type ApplicationResubmitted struct {
 	Package     int         `json:"package,omitzero"` // version of the frozen package
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ApplicationResubmitted) Sentence() domain.Text {
 	return e.sentence("补正后重新提交申请", "the application was supplemented and submitted again", e.Answer)
 }
@@ -359,7 +444,7 @@ func (s PassFormalCheck) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // FormalCheckPassed records that an application went into review.
 type FormalCheckPassed struct{ Transition }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e FormalCheckPassed) Sentence() domain.Text {
 	return e.sentence("通过形式审查，进入材料评审", "the application passed the formal check and went into review", domain.Text{})
 }
@@ -390,7 +475,7 @@ type ApplicationReturned struct {
 	Ground domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ApplicationReturned) Sentence() domain.Text {
 	return e.sentence("申请退回补正", "the application was returned for supplement", e.Ground)
 }
@@ -418,7 +503,7 @@ func (s Shortlist) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // Shortlisted records that a lab was picked for a site visit.
 type Shortlisted struct{ Transition }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Shortlisted) Sentence() domain.Text {
 	return e.sentence("确定为考察对象", "the lab was shortlisted for a site visit", domain.Text{})
 }
@@ -449,7 +534,7 @@ type EstablishmentDeclined struct {
 	Ground domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e EstablishmentDeclined) Sentence() domain.Text {
 	return e.sentence("未获立项", "establishment was declined", e.Ground)
 }
@@ -476,7 +561,7 @@ func (s ResumeIncubation) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // IncubationResumed records that a declined lab went back into incubation.
 type IncubationResumed struct{ Transition }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e IncubationResumed) Sentence() domain.Text {
 	return e.sentence("恢复培育组建", "incubation resumed", domain.Text{})
 }
@@ -514,7 +599,7 @@ type EstablishmentApproved struct {
 	EarlyAllowed bool          `json:"early_acceptance_allowed,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e EstablishmentApproved) Sentence() domain.Text {
 	return e.sentence("批准立项建设", "establishment was approved", domain.Textf("建设期 %s 至 %s", "construction from %s to %s", e.Construction.From, e.Construction.To))
 }
@@ -554,7 +639,7 @@ type ConstructionExtended struct {
 	Ground domain.Text        `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ConstructionExtended) Sentence() domain.Text {
 	return e.sentence("建设期延长", "the construction period was extended", domain.Textf("由 %s 延至 %s，%s", "from %s to %s, %s", e.Before, e.Until, e.Ground))
 }
@@ -588,7 +673,7 @@ type Suspended struct {
 	Ground domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Suspended) Sentence() domain.Text {
 	return e.sentence("暂停运行", "the lab was suspended", e.Ground)
 }
@@ -612,7 +697,7 @@ func (s Resume) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // Resumed records that a suspended lab opened again.
 type Resumed struct{ Transition }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Resumed) Sentence() domain.Text {
 	return e.sentence("恢复运行", "the lab resumed operation", domain.Text{})
 }
@@ -640,7 +725,7 @@ type Revoked struct {
 	Ground domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Revoked) Sentence() domain.Text {
 	if e.From == StatusNotPassed {
 		return e.sentence("取消立项建设资格", "its establishment was revoked", e.Ground)
@@ -678,7 +763,7 @@ type Withdrawn struct {
 	Consent string      `json:"consent,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Withdrawn) Sentence() domain.Text {
 	if e.Consent != "" {
 		return e.sentence("主动退出，教育部同意文号 "+e.Consent, "the lab withdrew with the ministry's consent, "+e.Consent, e.Ground)
@@ -714,7 +799,7 @@ type Closed struct {
 	MergedInto uuid.UUID   `json:"merged_into,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Closed) Sentence() domain.Text {
 	if e.MergedInto != uuid.Nil {
 		return e.sentence("终止运行，并入实验室 "+e.MergedInto.String(), "the lab closed and became part of lab "+e.MergedInto.String(), e.Ground)
@@ -769,7 +854,7 @@ type HistoryRecorded struct {
 	Construction domain.PartialPeriod `json:"construction,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e HistoryRecorded) Sentence() domain.Text {
 	if e.On.IsZero() {
 		return domain.Textf("据来源登记实验室状态为“%s”", "A source gives the lab's status as “%s”", e.To)

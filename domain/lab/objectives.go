@@ -36,7 +36,7 @@ var objectiveKinds = kindTable[ObjectiveKind]{
 	{ServiceObjective, domain.T("管理：支撑服务", "management: support services")},
 }
 
-// Text says the kind in both languages.
+// Text returns the kind in Chinese and English.
 func (k ObjectiveKind) Text() domain.Text { return objectiveKinds.text(k) }
 
 // Target is an indicator of an objective, where it starts and where it is to go.
@@ -97,7 +97,7 @@ type ObjectiveSet struct {
 	Target
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ObjectiveSet) Sentence() domain.Text {
 	return domain.Textf("设定%[2]s目标 %[1]s：%[3]s由 %[4]s（%[5]s）到 %[6]s（%[7]s，%[8]s 前）", "Set objective %[1]s (%[2]s): %[3]s, from %[4]s (%[5]s) to %[6]s (%[7]s, by %[8]s)",
 		e.Objective, e.Kind, e.Indicator, e.Baseline, e.BaselineOn, e.Target.Target, e.Unit, e.Due)
@@ -139,7 +139,7 @@ type IndicatorReported struct {
 	Reading
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e IndicatorReported) Sentence() domain.Text {
 	return domain.Textf("目标 %s 的指标在 %s 为 %s", "The indicator of objective %s stood on %s at %s", e.Objective, e.On, e.Value)
 }
@@ -242,7 +242,7 @@ type DirectionSet struct {
 	Ground domain.Text `json:"ground,omitzero"` // given where it was changed
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e DirectionSet) Sentence() domain.Text {
 	args := []any{e.Direction, e.Name, directionTags.text(e.Tag), e.Valid.From, e.Ground}
 	if e.Ground.IsZero() {
@@ -319,7 +319,7 @@ type ProjectLinked struct {
 	Undertaking
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ProjectLinked) Sentence() domain.Text {
 	return domain.Textf("登记项目 %[1]s：实验室%[3]s%[2]s“%[4]s”，自 %[5]s 起", "Entered project %[1]s: the lab %[3]s the %[2]s “%[4]s”, from %[5]s", e.Project, projectKinds.text(e.Kind), projectRoles.text(e.Role), e.Name, e.Runs.From)
 }
@@ -354,7 +354,7 @@ var countKinds = kindTable[CountKind]{
 	{ManagementStaff, domain.T("管理服务人员", "management and service staff")},
 }
 
-// Text says who is counted in both languages.
+// Text returns who is counted in Chinese and English.
 func (k CountKind) Text() domain.Text { return countKinds.text(k) }
 
 // Headcount is how many people of a kind there were on a day.
@@ -396,7 +396,7 @@ func (r ReportHeadcount) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // HeadcountReported records how many people of a kind the lab has.
 type HeadcountReported struct{ Headcount }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e HeadcountReported) Sentence() domain.Text {
 	return domain.Textf("截至 %[2]s，%[1]s %[3]d 人", "On %[2]s the lab had this many %[1]s: %[3]d", e.Kind, e.On, e.Number)
 }
@@ -407,7 +407,7 @@ func (e HeadcountReported) apply(l *Lab, m domain.Meta) {
 	l.Counts = append(l.Counts, Count{e.Headcount, m.ID})
 }
 
-// counted is the last count of a kind by a day, or nil.
+// counted returns the last count of a kind by a day, or nil.
 func (l *Lab) counted(kind CountKind, d domain.Date) *Count {
 	var last *Count
 	for i := range l.Counts {
@@ -462,7 +462,9 @@ func (o RecordOutput) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{OutputRecorded{o.Kind, o.Title, o.On, o.Identifier, refs}}, nil
+	return []Event{OutputRecorded{
+		Kind: o.Kind, Title: o.Title, On: o.On, Identifier: o.Identifier, Parties: refs,
+	}}, nil
 }
 
 // OutputRecorded records an output and the parties it belongs to.
@@ -474,7 +476,7 @@ type OutputRecorded struct {
 	Parties    []domain.EntityRef `json:"parties"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e OutputRecorded) Sentence() domain.Text {
 	return domain.Textf("登记成果（%[1]s，%[3]s）：%[2]s，所属 %[4]d 方", "Entered an output (%[1]s, %[3]s): %[2]s; parties it belongs to: %[4]d", outputKinds.text(e.Kind), e.Title, e.On, len(e.Parties))
 }
@@ -482,7 +484,10 @@ func (e OutputRecorded) Sentence() domain.Text {
 func (OutputRecorded) subject() subject { return public }
 
 func (e OutputRecorded) apply(l *Lab, m domain.Meta) {
-	l.Outputs = append(l.Outputs, Output{e.Kind, e.Title, e.On, e.Identifier, e.Parties, m.ID})
+	l.Outputs = append(l.Outputs, Output{
+		Kind: e.Kind, Title: e.Title, On: e.On, Identifier: e.Identifier, Parties: e.Parties,
+		Event: m.ID,
+	})
 }
 
 // AnnualReport is the lab's report on a calendar year (C41).
@@ -521,7 +526,7 @@ func (r FileAnnualReport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // AnnualReportFiled records the report on a calendar year.
 type AnnualReportFiled struct{ AnnualReport }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AnnualReportFiled) Sentence() domain.Text {
 	return domain.Textf("%[2]s 提交 %[1]d 年度报告：%[3]s", "On %[2]s the annual report on %[1]d was filed: %[3]s", e.Year, e.On, e.Summary)
 }

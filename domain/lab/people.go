@@ -68,7 +68,7 @@ var memberKinds = kindTable[MemberKind]{
 	{CommitteeMember, domain.T("委员会成员", "committee member")},
 }
 
-// Text says the post in both languages.
+// Text returns the post in Chinese and English.
 func (k MemberKind) Text() domain.Text { return memberKinds.text(k) }
 
 // Appointment is a person, a post and a term.
@@ -98,7 +98,7 @@ type Affiliation struct {
 	From   domain.Date      `json:"from"`
 }
 
-// held is the term as it turned out: shorter where the post was given up.
+// held returns the term as it turned out: shorter where the post was given up.
 func (m *Member) held() domain.Period {
 	held := m.Term
 	if !m.Ended.IsZero() {
@@ -110,7 +110,7 @@ func (m *Member) held() domain.Period {
 // InOffice reports whether the post is held on a day.
 func (m *Member) InOffice(d domain.Date) bool { return m.held().Contains(d) }
 
-// AffiliationOn is the institution the member is employed by on a day.
+// AffiliationOn returns the institution the member is employed by on a day.
 func (m *Member) AffiliationOn(d domain.Date) domain.EntityRef {
 	at, since := m.Affiliation, domain.Date{}
 	for _, a := range m.Moves {
@@ -160,7 +160,9 @@ func (b ConstituteBody) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{BodyConstituted{number("B", l.Bodies), b.Kind, b.Name, b.On, b.Charter}}, nil
+	return []Event{BodyConstituted{
+		Body: number("B", l.Bodies), Kind: b.Kind, Name: b.Name, On: b.On, Charter: b.Charter,
+	}}, nil
 }
 
 // BodyConstituted records a committee or board.
@@ -172,7 +174,7 @@ type BodyConstituted struct {
 	Charter string      `json:"charter"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e BodyConstituted) Sentence() domain.Text {
 	return domain.Textf("%[4]s 成立%[1]s %[2]s：%[3]s", "On %[4]s the lab constituted its %[1]s %[2]s: %[3]s", bodyKinds.text(e.Kind), e.Body, e.Name, e.On)
 }
@@ -215,7 +217,7 @@ type MeetingMinuted struct {
 	Meeting
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e MeetingMinuted) Sentence() domain.Text {
 	return domain.Textf("%[2]s %[1]s 召开会议，%[3]d 人到会：%[4]s", "On %[2]s %[1]s met (members present: %[3]d): %[4]s", e.Body, e.On, e.Present, e.Decided)
 }
@@ -288,7 +290,10 @@ func (p AppointMember) Decide(l *Lab, x domain.Context) ([]Event, error) {
 			return nil, refuse("C45", "请填写博士后所依托的研究方向或科研项目（link）", "name the research direction or project the postdoc is recruited for (link)")
 		}
 	}
-	return []Event{MemberAppointed{number("M", l.Members), Appointment{p.Kind, p.Person, ref, p.Side, p.Body, p.Link, p.TeamSize, p.Term}}}, nil
+	return []Event{MemberAppointed{number("M", l.Members), Appointment{
+		Kind: p.Kind, Person: p.Person, Affiliation: ref, Side: p.Side, Body: p.Body, Link: p.Link,
+		TeamSize: p.TeamSize, Term: p.Term,
+	}}}, nil
 }
 
 func sideText(s domain.Side) domain.Text {
@@ -304,7 +309,7 @@ type MemberAppointed struct {
 	Appointment
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e MemberAppointed) Sentence() domain.Text {
 	return domain.Textf("%[4]s（%[5]s，%[6]s）自 %[3]s 起任%[2]s，编号 %[1]s", "%[4]s (%[5]s, %[6]s side) holds the post of %[2]s from %[3]s, as %[1]s",
 		e.Member, e.Kind, e.Term.From, string(e.Person.Name), e.Affiliation.Name, sideText(e.Side))
@@ -352,7 +357,7 @@ type MemberMoved struct {
 	On          domain.Date      `json:"on"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e MemberMoved) Sentence() domain.Text {
 	return domain.Textf("成员 %[1]s 自 %[3]s 起任职于%[2]s", "From %[3]s member %[1]s is employed by %[2]s", e.Member, e.Affiliation.Name, e.On)
 }
@@ -397,7 +402,7 @@ type MemberEnded struct {
 	Ground domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e MemberEnded) Sentence() domain.Text {
 	return domain.Textf("成员 %s 自 %s 起离任：%s", "Member %s left the post on %s: %s", e.Member, e.On, e.Ground)
 }

@@ -104,7 +104,7 @@ type DisciplineSet struct {
 	To   domain.Text `json:"to"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e DisciplineSet) Sentence() domain.Text {
 	return domain.Textf("学科设为“%s”", "Set the discipline to “%s”", e.To)
 }
@@ -135,7 +135,10 @@ func (p LinkPlatform) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{PlatformLinked{fmt.Sprintf("P%d", len(l.Platforms)+1), p.Name, p.Level, p.Base, p.Evidence}}, nil
+	return []Event{PlatformLinked{
+		Platform: fmt.Sprintf("P%d", len(l.Platforms)+1), Name: p.Name, Level: p.Level,
+		Base: p.Base, Evidence: p.Evidence,
+	}}, nil
 }
 
 // PlatformLinked records a platform the lab builds on.
@@ -147,7 +150,7 @@ type PlatformLinked struct {
 	Evidence string      `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PlatformLinked) Sentence() domain.Text {
 	return domain.Textf("关联依托平台 %s：%s", "Linked platform %s: %s", e.Platform, e.Name)
 }
@@ -187,7 +190,7 @@ type PlatformUnlinked struct {
 	On       domain.Date `json:"on"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PlatformUnlinked) Sentence() domain.Text {
 	return domain.Textf("自 %[3]s 起不再依托平台 %[1]s：%[2]s", "From %[3]s the lab no longer builds on platform %[1]s: %[2]s", e.Platform, e.Name, e.On)
 }
@@ -234,7 +237,7 @@ type PartnerNamed struct {
 	As     string           `json:"as"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PartnerNamed) Sentence() domain.Text {
 	return domain.Textf("据来源登记合作单位%s（原文“%s”）", "A source names %s as a partner, writing “%s”", e.Entity.Name, e.As)
 }
@@ -284,7 +287,7 @@ type FactAsserted struct {
 	Text domain.Text        `json:"text,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e FactAsserted) Sentence() domain.Text {
 	s := domain.Textf("据来源登记事实“%s”", "A source states the fact “%s”", e.Kind)
 	if !e.On.IsZero() {
@@ -299,7 +302,7 @@ func (e FactAsserted) Sentence() domain.Text {
 func (FactAsserted) subject() subject { return public }
 
 func (e FactAsserted) apply(l *Lab, m domain.Meta) {
-	l.Facts = append(l.Facts, Fact{e.Kind, e.On, e.Text, source(m), m.ID})
+	l.Facts = append(l.Facts, Fact{Kind: e.Kind, On: e.On, Text: e.Text, Source: source(m), Event: m.ID})
 }
 
 // AttestIndependence records the host's attestation (C16).
@@ -326,7 +329,9 @@ func (a AttestIndependence) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{IndependenceAttested{a.On, a.Unit, a.Budget, a.Premises, a.Evidence}}, nil
+	return []Event{IndependenceAttested{
+		On: a.On, Unit: a.Unit, Budget: a.Budget, Premises: a.Premises, Evidence: a.Evidence,
+	}}, nil
 }
 
 // IndependenceAttested records the host's attestation.
@@ -338,7 +343,7 @@ type IndependenceAttested struct {
 	Evidence string      `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e IndependenceAttested) Sentence() domain.Text {
 	return domain.Textf("%s，依托单位证明实验室为相对独立的科研实体：%s", "On %s the host attested that the lab is a relatively independent research entity: %s", e.On, e.Unit)
 }
@@ -377,7 +382,10 @@ func (p AdoptPlan) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{PlanAdopted{len(l.Plans) + 1, p.Title, p.On, p.FromYear, p.ToYear, p.Document}}, nil
+	return []Event{PlanAdopted{
+		Version: len(l.Plans) + 1, Title: p.Title, On: p.On, FromYear: p.FromYear, ToYear: p.ToYear,
+		Document: p.Document,
+	}}, nil
 }
 
 // PlanAdopted records a version of the implementation plan.
@@ -390,7 +398,7 @@ type PlanAdopted struct {
 	Document string      `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PlanAdopted) Sentence() domain.Text {
 	return domain.Textf("%[5]s 通过整体实施方案第 %[1]d 版“%[2]s”（%[3]d—%[4]d 年）", "On %[5]s version %[1]d of the implementation plan was adopted: “%[2]s” (%[3]d–%[4]d)", e.Version, e.Title, e.FromYear, e.ToYear, e.On)
 }
@@ -398,10 +406,13 @@ func (e PlanAdopted) Sentence() domain.Text {
 func (PlanAdopted) subject() subject { return public }
 
 func (e PlanAdopted) apply(l *Lab, m domain.Meta) {
-	l.Plans = append(l.Plans, Plan{e.Version, e.Title, e.On, e.FromYear, e.ToYear, e.Document, m.ID})
+	l.Plans = append(l.Plans, Plan{
+		Version: e.Version, Title: e.Title, Adopted: e.On, FromYear: e.FromYear, ToYear: e.ToYear,
+		Document: e.Document, Event: m.ID,
+	})
 }
 
-// planOn is the plan in force on a day.
+// planOn returns the plan in force on a day.
 func (l *Lab) planOn(d domain.Date) *Plan {
 	for i := len(l.Plans) - 1; i >= 0; i-- {
 		if !l.Plans[i].Adopted.After(d) {
@@ -445,7 +456,7 @@ type TaskAssigned struct {
 	Due   domain.Date      `json:"due"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e TaskAssigned) Sentence() domain.Text {
 	return domain.Textf("建设任务 %s 由%s负责，完成期限 %s：%s", "Task %s was assigned to %s, due on %s: %s", e.Task, e.Owner.Name, e.Due, e.Text)
 }
@@ -453,7 +464,7 @@ func (e TaskAssigned) Sentence() domain.Text {
 func (TaskAssigned) subject() subject { return public }
 
 func (e TaskAssigned) apply(l *Lab, m domain.Meta) {
-	l.Tasks = append(l.Tasks, Task{e.Task, e.Text, e.Owner, e.Due, m.ID})
+	l.Tasks = append(l.Tasks, Task{ID: e.Task, Text: e.Text, Owner: e.Owner, Due: e.Due, Event: m.ID})
 }
 
 // EstablishManagementBody records the body that runs the lab.
@@ -486,7 +497,7 @@ type ManagementBodyEstablished struct {
 	Document string      `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ManagementBodyEstablished) Sentence() domain.Text {
 	return domain.Textf("%[2]s 建立管理机构“%[1]s”", "On %[2]s the management body “%[1]s” was established", e.Name, e.On)
 }

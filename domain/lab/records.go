@@ -66,10 +66,10 @@ func (t kindTable[K]) check(c *domain.Check, path string, k K) {
 	c.Require(slices.Contains(codes, string(k)), path, "应为以下之一：%s", "give one of: %s", strings.Join(codes, ", "))
 }
 
-// number is the id of the next row.
+// number returns the id of the next row.
 func number[T any](letter string, rows []T) string { return letter + strconv.Itoa(len(rows)+1) }
 
-// numbered is the row an id names, or nil.
+// numbered returns the row an id names, or nil.
 func numbered[T any](letter string, rows []T, id string) *T {
 	n, err := strconv.Atoi(strings.TrimPrefix(id, letter))
 	if err != nil || n < 1 || n > len(rows) || letter+strconv.Itoa(n) != id {
@@ -85,7 +85,7 @@ func found[T any](c *domain.Check, path, letter string, rows []T, id string) *T 
 	return row
 }
 
-// refuse is the refusal of a command by one rule.
+// refuse returns the refusal of a command by one rule.
 func refuse(rule, zh, en string, args ...any) error {
 	return domain.Unmet([]domain.Finding{Rules[rule].unmet(domain.Textf(zh, en, args...))})
 }

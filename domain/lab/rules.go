@@ -47,7 +47,7 @@ func (r Rule) find(l *Lab, on domain.Date) domain.Finding {
 	}
 }
 
-// unmet is the rule's finding where the command itself shows what is missing.
+// unmet returns the rule's finding where the command itself shows what is missing.
 func (r Rule) unmet(missing ...domain.Text) domain.Finding {
 	return domain.Finding{Rule: r.ID, Clause: r.Clause, Quote: r.Quote, Text: r.Text, Missing: missing}
 }
@@ -56,60 +56,138 @@ func (r Rule) unmet(missing ...domain.Text) domain.Finding {
 var Rules = func() map[string]Rule {
 	m := map[string]Rule{}
 	for _, r := range slices.Concat([]Rule{
-		{"C01", "序", "依托高等学校整合提升并建设认定一批国际合作联合实验室",
-			domain.T("依托单位是高校，并有统一社会信用代码", "the host is a university and has a USCC"), hostIsUniversity},
-		{"C15", "三(一)", "中外合作双方应已签订法人间实质性合作协议",
-			domain.T("当日有依托单位与至少一个外方法人签署且生效的实质性协议，各方均有有效标识", "a substantive agreement is in force that day, signed by the host and at least one foreign legal entity, and each party has a valid identifier"), substantiveAgreement},
-		{"C16", "三(一)", "共建相对独立的科研实体",
-			domain.T("依托单位已证明实验室有独立单元、经费科目和用房", "the host has attested the lab's own unit, budget line and premises"), independent},
-		{"C17", "三(一)", "发展目标明确，实施方案可行",
-			domain.T("已通过整体实施方案", "an implementation plan is adopted"), planned},
-		{"C18", "三(一)", "有相对稳定的资金来源",
-			domain.T("方案期内每年都有已落实的现金投入", "a firm cash instalment falls due in each year of the plan's horizon"), stableFunding},
-		{"C55", "五(一)", "落实建设任务，建立管理机构，制订整体实施方案",
-			domain.T("建设任务有负责单位和期限，管理机构和实施方案均已就绪", "tasks have an owner and a day, and there are a management body and a plan"), organised},
-		{"C56", "五(一)", "明晰各方“责权利”",
-			domain.T("每一方至少各有一项责、权、利", "each party has at least one responsibility, one right and one interest"), matrixComplete},
-		{"C57", "五(一)", "确定合作共建的联合实验室平台，开展科学研究、人才培养和机制创新",
-			domain.T("培育组建开始之日协议已生效", "an agreement is in force on the day incubation begins"), agreementInForce},
-		{"C62", "五(二)", "在培育组建2年以上并取得明显成效的基础上",
-			domain.T("培育组建满规定的日历年数（2014 年文件为两年）", "the calendar years of incubation that the policy asks for have passed, two by the document of 2014"), incubated(builtIn)},
-		{"C73", "五(三)", "建设期满达到验收标准的，可向教育部提出验收认定申请",
-			domain.T("建设期已满或立项决定允许提前验收；验收未通过的，须经允许方可再次申请", "the construction period is over, or the decision allows early acceptance; after a failed acceptance, the decision allows another"), constructionOver},
-		{"C78", "六", "高校是联合实验室建设的责任主体",
-			domain.T("责任主体始终明确", "there is always a responsible host"), hosted},
-		{"C79", "六", "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位",
-			domain.T("依托单位已落实运行资金、用房和设备三类投入", "the host has firm commitments of cash, premises and equipment"), hostResources},
-		{"C28", "三(四)", "高起点、高水平、有特色、有实效的认定标准",
-			domain.T("专家意见就四项标准逐一作出判断", "an expert's opinion judges each of the four criteria"), fourFindings},
-		{"C30", "三(四)", "不设批次，不限时间，不定名额",
-			domain.T("随时受理申请；当日施行的政策规定按通知申报的，须在申报时间内", "applications are taken at any time, or inside the window of a call where the policy in force takes them by call"), insideCall(builtIn)},
-		{"C31", "三(四)", "成熟一个认定一个",
-			domain.T("每次验收只作一次决定", "an acceptance is decided once"), undecided},
-		{"C32", "三(四)", "经国内外专家现场论证，达到相关要求的即予立项建设",
-			domain.T("现场论证有国内、国外专家各至少一人，且均无利益冲突", "at least one domestic and one foreign expert, free of conflicts of interest, argued the case on site"), sitePanel},
-		{"C63", "五(二)", "对照立项评审指标体系进行自评",
-			domain.T("已对照当日施行的指标体系逐项完成自评", "every indicator of a system in force that day is answered in a self-assessment"), selfAssessed},
-		{"C64", "五(二)", "经学校或省级主管部门正式向教育部推荐",
-			domain.T("教育部直属高校由学校推荐，其他高校由其主管部门推荐", "the host recommends the lab if it is the ministry's own, else the authority it answers to"), recommended},
-		{"C65", "五(二)", "提交《国际合作联合实验室建设申请书》",
-			domain.T("申报材料已按摘要固化", "the application package is frozen by its digests"), packageFrozen},
-		{"C66", "五(二)", "教育部对照有关申报条件对申请书进行评审",
-			domain.T("退回的申请补正后，以新一版申报材料重新提交", "a returned application comes back with a supplemented package"), supplemented},
-		{"C68", "五(二)", "重点考察合作协议、组建基础、培育进展情况和未来3年发展规划",
-			domain.T("决定前已考察四个方面", "all four dimensions are assessed before a decision"), fourDimensions},
-		{"C69", "五(二)", "按照“一事一议”原则组织国内外专家现场考察情况确定立项建设单位",
-			domain.T("决定前已现场考察", "the site was visited before the decision"), siteVisited},
-		{"C71", "五(三)", "依托单位（高校）要加强对联合实验室的目标管理和阶段性评估",
-			domain.T("申请验收前至少开展一次阶段性评估", "a stage assessment was held before acceptance is applied for"), stageAssessed},
-		{"C74", "五(三)", "由教育部组织国际同行评估",
-			domain.T("国际同行中至少有一名国外专家，且无利益冲突", "one of the international peers at least is foreign, and free of conflicts of interest"), foreignPeers},
-		{"C75", "五(三)", "重点考察建设期间实验室的学科发展、科研成果、队伍汇聚、人才培养和管理运行等方面能力水平和国际化程度",
-			domain.T("五个方面的能力水平和国际化程度均已评估，且只依据建设期内的事实", "each of the five dimensions is assessed on both axes, on facts of the construction period only"), tenCells},
-		{"C76", "五(三)", "在通过验收后正式开放运行",
-			domain.T("通过验收之后方可认定并开放运行", "recognition and opening come after acceptance was passed"), acceptancePassed},
-		{"separation-of-duties", OwnReading, "",
-			domain.T("登记依托单位提交材料的人不得登记对它的决定；隶属于任何一方的专家不得发表意见", "whoever recorded what a host handed in does not record the decision on it; an expert affiliated with a party gives no opinion"), separateDuties(builtIn)},
+		{
+			ID: "C01", Clause: "序", Quote: "依托高等学校整合提升并建设认定一批国际合作联合实验室",
+			Text:  domain.T("依托单位是高校，并有统一社会信用代码", "the host is a university and has a USCC"),
+			check: hostIsUniversity,
+		},
+		{
+			ID: "C15", Clause: "三(一)", Quote: "中外合作双方应已签订法人间实质性合作协议",
+			Text:  domain.T("当日有依托单位与至少一个外方法人签署且生效的实质性协议，各方均有有效标识", "a substantive agreement is in force that day, signed by the host and at least one foreign legal entity, and each party has a valid identifier"),
+			check: substantiveAgreement,
+		},
+		{
+			ID: "C16", Clause: "三(一)", Quote: "共建相对独立的科研实体",
+			Text:  domain.T("依托单位已证明实验室有独立单元、经费科目和用房", "the host has attested the lab's own unit, budget line and premises"),
+			check: independent,
+		},
+		{
+			ID: "C17", Clause: "三(一)", Quote: "发展目标明确，实施方案可行",
+			Text: domain.T("已通过整体实施方案", "an implementation plan is adopted"), check: planned,
+		},
+		{
+			ID: "C18", Clause: "三(一)", Quote: "有相对稳定的资金来源",
+			Text:  domain.T("方案期内每年都有已落实的现金投入", "a firm cash instalment falls due in each year of the plan's horizon"),
+			check: stableFunding,
+		},
+		{
+			ID: "C55", Clause: "五(一)", Quote: "落实建设任务，建立管理机构，制订整体实施方案",
+			Text:  domain.T("建设任务有负责单位和期限，管理机构和实施方案均已就绪", "tasks have an owner and a day, and there are a management body and a plan"),
+			check: organised,
+		},
+		{
+			ID: "C56", Clause: "五(一)", Quote: "明晰各方“责权利”",
+			Text:  domain.T("每一方至少各有一项责、权、利", "each party has at least one responsibility, one right and one interest"),
+			check: matrixComplete,
+		},
+		{
+			ID: "C57", Clause: "五(一)", Quote: "确定合作共建的联合实验室平台，开展科学研究、人才培养和机制创新",
+			Text:  domain.T("培育组建开始之日协议已生效", "an agreement is in force on the day incubation begins"),
+			check: agreementInForce,
+		},
+		{
+			ID: "C62", Clause: "五(二)", Quote: "在培育组建2年以上并取得明显成效的基础上",
+			Text:  domain.T("培育组建满规定的日历年数（2014 年文件为两年）", "the calendar years of incubation that the policy asks for have passed, two by the document of 2014"),
+			check: incubated(builtIn),
+		},
+		{
+			ID: "C73", Clause: "五(三)", Quote: "建设期满达到验收标准的，可向教育部提出验收认定申请",
+			Text:  domain.T("建设期已满或立项决定允许提前验收；验收未通过的，须经允许方可再次申请", "the construction period is over, or the decision allows early acceptance; after a failed acceptance, the decision allows another"),
+			check: constructionOver,
+		},
+		{
+			ID: "C78", Clause: "六", Quote: "高校是联合实验室建设的责任主体",
+			Text: domain.T("责任主体始终明确", "there is always a responsible host"), check: hosted,
+		},
+		{
+			ID: "C79", Clause: "六", Quote: "确保运行资金、实验室用房、仪器设备等运行保障资源投入到位",
+			Text:  domain.T("依托单位已落实运行资金、用房和设备三类投入", "the host has firm commitments of cash, premises and equipment"),
+			check: hostResources,
+		},
+		{
+			ID: "C28", Clause: "三(四)", Quote: "高起点、高水平、有特色、有实效的认定标准",
+			Text:  domain.T("专家意见就四项标准逐一作出判断", "an expert's opinion judges each of the four criteria"),
+			check: fourFindings,
+		},
+		{
+			ID: "C30", Clause: "三(四)", Quote: "不设批次，不限时间，不定名额",
+			Text:  domain.T("随时受理申请；当日施行的政策规定按通知申报的，须在申报时间内", "applications are taken at any time, or inside the window of a call where the policy in force takes them by call"),
+			check: insideCall(builtIn),
+		},
+		{
+			ID: "C31", Clause: "三(四)", Quote: "成熟一个认定一个",
+			Text: domain.T("每次验收只作一次决定", "an acceptance is decided once"), check: undecided,
+		},
+		{
+			ID: "C32", Clause: "三(四)", Quote: "经国内外专家现场论证，达到相关要求的即予立项建设",
+			Text:  domain.T("现场论证有国内、国外专家各至少一人，且均无利益冲突", "at least one domestic and one foreign expert, free of conflicts of interest, argued the case on site"),
+			check: sitePanel,
+		},
+		{
+			ID: "C63", Clause: "五(二)", Quote: "对照立项评审指标体系进行自评",
+			Text:  domain.T("已对照当日施行的指标体系逐项完成自评", "every indicator of a system in force that day is answered in a self-assessment"),
+			check: selfAssessed,
+		},
+		{
+			ID: "C64", Clause: "五(二)", Quote: "经学校或省级主管部门正式向教育部推荐",
+			Text:  domain.T("教育部直属高校由学校推荐，其他高校由其主管部门推荐", "the host recommends the lab if it is the ministry's own, else the authority it answers to"),
+			check: recommended,
+		},
+		{
+			ID: "C65", Clause: "五(二)", Quote: "提交《国际合作联合实验室建设申请书》",
+			Text:  domain.T("申报材料已按摘要固化", "the application package is frozen by its digests"),
+			check: packageFrozen,
+		},
+		{
+			ID: "C66", Clause: "五(二)", Quote: "教育部对照有关申报条件对申请书进行评审",
+			Text:  domain.T("退回的申请补正后，以新一版申报材料重新提交", "a returned application comes back with a supplemented package"),
+			check: supplemented,
+		},
+		{
+			ID: "C68", Clause: "五(二)", Quote: "重点考察合作协议、组建基础、培育进展情况和未来3年发展规划",
+			Text:  domain.T("决定前已考察四个方面", "all four dimensions are assessed before a decision"),
+			check: fourDimensions,
+		},
+		{
+			ID: "C69", Clause: "五(二)", Quote: "按照“一事一议”原则组织国内外专家现场考察情况确定立项建设单位",
+			Text:  domain.T("决定前已现场考察", "the site was visited before the decision"),
+			check: siteVisited,
+		},
+		{
+			ID: "C71", Clause: "五(三)", Quote: "依托单位（高校）要加强对联合实验室的目标管理和阶段性评估",
+			Text:  domain.T("申请验收前至少开展一次阶段性评估", "a stage assessment was held before acceptance is applied for"),
+			check: stageAssessed,
+		},
+		{
+			ID: "C74", Clause: "五(三)", Quote: "由教育部组织国际同行评估",
+			Text:  domain.T("国际同行中至少有一名国外专家，且无利益冲突", "one of the international peers at least is foreign, and free of conflicts of interest"),
+			check: foreignPeers,
+		},
+		{
+			ID: "C75", Clause: "五(三)", Quote: "重点考察建设期间实验室的学科发展、科研成果、队伍汇聚、人才培养和管理运行等方面能力水平和国际化程度",
+			Text:  domain.T("五个方面的能力水平和国际化程度均已评估，且只依据建设期内的事实", "each of the five dimensions is assessed on both axes, on facts of the construction period only"),
+			check: tenCells,
+		},
+		{
+			ID: "C76", Clause: "五(三)", Quote: "在通过验收后正式开放运行",
+			Text:  domain.T("通过验收之后方可认定并开放运行", "recognition and opening come after acceptance was passed"),
+			check: acceptancePassed,
+		},
+		{
+			ID: "separation-of-duties", Clause: OwnReading,
+			Text:  domain.T("登记依托单位提交材料的人不得登记对它的决定；隶属于任何一方的专家不得发表意见", "whoever recorded what a host handed in does not record the decision on it; an expert affiliated with a party gives no opinion"),
+			check: separateDuties(builtIn),
+		},
 	}, recordRules) {
 		m[r.ID] = r
 	}

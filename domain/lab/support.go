@@ -26,7 +26,7 @@ var supportKinds = kindTable[SupportKind]{
 	{OtherSupport, domain.T("其他保障", "other support")},
 }
 
-// Text says the form in both languages.
+// Text returns the form in Chinese and English.
 func (k SupportKind) Text() domain.Text { return supportKinds.text(k) }
 
 // SupportMeasure is what someone promised to do for the lab by a day (C59,
@@ -81,7 +81,10 @@ func (p PromiseSupport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if p.Due.IsZero() {
 		return nil, refuse("C59", "请填写落实期限（due）", "say by when the measure is to be there (due)")
 	}
-	return []Event{SupportPromised{number("S", l.Support), ref, p.Kind, p.Text, p.On, p.Due, p.Document}}, nil
+	return []Event{SupportPromised{
+		Support: number("S", l.Support), Provider: ref, Kind: p.Kind, Text: p.Text, On: p.On,
+		Due: p.Due, Document: p.Document,
+	}}, nil
 }
 
 // SupportPromised records a measure and the day it is to be there by.
@@ -95,7 +98,7 @@ type SupportPromised struct {
 	Document string           `json:"document,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e SupportPromised) Sentence() domain.Text {
 	return domain.Textf("%[2]s于 %[4]s 承诺支持措施 %[1]s（%[3]s，期限 %[5]s）：%[6]s", "On %[4]s %[2]s promised support measure %[1]s (%[3]s, due on %[5]s): %[6]s", e.Support, e.Provider.Name, e.Kind, e.On, e.Due, e.Text)
 }
@@ -141,7 +144,7 @@ type SupportDelivered struct {
 	Evidence string           `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e SupportDelivered) Sentence() domain.Text {
 	return domain.Textf("%[2]s于 %[3]s 落实支持措施 %[1]s", "On %[3]s %[2]s delivered support measure %[1]s", e.Support, e.Provider.Name, e.On)
 }
@@ -202,7 +205,7 @@ type MinistrySupportConsidered struct {
 	On      domain.Date `json:"on"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e MinistrySupportConsidered) Sentence() domain.Text {
 	return domain.Textf("%[3]s 教育部研究给予支持 %[1]s：%[2]s", "From %[3]s the ministry considers support %[1]s: %[2]s", e.Support, e.Text, e.On)
 }
@@ -271,7 +274,7 @@ type MinistrySupportDecided struct {
 	Ground   domain.Text `json:"ground,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e MinistrySupportDecided) Sentence() domain.Text {
 	if e.Quantity == nil {
 		return domain.Textf("%[2]s 教育部决定不给予支持 %[1]s：%[3]s", "On %[2]s the ministry declined support %[1]s: %[3]s", e.Support, e.On, e.Ground)
@@ -287,7 +290,7 @@ func (e MinistrySupportDecided) apply(l *Lab, _ domain.Meta) {
 	}
 }
 
-// ministryFunds is what the ministry has granted by a day in the unit of q, and
+// ministryFunds returns what the ministry has granted by a day in the unit of q, and
 // what its firm commitments come to if f is one of them, for q.
 func (l *Lab) ministryFunds(f *Commitment, q Quantity, on domain.Date) (have, want Quantity) {
 	have, want = q.nothing(), q
@@ -373,7 +376,7 @@ type HostSucceeded struct {
 	Evidence string           `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e HostSucceeded) Sentence() domain.Text {
 	return domain.Textf("自 %[3]s 起，依托单位由%[1]s变更为其承继单位%[2]s", "From %[3]s %[2]s is the host, in the place of %[1]s", e.From.Name, e.To.Name, e.On)
 }
@@ -382,7 +385,7 @@ func (HostSucceeded) subject() subject { return public }
 
 func (e HostSucceeded) apply(l *Lab, m domain.Meta) {
 	for _, a := range l.hostAgreements() {
-		PartySucceeded{a.ID, e.From, e.To, e.On, e.Evidence}.apply(l, m)
+		PartySucceeded{Agreement: a.ID, Party: e.From, Successor: e.To, On: e.On, Evidence: e.Evidence}.apply(l, m)
 		l.Host = e.From // the next agreement still names it
 	}
 	l.Host = e.To

@@ -28,7 +28,10 @@ func (w *watching) add(kind, subject string, due domain.Date, zh, en string, arg
 	if due.IsZero() || due.After(w.until) {
 		return
 	}
-	w.found = append(w.found, Watch{kind, subject, due, due.Before(w.on), domain.Textf(zh, en, args...)})
+	w.found = append(w.found, Watch{
+		Kind: kind, Subject: subject, Due: due, Lapsed: due.Before(w.on),
+		Text: domain.Textf(zh, en, args...),
+	})
 }
 
 // Watches lists what lapses under a policy within so many days of a day, or has
@@ -83,7 +86,7 @@ func (l *Lab) Watches(p domain.Policy, on domain.Date, ahead int) []Watch {
 	return w.found
 }
 
-// since is the day from which a lab owes visits and directors: when incubation
+// since returns the day from which a lab owes visits and directors: when incubation
 // began or, where a source does not say, when the status it gives did.
 func (l *Lab) since() domain.Date {
 	if l.Incubation.IsZero() {

@@ -51,20 +51,20 @@ var words = map[string]domain.Text{
 	string(Cancelled):          domain.T("已取消", "cancelled"),
 }
 
-// Text says the status in both languages.
+// Text returns the status in Chinese and English.
 func (s Status) Text() domain.Text { return words[string(s)] }
 
-// Text says the status in both languages.
+// Text returns the status in Chinese and English.
 func (s AgreementStatus) Text() domain.Text { return words[string(s)] }
 
-// Text says the class in both languages.
+// Text returns the class in Chinese and English.
 func (c Class) Text() domain.Text { return words[string(c)] }
 
-// Text says the kind in both languages: 责, 权 or 利.
+// Text returns the kind in Chinese and English: 责, 权 or 利.
 func (k ItemKind) Text() domain.Text { return words[string(k)] }
 
-// Text says the state in both languages.
+// Text returns the state in Chinese and English.
 func (s ItemState) Text() domain.Text { return words[string(s)] }
 
-// Text says the status in both languages.
+// Text returns the status in Chinese and English.
 func (s CommitmentStatus) Text() domain.Text { return words[string(s)] }
