@@ -133,7 +133,7 @@ func (r *row) fail(column string, err error) {
 	r.bad = true
 }
 
-// because gives the row as the basis of what it says.
+// because returns the row as the basis of its commands.
 func (r *row) because() domain.Grounds {
 	return domain.Grounds{Reason: "imported", Basis: domain.Basis{
 		Document: r.get("document"), Source: fmt.Sprintf("%s line %d, sha256:%s", r.file, r.line, r.digest),
@@ -264,7 +264,7 @@ func (im *importer) report(r *row, outcome string) {
 	}
 }
 
-// reader picks what the columns say the file holds.
+// reader returns what loads the rows of a file with these columns.
 func (im *importer) reader(header []string) (func(context.Context, *row) error, error) {
 	load, known := im.organisation, []string{"ror_id", "name_en", "name_zh", "other_names", "country", "kind", "established", "status", "uscc", "lei", "isni", "grid", "wikidata", "fundref", "document", "note"}
 	switch {
@@ -278,7 +278,7 @@ func (im *importer) reader(header []string) (func(context.Context, *row) error, 
 			return nil, fmt.Errorf("column %d, %q, is unknown; known are %s", i+1, h, strings.Join(known, ", "))
 		}
 		if slices.Index(header, h) != i {
-			return nil, fmt.Errorf("column %q stands there twice", h)
+			return nil, fmt.Errorf("column %q is given twice", h)
 		}
 	}
 	return load, nil
@@ -312,7 +312,8 @@ func (im *importer) read(ctx context.Context, path string, document any) (bool, 
 	return err == nil, err
 }
 
-func (im *importer) organisation(ctx context.Context, r *row) error {
+// organisationNames returns the names in a row of organisations.
+func (r *row) organisationNames() []domain.Name {
 	var names []domain.Name
 	for _, n := range []struct{ column, lang string }{{"name_zh", "zh"}, {"name_en", "en"}} {
 		if text := r.get(n.column); text != "" {
@@ -327,7 +328,12 @@ func (im *importer) organisation(ctx context.Context, r *row) error {
 			names = append(names, domain.Name{Text: text, Lang: "und", Kind: domain.Alias})
 		}
 	}
-	because := r.because()
+	return names
+}
+
+// identifiers returns the identifiers in a row of organisations, in canonical form.
+func (r *row) identifiers() []entity.Assertion {
+	source := r.because().Basis.Source
 	var asserted []entity.Assertion
 	for _, s := range []struct {
 		column string
@@ -339,9 +345,15 @@ func (im *importer) organisation(ctx context.Context, r *row) error {
 				r.fail(s.column, err)
 				continue
 			}
-			asserted = append(asserted, entity.Assertion{Identifier: id, Source: because.Basis.Source})
+			asserted = append(asserted, entity.Assertion{Identifier: id, Source: source})
 		}
 	}
+	return asserted
+}
+
+// organisation loads a row as a legal entity.
+func (im *importer) organisation(ctx context.Context, r *row) error {
+	names, asserted, because := r.organisationNames(), r.identifiers(), r.because()
 	country := r.get("country")
 	if !entity.IsCountry(country) {
 		r.fail("country", fmt.Errorf("%q is no country; give its ISO 3166-1 code in two capital letters", country))
@@ -397,14 +409,14 @@ func (im *importer) organisation(ctx context.Context, r *row) error {
 	return nil
 }
 
-// addToEntity sends what the row says beyond what the register holds.
+// addToEntity sends what the row has beyond the register.
 func (im *importer) addToEntity(ctx context.Context, r *row, path string, have entity.Entity, country string, names []domain.Name, asserted []entity.Assertion) error {
 	if have.Country != country {
 		r.remark("country", "the register has %s, which stays; correct it there if the file is right", have.Country)
 	}
 	for _, n := range names {
 		if !slices.ContainsFunc(have.Names, func(h domain.Name) bool { return h.Text == n.Text }) {
-			n.Kind = domain.Alias // the register's official name stays until somebody renames
+			n.Kind = domain.Alias // the register's official name stays until it is renamed
 			if err := im.send(ctx, r, path+"/add-name", entity.AddName{Grounds: r.because(), Name: n}); err != nil {
 				return err
 			}
@@ -420,8 +432,8 @@ func (im *importer) addToEntity(ctx context.Context, r *row, path string, have e
 	return nil
 }
 
-// whole finds the one entity that goes by the name in a cell.
-func (im *importer) whole(name string) (uuid.UUID, error) {
+// resolveEntity returns the one entity that goes by the name in a cell.
+func (im *importer) resolveEntity(name string) (uuid.UUID, error) {
 	found := im.names.Find(name, "")
 	switch len(found) {
 	case 1:
@@ -448,7 +460,8 @@ func bracketed(cell string) (text, remark string) {
 	return cell, ""
 }
 
-func (im *importer) laboratory(ctx context.Context, r *row) error {
+// labNames returns the names in a row of laboratories.
+func (r *row) labNames() []domain.Name {
 	var names []domain.Name
 	if zh := r.get("name_zh"); zh != "" {
 		text, remark := bracketed(zh)
@@ -470,7 +483,13 @@ func (im *importer) laboratory(ctx context.Context, r *row) error {
 	if len(names) == 0 {
 		r.fail("name_zh", errors.New("a name is needed, in name_zh or name_en"))
 	}
-	host, err := im.whole(r.get("host"))
+	return names
+}
+
+// laboratory loads a row as a lab.
+func (im *importer) laboratory(ctx context.Context, r *row) error {
+	names := r.labNames()
+	host, err := im.resolveEntity(r.get("host"))
 	if err != nil {
 		r.fail("host", err)
 	}
@@ -521,9 +540,9 @@ func (im *importer) partner(ctx context.Context, r *row, path string, have lab.L
 		}
 		return nil
 	}
-	id, err := im.whole(cell)
+	id, err := im.resolveEntity(cell)
 	if err != nil {
-		if id, err = im.whole(name); err != nil {
+		if id, err = im.resolveEntity(name); err != nil {
 			r.remark("foreign_partners", "%v", err)
 			return nil
 		}
@@ -534,7 +553,7 @@ func (im *importer) partner(ctx context.Context, r *row, path string, have lab.L
 	return im.send(ctx, r, path+"/name-partner", lab.NamePartner{Grounds: r.because(), Entity: id, As: cell})
 }
 
-// history reads the columns that say when a lab was where.
+// history returns what the columns state of the past of a lab.
 func (im *importer) history(r *row) (lab.RecordHistory, []lab.AssertFact) {
 	because := r.because()
 	h := lab.RecordHistory{Grounds: because}

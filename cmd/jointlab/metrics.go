@@ -121,14 +121,14 @@ func (m *metrics) watch(r *register, deliveries *webhooks.Dispatcher) {
 		})
 	}
 	m.gauge("jointlab_checkpoint_age_seconds", "Seconds since the newest signed checkpoint; -1: there is none.", func() float64 {
-		at := r.proof.Learned()
+		at := r.merkleLog.Learned()
 		if at.IsZero() {
 			return -1
 		}
 		return time.Since(at).Seconds()
 	})
 	m.gauge("jointlab_checkpoint_lag", "Events that no signed checkpoint covers yet; -1 while the ledger does not answer.", behind(func() float64 {
-		c, _ := r.proof.Published()
+		c, _ := r.merkleLog.Published()
 		return float64(c.Size)
 	}))
 	m.gauge("jointlab_streams_open", "Streams of events that are open over HTTP.", func() float64 {

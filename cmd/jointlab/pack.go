@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,46 +43,13 @@ A lab's pack holds its programme's events too. A period's holds each stream in
 which something was recorded, whole, up to the period's end. No server may have
 the folder open.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) (err error) {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			scope, err := scopeOf(labID, entityID, since, until)
 			if err != nil {
 				return err
 			}
-			ledger, db, err := openLedger(cmd.Context(), where, nil)
-			if err != nil {
-				return err
-			}
-			defer ledger.Close()
-			if db != nil {
-				defer db.Close()
-			}
-			log, err := openLogOf(ledger, where)
-			if err != nil {
-				return err
-			}
-			defer func() { err = errors.Join(err, log.Close()) }()
-			if err := log.Advance(cmd.Context()); err != nil {
-				return err
-			}
 			p := newProgress(cmd.ErrOrStderr())
-			var contents func(string) (io.ReadCloser, error)
-			if documents {
-				contents = func(digest string) (io.ReadCloser, error) {
-					d, err := eventstore.ParseDigest(digest)
-					if err != nil {
-						return nil, err
-					}
-					return ledger.Documents().Open(cmd.Context(), d)
-				}
-			}
-			var m audit.Manifest
-			err = writeNew(args[0], func(f *os.File) (err error) {
-				m, err = log.Export(cmd.Context(), f, audit.Export{
-					Document: contents, Scope: scope, Store: ledger, Now: time.Now(), By: version(),
-					Progress: func(done, total int64) { p.show("events", int(done), int(total)) },
-				})
-				return err
-			})
+			m, err := export(cmd.Context(), where, args[0], scope, documents, p)
 			p.done()
 			if err != nil {
 				return err
@@ -99,7 +67,49 @@ the folder open.`,
 	return cmd
 }
 
-// scopeOf reads what a pack is to be of; only one thing may be given.
+// export writes a pack to a new file.
+func export(ctx context.Context, where settings, file string, scope audit.Scope, documents bool, p *progress) (m audit.Manifest, err error) {
+	ledger, db, err := openLedger(ctx, where, nil)
+	if err != nil {
+		return m, err
+	}
+	defer ledger.Close()
+	if db != nil {
+		defer db.Close()
+	}
+	log, err := openLogOf(ledger, where)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, log.Close()) }()
+	if err := log.Advance(ctx); err != nil {
+		return m, err
+	}
+	how := audit.Export{
+		Scope:    scope,
+		Store:    ledger,
+		Now:      time.Now(),
+		By:       version(),
+		Progress: func(done, total int64) { p.show("events", int(done), int(total)) },
+	}
+	if documents {
+		how.Document = func(digest string) (io.ReadCloser, error) {
+			d, err := eventstore.ParseDigest(digest)
+			if err != nil {
+				return nil, err
+			}
+			return ledger.Documents().Open(ctx, d)
+		}
+	}
+	err = writeNew(file, func(f *os.File) (err error) {
+		m, err = log.Export(ctx, f, how)
+		return err
+	})
+	return m, err
+}
+
+// scopeOf returns what a pack is to hold. At most one of a lab, a legal entity and
+// a period may be given.
 func scopeOf(labID, entityID, since, until string) (s audit.Scope, err error) {
 	given := 0
 	for _, g := range []bool{labID != "", entityID != "", since != "" || until != ""} {

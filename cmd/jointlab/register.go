@@ -33,7 +33,7 @@ const (
 	modelFile   = "model.db"
 )
 
-// settings say where a register is kept.
+// settings name where a register is kept. Nothing changes them once it is open.
 type settings struct {
 	data        string
 	store       string
@@ -87,23 +87,25 @@ func (s settings) check() error {
 	return nil
 }
 
-// register is a whole register in this process: the store, the ledger, the read
-// model that follows it, and the HTTP handler on top.
+// register is a register in this process: the store, the ledger, the read model
+// that follows it, and the HTTP handler on top. Its fields are set while it is
+// opened and only read afterwards; timely, status, model and the like guard
+// themselves.
 type register struct {
 	settings
-	now     func() time.Time
-	db      *esdb.Store       // nil unless EventStoreDB is the system of record
-	log     *jetstream.Ledger // the ledger, and the store unless db is
-	relay   *relay.Relay      // from db onto the ledger; nil without db
-	timely  *eventstore.ClockGuard
-	status  statusStream
-	model   *projections.Model
-	proof   *audit.Log // of log
-	signer  *api.Signer
-	handler *api.Server
+	now       func() time.Time
+	db        *esdb.Store       // nil unless EventStoreDB is the system of record
+	log       *jetstream.Ledger // the ledger, and the store unless db is
+	relay     *relay.Relay      // from db onto the ledger; nil without db
+	timely    *eventstore.ClockGuard
+	status    statusStream
+	model     *projections.Model
+	merkleLog *audit.Log // of log
+	signer    *api.Signer
+	handler   *api.Server
 
-	stop      context.CancelFunc // ends the relays and the followers
-	following sync.WaitGroup
+	stop      context.CancelFunc // ends what follows
+	following sync.WaitGroup     // the relays and the followers
 }
 
 type registerConfig struct {
@@ -125,8 +127,8 @@ type registerConfig struct {
 	streamsPerCaller int
 }
 
-// beside says what to do where a server has the folder open.
-func (s settings) beside() string {
+// inUseHint returns what to do where a server has the folder open.
+func (s settings) inUseHint() string {
 	switch {
 	case s.command == nil || s.command.Name() == "serve":
 		return ""
@@ -136,8 +138,8 @@ func (s settings) beside() string {
 	return fmt.Sprintf("\n(%s cannot ask a server: where one runs on the folder, stop it first)", s.command.CommandPath())
 }
 
-// noRegister refuses a folder. Most often its name is mistyped, and an empty
-// register made there would be reported to be in order.
+// noRegister returns the error for a folder without a register. Most often its
+// name is mistyped, and an empty register made there would pass every check.
 func noRegister(data string) error {
 	return fmt.Errorf("%s holds no register; name the folder of one with --data (jointlab serve and jointlab import make one)", data)
 }
@@ -155,7 +157,7 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 		Dir: s.data, Random: s.random, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
 	})
 	if errors.Is(err, jetstream.ErrInUse) {
-		return nil, nil, fmt.Errorf("%w%s", err, s.beside())
+		return nil, nil, fmt.Errorf("%w%s", err, s.inUseHint())
 	}
 	if err != nil || s.store != eventStoreDB {
 		return log, nil, err
@@ -168,7 +170,7 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 }
 
 // openRegister opens a register, or makes an empty one where there is none and
-// the settings allow it.
+// the settings allow it. The caller closes it.
 func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *register, err error) {
 	if cfg.logger == nil {
 		cfg.logger = slog.New(slog.DiscardHandler)
@@ -191,41 +193,6 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 		return nil, err
 	}
 	r.signer = api.NewSigner(key, cfg.now)
-	// The read model loads streams from the ledger too: it holds whatever the
-	// model has come to, whichever store they were written to.
-	if r.model, err = projections.Open(ctx, filepath.Join(s.data, modelFile), log, log); err != nil {
-		return nil, err
-	}
-	following, stop := context.WithCancel(context.WithoutCancel(ctx))
-	r.stop = stop
-	r.following.Go(func() {
-		if err := r.model.Run(following); err != nil && following.Err() == nil {
-			cfg.logger.Error("the read model has stopped; it serves what it holds", "error", err)
-		}
-	})
-	if err := log.Persons().Check(ctx); err != nil {
-		cfg.logger.Error("names of persons can be neither taken in nor read", "error", err)
-	}
-	r.following.Go(func() { sweepErased(following, r.model, log.Persons(), cfg.logger) })
-	witnesses, err := readWitnesses(cfg.witnesses)
-	if err != nil {
-		return nil, err
-	}
-	if r.proof, err = audit.Open(audit.Config{
-		Dir: s.data, Origin: s.origin, Ledger: log, Board: log.Board(), Alone: s.natsURL == "", Witnesses: witnesses, Logger: cfg.logger,
-	}); err != nil {
-		return nil, err
-	}
-	r.following.Go(func() { r.proof.Run(following) }) // it logs why it ends, and says so in Problems
-	var store eventstore.Store = log
-	if db != nil {
-		store, r.relay = db, relay.New(db.All(), log.RelayTarget())
-		r.following.Go(func() {
-			if err := r.relay.Run(following); err != nil && following.Err() == nil {
-				cfg.logger.Error("the relay has stopped; the ledger and EventStoreDB do not belong together, or one has lost events (see jointlab compare)", "error", err)
-			}
-		})
-	}
 	verifier := api.NewVerifier(key.Public().(ed25519.PublicKey))
 	if cfg.provider.Issuer != "" {
 		provider, err := api.NewProvider(cfg.provider)
@@ -234,44 +201,129 @@ func openRegister(ctx context.Context, s settings, cfg registerConfig) (_ *regis
 		}
 		verifier.Trust(provider)
 	}
+	following, stop := context.WithCancel(context.WithoutCancel(ctx))
+	r.stop = stop
+	if err := r.startModel(ctx, following, cfg.logger); err != nil {
+		return nil, err
+	}
+	if err := r.startMerkleLog(following, cfg); err != nil {
+		return nil, err
+	}
+	if db != nil {
+		r.startRelay(following, cfg.logger)
+	}
+	if err := r.startAPI(following, verifier, cfg); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// startModel opens the read model and has it follow the ledger.
+func (r *register) startModel(ctx, following context.Context, logger *slog.Logger) (err error) {
+	// The read model loads streams from the ledger too: it holds whatever the
+	// model has come to, whichever store they were written to.
+	if r.model, err = projections.Open(ctx, filepath.Join(r.data, modelFile), r.log, r.log); err != nil {
+		return err
+	}
+	r.following.Go(func() {
+		if err := r.model.Run(following); err != nil && following.Err() == nil {
+			logger.Error("the read model has stopped; it serves what it holds", "error", err)
+		}
+	})
+	if err := r.log.Persons().Check(ctx); err != nil {
+		logger.Error("names of persons can be neither taken in nor read", "error", err)
+	}
+	r.following.Go(func() { sweepErased(following, r.model, r.log.Persons(), logger) })
+	return nil
+}
+
+// startMerkleLog opens the Merkle log of the ledger and has it follow and sign.
+func (r *register) startMerkleLog(following context.Context, cfg registerConfig) error {
+	witnesses, err := readWitnesses(cfg.witnesses)
+	if err != nil {
+		return err
+	}
+	r.merkleLog, err = audit.Open(audit.Config{
+		Dir:       r.data,
+		Origin:    r.origin,
+		Ledger:    r.log,
+		Board:     r.log.Board(),
+		Alone:     r.natsURL == "",
+		Witnesses: witnesses,
+		Logger:    cfg.logger,
+	})
+	if err != nil {
+		return err
+	}
+	r.following.Go(func() { r.merkleLog.Run(following) }) // it logs why it ends; Problems reports it
+	return nil
+}
+
+// startRelay carries events from EventStoreDB onto the ledger.
+func (r *register) startRelay(following context.Context, logger *slog.Logger) {
+	r.relay = relay.New(r.db.All(), r.log.RelayTarget())
+	r.following.Go(func() {
+		if err := r.relay.Run(following); err != nil && following.Err() == nil {
+			logger.Error("the relay has stopped; the ledger and EventStoreDB do not belong together, or one has lost events (see jointlab compare)", "error", err)
+		}
+	})
+}
+
+// startAPI makes the HTTP handler, and starts what delivers events: to webhooks
+// and to the stream STATUS.
+func (r *register) startAPI(following context.Context, verifier *api.Verifier, cfg registerConfig) (err error) {
 	answering := api.Config{
-		AnonymousRead: cfg.anonymousRead, Logger: cfg.logger, Problems: r.problems, Version: version(), Limits: cfg.limits,
-		Documents: log.Documents(), Persons: log.Persons(), DocumentLimit: cfg.documentLimit, Spool: s.data, Log: r.proof, Streams: log, Backup: log.Backup(),
-		Behind: r.status.problems, StreamsPerCaller: cfg.streamsPerCaller,
+		AnonymousRead:    cfg.anonymousRead,
+		Logger:           cfg.logger,
+		Problems:         r.problems,
+		Version:          version(),
+		Limits:           cfg.limits,
+		Documents:        r.log.Documents(),
+		Persons:          r.log.Persons(),
+		DocumentLimit:    cfg.documentLimit,
+		Spool:            r.data,
+		Log:              r.merkleLog,
+		Streams:          r.log,
+		Backup:           r.log.Backup(),
+		Behind:           r.status.problems,
+		StreamsPerCaller: cfg.streamsPerCaller,
+	}
+	var store eventstore.Store = r.log
+	if r.db != nil {
+		store = r.db
 	}
 	if cfg.metrics != nil {
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
 	r.timely = eventstore.NewClockGuard(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
-	store = r.timely
-	if answering.Webhooks, err = deliverTo(s.data, log, store, r.model, r.checkpoint, cfg); err != nil {
-		return nil, err
+	if answering.Webhooks, err = r.dispatcher(cfg); err != nil {
+		return err
 	}
-	r.handler = api.New(store, log, r.model, verifier, cfg.now, answering)
+	r.handler = api.New(r.timely, r.log, r.model, verifier, cfg.now, answering)
 	if cfg.metrics != nil {
 		cfg.metrics.watch(r, answering.Webhooks)
 	}
 	if cfg.status != nil {
 		status := *cfg.status
 		status.Checkpoint = r.checkpoint
-		r.following.Go(func() { r.status.run(following, log, status, cfg.logger) })
+		r.following.Go(func() { r.status.run(following, r.log, status, cfg.logger) })
 	}
 	if answering.Webhooks != nil {
 		r.following.Go(func() { answering.Webhooks.Run(following) })
 	}
-	return r, nil
+	return nil
 }
 
-// factsPatience is how long a delivery waits for the read model to have come
-// to an event, where it hangs on it whether the event is asked for, and may be read.
+// factsPatience is how long a delivery waits for the read model to hold an event,
+// where that decides whether the filter matches and the owner may read it.
 const factsPatience = 5 * time.Second
 
-// deliverTo is what delivers events to webhooks, or nil where nothing is to.
-func deliverTo(dir string, log *jetstream.Ledger, store eventstore.Store, model *projections.Model, checkpoint func() []byte, cfg registerConfig) (*webhooks.Dispatcher, error) {
+// dispatcher returns what delivers events to webhooks, or nil where nothing is to.
+func (r *register) dispatcher(cfg registerConfig) (*webhooks.Dispatcher, error) {
 	if cfg.webhooks == nil {
 		return nil, nil
 	}
-	key, err := webhooks.LoadOrCreateKey(filepath.Join(dir, webhooks.KeyFile))
+	key, err := webhooks.LoadOrCreateKey(filepath.Join(r.data, webhooks.KeyFile))
 	if err != nil {
 		return nil, err
 	}
@@ -279,31 +331,31 @@ func deliverTo(dir string, log *jetstream.Ledger, store eventstore.Store, model 
 		Facts: func(ctx context.Context, lab uuid.UUID, events uint64) (eventstore.LabFacts, error) {
 			ctx, cancel := context.WithTimeout(ctx, factsPatience)
 			defer cancel()
-			return model.LabFacts(ctx, lab, events)
+			return r.model.LabFacts(ctx, lab, events)
 		},
 		Sees: func(ctx context.Context, owner domain.Actor, event eventstore.Header, p eventstore.Position) (bool, error) {
 			ctx, cancel := context.WithTimeout(ctx, factsPatience)
 			defer cancel()
-			return model.CanRead(ctx, owner, event, p)
+			return r.model.CanRead(ctx, owner, event, p)
 		},
 	}
 	how := *cfg.webhooks
-	how.Logger, how.Now, how.Checkpoint = cfg.logger, cfg.now, checkpoint
+	how.Logger, how.Now, how.Checkpoint = cfg.logger, cfg.now, r.checkpoint
 	if cfg.metrics != nil {
 		how.Observe = cfg.metrics.delivered
 	}
-	return webhooks.New(log, store, known, key, how), nil
+	return webhooks.New(r.log, r.timely, known, key, how), nil
 }
 
-// checkpoint is the newest signed checkpoint, for those that events are pushed
-// to: with the positions they get, two of them can tell whether they see one
+// checkpoint returns the newest signed checkpoint, for those that events are
+// pushed to: with the positions they get, two of them can tell whether they see one
 // history. It is empty while there is none.
 func (r *register) checkpoint() []byte {
-	c, _ := r.proof.Published()
+	c, _ := r.merkleLog.Published()
 	return c.Note
 }
 
-// problems says why the register may not be written to, or is behind.
+// problems returns why the register may not be written to, or is behind.
 func (r *register) problems() []string {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -372,8 +424,8 @@ func (r *register) close() error {
 	if r.model != nil {
 		err = r.model.Close()
 	}
-	if r.proof != nil {
-		err = errors.Join(err, r.proof.Close())
+	if r.merkleLog != nil {
+		err = errors.Join(err, r.merkleLog.Close())
 	}
 	if r.db != nil {
 		err = errors.Join(err, r.db.Close())
@@ -381,11 +433,11 @@ func (r *register) close() error {
 	return errors.Join(err, r.log.Close())
 }
 
-// actingAs is a client of this register with a short-lived token of its own.
+// actingAs returns a client of this register with a short-lived token of its own.
 func (r *register) actingAs(role domain.Role, subject string, entity uuid.UUID) (client, error) {
 	token, err := r.signer.Issue(api.Claims{Subject: subject, Role: role, Entity: entity}, time.Hour)
 	return inProcess(r.handler, token), err
 }
 
-// httpClient is for talking to another process's register.
+// httpClient returns a client for the register of another process.
 func httpClient() *http.Client { return &http.Client{Timeout: 30 * time.Second} }

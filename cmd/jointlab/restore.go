@@ -64,7 +64,7 @@ restore it here and run jointlab migrate.`,
 	return cmd
 }
 
-// restoring is a backup on its way into a folder.
+// restoring restores one backup into a folder.
 type restoring struct {
 	where    settings
 	secrets  secretsFile
@@ -79,6 +79,7 @@ func (r *restoring) show(what string) func(done, total int64) {
 	return func(done, total int64) { r.progress.show(what, int(done), int(total)) }
 }
 
+// run verifies the backup and restores it.
 func (r *restoring) run(ctx context.Context, name string) error {
 	file, err := os.Open(name)
 	if err != nil {
@@ -93,7 +94,7 @@ func (r *restoring) run(ctx context.Context, name string) error {
 		return fmt.Errorf("%s is a pack of %s, and no backup; make one with jointlab backup", name, v.Manifest.Scope)
 	}
 	r.newLog = r.newLog || r.secrets.Files[audit.KeyFile] == ""
-	newest, err := r.signed(v)
+	newest, err := r.checkSigned(v)
 	if err != nil {
 		return err
 	}
@@ -129,6 +130,12 @@ func (r *restoring) run(ctx context.Context, name string) error {
 		return err
 	}
 	r.progress.done()
+	r.report(v, aggregates)
+	return nil
+}
+
+// report prints what was restored, and what the operator has to know or do.
+func (r *restoring) report(v audit.Verified, aggregates int) {
 	m := v.Manifest
 	fmt.Fprintf(r.out, "%d events and %d documents are in %s, and %d aggregates folded from them: 0 differences\n", m.Events, v.Contents, r.where.data, aggregates)
 	fmt.Fprintf(r.out, "root of %d events, as in the backup's checkpoint · 根: %s\n", m.Size, m.Root)
@@ -146,7 +153,6 @@ func (r *restoring) run(ctx context.Context, name string) error {
 	if !r.newLog && r.newest == "" {
 		fmt.Fprintf(r.out, "the log goes on under %s: if anybody has a checkpoint of more than %d events, restore again with --new-log\n", m.Origin, m.Size)
 	}
-	return nil
 }
 
 // instead is what follows where a key is not restored.
@@ -157,10 +163,10 @@ var instead = map[string]string{
 	"webhook.key":           "; serve makes a new one: webhooks are signed with new secrets; have each rotated and handed out",
 }
 
-// signed says that the log may be gone on with: the key is its own, and nobody
-// has a checkpoint of more than is in the backup. It returns the checkpoint that
-// was given.
-func (r *restoring) signed(v audit.Verified) (newest audit.Checkpoint, err error) {
+// checkSigned checks that the log may continue: the key is its own, and no
+// checkpoint that is known covers more than the backup. It returns the checkpoint
+// that was given.
+func (r *restoring) checkSigned(v audit.Verified) (newest audit.Checkpoint, err error) {
 	if !r.newLog {
 		key, err := audit.KeyIn([]byte(r.secrets.Files[audit.KeyFile]))
 		if err != nil {

@@ -107,7 +107,7 @@ role, and lets anybody read.`,
 	return cmd
 }
 
-// logTo is a logger that writes to w.
+// logTo returns a logger that writes to w.
 func logTo(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: level}
 	switch format {
@@ -119,49 +119,34 @@ func logTo(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
 	return nil, fmt.Errorf("--log-format %q is unknown; use text or json", format)
 }
 
+// serve runs the register until ctx ends, and then lets requests finish.
 func serve(ctx context.Context, out io.Writer, where settings, listen, metricsListen string, demo bool, cfg registerConfig) (err error) {
-	logger := cfg.logger
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", listen, err)
 	}
 	defer listener.Close()
 	cfg.anonymousRead = cfg.anonymousRead || demo
-	var secured *certificate
-	if cfg.cert != "" || cfg.key != "" {
-		if secured, err = loadCertificate(cfg.cert, cfg.key, "--tls-cert and --tls-key", logger); err != nil {
-			return err
-		}
-	}
-	if secured == nil && exposed(listen) {
-		logger.Warn("tokens and answers can be read on the way: serve HTTPS with --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that does", "listen", listen)
-	}
-	if where.listenCert != "" || where.listenKey != "" {
-		c, err := loadCertificate(where.listenCert, where.listenKey, "--nats-tls-cert and --nats-tls-key", logger)
-		if err != nil {
-			return err
-		}
-		where.listen.TLS = c.config()
-	}
-	if where.listen.Addr != "" && where.listen.TLS == nil && exposed(where.listen.Addr) {
-		logger.Warn("what subscribers read can be read on the way: give --nats-tls-cert and --nats-tls-key", "nats-listen", where.listen.Addr)
+	secured, err := secure(listen, &where, cfg)
+	if err != nil {
+		return err
 	}
 	if metricsListen != "" {
 		cfg.metrics = newMetrics()
-		stop, err := serveMetrics(metricsListen, cfg.metrics, logger)
+		stop, err := serveMetrics(metricsListen, cfg.metrics, cfg.logger)
 		if err != nil {
 			return err
 		}
 		defer stop()
 	}
 	if cfg.traceEndpoint != "" {
-		flush, err := traceTo(ctx, cfg.traceEndpoint, cfg.traceShare, logger)
+		flush, err := traceTo(ctx, cfg.traceEndpoint, cfg.traceShare, cfg.logger)
 		if err != nil {
 			return err
 		}
 		defer func() {
 			if err := flush(); err != nil {
-				logger.Warn(err.Error())
+				cfg.logger.Warn(err.Error())
 			}
 		}()
 	}
@@ -171,7 +156,7 @@ func serve(ctx context.Context, out io.Writer, where settings, listen, metricsLi
 	}
 	defer func() { err = errors.Join(err, r.close()) }()
 	for _, p := range r.log.Problems() {
-		logger.Error("writing is refused", "problem", p)
+		cfg.logger.Error("writing is refused", "problem", p)
 	}
 	if demo {
 		if err := loadDemo(ctx, r); err != nil {
@@ -185,7 +170,35 @@ func serve(ctx context.Context, out io.Writer, where settings, listen, metricsLi
 	if err := welcome(out, r, url, where.data, demo); err != nil {
 		return err
 	}
-	server := r.handler.HTTPServer(listen)
+	return answerRequests(ctx, r.handler.HTTPServer(listen), listener, secured, cfg.logger)
+}
+
+// secure returns the certificate to serve HTTPS with, nil for plain HTTP, and gives
+// the listener for subscribers its own. It warns where others can read the traffic.
+func secure(listen string, where *settings, cfg registerConfig) (secured *certificate, err error) {
+	if cfg.cert != "" || cfg.key != "" {
+		if secured, err = loadCertificate(cfg.cert, cfg.key, "--tls-cert and --tls-key", cfg.logger); err != nil {
+			return nil, err
+		}
+	}
+	if secured == nil && exposed(listen) {
+		cfg.logger.Warn("tokens and answers can be read on the way: serve HTTPS with --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that does", "listen", listen)
+	}
+	if where.listenCert != "" || where.listenKey != "" {
+		c, err := loadCertificate(where.listenCert, where.listenKey, "--nats-tls-cert and --nats-tls-key", cfg.logger)
+		if err != nil {
+			return nil, err
+		}
+		where.listen.TLS = c.config()
+	}
+	if where.listen.Addr != "" && where.listen.TLS == nil && exposed(where.listen.Addr) {
+		cfg.logger.Warn("what subscribers read can be read on the way: give --nats-tls-cert and --nats-tls-key", "nats-listen", where.listen.Addr)
+	}
+	return secured, nil
+}
+
+// answerRequests serves HTTP until ctx ends, then lets requests finish within drainTime.
+func answerRequests(ctx context.Context, server *http.Server, listener net.Listener, secured *certificate, logger *slog.Logger) error {
 	stopped := make(chan error, 1)
 	go func() {
 		if secured == nil {
@@ -231,7 +244,7 @@ func serveMetrics(listen string, m *metrics, logger *slog.Logger) (stop func() e
 	return server.Close, nil
 }
 
-// welcome says where the register is and what to try.
+// welcome prints where the register is and what to try.
 func welcome(out io.Writer, r *register, url, data string, demo bool) error {
 	fmt.Fprintf(out, "jointlab listens on %s · 监听地址\n  data · 数据: %s\n  docs · 文档: %s/docs\n", url, data, url)
 	if addr := r.log.SubscribersAddr(); addr != "" {
