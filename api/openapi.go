@@ -1,7 +1,6 @@
 package api
 
 import (
-	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
@@ -90,20 +89,6 @@ func explainErrors(op *huma.Operation) {
 	}
 }
 
-//go:embed docs/rapidoc-min.js docs/LICENSE.txt docs/rapidoc-min.js.LICENSE.txt
-var docs embed.FS
-
-// docsPage shows the document without any other host.
-const docsPage = `<!doctype html>
-<html lang="zh">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>jointlab API</title>
-<script type="module" src="/docs/rapidoc-min.js"></script>
-<rapi-doc spec-url="/openapi.json" load-fonts="false" render-style="read" show-header="false" allow-spec-url-load="false" allow-spec-file-load="false" regular-font="system-ui, sans-serif" mono-font="ui-monospace, monospace"></rapi-doc>
-</html>
-`
-
 // problemPage lists the kinds of problems.
 var problemPage = template.Must(template.New("").Parse(`<!doctype html>
 <html lang="zh">
@@ -127,30 +112,8 @@ type problemRow struct {
 // registerOpen adds what needs no token: the document, its page, the kinds of
 // problems, and the two questions an operator's machinery asks.
 func (s *Server) registerOpen() {
-	page := func(content, policy string, body []byte) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", content)
-			if policy != "" {
-				w.Header().Set("Content-Security-Policy", policy)
-			}
-			w.Write(body)
-		}
-	}
-	// RapiDoc styles itself with inline styles and shows images of its own as data.
 	s.mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
-	s.mux.HandleFunc("GET /docs", page("text/html; charset=utf-8",
-		"default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'", []byte(docsPage)))
-	for _, file := range []struct{ name, content string }{
-		{"rapidoc-min.js", "text/javascript; charset=utf-8"},
-		{"LICENSE.txt", "text/plain; charset=utf-8"},
-		{"rapidoc-min.js.LICENSE.txt", "text/plain; charset=utf-8"},
-	} {
-		body, err := docs.ReadFile("docs/" + file.name)
-		if err != nil {
-			panic(err) // it is embedded by name
-		}
-		s.mux.HandleFunc("GET /docs/"+file.name, page(file.content, "", body))
-	}
+	s.registerReference()
 	rows := make([]problemRow, len(problems))
 	for i, k := range problems {
 		rows[i].Code, rows[i].Status = k.code, k.status
@@ -159,7 +122,7 @@ func (s *Server) registerOpen() {
 		s.mux.HandleFunc("GET /problems/"+k.code, s.problemsPage(&rows, i, i+1))
 	}
 	s.mux.HandleFunc("GET /problems", s.problemsPage(&rows, 0, len(rows)))
-	s.mux.HandleFunc("GET /healthz", page("application/json", "", []byte(`{"alive":true}`)))
+	s.mux.HandleFunc("GET /healthz", page("application/json", `{"alive":true}`))
 	s.mux.HandleFunc("GET /readyz", s.ready)
 }
 

@@ -145,7 +145,8 @@ func TestWhatIsOpenIsOpenAndSaysNoMoreThanItShould(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Problems = func() []string { return problems } })
 	for path, content := range map[string]string{
 		"/healthz": "application/json", "/readyz": "application/json", "/openapi.json": "application/openapi+json",
-		"/docs": "text/html; charset=utf-8", "/docs/rapidoc-min.js": "text/javascript; charset=utf-8", "/docs/LICENSE.txt": "text/plain; charset=utf-8",
+		"/docs": "text/html; charset=utf-8", "/docs/reference.js": "text/javascript; charset=utf-8",
+		"/docs/swagger-ui-bundle.js": "application/javascript", "/docs/swagger-ui.css": "text/css; charset=utf-8",
 		"/problems": "text/html; charset=utf-8", "/problems/rule-not-met": "text/html; charset=utf-8",
 	} {
 		r := w.get(path, "nonsense", "X-Request-Id: abc-1")
