@@ -222,6 +222,7 @@ var commands = []Command{
 	onLab[lab.LinkProject](hostSide, "登记发起、申请或参与的项目", "Link a project and the lab's role in it"),
 	onLab[lab.ReportHeadcount](hostSide, "登记人数", "Report a head-count"),
 	onLab[lab.RecordOutput](hostSide, "登记成果", "Record an output"),
+	onLab[lab.FoundSpinOff](hostSide, "登记成立衍生企业", "Record that a spin-off company was founded"),
 	onLab[lab.FileAnnualReport](hostSide, "提交年度报告", "File an annual report"),
 	onLab[lab.PromiseSupport](supporters, "登记支持措施及期限", "Promise a support measure by a day"),
 	onLab[lab.DeliverSupport](supporters, "登记支持措施已落实", "Record that a support measure is there"),

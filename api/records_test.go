@@ -50,6 +50,7 @@ func TestALabsRecordsAreSentReadBackAndTold(t *testing.T) {
 		{h, "record-rate", `{"from":"EUR","to":"CNY","rate":"7.8","on":"2021-01-04","source":"中国外汇交易中心"}`, "rates.0.rate"},
 		{h, "report-headcount", `{"kind":"technical-staff","on":"2021-12-31","number":6}`, "counts.0.kind"},
 		{h, "record-output", `{"kind":"paper","title":TEXT,"on":"2021-12-31","identifier":"10.1000/182","parties":[HOST,PARTNER]}`, "outputs.0.identifier"},
+		{h, "found-spin-off", `{"name":TEXT,"on":"2021-12-31","evidence":DIGEST,"entity":THIRD}`, "spin_offs.0.entity.id"},
 		{h, "file-annual-report", `{"year":2021,"on":"2022-01-31","summary":TEXT,"document":DIGEST}`, "annual_reports.0.on"},
 		{h, "promise-support", `{"provider":HOST,"kind":"policy","text":TEXT,"on":"2021-01-01","due":"2021-06-30"}`, "support.0.due"},
 		{h, "deliver-support", `{"support":"S1","on":"2021-06-01","evidence":DIGEST}`, "support.0.delivered"},

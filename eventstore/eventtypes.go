@@ -100,6 +100,7 @@ var eventTypes = map[string]eventType{
 	"lab.record.project-linked.v1":              {lab.ProjectLinked{}, "runs.from"},
 	"lab.record.headcount-reported.v1":          {lab.HeadcountReported{}, on},
 	"lab.record.output-recorded.v1":             {lab.OutputRecorded{}, on},
+	"lab.record.spin-off-founded.v1":            {lab.SpinOffFounded{}, on},
 	"lab.record.annual-report-filed.v1":         {lab.AnnualReportFiled{}, on},
 	"lab.record.support-promised.v1":            {lab.SupportPromised{}, on},
 	"lab.record.support-delivered.v1":           {lab.SupportDelivered{}, on},

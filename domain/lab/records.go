@@ -36,6 +36,7 @@ type Records struct {
 	Counts        []Count        `json:"counts,omitempty" zh:"人数" en:"headcount"`
 	Outputs       []Output       `json:"outputs,omitempty" zh:"成果" en:"output"`
 	AnnualReports []AnnualReport `json:"annual_reports,omitempty" zh:"年度报告" en:"annual report"`
+	SpinOffs      []SpinOff      `json:"spin_offs,omitempty" zh:"衍生企业" en:"spin-off company"`
 
 	Support         []SupportMeasure  `json:"support,omitempty" zh:"支持" en:"support"`
 	MinistrySupport []MinistrySupport `json:"ministry_support,omitempty" zh:"教育部支持" en:"support by the ministry"`
