@@ -2,9 +2,9 @@ package lab
 
 import "github.com/jointlab/jointlab/domain"
 
-// Evaluation is a periodic look at a recognised lab. 教技〔2014〕1号 sets no cycle;
-// a later policy may (domain.Terms.EvaluationYears). The lab's status stays as
-// it is until a decision changes it.
+// Evaluation is a periodic evaluation of a recognised lab. 教技〔2014〕1号 sets no
+// cycle; a later policy may (domain.Terms.EvaluationYears). The lab's status stays
+// as it is until a decision changes it.
 type Evaluation struct {
 	No       int         `json:"no"`
 	On       domain.Date `json:"on"`
@@ -13,7 +13,7 @@ type Evaluation struct {
 	Entry
 }
 
-// RecordEvaluation records what an evaluation of a recognised lab found.
+// RecordEvaluation records the result of an evaluation of a recognised lab.
 type RecordEvaluation struct {
 	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day it was concluded"`
@@ -29,14 +29,14 @@ func (s RecordEvaluation) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	}
 	var c domain.Check
 	c.NotFuture("on", s.On, x.Today())
-	last := l.lastLookedAt()
+	last := l.lastEvaluated()
 	notBefore(&c, s.On, last, "不能早于认定或上次评估之日 %s", "it cannot come before recognition or the last evaluation, on %s", last)
 	c.Text("result", s.Result)
 	c.Digest("document", s.Document, false)
 	return one(EvaluationRecorded{Dated{s.On}, len(l.Reviews.Evaluations) + 1, s.Result, s.Document}, c.Err())
 }
 
-// EvaluationRecorded records what an evaluation of a recognised lab found.
+// EvaluationRecorded records the result of an evaluation of a recognised lab.
 type EvaluationRecorded struct {
 	Dated
 	No       int         `json:"no"`
@@ -57,8 +57,8 @@ func (e EvaluationRecorded) apply(l *Lab, m domain.Meta) {
 	})
 }
 
-// lastLookedAt returns the day of the last evaluation or, before the first, of recognition.
-func (l *Lab) lastLookedAt() domain.Date {
+// lastEvaluated returns the day of the last evaluation or, before the first, of recognition.
+func (l *Lab) lastEvaluated() domain.Date {
 	if n := len(l.Reviews.Evaluations); n > 0 {
 		return l.Reviews.Evaluations[n-1].On
 	}
@@ -71,6 +71,6 @@ func (w *watching) evaluation(l *Lab, p domain.Policy) {
 	if l.Status != StatusOperating || p.EvaluationYears == 0 {
 		return
 	}
-	due := l.lastLookedAt().AddYears(p.EvaluationYears)
+	due := l.lastEvaluated().AddYears(p.EvaluationYears)
 	w.add("evaluation-due", "evaluation", due, "按 %[1]s 每 %[2]d 年评估一次，下次评估应于 %[3]s 前完成", "%s asks for an evaluation every %d years; the next is due on %s", p.Document, p.EvaluationYears, due)
 }

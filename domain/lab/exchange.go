@@ -9,7 +9,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// TrainingKind is what a training programme offers.
+// TrainingKind is the kind of a training programme.
 type TrainingKind string
 
 // The kinds of training programmes (C37, C38).
@@ -36,7 +36,7 @@ type TrainingProgramme struct {
 	Event    uuid.UUID          `json:"event"`
 }
 
-// Degrees is how many joint degrees were awarded on a day.
+// Degrees are the joint degrees awarded on a day, counted.
 type Degrees struct {
 	On       domain.Date `json:"on" doc:"When they were awarded"`
 	Level    string      `json:"level" enum:"master,doctor" doc:"Master or doctor"`
@@ -114,7 +114,7 @@ func (e TrainingProgrammeOpened) apply(l *Lab, m domain.Meta) {
 	l.Training = append(l.Training, TrainingProgramme{ID: e.ID, Kind: e.Kind, Name: e.Name, Parties: e.Parties, Runs: e.Runs, Document: e.Document, Event: m.ID})
 }
 
-// AwardJointDegrees records how many degrees a programme awarded (C38).
+// AwardJointDegrees records the number of degrees a programme awarded (C38).
 type AwardJointDegrees struct {
 	domain.Grounds
 	Programme string `json:"programme" doc:"e.g. X1"`
@@ -141,7 +141,7 @@ func (a AwardJointDegrees) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{JointDegreesAwarded{a.Programme, a.Degrees}}, nil
 }
 
-// JointDegreesAwarded records how many degrees a programme awarded.
+// JointDegreesAwarded records the number of degrees a programme awarded.
 type JointDegreesAwarded struct {
 	Programme string `json:"programme"`
 	Degrees
@@ -160,10 +160,10 @@ func (e JointDegreesAwarded) apply(l *Lab, _ domain.Meta) {
 	}
 }
 
-// VisitorKind is who goes on a visit.
+// VisitorKind is the kind of the people on a visit.
 type VisitorKind string
 
-// Those whose visits clauses ask about (C37, C41), and other scholars.
+// The kinds that clauses ask about (C37, C41), and other scholars.
 const (
 	Undergraduates VisitorKind = "undergraduate"
 	Graduates      VisitorKind = "graduate"
@@ -184,8 +184,7 @@ const (
 	inward  = "in"
 )
 
-// Visit is how many people one party sent to another, and when. They are
-// counted, not named.
+// Visit is a stay of people of one party at another. They are counted, not named.
 type Visit struct {
 	Kind      VisitorKind      `json:"kind"`
 	From      domain.EntityRef `json:"from"`
@@ -215,8 +214,7 @@ type RecordVisit struct {
 // Reach returns nothing that belongs to particular parties.
 func (RecordVisit) Reach() Reach { return Reach{} }
 
-// Decide refuses a visit that is not between the two sides, and one that is
-// not over.
+// Decide refuses a visit within one side, and one that is not over.
 func (v RecordVisit) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -278,9 +276,9 @@ type Owed struct {
 	Year  int              `json:"year"`
 }
 
-// VisitsOwed lists, for each calendar year that is over by a day and that a
-// party was bound for from end to end, the parties that sent no young teacher;
-// and the events that show who did.
+// VisitsOwed returns, for each calendar year that is over by a day, the parties
+// that were bound all year and sent no young teacher, and the events that show
+// which did.
 func (l *Lab) VisitsOwed(on domain.Date) (owed []Owed, proof []uuid.UUID) {
 	first := on
 	for i := range l.Agreements {
@@ -338,8 +336,8 @@ type PairSupervisors struct {
 	From        domain.Date     `json:"from" doc:"From when"`
 }
 
-// Decide refuses two supervisors who are not of different parties on opposite
-// sides (C38).
+// Decide refuses two supervisors unless they are of parties on opposite sides
+// (C38).
 func (p PairSupervisors) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err

@@ -10,8 +10,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Version is what an agreement binds its parties to at one time: its term, its
-// parties, the 责权利 items and the commitments that rest on it.
+// Version is the contents of an agreement at one time: its term, its parties, the
+// 责权利 items and the commitments that rest on it.
 type Version struct {
 	Agreement   string                `json:"agreement"`
 	Title       domain.Text           `json:"title"`
@@ -51,14 +51,14 @@ func (l *Lab) VersionOf(agreement string) (v Version, ok bool) {
 	return v, true
 }
 
-// Changed is one thing before and after; the one that is not there is absent.
+// Changed is a value before and after a change. One of them may be absent.
 type Changed[T any] struct {
 	Before *T `json:"before,omitempty"`
 	After  *T `json:"after,omitempty"`
 }
 
-// Impact is the difference between two versions of an agreement. Applying it
-// to the first gives the second.
+// Impact is the difference between two versions of an agreement: Apply to the
+// first returns the second.
 type Impact struct {
 	Agreement   string                         `json:"agreement"`
 	Title       *Changed[domain.Text]          `json:"title,omitempty"`
@@ -77,7 +77,7 @@ func (v Version) Compare(w Version) Impact {
 	}
 }
 
-// Apply gives the version an impact leads to from v.
+// Apply returns the version that an impact leads to from v.
 func (v Version) Apply(i Impact) Version {
 	set(&v.Title, i.Title)
 	set(&v.Class, i.Class)
@@ -136,8 +136,7 @@ type Cell struct {
 }
 
 // Matrix returns the lab's rights-and-responsibilities matrix on a day: each party
-// bound by an agreement in force × 责, 权, 利. An empty cell is there to be seen
-// (C56).
+// bound by an agreement in force × 责, 权, 利, empty cells included (C56).
 func (l *Lab) Matrix(on domain.Date) []Cell {
 	var cells []Cell
 	for i := range l.Agreements {

@@ -9,10 +9,10 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// InstrumentKind is what an institutional instrument regulates.
+// InstrumentKind is the subject of an institutional instrument.
 type InstrumentKind string
 
-// The kinds of instruments: the six of C26, then those other clauses name.
+// The kinds of instruments: the six of C26, then those of other clauses.
 const (
 	AppointmentRules  InstrumentKind = "appointment"
 	AssessmentRules   InstrumentKind = "assessment"
@@ -52,7 +52,7 @@ var instrumentKinds = kindTable[InstrumentKind]{
 // Text returns the kind in Chinese and English.
 func (k InstrumentKind) Text() domain.Text { return instrumentKinds.text(k) }
 
-// Instrument is a document by which the host or the lab regulates something.
+// Instrument is a document by which the host or the lab regulates a subject.
 type Instrument struct {
 	Kind        InstrumentKind `json:"kind" enum:"appointment,assessment,pay,training,resource-allocation,research-organisation,hiring,governance-charter,visiting-scholars,tenure-track,annual-salary,coordination,pilot-zone,talent-zone,autonomy" doc:"What it regulates; autonomy is granted with grant-autonomy"`
 	Title       domain.Text    `json:"title" doc:"What it is called"`
@@ -63,7 +63,7 @@ type Instrument struct {
 	Powers      []domain.Text  `json:"powers,omitempty" maxItems:"100" doc:"Of autonomy: the powers delegated to the lab" zh:"职权" en:"powers"`
 }
 
-// AdoptedInstrument is an instrument and whether it still holds.
+// AdoptedInstrument is an instrument and its repeal, if any.
 type AdoptedInstrument struct {
 	ID string `json:"id"` // N1, N2 …
 	Instrument
@@ -76,7 +76,7 @@ func (n *AdoptedInstrument) HoldsOn(d domain.Date) bool {
 	return !d.Before(n.On) && (n.Repealed.IsZero() || d.Before(n.Repealed))
 }
 
-// instrument is one of a kind that holds on a day, or nil.
+// instrument returns an instrument of a kind that holds on a day, or nil.
 func (l *Lab) instrument(kind InstrumentKind, d domain.Date) *AdoptedInstrument {
 	for i := range l.Instruments {
 		if n := &l.Instruments[i]; n.Kind == kind && n.HoldsOn(d) {
@@ -145,7 +145,7 @@ func (e InstrumentAdopted) apply(l *Lab, m domain.Meta) {
 	l.Instruments = append(l.Instruments, AdoptedInstrument{ID: e.ID, Instrument: e.Instrument, Event: m.ID})
 }
 
-// RepealInstrument records that an instrument holds no longer.
+// RepealInstrument records that an instrument no longer holds.
 type RepealInstrument struct {
 	domain.Grounds
 	Instrument string      `json:"instrument" doc:"e.g. N1"`
@@ -172,7 +172,7 @@ func (g GrantAutonomy) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return l.adopt(&domain.Check{}, x, Instrument{Kind: DelegatedAutonomy, Title: g.Title, On: g.On, Document: g.Document, Powers: g.Powers})
 }
 
-// WithdrawAutonomy records that the host takes delegated powers back (C58).
+// WithdrawAutonomy records that the host withdraws delegated powers (C58).
 type WithdrawAutonomy struct {
 	domain.Grounds
 	Instrument string      `json:"instrument" doc:"e.g. N1"`
@@ -180,7 +180,7 @@ type WithdrawAutonomy struct {
 	Ground     domain.Text `json:"ground" doc:"Why"`
 }
 
-// Decide refuses what is not a grant of autonomy.
+// Decide refuses an instrument that is no grant of autonomy.
 func (w WithdrawAutonomy) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return l.repeal(x, w.Instrument, w.On, w.Ground, true)
 }
@@ -203,7 +203,7 @@ func (l *Lab) repeal(x domain.Context, id string, on domain.Date, ground domain.
 	return []Event{InstrumentRepealed{ID: id, Kind: n.Kind, Title: n.Title, On: on, Ground: ground}}, nil
 }
 
-// InstrumentRepealed records that an instrument holds no longer.
+// InstrumentRepealed records that an instrument no longer holds.
 type InstrumentRepealed struct {
 	ID     string         `json:"id"`
 	Kind   InstrumentKind `json:"kind"`
@@ -225,7 +225,7 @@ func (e InstrumentRepealed) apply(l *Lab, _ domain.Meta) {
 	}
 }
 
-// ReformDomain is where a reform measure belongs (C02).
+// ReformDomain is the domain of a reform measure (C02).
 type ReformDomain string
 
 var reformDomains = kindTable[ReformDomain]{
@@ -243,14 +243,14 @@ type Reform struct {
 	Document string       `json:"document,omitempty" doc:"Digest of the document it rests on"`
 }
 
-// ReformReport is what came of a reform measure.
+// ReformReport is a report on the outcome of a reform measure.
 type ReformReport struct {
 	On       domain.Date `json:"on" doc:"The day reported on"`
 	Result   domain.Text `json:"result" doc:"What came of it"`
 	Evidence string      `json:"evidence,omitempty" doc:"Digest of the evidence"`
 }
 
-// ReformMeasure is a reform and what was reported of it.
+// ReformMeasure is a reform and the reports on it.
 type ReformMeasure struct {
 	ID string `json:"id"` // E1, E2 …
 	Reform
@@ -297,7 +297,7 @@ func (e ReformDeclared) apply(l *Lab, m domain.Meta) {
 	l.Reforms = append(l.Reforms, ReformMeasure{ID: e.ID, Reform: e.Reform, Event: m.ID})
 }
 
-// ReportReform records what came of a reform measure (C02).
+// ReportReform records the outcome of a reform measure (C02).
 type ReportReform struct {
 	domain.Grounds
 	Reform string `json:"reform" doc:"e.g. E1"`
@@ -322,7 +322,7 @@ func (r ReportReform) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{ReformReported{r.Reform, r.ReformReport}}, nil
 }
 
-// ReformReported records what came of a reform measure.
+// ReformReported records the outcome of a reform measure.
 type ReformReported struct {
 	Reform string `json:"reform"`
 	ReformReport
@@ -341,7 +341,7 @@ func (e ReformReported) apply(l *Lab, _ domain.Meta) {
 	}
 }
 
-// DisciplineStatus is what a document says of the host's discipline (C19).
+// DisciplineStatus is the status of the host's discipline by a document (C19).
 type DisciplineStatus struct {
 	Discipline domain.Text `json:"discipline"`
 	Status     string      `json:"status"`
@@ -418,8 +418,8 @@ var partnerLevels = kindTable[string]{
 	{"below", domain.T("未达到世界先进水平", "not of advanced standing in the world")},
 }
 
-// AssessPartner records a judgement of a foreign party's standing (C20). It is
-// a person's; the register computes none.
+// AssessPartner records a judgement of a foreign party's standing (C20). The
+// judgement is a person's; the register computes none.
 type AssessPartner struct {
 	domain.Grounds
 	Party    uuid.UUID   `json:"party" doc:"The foreign party"`
@@ -429,8 +429,8 @@ type AssessPartner struct {
 	Document string      `json:"document,omitempty" doc:"Digest of the opinion"`
 }
 
-// Decide refuses a judgement of anyone but a foreign university or research
-// institute that is a party (C20).
+// Decide refuses a judgement of a legal entity that is no foreign university or
+// research institute, or no party (C20).
 func (a AssessPartner) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -499,8 +499,8 @@ func (l *Lab) foreignUnit(party uuid.UUID) *ForeignUnit {
 	return &l.ForeignUnits[i]
 }
 
-// DesignateForeignUnit names the institute that carries out a foreign party's
-// part, in the place of the one before it if there was one (C21).
+// DesignateForeignUnit records the institute that carries out a foreign party's
+// part; it replaces an earlier one (C21).
 type DesignateForeignUnit struct {
 	domain.Grounds
 	Party    uuid.UUID   `json:"party" doc:"The foreign party"`
@@ -513,8 +513,8 @@ type DesignateForeignUnit struct {
 // Reach returns the party.
 func (c DesignateForeignUnit) Reach() Reach { return Reach{Party: &c.Party} }
 
-// Decide refuses a unit of anyone but a foreign party, and a replacement
-// without a ground.
+// Decide refuses a unit of a legal entity that is no foreign party, and a
+// replacement without a ground.
 func (d DesignateForeignUnit) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -540,7 +540,7 @@ func (d DesignateForeignUnit) Decide(l *Lab, x domain.Context) ([]Event, error) 
 	}}, nil
 }
 
-// ForeignUnitDesignated records which institute carries out a foreign party's part.
+// ForeignUnitDesignated records the institute that carries out a foreign party's part.
 type ForeignUnitDesignated struct {
 	Party    domain.EntityRef `json:"party"`
 	Unit     domain.Text      `json:"unit"`

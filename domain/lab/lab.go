@@ -10,11 +10,11 @@
 // what a host handed in is judged neither by the person who recorded it nor by an
 // expert affiliated with a party.
 //
-// Each file is one facet: the state it keeps, the commands that change it and
-// the events that record the change stand together. A command decides and an
-// event applies; nothing else changes a Lab. Sub-ids such as A1 (agreements),
-// R1 (rights items) and F1 (funding commitments) count up within a lab, so
-// people can say them and no randomness is needed.
+// Each file is one facet: its state, the commands that change it and the events
+// that record the change. A command decides and an event applies; nothing else
+// changes a Lab. Sub-ids such as A1 (agreements), R1 (rights items) and F1
+// (funding commitments) count up within a lab, so people can speak them and no
+// randomness is needed.
 package lab
 
 import (
@@ -36,7 +36,7 @@ type Lab struct {
 	Host       domain.EntityRef `json:"host,omitzero" zh:"依托单位" en:"host"` // 依托单位, always exactly one
 	Discipline domain.Text      `json:"discipline,omitzero"`
 	Platforms  []Platform       `json:"platforms,omitempty" zh:"科研平台" en:"platform"`
-	Partners   []Partner        `json:"partners,omitempty" zh:"合作单位" en:"partner"` // named by sources; parties stand in agreements
+	Partners   []Partner        `json:"partners,omitempty" zh:"合作单位" en:"partner"` // named by sources; parties are in agreements
 	Facts      []Fact           `json:"facts,omitempty"`                           // stated by sources, each with its own date
 
 	Status       Status               `json:"status,omitempty"`
@@ -63,8 +63,8 @@ type Lab struct {
 	Records
 }
 
-// Level says whose programme a lab is in: provinces and universities run
-// programmes that look alike.
+// Level is the level of a lab's programme. Provinces and universities run
+// programmes like the ministry's.
 type Level string
 
 // The levels.
@@ -77,7 +77,7 @@ const (
 // Event is a fact about a lab.
 type Event interface {
 	domain.Event
-	subject() subject // what it is about, from which follows who may read it
+	subject() subject // its subject, from which its readers follow
 	apply(*Lab, domain.Meta)
 }
 
@@ -93,7 +93,7 @@ func (l *Lab) Apply(h domain.RecordedEvent[Event]) { h.Event.apply(l, h.Meta) }
 // Name returns the lab's current official name.
 func (l *Lab) Name() domain.Text { return domain.Current(l.Names) }
 
-// known refuses what is asked of a lab that is not registered.
+// known returns a refusal where the lab is not registered.
 func (l *Lab) known() error {
 	if l.Status == "" {
 		return domain.Reject(domain.NotFound, "登记簿中没有这个实验室；请先登记", "there is no such lab in the register; propose it first")
@@ -101,7 +101,7 @@ func (l *Lab) known() error {
 	return nil
 }
 
-// open refuses what can no longer be asked of a lab that has ended.
+// open returns a refusal where the lab is not registered or has ended.
 func (l *Lab) open() error {
 	if err := l.known(); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (l *Lab) open() error {
 	return nil
 }
 
-// Corrected puts a clerical mistake in a lab's history right.
+// Corrected corrects a clerical mistake in a lab's history.
 type Corrected struct{ domain.Correction }
 
 // subject is that of the restated event. A correction that restates no event of
@@ -139,7 +139,7 @@ type Propose struct {
 	Discipline domain.Text   `json:"discipline,omitzero" doc:"Its discipline"`
 }
 
-// UsesEntities names the host.
+// UsesEntities returns the host.
 func (p Propose) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Host} }
 
 // DefaultProgramme is the programme of 教技〔2014〕1号.
@@ -203,7 +203,8 @@ type Rename struct {
 	From domain.Date `json:"from" doc:"The first day it holds"`
 }
 
-// Decide refuses an unusable name and one the lab has already.
+// Decide refuses an unusable name, one the lab has already, and one that begins
+// before the name it ends.
 func (r Rename) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -248,8 +249,8 @@ func (e Renamed) apply(l *Lab, _ domain.Meta) {
 	l.Names = append(l.Names, e.Name)
 }
 
-// ends reports whether a new name ends an older one: an official name takes
-// the place of the official name in the same language.
+// ends reports whether a new name ends an older one: an official name replaces
+// the official name in the same language.
 func ends(n, older domain.Name) bool {
 	return n.Kind == domain.Official && older.Kind == domain.Official && older.Lang == n.Lang && older.Valid.To.IsZero()
 }

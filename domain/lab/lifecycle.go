@@ -9,7 +9,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Status is where a lab stands in the programme's three steps, 培育组建,
+// Status is the status of a lab in the programme's three steps, 培育组建,
 // 立项建设 and 验收认定 (C53).
 type Status string
 
@@ -42,13 +42,13 @@ var Statuses = []Status{
 	StatusNotPassed, StatusOperating, StatusSuspended, StatusWithdrawn, StatusRevoked, StatusClosed,
 }
 
-// Final reports whether nothing can follow.
+// Final reports whether no status can follow.
 func (s Status) Final() bool {
 	return s == StatusWithdrawn || s == StatusRevoked || s == StatusClosed
 }
 
-// Step is a transition of the status machine: from where, to where, and which
-// rules must be met on its day.
+// Step is a transition of the status machine with the rules that must be met on
+// its day.
 type Step struct {
 	Command string // as sent over HTTP
 	Event   Event  // of the type that records it
@@ -163,8 +163,11 @@ var Steps = []Step{
 	{Command: "close", Event: Closed{}, From: []Status{StatusOperating}, To: StatusClosed},
 }
 
-// applicationRules is what an application must meet, in the order of the document.
-var applicationRules = []string{"C01", "C08", "C10", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C18", "C19", "C20", "C21", "C30", "C55", "C56", "C62", "C63", "C64", "C65", "C79"}
+// applicationRules are the rules of an application, in the order of the document.
+var applicationRules = []string{
+	"C01", "C08", "C10", "C11", "C12", "C13", "C14", "C15", "C16", "C17", "C18",
+	"C19", "C20", "C21", "C30", "C55", "C56", "C62", "C63", "C64", "C65", "C79",
+}
 
 // StatusOn returns the lab's status on a day, given its recorded one: a
 // construction period that is over makes it DUE.
@@ -176,8 +179,7 @@ func (l *Lab) StatusOn(d domain.Date) Status {
 }
 
 // StatusThen returns the status the lab had on a day in the past, by the days on
-// which its transitions took effect; empty before the first of them, where
-// nothing is known.
+// which its transitions took effect. It is empty before the first of them.
 func (l *Lab) StatusThen(d domain.Date) Status {
 	then := *l
 	then.Status = ""
@@ -201,23 +203,24 @@ type Moved struct {
 	Event  uuid.UUID          `json:"event"`
 }
 
-// Transition is what every status event says. Subscribers need no more to
-// follow the programme.
+// Transition is the part that all status events have. Subscribers need no more
+// to follow the programme.
 type Transition struct {
 	From Status      `json:"from"`
 	To   Status      `json:"to"`
 	On   domain.Date `json:"on"`
 
-	// OpinionsTo is, of a decision on a review, who may read the opinions of its
-	// experts from then on, as the policy said under which it was taken.
+	// OpinionsTo is the audience of the experts' opinions from a decision on a
+	// review on, by the policy under which it was taken.
 	OpinionsTo domain.Opinions `json:"opinions_to,omitempty"`
 }
 
 // ActedOn returns the day of the transition.
 func (t Transition) ActedOn() domain.Date { return t.On }
 
-// move decides a transition on a day: the status must allow it and the step's
-// rules must be met.
+// move returns the transition of a command on a day, or the refusal where the
+// status does not allow it or a rule of the step is unmet. The checks of extra are
+// reported with its own.
 func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(*domain.Check)) (Transition, error) {
 	if err := l.open(); err != nil {
 		return Transition{}, err
@@ -229,7 +232,7 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 	}
 	var c domain.Check
 	c.NotFuture("on", on, x.Today())
-	if l.Status != StatusProposed { // it was registered one day and may have begun long before
+	if l.Status != StatusProposed { // it may have begun long before it was registered
 		notBefore(&c, on, l.StatusSince.Earliest(), "不能早于目前状态的开始日 %s", "it cannot come before the present status began, on %s", l.StatusSince)
 	}
 	if extra != nil {
@@ -250,9 +253,12 @@ func (l *Lab) move(x domain.Context, command string, on domain.Date, extra func(
 }
 
 // decisions are the steps that decide a review.
-var decisions = []string{"pass-over", "decline-establishment", "approve-establishment", "pass-acceptance", "require-rectification", "decide-not-passed"}
+var decisions = []string{
+	"pass-over", "decline-establishment", "approve-establishment",
+	"pass-acceptance", "require-rectification", "decide-not-passed",
+}
 
-// next lists what a status can become.
+// next returns the statuses that can follow, in words.
 func next(from Status) domain.Text {
 	var zh, en []string
 	for _, s := range Steps {
@@ -278,7 +284,7 @@ func (l *Lab) moved(from, to Status, on domain.PartialDate, ground domain.Text, 
 	}
 }
 
-// sentence says what a transition was, and why where a ground is given.
+// sentence returns the transition in words, with its ground if there is one.
 func (t Transition) sentence(zh, en string, ground domain.Text) domain.Text {
 	s := domain.Textf("%[1]s，%[4]s（%[2]s→%[3]s）", "On %[1]s %[4]s (%[2]s → %[3]s)", t.On, t.From, t.To, domain.T(zh, en))
 	if t.From == t.To {
@@ -334,7 +340,7 @@ type SubmitApplication struct {
 func (s SubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "submit-application", s.On, func(c *domain.Check) {
 		c.Text("effect", s.Effect)
-		l.handsIn(c, s.Document)
+		l.checkSubmitted(c, s.Document)
 	})
 	return one(ApplicationSubmitted{
 		Transition: t, Effect: s.Effect, Document: s.Document, Application: l.applicationNo(),
@@ -365,8 +371,8 @@ func (e ApplicationSubmitted) apply(l *Lab, m domain.Meta) {
 	l.submitted(e.On, e.Package, e.Document, m)
 }
 
-// handsIn requires the document that was frozen.
-func (l *Lab) handsIn(c *domain.Check, document string) {
+// checkSubmitted reports to c a document other than the frozen application.
+func (l *Lab) checkSubmitted(c *domain.Check, document string) {
 	c.Digest("document", document, false)
 	if a := l.application(); document != "" && a != nil && a.frozen() != nil {
 		c.Require(document == a.frozen().Document, "document", "与固化的第 %d 版申报材料不一致；请提交固化的申请书，或重新固化", "this is not the application frozen in version %d of the package; hand that one in, or freeze this one", a.frozen().Version)
@@ -386,7 +392,7 @@ func (l *Lab) submitted(on domain.Date, version int, document string, m domain.M
 	a.Submissions = append(a.Submissions, Submission{on, version, document, entryOf(m)})
 }
 
-// ResubmitApplication hands in a returned application again.
+// ResubmitApplication submits a returned application again.
 type ResubmitApplication struct {
 	domain.Grounds
 	On       domain.Date `json:"on" doc:"The day it is handed in again"`
@@ -398,7 +404,7 @@ type ResubmitApplication struct {
 func (s ResubmitApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "resubmit-application", s.On, func(c *domain.Check) {
 		c.Text("answer", s.Answer)
-		l.handsIn(c, s.Document)
+		l.checkSubmitted(c, s.Document)
 	})
 	return one(ApplicationResubmitted{
 		Transition: t, Answer: s.Answer, Document: s.Document, Application: l.applicationNo(),
@@ -463,7 +469,7 @@ type ReturnApplication struct {
 	Ground domain.Text `json:"ground" doc:"What is to be supplemented"`
 }
 
-// Decide refuses a return that does not say what is missing.
+// Decide refuses a return without a ground.
 func (s ReturnApplication) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	t, err := l.move(x, "return-application", s.On, func(c *domain.Check) { c.Text("ground", s.Ground) })
 	return one(ApplicationReturned{t, s.Ground}, err)
@@ -579,8 +585,8 @@ type ApproveEstablishment struct {
 	EarlyAllowed bool          `json:"early_acceptance_allowed,omitzero" doc:"Whether acceptance may be applied for early (可提前提出验收申请)"`
 }
 
-// Decide refuses an establishment that experts have not argued on site, and one
-// without an agreement in force or a period.
+// Decide refuses an establishment without a site argumentation by experts, an
+// agreement in force or a construction period.
 func (s ApproveEstablishment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if s.Construction.To.IsZero() && !s.Construction.From.IsZero() {
 		s.Construction.To = s.Construction.From.AddYears(x.Programme.PolicyOn(s.On).ConstructionYears).AddDays(-1)
@@ -644,9 +650,9 @@ func (e ConstructionExtended) Sentence() domain.Text {
 	return e.sentence("建设期延长", "the construction period was extended", domain.Textf("由 %s 延至 %s，%s", "from %s to %s, %s", e.Before, e.Until, e.Ground))
 }
 
-// apply keeps the day on which construction began: the status is the same.
 func (ConstructionExtended) subject() subject { return public }
 
+// apply keeps the day on which construction began: the status is the same.
 func (e ConstructionExtended) apply(l *Lab, m domain.Meta) {
 	since := l.StatusSince
 	e.moveOn(l, m, e.Ground)
@@ -814,9 +820,9 @@ func (e Closed) apply(l *Lab, m domain.Meta) {
 	l.MergedInto = e.MergedInto
 }
 
-// RecordHistory takes a lab that existed before the register over from a
-// source, in the status the source gives. It is a statement with a source, not
-// a decision: no rule is run.
+// RecordHistory records the status that a source gives for a lab that existed
+// before the register. It is a statement with a source, not a decision: no rule
+// is run.
 type RecordHistory struct {
 	domain.Grounds
 	Status       Status               `json:"status" enum:"INCUBATING,CONSTRUCTION,PEER_EVAL,OPERATING,CLOSED" doc:"Where the source says it stands"`

@@ -39,7 +39,7 @@ var objectiveKinds = kindTable[ObjectiveKind]{
 // Text returns the kind in Chinese and English.
 func (k ObjectiveKind) Text() domain.Text { return objectiveKinds.text(k) }
 
-// Target is an indicator of an objective, where it starts and where it is to go.
+// Target is an indicator of an objective with its baseline and target.
 type Target struct {
 	Kind       ObjectiveKind  `json:"kind" enum:"discipline,research,team,training,management-operation,management-appointment,management-evaluation,management-services" doc:"The objective it measures"`
 	Indicator  domain.Text    `json:"indicator" doc:"What is measured"`
@@ -57,7 +57,7 @@ type Reading struct {
 	Evidence string         `json:"evidence" doc:"Digest of the evidence"`
 }
 
-// Objective is a target and what was measured on the way.
+// Objective is a target and the values measured since.
 type Objective struct {
 	ID string `json:"id"` // O1, O2 …
 	Target
@@ -71,8 +71,7 @@ type SetObjective struct {
 	Target
 }
 
-// Decide refuses a target that leaves the indicator where it is, or is due
-// before its baseline.
+// Decide refuses a target that equals the baseline or is due before it.
 func (o SetObjective) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -156,7 +155,7 @@ var directionTags = kindTable[string]{
 	{"basic", domain.T("基础性", "basic")}, {"frontier", domain.T("前沿性", "frontier")}, {"strategic", domain.T("战略性", "strategic")},
 }
 
-// Aim is what a research direction is about (C22, C33).
+// Aim is the subject of a research direction (C22, C33).
 type Aim struct {
 	Name  domain.Text   `json:"name" doc:"The field or direction"`
 	Tag   string        `json:"tag" enum:"basic,frontier,strategic" doc:"基础性, 前沿性 or 战略性" zh:"标签" en:"tag"`
@@ -170,7 +169,7 @@ func (a Aim) check(c *domain.Check) {
 	a.Valid.Check(c, "valid")
 }
 
-// Direction is a research direction and what it was before it was changed.
+// Direction is a research direction and its earlier aims.
 type Direction struct {
 	ID string `json:"id"` // D1, D2 …
 	Aim
@@ -208,7 +207,7 @@ func (s SetDirection) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 }
 
 // ChangeDirection changes or ends a research direction. Directions are to be
-// stable, so it says why (C33).
+// stable, so it gives a reason (C33).
 type ChangeDirection struct {
 	domain.Grounds
 	Direction string `json:"direction" doc:"e.g. D1"`
@@ -235,7 +234,7 @@ func (s ChangeDirection) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	return []Event{DirectionSet{s.Direction, s.Aim, s.Ground}}, nil
 }
 
-// DirectionSet records a research direction, or what it is from now on and why.
+// DirectionSet records a research direction, or its change with the reason.
 type DirectionSet struct {
 	Direction string `json:"direction"`
 	Aim
@@ -330,10 +329,10 @@ func (e ProjectLinked) apply(l *Lab, m domain.Meta) {
 	l.Projects = append(l.Projects, Project{e.Project, e.Undertaking, m.ID})
 }
 
-// CountKind is who is counted.
+// CountKind is the kind of people counted.
 type CountKind string
 
-// Whom clauses ask about in numbers (C39, C44, C46, C51).
+// The kinds that clauses ask about in numbers (C39, C44, C46, C51).
 const (
 	InternationalStudents CountKind = "international-degree-students"
 	VisitingResearchers   CountKind = "visiting-researchers"
@@ -354,10 +353,10 @@ var countKinds = kindTable[CountKind]{
 	{ManagementStaff, domain.T("管理服务人员", "management and service staff")},
 }
 
-// Text returns who is counted in Chinese and English.
+// Text returns the kind in Chinese and English.
 func (k CountKind) Text() domain.Text { return countKinds.text(k) }
 
-// Headcount is how many people of a kind there were on a day.
+// Headcount is the number of people of a kind on a day.
 type Headcount struct {
 	Kind     CountKind   `json:"kind" enum:"international-degree-students,visiting-researchers,young-scholars,graduate-students,undergraduates,technical-staff,management-staff" doc:"Who is counted"`
 	On       domain.Date `json:"on" doc:"The day they were counted"`
@@ -371,13 +370,13 @@ type Count struct {
 	Event uuid.UUID `json:"event"`
 }
 
-// ReportHeadcount records how many people of a kind the lab has. Nobody is named.
+// ReportHeadcount records the number of people of a kind; it names none.
 type ReportHeadcount struct {
 	domain.Grounds
 	Headcount
 }
 
-// Decide refuses fewer than none.
+// Decide refuses a negative number.
 func (r ReportHeadcount) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -393,7 +392,7 @@ func (r ReportHeadcount) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{HeadcountReported{r.Headcount}}, nil
 }
 
-// HeadcountReported records how many people of a kind the lab has.
+// HeadcountReported records the number of people of a kind.
 type HeadcountReported struct{ Headcount }
 
 // Sentence returns the event in words.
@@ -423,7 +422,7 @@ var outputKinds = kindTable[string]{
 	{"prize", domain.T("奖励", "prize")}, {"standard", domain.T("标准", "standard")}, {"dataset", domain.T("数据集", "dataset")}, {"other", domain.T("其他成果", "other output")},
 }
 
-// Output is what the lab brought forth (C11, C75).
+// Output is a result of the lab's work (C11, C75).
 type Output struct {
 	Kind       string             `json:"kind"`
 	Title      domain.Text        `json:"title"`

@@ -9,7 +9,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// BodyKind is what a body of the lab's governance is.
+// BodyKind is the kind of a body of the lab's governance.
 type BodyKind string
 
 // The kinds of bodies (C48; 理事会 as practice has it).
@@ -25,7 +25,7 @@ var bodyKinds = kindTable[BodyKind]{
 	{Board, domain.T("理事会", "board")},
 }
 
-// Body is a body of the lab's governance and what it minuted.
+// Body is a body of the lab's governance and its meetings.
 type Body struct {
 	ID       string      `json:"id"` // B1, B2 …
 	Kind     BodyKind    `json:"kind"`
@@ -36,8 +36,8 @@ type Body struct {
 	Event    uuid.UUID   `json:"event"`
 }
 
-// Meeting is one that was minuted. Who came stands in the minutes; the register
-// counts them.
+// Meeting is a meeting with minutes. The minutes name its participants; the
+// register counts them.
 type Meeting struct {
 	On      domain.Date `json:"on" doc:"When it met"`
 	Present int         `json:"present" minimum:"1" doc:"How many members were there"`
@@ -45,10 +45,10 @@ type Meeting struct {
 	Minutes string      `json:"minutes" doc:"Digest of the minutes"`
 }
 
-// MemberKind is the post a person holds.
+// MemberKind is the post of a person.
 type MemberKind string
 
-// The posts of which the programme asks who holds them; everyone else is
+// The posts whose holders the programme asks for by name; other people are
 // counted, not named.
 const (
 	DirectorPost    MemberKind = "director"
@@ -83,7 +83,7 @@ type Appointment struct {
 	Term        domain.Period    `json:"term"`
 }
 
-// Member is an appointment and what became of it.
+// Member is an appointment with its changes.
 type Member struct {
 	ID string `json:"id"` // M1, M2 …
 	Appointment
@@ -92,13 +92,13 @@ type Member struct {
 	Event uuid.UUID     `json:"event"`
 }
 
-// Affiliation is where a member is employed from a day on.
+// Affiliation is the employer of a member from a day on.
 type Affiliation struct {
 	Entity domain.EntityRef `json:"entity"`
 	From   domain.Date      `json:"from"`
 }
 
-// held returns the term as it turned out: shorter where the post was given up.
+// held returns the actual term: shorter where the post was given up.
 func (m *Member) held() domain.Period {
 	held := m.Term
 	if !m.Ended.IsZero() {
@@ -127,7 +127,7 @@ func (m *Member) overlaps(t domain.Period) bool {
 	return (held.To.IsZero() || !held.To.Before(t.From)) && (t.To.IsZero() || !t.To.Before(held.From)) && (held.To.IsZero() || !held.To.Before(held.From))
 }
 
-// inOffice lists who holds a post of a kind on a day.
+// inOffice returns the holders of a post of a kind on a day.
 func (l *Lab) inOffice(kind MemberKind, d domain.Date) []*Member {
 	var in []*Member
 	for i := range l.Members {
@@ -230,7 +230,7 @@ func (e MeetingMinuted) apply(l *Lab, _ domain.Meta) {
 	}
 }
 
-// AppointMember records who holds a post, and for how long (C24, C42–C45, C48, C49).
+// AppointMember records the holder of a post for a term (C24, C42–C45, C48, C49).
 type AppointMember struct {
 	domain.Grounds
 	Kind        MemberKind    `json:"kind" enum:"director,principal-investigator,team-leader,third-country-scholar,postdoc,committee-member" doc:"The post"`
@@ -243,11 +243,11 @@ type AppointMember struct {
 	Term        domain.Period `json:"term" doc:"From when, and until when if that is settled"`
 }
 
-// UsesEntities names the affiliation.
+// UsesEntities returns the affiliation.
 func (p AppointMember) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Affiliation} }
 
 // Decide refuses a second director in office on one side (C49), a third-country
-// post for someone from a party's country (C43), and a postdoc without a
+// post for a person from a party's country (C43), and a postdoc without a
 // research direction or project (C45).
 func (p AppointMember) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
@@ -303,7 +303,7 @@ func sideText(s domain.Side) domain.Text {
 	return domain.T("外方", "foreign")
 }
 
-// MemberAppointed records who holds a post.
+// MemberAppointed records the holder of a post.
 type MemberAppointed struct {
 	Member string `json:"member"`
 	Appointment
@@ -329,10 +329,10 @@ type MoveMember struct {
 	On          domain.Date `json:"on" doc:"From when"`
 }
 
-// UsesEntities names the new affiliation.
+// UsesEntities returns the new affiliation.
 func (p MoveMember) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Affiliation} }
 
-// Decide refuses a move to where the member is, and one outside the term.
+// Decide refuses a move to the present employer, and one outside the term.
 func (p MoveMember) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err

@@ -7,7 +7,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Readiness is what one next step of a lab asks on a day, without taking it.
+// Readiness is the judgement of a possible next step of a lab on a day.
 type Readiness struct {
 	Command  string           `json:"command" doc:"The command that takes the step"`
 	To       Status           `json:"to" doc:"The status it leads to"`
@@ -16,10 +16,10 @@ type Readiness struct {
 	Earliest domain.Date      `json:"earliest,omitzero" doc:"The first day it could be taken, where only time is missing"`
 }
 
-// Readiness judges every step that can follow the lab's status, on a day, by
-// the rules the commands themselves run: those of the programme it is in, for
-// whoever acts. A step is ready exactly when its command, sent by them on that
-// day with valid input, is accepted.
+// Readiness returns the judgement of every step that can follow the lab's status
+// on a day, under a programme and for an actor. It runs the rules that the
+// commands run: a step is ready exactly when its command, sent by the actor on
+// that day with valid input, is accepted.
 func (l *Lab) Readiness(p domain.Programme, actor domain.Actor, on domain.Date) []Readiness {
 	judge := func(on domain.Date, ids []string) []domain.Finding {
 		return JudgeUnder(RuleContext{p.PolicyOn(on), actor}, l, on, ids...)
@@ -47,17 +47,17 @@ func (l *Lab) Readiness(p domain.Programme, actor domain.Actor, on domain.Date) 
 	return steps
 }
 
-// Decision is a step of the status machine that was taken, judged again.
+// Decision is a step that was taken, judged again.
 type Decision struct {
 	Step     Step
 	On       domain.Date
 	Findings []domain.Finding // every rule of the step on that day
 }
 
-// Rejudge judges again the step that an event took from this state, which is
-// that just before it, under the programme as it was on record then. The error
-// says why the step does not follow from the state and the rules. False: the
-// event is no step, as history taken over from a source is none.
+// Rejudge returns the decision of the step that an event records, judged again.
+// The lab has the state before the event and p is the programme as it was on
+// record then. is reports whether the event is a step; HistoryRecorded is none.
+// err tells why the step does not follow from the state and the rules.
 func (l *Lab) Rejudge(h domain.RecordedEvent[Event], p domain.Programme) (d Decision, is bool, err error) {
 	t, is := h.Event.(interface{ transition() Transition })
 	if !is {

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -21,16 +20,16 @@ type Platform struct {
 	Unlinked domain.Date `json:"unlinked,omitzero" zh:"解除日期" en:"unlinked on"`
 }
 
-// Partner is a legal entity that a source names as cooperating in the lab. It
-// is bound by nothing until it signs an agreement.
+// Partner is a legal entity that a source names as cooperating in the lab. It is
+// not bound until it signs an agreement.
 type Partner struct {
 	Entity domain.EntityRef `json:"entity"`
 	As     string           `json:"as" zh:"来源所载名称" en:"as the source names it"` // as the source writes it
 	Source string           `json:"source,omitempty"`
 }
 
-// Fact is what a source states about a lab, with a date of the kind it states:
-// sources give one lab different years because they mean different things.
+// Fact is a statement of a source about a lab, with a date of its own kind:
+// sources give different years for the same lab because they mean different acts.
 type Fact struct {
 	Kind   string             `json:"kind"`
 	On     domain.PartialDate `json:"on,omitzero"`
@@ -39,8 +38,8 @@ type Fact struct {
 	Event  uuid.UUID          `json:"event"`
 }
 
-// Attestation is the host's word, with evidence, that the lab is a relatively
-// independent research entity (C16).
+// Attestation is the host's attestation, with evidence, that the lab is a
+// relatively independent research entity (C16).
 type Attestation struct {
 	On       domain.Date `json:"on"`
 	Unit     domain.Text `json:"unit"`
@@ -61,7 +60,7 @@ type Plan struct {
 	Event    uuid.UUID   `json:"event"`
 }
 
-// Task is a construction task with someone who answers for it (C55).
+// Task is a construction task with the party responsible for it (C55).
 type Task struct {
 	ID    string           `json:"id"` // T1, T2 …
 	Text  domain.Text      `json:"text"`
@@ -136,7 +135,7 @@ func (p LinkPlatform) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{PlatformLinked{
-		Platform: fmt.Sprintf("P%d", len(l.Platforms)+1), Name: p.Name, Level: p.Level,
+		Platform: number("P", l.Platforms), Name: p.Name, Level: p.Level,
 		Base: p.Base, Evidence: p.Evidence,
 	}}, nil
 }
@@ -161,7 +160,7 @@ func (e PlatformLinked) apply(l *Lab, m domain.Meta) {
 	l.Platforms = append(l.Platforms, Platform{ID: e.Platform, Name: e.Name, Level: e.Level, Base: e.Base, Evidence: e.Evidence, Linked: m.ID})
 }
 
-// UnlinkPlatform records that the lab builds on a platform no longer.
+// UnlinkPlatform records that the lab no longer builds on a platform.
 type UnlinkPlatform struct {
 	domain.Grounds
 	Platform string      `json:"platform" doc:"e.g. P1"`
@@ -183,7 +182,7 @@ func (p UnlinkPlatform) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{PlatformUnlinked{p.Platform, l.Platforms[i].Name, p.On}}, nil
 }
 
-// PlatformUnlinked records that the lab builds on a platform no longer.
+// PlatformUnlinked records that the lab no longer builds on a platform.
 type PlatformUnlinked struct {
 	Platform string      `json:"platform"`
 	Name     domain.Text `json:"name"`
@@ -212,7 +211,7 @@ type NamePartner struct {
 	As     string    `json:"as" minLength:"1" maxLength:"400" doc:"Its name as the source writes it"`
 }
 
-// UsesEntities names the partner.
+// UsesEntities returns the partner.
 func (p NamePartner) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Entity} }
 
 // Decide refuses a partner that is named already, and one without a source.
@@ -248,7 +247,7 @@ func (e PartnerNamed) apply(l *Lab, m domain.Meta) {
 	l.Partners = append(l.Partners, Partner{e.Entity, e.As, source(m)})
 }
 
-// source is where the basis says it was seen, or failing that the document.
+// source returns the source of the event's basis, or its document where it has none.
 func source(m domain.Meta) string {
 	if b := m.Because.Basis; b.Source == "" {
 		return b.Document
@@ -256,7 +255,7 @@ func source(m domain.Meta) string {
 	return m.Because.Basis.Source
 }
 
-// AssertFact records what a source states, with the date it gives.
+// AssertFact records a statement of a source, with the date it gives.
 type AssertFact struct {
 	domain.Grounds
 	Kind string             `json:"kind" minLength:"1" maxLength:"60" doc:"What the source states, e.g. decided, contract-signed, opened, note"`
@@ -280,7 +279,7 @@ func (f AssertFact) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{FactAsserted{f.Kind, f.On, f.Text}}, nil
 }
 
-// FactAsserted records what a source states.
+// FactAsserted records a statement of a source.
 type FactAsserted struct {
 	Kind string             `json:"kind"`
 	On   domain.PartialDate `json:"on,omitzero"`
@@ -315,7 +314,7 @@ type AttestIndependence struct {
 	Evidence string      `json:"evidence" doc:"Digest of the attestation"`
 }
 
-// Decide refuses an attestation with a part missing.
+// Decide refuses an incomplete attestation.
 func (a AttestIndependence) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -365,7 +364,7 @@ type AdoptPlan struct {
 	Document string      `json:"document" doc:"Digest of the plan"`
 }
 
-// Decide refuses a horizon turned round.
+// Decide refuses a horizon that ends before it begins.
 func (p AdoptPlan) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -430,7 +429,7 @@ type AssignTask struct {
 	Due   domain.Date `json:"due" doc:"By when"`
 }
 
-// UsesEntities names the owner.
+// UsesEntities returns the owner.
 func (t AssignTask) UsesEntities() []uuid.UUID { return []uuid.UUID{t.Owner} }
 
 // Decide refuses a task without an owner or a day.
@@ -445,10 +444,10 @@ func (t AssignTask) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{TaskAssigned{fmt.Sprintf("T%d", len(l.Tasks)+1), t.Text, ref, t.Due}}, nil
+	return []Event{TaskAssigned{number("T", l.Tasks), t.Text, ref, t.Due}}, nil
 }
 
-// TaskAssigned records who answers for a construction task.
+// TaskAssigned records the owner of a construction task.
 type TaskAssigned struct {
 	Task  string           `json:"task"`
 	Text  domain.Text      `json:"text"`

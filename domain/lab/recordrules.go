@@ -58,12 +58,12 @@ var recordRules = []Rule{
 	{
 		ID: "C19", Clause: "三(一)", Quote: "中方申请单位（高校）相关学科应是国家重点学科和特色优势学科，建有国家重点实验室或教育部重点实验室等科研平台",
 		Text:  domain.T("学科地位有证明文件，且有国家级或部级平台", "a document shows the discipline's status, and there is a national or ministerial platform"),
-		check: disciplineStands(builtIn),
+		check: disciplineStatus(builtIn),
 	},
 	{
 		ID: "C20", Clause: "三(一)", Quote: "外方合作单位（高校或科研院所）应在相关领域具有世界一流或先进水平",
 		Text:  domain.T("外方合作单位是高校或科研院所，并经评估具有世界一流或先进水平", "the foreign partners are universities or research institutes, judged to be of world class or advanced standing"),
-		check: partnersStand,
+		check: partnerStandings,
 	},
 	{
 		ID: "C21", Clause: "三(一)", Quote: "并落实相对独立的研究机构承担共建任务",
@@ -207,8 +207,8 @@ var recordRules = []Rule{
 	},
 }
 
-// both asks for what two checks ask for.
-func both(a, b func(*Lab, domain.Date) result) func(*Lab, domain.Date) result {
+// both returns a check that is met where both are.
+func both(a, b check) check {
 	return func(l *Lab, on domain.Date) result {
 		r, s := a(l, on), b(l, on)
 		return result{missing: append(r.missing, s.missing...), proof: append(r.proof, s.proof...)}
@@ -227,7 +227,7 @@ func reformed(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-// linked lists the platforms of the given levels that are linked on a day, or
+// linked returns the platforms of the given levels that are linked on a day, or
 // of any level where none is given.
 func (l *Lab) linked(on domain.Date, levels ...string) (linked []Platform) {
 	for _, p := range l.Platforms {
@@ -251,7 +251,7 @@ func onPlatform(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-func objectives(kinds ...ObjectiveKind) func(*Lab, domain.Date) result {
+func objectives(kinds ...ObjectiveKind) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		for _, k := range kinds {
 			i := slices.IndexFunc(l.Objectives, func(o Objective) bool { return o.Kind == k && !o.BaselineOn.After(on) })
@@ -265,11 +265,11 @@ func objectives(kinds ...ObjectiveKind) func(*Lab, domain.Date) result {
 	}
 }
 
-// disciplineStands takes either status for enough: the document names the two
-// in one breath and does not say that one discipline must have both. A later
-// policy may know several ways to apply: by a platform of any public level, or
-// by a team returned from overseas, which needs none.
-func disciplineStands(u RuleContext) func(*Lab, domain.Date) result {
+// disciplineStatus returns a check that is met by either status of the
+// discipline: the document lists the two and does not require both of one
+// discipline. A later policy may have several modes of application: on a platform
+// of any public level, or by a team returned from overseas, which needs none.
+func disciplineStatus(u RuleContext) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		levels := []string{"national", "ministerial"}
 		if a := l.application(); a != nil && a.frozen() != nil && len(u.Policy.Modes) > 0 {
@@ -303,7 +303,8 @@ func disciplineStands(u RuleContext) func(*Lab, domain.Date) result {
 	}
 }
 
-// foreignPartners lists the foreign parties on a day that are partners, not enterprises.
+// foreignPartners returns the foreign parties on a day that are partners, not
+// enterprises, and adds to r where there is none.
 func (l *Lab) foreignPartners(r *result, on domain.Date) []Party {
 	ps := slices.DeleteFunc(l.boundOn(on), func(p Party) bool { return p.Entity.Side != domain.Foreign || p.Role == EnterpriseParty })
 	if len(ps) == 0 {
@@ -312,7 +313,7 @@ func (l *Lab) foreignPartners(r *result, on domain.Date) []Party {
 	return ps
 }
 
-func partnersStand(l *Lab, on domain.Date) (r result) {
+func partnerStandings(l *Lab, on domain.Date) (r result) {
 	for _, p := range l.foreignPartners(&r, on) {
 		if !academic(p.Entity) {
 			r.lack("%s不是高校或科研院所", "%s is no university or research institute", p.Entity.Name)
@@ -369,7 +370,7 @@ func directed(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-func adopted(kinds ...InstrumentKind) func(*Lab, domain.Date) result {
+func adopted(kinds ...InstrumentKind) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		for _, k := range kinds {
 			if n := l.instrument(k, on); n != nil {
@@ -382,7 +383,7 @@ func adopted(kinds ...InstrumentKind) func(*Lab, domain.Date) result {
 	}
 }
 
-func posts(kind MemberKind) func(*Lab, domain.Date) result {
+func posts(kind MemberKind) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		for _, m := range l.inOffice(kind, on) {
 			r.proof = append(r.proof, m.Event)
@@ -394,7 +395,7 @@ func posts(kind MemberKind) func(*Lab, domain.Date) result {
 	}
 }
 
-func counts(kinds ...CountKind) func(*Lab, domain.Date) result {
+func counts(kinds ...CountKind) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		for _, k := range kinds {
 			if n := l.counted(k, on); n == nil || n.Number == 0 {
@@ -430,7 +431,7 @@ func seedFunded(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-func funded(kind FundKind) func(*Lab, domain.Date) result {
+func funded(kind FundKind) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		i := slices.IndexFunc(l.Funds, func(f Fund) bool { return f.Kind == kind && !f.On.After(on) })
 		if i < 0 {

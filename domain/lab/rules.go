@@ -9,36 +9,40 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Policy is the programme document the rules below come from. It holds where
+// Policy is the number of the document that the rules below quote. It holds where
 // a programme has no policy on record.
 const Policy = "教技〔2014〕1号"
 
-// OwnReading stands where a rule's section would, for a rule that the document
-// implies and does not say. Such a rule has no quote.
+// OwnReading replaces the section of a rule that the document implies and does
+// not state. Such a rule has no quote.
 const OwnReading = "本登记簿的解读 / the register's own reading"
 
-// Rule is one condition of the programme. Commands and the readiness report
-// run the same rules, so they cannot disagree.
+// Rule is a condition of the programme. Commands and the readiness report run the
+// same rules, so they cannot disagree.
 type Rule struct {
 	ID     string      // clause row, e.g. C62
 	Clause string      // section of the document
 	Quote  string      // word for word
-	Text   domain.Text // what it asks
-	check  func(l *Lab, on domain.Date) result
+	Text   domain.Text // the condition
+	check  check
 }
 
-// result is what a rule finds. Nothing missing means it is met.
+// check judges a lab on a day.
+type check = func(l *Lab, on domain.Date) result
+
+// result is the outcome of a rule, which is met where nothing is missing.
 type result struct {
 	missing  []domain.Text
 	proof    []uuid.UUID
 	earliest domain.Date
 }
 
+// lack adds what is missing.
 func (r *result) lack(zh, en string, args ...any) {
 	r.missing = append(r.missing, domain.Textf(zh, en, args...))
 }
 
-// find runs the rule for a lab on a day.
+// find returns the finding of the rule for a lab on a day.
 func (r Rule) find(l *Lab, on domain.Date) domain.Finding {
 	res := r.check(l, on)
 	return domain.Finding{
@@ -52,7 +56,7 @@ func (r Rule) unmet(missing ...domain.Text) domain.Finding {
 	return domain.Finding{Rule: r.ID, Clause: r.Clause, Quote: r.Quote, Text: r.Text, Missing: missing}
 }
 
-// Rules holds every rule by its id.
+// Rules are all rules by their ids.
 var Rules = func() map[string]Rule {
 	m := map[string]Rule{}
 	for _, r := range slices.Concat([]Rule{
@@ -195,7 +199,7 @@ var Rules = func() map[string]Rule {
 }()
 
 // RuleContext is what some rules depend on besides the lab and the day: the policy
-// in force, and who acts (nobody: what depends on the actor is met).
+// in force and the actor. The checks of an actor are met for the zero Actor.
 type RuleContext struct {
 	Policy domain.Policy
 	Actor  domain.Actor
@@ -203,18 +207,18 @@ type RuleContext struct {
 
 var builtIn = RuleContext{Policy: domain.BuiltIn}
 
-// dependent makes the checks of the rules that depend on it.
-var dependent = map[string]func(RuleContext) func(*Lab, domain.Date) result{
-	"separation-of-duties": separateDuties, "C19": disciplineStands, "C30": insideCall, "C62": incubated,
+// contextualChecks make the checks of the rules that depend on a RuleContext.
+var contextualChecks = map[string]func(RuleContext) check{
+	"separation-of-duties": separateDuties, "C19": disciplineStatus, "C30": insideCall, "C62": incubated,
 }
 
-// Judge runs the named rules for a lab on a day, in that order, under the
-// built-in policy and whoever acts.
+// Judge returns JudgeUnder with the built-in policy and no actor.
 func Judge(l *Lab, on domain.Date, ids ...string) []domain.Finding {
 	return JudgeUnder(builtIn, l, on, ids...)
 }
 
-// JudgeUnder runs the named rules for a lab on a day, in that order.
+// JudgeUnder returns the findings of the named rules for a lab on a day, in that
+// order. It panics on an id that names no rule.
 func JudgeUnder(u RuleContext, l *Lab, on domain.Date, ids ...string) []domain.Finding {
 	findings := make([]domain.Finding, len(ids))
 	for i, id := range ids {
@@ -222,8 +226,8 @@ func JudgeUnder(u RuleContext, l *Lab, on domain.Date, ids ...string) []domain.F
 		if !ok {
 			panic(fmt.Sprintf("lab: no rule %s", id))
 		}
-		if check, ok := dependent[id]; ok {
-			r.check = check(u)
+		if contextual, ok := contextualChecks[id]; ok {
+			r.check = contextual(u)
 		}
 		findings[i] = r.find(l, on)
 	}
@@ -248,8 +252,8 @@ func hosted(l *Lab, _ domain.Date) (r result) {
 	return r
 }
 
-// substantiveAgreement looks for one agreement that does it all; where none
-// does, it says what the one that comes closest lacks.
+// substantiveAgreement is met by a single agreement that meets every condition.
+// Where none does, it returns what the one with the fewest faults lacks.
 func substantiveAgreement(l *Lab, on domain.Date) (best result) {
 	best.lack("没有协议", "there is no agreement")
 	for i := range l.Agreements {
@@ -286,7 +290,7 @@ func substantiveAgreement(l *Lab, on domain.Date) (best result) {
 	return best
 }
 
-// notInForce says what keeps an agreement from being in force on a day.
+// notInForce adds to r what keeps the agreement from being in force on a day.
 func (a *Agreement) notInForce(r *result, on domain.Date) {
 	st := a.StatusOn(on)
 	switch {
@@ -420,7 +424,7 @@ func agreementInForce(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-func incubated(u RuleContext) func(*Lab, domain.Date) result {
+func incubated(u RuleContext) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		if l.Incubation.IsZero() {
 			if l.Status == StatusProposed {

@@ -8,7 +8,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// SupportKind is the form support takes (C72).
+// SupportKind is the form of support (C72).
 type SupportKind string
 
 // The forms of support.
@@ -29,7 +29,7 @@ var supportKinds = kindTable[SupportKind]{
 // Text returns the form in Chinese and English.
 func (k SupportKind) Text() domain.Text { return supportKinds.text(k) }
 
-// SupportMeasure is what someone promised to do for the lab by a day (C59,
+// SupportMeasure is a measure that a legal entity promised the lab by a day (C59,
 // C72, C77).
 type SupportMeasure struct {
 	ID        string           `json:"id"` // S1, S2 …
@@ -49,7 +49,7 @@ func (s *SupportMeasure) OverdueOn(d domain.Date) bool {
 	return s.Due.Before(d) && (s.Delivered.IsZero() || s.Delivered.After(d))
 }
 
-// PromiseSupport records a measure and the day it is to be there by (C59, C72, C77).
+// PromiseSupport records a measure and the day it is due (C59, C72, C77).
 type PromiseSupport struct {
 	domain.Grounds
 	Provider uuid.UUID   `json:"provider" doc:"The legal entity that promises it: the host, a ministry, a province …"`
@@ -60,7 +60,7 @@ type PromiseSupport struct {
 	Document string      `json:"document,omitempty" doc:"Digest of the promise"`
 }
 
-// UsesEntities names the provider.
+// UsesEntities returns the provider.
 func (p PromiseSupport) UsesEntities() []uuid.UUID { return []uuid.UUID{p.Provider} }
 
 // Decide refuses a promise without a day (C59).
@@ -87,7 +87,7 @@ func (p PromiseSupport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	}}, nil
 }
 
-// SupportPromised records a measure and the day it is to be there by.
+// SupportPromised records a measure and the day it is due.
 type SupportPromised struct {
 	Support  string           `json:"support"`
 	Provider domain.EntityRef `json:"provider"`
@@ -109,7 +109,7 @@ func (e SupportPromised) apply(l *Lab, m domain.Meta) {
 	l.Support = append(l.Support, SupportMeasure{ID: e.Support, Provider: e.Provider, Kind: e.Kind, Text: e.Text, On: e.On, Due: e.Due, Document: e.Document, Event: m.ID})
 }
 
-// DeliverSupport records that a measure is there (C59).
+// DeliverSupport records that a measure was delivered (C59).
 type DeliverSupport struct {
 	domain.Grounds
 	Support  string      `json:"support" doc:"e.g. S1"`
@@ -117,7 +117,7 @@ type DeliverSupport struct {
 	Evidence string      `json:"evidence" doc:"Digest of the evidence"`
 }
 
-// Decide refuses a measure that is there already.
+// Decide refuses a measure that was delivered already.
 func (d DeliverSupport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -136,7 +136,7 @@ func (d DeliverSupport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{SupportDelivered{s.ID, s.Provider, d.On, d.Evidence}}, nil
 }
 
-// SupportDelivered records that a measure is there.
+// SupportDelivered records that a measure was delivered.
 type SupportDelivered struct {
 	Support  string           `json:"support"`
 	Provider domain.EntityRef `json:"provider"`
@@ -157,8 +157,8 @@ func (e SupportDelivered) apply(l *Lab, _ domain.Meta) {
 	}
 }
 
-// MinistrySupport is support the ministry considers. It counts for nothing
-// until it is granted (C82).
+// MinistrySupport is support that the ministry considers. It does not count until
+// it is granted (C82).
 type MinistrySupport struct {
 	ID       string      `json:"id"` // G1, G2 …
 	Text     domain.Text `json:"text"`
@@ -171,20 +171,20 @@ type MinistrySupport struct {
 	Event    uuid.UUID   `json:"event"`
 }
 
-// What the ministry decides on support.
+// The decisions of the ministry on support.
 const (
 	granted  = "granted"
 	declined = "declined"
 )
 
-// ConsiderMinistrySupport records that the ministry looks into supporting the lab (C82).
+// ConsiderMinistrySupport records that the ministry considers support (C82).
 type ConsiderMinistrySupport struct {
 	domain.Grounds
 	Text domain.Text `json:"text" doc:"What is considered"`
 	On   domain.Date `json:"on" doc:"Since when"`
 }
 
-// Decide refuses a consideration that does not say of what.
+// Decide refuses a consideration without a subject.
 func (s ConsiderMinistrySupport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -198,7 +198,7 @@ func (s ConsiderMinistrySupport) Decide(l *Lab, x domain.Context) ([]Event, erro
 	return []Event{MinistrySupportConsidered{number("G", l.MinistrySupport), s.Text, s.On}}, nil
 }
 
-// MinistrySupportConsidered records that the ministry looks into supporting the lab.
+// MinistrySupportConsidered records that the ministry considers support.
 type MinistrySupportConsidered struct {
 	Support string      `json:"support"`
 	Text    domain.Text `json:"text"`
@@ -264,7 +264,7 @@ func (l *Lab) decideSupport(c *domain.Check, x domain.Context, e MinistrySupport
 	return []Event{e}, nil
 }
 
-// MinistrySupportDecided records what the ministry decided on support.
+// MinistrySupportDecided records the ministry's decision on support.
 type MinistrySupportDecided struct {
 	Support  string      `json:"support"`
 	Decision string      `json:"decision"`
@@ -307,8 +307,8 @@ func (l *Lab) ministryFunds(f *Commitment, q Quantity, on domain.Date) (have, wa
 	return have, want
 }
 
-// grantedFor refuses to let a commitment from the ministry bind for more than
-// the ministry has granted by a day (C82). Others it leaves alone.
+// grantedFor returns a refusal where a commitment from the ministry would bind for
+// more than the ministry has granted by a day (C82). It accepts all others.
 func (l *Lab) grantedFor(f *Commitment, q Quantity, on domain.Date) error {
 	if f.Source != MinistryFunds {
 		return nil
@@ -320,8 +320,8 @@ func (l *Lab) grantedFor(f *Commitment, q Quantity, on domain.Date) error {
 	return refuse("C82", "至 %s 教育部已决定给予的支持为 %s，少于 %s；请先登记教育部的决定", "by %s the ministry has granted %s, less than %s; record its decision first", on, have, want)
 }
 
-// SucceedHost records that another university took the host's place by law,
-// with everything the host was bound by (C78).
+// SucceedHost records that another university succeeded the host by law, in
+// everything that bound the host (C78).
 type SucceedHost struct {
 	domain.Grounds
 	Successor uuid.UUID   `json:"successor" doc:"The university in its place"`
@@ -329,7 +329,7 @@ type SucceedHost struct {
 	Evidence  string      `json:"evidence" doc:"Digest of the act or decision"`
 }
 
-// UsesEntities names the successor.
+// UsesEntities returns the successor.
 func (s SucceedHost) UsesEntities() []uuid.UUID { return []uuid.UUID{s.Successor} }
 
 // Decide refuses a successor that is no Chinese university (C78), or a party to
@@ -357,7 +357,7 @@ func (s SucceedHost) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{HostSucceeded{l.Host, next, s.On, s.Evidence}}, nil
 }
 
-// hostAgreements lists the agreements that have not ended and bind the host.
+// hostAgreements returns the agreements that have not ended and bind the host.
 func (l *Lab) hostAgreements() []*Agreement {
 	var as []*Agreement
 	for i := range l.Agreements {
@@ -368,7 +368,7 @@ func (l *Lab) hostAgreements() []*Agreement {
 	return as
 }
 
-// HostSucceeded records that another university took the host's place.
+// HostSucceeded records that another university succeeded the host.
 type HostSucceeded struct {
 	From     domain.EntityRef `json:"from"`
 	To       domain.EntityRef `json:"to"`
@@ -401,7 +401,7 @@ func (e HostSucceeded) apply(l *Lab, m domain.Meta) {
 	}
 }
 
-// PromisedBy lists the support measures of one provider, in the order promised (C77).
+// PromisedBy returns the support measures of a provider, in the order promised (C77).
 func (l *Lab) PromisedBy(provider uuid.UUID) []SupportMeasure {
 	return slices.DeleteFunc(slices.Clone(l.Support), func(s SupportMeasure) bool { return s.Provider.ID != provider })
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Watch is something that is about to lapse, or has lapsed. Watches follow from
-// what is recorded and a date alone; nobody has to record that time passed.
+// Watch is a term that is about to lapse or has lapsed. Watches follow from the
+// record and a date alone; nobody has to record that time passed.
 type Watch struct {
 	Kind    string      `json:"kind" doc:"agreement-expires, construction-ends, rectification-due, item-overdue, instalment-late, plan-ends, support-overdue, visit-owed, director-vacant, term-ends or evaluation-due"`
 	Subject string      `json:"subject" doc:"What it is about: A1, R3, F2, T1, or the lab's own date"`
@@ -23,7 +23,7 @@ type watching struct {
 	found     []Watch
 }
 
-// add keeps what is due by the end of the time looked ahead.
+// add adds a watch that is due by w.until.
 func (w *watching) add(kind, subject string, due domain.Date, zh, en string, args ...any) {
 	if due.IsZero() || due.After(w.until) {
 		return
@@ -34,8 +34,8 @@ func (w *watching) add(kind, subject string, due domain.Date, zh, en string, arg
 	})
 }
 
-// Watches lists what lapses under a policy within so many days of a day, or has
-// lapsed by then and was not mended, earliest first. A lab that has ended has none.
+// Watches returns what lapses under a policy within ahead days of a day, or has
+// lapsed by then and is not settled, earliest first. A lab that has ended has none.
 func (l *Lab) Watches(p domain.Policy, on domain.Date, ahead int) []Watch {
 	if l.Status == "" || l.Status.Final() {
 		return nil
@@ -86,8 +86,8 @@ func (l *Lab) Watches(p domain.Policy, on domain.Date, ahead int) []Watch {
 	return w.found
 }
 
-// since returns the day from which a lab owes visits and directors: when incubation
-// began or, where a source does not say, when the status it gives did.
+// since returns the day from which a lab owes visits and directors: the beginning
+// of incubation or, where that is not recorded, of the status.
 func (l *Lab) since() domain.Date {
 	if l.Incubation.IsZero() {
 		return l.StatusSince.Latest()
@@ -95,13 +95,12 @@ func (l *Lab) since() domain.Date {
 	return l.Incubation.Latest()
 }
 
-// visits adds each whole year since incubation began, the present one included
-// if it ends in the time looked ahead, in which a party sent no young teacher
-// (C41).
+// visits adds each whole year since incubation began in which a party sent no
+// young teacher (C41). The present year is included where it ends by w.until.
 func (w *watching) visits(l *Lab) {
 	by := w.until.AddDays(1)
 	if next := domain.NewDate(w.on.Year()+1, 1, 1); by.After(next) {
-		by = next // nobody owes the visits of years to come yet
+		by = next // the visits of years to come are not owed yet
 	}
 	owed, _ := l.VisitsOwed(by)
 	for _, o := range owed {
@@ -111,8 +110,7 @@ func (w *watching) visits(l *Lab) {
 	}
 }
 
-// posts adds director posts that nobody holds, since when, and terms of members
-// that end (C49).
+// posts adds the vacant director posts and the terms of members that end (C49).
 func (w *watching) posts(l *Lab) {
 	for _, side := range []domain.Side{domain.Chinese, domain.Foreign} {
 		since, held := l.since(), false

@@ -2,7 +2,7 @@ package lab
 
 import "github.com/jointlab/jointlab/domain"
 
-// words says every code of the package in Chinese and English.
+// words are the codes of the package in Chinese and English.
 var words = map[string]domain.Text{
 	string(StatusProposed):       domain.T("筹备登记", "proposed"),
 	string(StatusIncubating):     domain.T("培育组建", "incubating"),
