@@ -10,19 +10,20 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Change is one place in which two documents differ.
+// Change is a difference between two documents.
 type Change struct {
-	// Path says where, from the whole to the part: agreements/A1/term/to. A
-	// member of a list goes by its id or number where all of them have one, else
-	// by its place, from 0. ~1 stands for / and ~0 for ~, as in RFC 6901.
+	// Path is the path of the value from the root: agreements/A1/term/to. A
+	// list member is named by its id or number where all members have one, else
+	// by its index. ~1 is / and ~0 is ~, as in RFC 6901.
 	Path   string         `json:"path"`
-	Before jsontext.Value `json:"before,omitzero"` // absent: there was nothing
-	After  jsontext.Value `json:"after,omitzero"`  // absent: it is gone
+	Before jsontext.Value `json:"before,omitzero"` // absent: the value is new
+	After  jsontext.Value `json:"after,omitzero"`  // absent: the value was removed
 }
 
-// Changes lists what is different in after, in the order of the documents. What
-// came or went as a whole is one change, in a list one for each member. An
-// empty document stands for one without members. The error says which document is no JSON object.
+// Changes returns the differences from before to after, in document order. An
+// object that was added or removed is one change, a list one change per member.
+// An empty document is taken for an object without members. The error names the
+// document that is no JSON object.
 func Changes(before, after []byte) ([]Change, error) {
 	var docs [2]node
 	for i, d := range [][]byte{before, after} {
@@ -41,7 +42,7 @@ func Changes(before, after []byte) ([]Change, error) {
 	return docs[0].changes(nil, nil, docs[1]), nil
 }
 
-// node is a JSON value and what it consists of, in order.
+// node is a JSON value and its members, in order.
 type node struct {
 	kind  jsontext.Kind
 	value jsontext.Value
@@ -61,7 +62,7 @@ func parseNode(b []byte) (node, error) {
 	return parse(v)
 }
 
-// parse takes apart a value that is known to be well formed.
+// parse returns the node of a well-formed value.
 func parse(v jsontext.Value) (node, error) {
 	n := node{kind: v.Kind(), value: v}
 	if n.kind != '{' && n.kind != '[' {
@@ -71,7 +72,7 @@ func parse(v jsontext.Value) (node, error) {
 	if _, err := d.ReadToken(); err != nil {
 		return n, err
 	}
-	for d.PeekKind() != n.kind+2 { // the bracket that closes: ASCII has each pair two apart
+	for d.PeekKind() != n.kind+2 { // the closing bracket: in ASCII it is the opening one plus 2
 		name := strconv.Itoa(len(n.parts))
 		if n.kind == '{' {
 			t, err := d.ReadToken()
@@ -93,11 +94,11 @@ func parse(v jsontext.Value) (node, error) {
 	return n, nil
 }
 
-// keys are what tells the members of a list apart, the best first.
+// keys are the paths that can identify the members of a list, the best first.
 var keys = []string{"id", "no", "entity/id"}
 
-// byKey names the members of lists by what all of them have and none shares
-// with another of its list, where there is such a thing.
+// byKey names the members of lists by the first key that all of them have and
+// that is unique within each list. Without one the names stay.
 func byKey(lists ...[]named) {
 	for _, k := range keys {
 		names, ok := make([][]string, len(lists)), true
@@ -121,7 +122,7 @@ func byKey(lists ...[]named) {
 	}
 }
 
-// at is the text or number at a path; empty where there is none.
+// at returns the text or number at a path, empty if there is none.
 func (n node) at(path string) string {
 	first, rest, more := strings.Cut(path, "/")
 	i := n.index(first)
@@ -150,7 +151,7 @@ func (n node) index(name string) int {
 
 var escape = strings.NewReplacer("~", "~0", "/", "~1")
 
-// changes appends to found how other differs from n, which stands at path.
+// changes appends the differences from n, the value at path, to other.
 func (n node) changes(found []Change, path []string, other node) []Change {
 	if bytes.Equal(n.value, other.value) {
 		return found
@@ -163,7 +164,7 @@ func (n node) changes(found []Change, path []string, other node) []Change {
 	}
 	below := func(name string) []string { return append(slices.Clip(path), escape.Replace(name)) }
 	next := 0
-	come := func(until int) { // what is new in other up to there
+	added := func(until int) { // appends the members before until that only other has
 		for ; next < until; next++ {
 			p := other.parts[next]
 			if n.index(p.name) >= 0 {
@@ -180,7 +181,7 @@ func (n node) changes(found []Change, path []string, other node) []Change {
 		i := other.index(p.name)
 		switch {
 		case i >= 0:
-			come(i)
+			added(i)
 			found = p.changes(found, below(p.name), other.parts[i].node)
 		case p.kind == '[':
 			found = p.changes(found, below(p.name), nothing)
@@ -188,9 +189,9 @@ func (n node) changes(found []Change, path []string, other node) []Change {
 			found = append(found, Change{strings.Join(below(p.name), "/"), p.value, nil})
 		}
 	}
-	come(len(other.parts))
+	added(len(other.parts))
 	return found
 }
 
-// nothing is the list that a document without it has.
+// nothing is an empty list, compared with a list that is absent.
 var nothing = node{kind: '[', value: jsontext.Value("[]")}

@@ -24,7 +24,7 @@ func newEntityState(id uuid.UUID) state {
 	return &entityState{e, base[entity.Event]{e}}
 }
 
-// words is every name the entity has or had, and its identifiers.
+// words returns the entity's current and former names and its identifiers.
 func (s *entityState) words() []string {
 	words := s.AllNames()
 	for _, id := range s.Identifiers {
@@ -49,7 +49,7 @@ func (s *entityState) rows(n int64) (all rows) {
 	return all
 }
 
-// past is everything: an entity has few rows and few events.
+// past returns all rows: an entity has few rows and few events.
 func (s *entityState) past(n int64, _ domain.Event) (rows, []string) {
 	all := s.rows(n)
 	all[0].values = append(all[0].values, marshalSummary(s.Entity))
@@ -57,7 +57,7 @@ func (s *entityState) past(n int64, _ domain.Event) (rows, []string) {
 	return all, []string{"entities", "identifiers", "words"}
 }
 
-// Entity returns a legal entity, how many events it has and when the last was recorded.
+// Entity returns a legal entity, its number of events and the time of the last.
 func (m *Model) Entity(ctx context.Context, id uuid.UUID) (*entity.Entity, uint64, time.Time, error) {
 	e := entity.New(id)
 	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "entity", ID: id}, e)
@@ -72,7 +72,7 @@ var entityOrders = map[string]string{
 	"": "created", "created": "created", "updated": "updated", "name_zh": "name_zh", "name_en": "name_en",
 }
 
-// Entities lists legal entities.
+// Entities returns a page of legal entities.
 func (m *Model) Entities(ctx context.Context, q EntitiesQuery) (Page[EntityRow], error) {
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[EntityRow]{}, err

@@ -33,7 +33,7 @@ func (s *labState) addAgreements(all *rows, n int64) {
 	}
 }
 
-// addRights adds the items called id, or all.
+// addRights adds the items with this id; an empty id adds all.
 func (s *labState) addRights(all *rows, n int64, id string) {
 	for i := range s.Rights {
 		r := &s.Rights[i]
@@ -49,7 +49,7 @@ func (s *labState) addRights(all *rows, n int64, id string) {
 	}
 }
 
-// addCommitments adds the commitments called id, or all.
+// addCommitments adds the commitments with this id; an empty id adds all.
 func (s *labState) addCommitments(all *rows, n int64, id string) {
 	for i := range s.Commitments {
 		c := &s.Commitments[i]
@@ -85,7 +85,7 @@ func (s *labState) addCommitments(all *rows, n int64, id string) {
 	}
 }
 
-// dayAfter is the day after d, or none where there is no d.
+// dayAfter returns the day after d; the zero Date for the zero Date.
 func dayAfter(d domain.Date) domain.Date {
 	if d.IsZero() {
 		return d
@@ -93,7 +93,7 @@ func dayAfter(d domain.Date) domain.Date {
 	return d.AddDays(1)
 }
 
-// labDetails is what rows across labs need of a lab's document.
+// labDetails is the part of a lab's document that rows of facet lists need.
 type labDetails struct {
 	ID          uuid.UUID        `json:"id"`
 	Names       []domain.Name    `json:"names"`
@@ -102,22 +102,23 @@ type labDetails struct {
 	Rights      []lab.Item       `json:"rights"`
 	Commitments []lab.Commitment `json:"commitments"`
 
-	now *lab.Lab // that these were of, where they are of the past
+	now *lab.Lab // the current lab, if the rest is of the past; else nil
 }
 
-// access is who may read what of the lab: as it stands, also of its past.
+// access returns the confidentiality of the lab as it is now, which also governs
+// its past, and the readers that the actor belongs to.
 func (l *labDetails) access(by domain.Actor) (lab.Secrecy, domain.Readers) {
 	now := cmp.Or(l.now, &lab.Lab{Host: l.Host, Agreements: l.Agreements, Rights: l.Rights, Commitments: l.Commitments})
 	return now.Secrecy(), now.Readers(by)
 }
 
-// isDraft is the condition that a row of a table is a draft of the lab's, now.
+// isDraft returns the condition that a row of a table is a draft now.
 func isDraft(part, row string) string {
 	return "EXISTS (SELECT 1 FROM drafts WHERE drafts.lab = " + row + ".lab AND drafts.part = '" + part + "' AND drafts.no = " + row + ".no)"
 }
 
-// listFacet reads one page of rows of one facet, in the order of their labs and
-// then of the lab; row makes the lab's no-th.
+// listFacet returns a page of rows of one facet, ordered by lab and then by
+// number within the lab. The function row makes the row with number no, from 0.
 func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Actor, table string, ofLab uuid.UUID,
 	s selection, row func(of OfLab, l *labDetails, no int) T) (Page[T], error) {
 	page := Page[T]{Items: []T{}}
@@ -127,7 +128,7 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 	}
 	may, args := draftsVisible(reader, table+".lab")
 	s.and("(NOT "+isDraft(table, table)+" OR "+may+")", args...)
-	if !s.at.IsZero() && table != "agreements" { // it may have rested on another agreement then
+	if !s.at.IsZero() && table != "agreements" { // then it may have depended on another agreement
 		s.and("(agreement = '' OR EXISTS (SELECT 1 FROM main.agreements AS named WHERE named.lab = "+table+
 			".lab AND named.id = "+table+".agreement AND NOT "+isDraft("agreements", "named")+") OR "+may+")", args...)
 	}
@@ -160,7 +161,7 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 			if err := rows.Scan(&h.N, &h.No, &h.revision, &h.id, &document); err != nil {
 				return err
 			}
-			if last := len(hits) - 1; last >= 0 && hits[last].N == h.N { // many rows have one lab's document
+			if last := len(hits) - 1; last >= 0 && hits[last].N == h.N { // rows of one lab share its document
 				h.lab = hits[last].lab
 			} else if h.lab = new(labDetails); s.at.IsZero() {
 				if err := json.Unmarshal(document, h.lab); err != nil {
@@ -181,7 +182,7 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 			page.Next = hits[i-1].String()
 			break
 		}
-		if h.lab.ID == uuid.Nil { // of the past, and the first on the page
+		if h.lab.ID == uuid.Nil { // of the past, and the first of its lab on the page
 			var l *lab.Lab
 			if l, _, _, err = m.LabAt(ctx, h.id, s.at); err == nil {
 				*h.lab = labDetails{l.ID, l.Names, l.Host, l.Agreements, l.Rights, l.Commitments, nil}
@@ -196,8 +197,9 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 	return page, listError(err, table)
 }
 
-// involving restricts to labs an entity has to do with: it is fast, and the
-// row's own condition does the rest. Of the past it is known only who is bound.
+// involving restricts rows to labs in which an entity has a part. It only makes
+// the query faster: each row is also checked itself. Versions of the past hold
+// bound parties alone, so there it does nothing.
 func (s *selection) involving(id uuid.UUID) {
 	if !s.at.IsZero() {
 		return
@@ -205,7 +207,7 @@ func (s *selection) involving(id uuid.UUID) {
 	s.and("lab IN (SELECT lab FROM parties WHERE entity = ?)", id[:])
 }
 
-// Agreements lists agreements across labs.
+// Agreements returns a page of agreements across labs.
 func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[AgreementRow], error) {
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[AgreementRow]{}, err
@@ -236,7 +238,8 @@ func (m *Model) Agreements(ctx context.Context, q AgreementsQuery) (Page[Agreeme
 		})
 }
 
-// Rights lists items of the rights-and-responsibilities matrices across labs.
+// Rights returns a page of items of the rights-and-responsibilities matrices
+// across labs.
 func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], error) {
 	s, err := m.selectionAt(ctx, q.At)
 	if err != nil {
@@ -257,14 +260,14 @@ func (m *Model) Rights(ctx context.Context, q RightsQuery) (Page[RightRow], erro
 		s.and("kind = ?", string(q.Kind))
 	}
 	oneOf(&s, "state", q.State)
-	if d := q.OverdueOn.String(); d != "" { // as lab.Item.OverdueOn has it
+	if d := q.OverdueOn.String(); d != "" { // the same rule as lab.Item.OverdueOn
 		s.and("due < ? AND NOT (state IN (?, ?) AND since <= ?)", d, string(lab.Discharged), string(lab.Waived), d)
 	}
 	return listFacet(ctx, m, q.Paging, q.For, "rights", q.Lab, s,
 		func(of OfLab, l *labDetails, no int) RightRow { return RightRow{of, l.Rights[no]} })
 }
 
-// Commitments lists funding commitments across labs.
+// Commitments returns a page of funding commitments across labs.
 func (m *Model) Commitments(ctx context.Context, q CommitmentsQuery) (Page[CommitmentRow], error) {
 	if err := needsToday(len(q.Status) > 0, q.Today); err != nil {
 		return Page[CommitmentRow]{}, err

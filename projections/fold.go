@@ -17,28 +17,29 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// state is a folded aggregate and what the model keeps of it.
+// state is a folded aggregate and the rows the model keeps of it.
 type state interface {
 	// apply folds in an event that is not a correction.
 	apply(domain.RecordedEvent[domain.Event]) error
-	// document is the state as JSON, always the same for the same state.
+	// document returns the state as JSON, deterministically.
 	document() ([]byte, error)
-	// words is all that a search can find it by.
+	// words returns the texts that a search finds it by.
 	words() []string
-	// rows is what it is filtered and sorted by; n is its number.
+	// rows returns the rows it is filtered and sorted by; n is its number.
 	rows(n int64) rows
-	// past is what lists of the past show of it that an event may have changed,
-	// nil standing for any event: rows, and the tables of which these are all.
-	past(n int64, changed domain.Event) (all rows, whole []string)
+	// past returns the rows of lists of the past that an event may have changed,
+	// nil for any event, and the tables of which these are all rows.
+	past(n int64, changed domain.Event) (all rows, complete []string)
 }
 
-// base is what the states of all kinds have in common; E are the kind's events.
+// base implements what the states of all kinds have in common; E is the kind's
+// event type.
 type base[E domain.Event] struct{ aggregate domain.Aggregate[E] }
 
 func (b base[E]) apply(h domain.RecordedEvent[domain.Event]) error {
 	e, ok := h.Event.(E)
 	if !ok {
-		return &eventError{fmt.Errorf("%s is no event of %T", eventstore.Name(h.Event), b.aggregate)}
+		return &eventError{fmt.Errorf("%s is not an event of %T", eventstore.Name(h.Event), b.aggregate)}
 	}
 	b.aggregate.Apply(domain.RecordedEvent[E]{Meta: h.Meta, Event: e})
 	return nil
@@ -48,10 +49,10 @@ func (b base[E]) document() ([]byte, error) {
 	return json.Marshal(b.aggregate, json.Deterministic(true))
 }
 
-// past is nothing where lists are of now.
+// past returns nothing: only labs and entities have lists of the past.
 func (base[E]) past(int64, domain.Event) (rows, []string) { return nil, nil }
 
-// states makes the empty state of each kind of stream.
+// states holds, for each kind of stream, the function that returns an empty state.
 var states = map[string]func(uuid.UUID) state{
 	"lab":       newLabState,
 	"entity":    newEntityState,
@@ -61,7 +62,8 @@ var states = map[string]func(uuid.UUID) state{
 	"person":    newPersonState,
 }
 
-// rowsOf lists the tables that hold several rows of one aggregate of a kind.
+// rowsOf lists the tables with several rows per aggregate, by kind; of is the
+// column with the aggregate's number.
 var rowsOf = map[string][]struct{ table, of string }{
 	"lab":    {{"parties", "lab"}, {"agreements", "lab"}, {"rights", "lab"}, {"commitments", "lab"}, {"drafts", "lab"}},
 	"entity": {{"identifiers", "entity"}},
@@ -69,36 +71,38 @@ var rowsOf = map[string][]struct{ table, of string }{
 
 var rowsOfAll = []struct{ table, of string }{{"closed", "stream"}}
 
-// aggregate is a stream as far as it was folded.
+// aggregate is a stream and its state at a revision. The goroutine of the
+// projector owns all fields.
 type aggregate struct {
 	n         int64
 	stream    eventstore.Stream
-	events    uint64
+	events    uint64 // number of events folded
 	created   time.Time
 	updated   time.Time
-	positions []byte // of its events: varints, each the distance from the one before
+	positions []byte // of its events: varints, each the difference from the previous
 	last      eventstore.Position
 	state     state
-	indexed   string // by these words, as last written; empty: not written yet
-	dirty     bool   // since it was last written
-	written   uint64 // how many of the events are
+	indexed   string // the words in the search index; empty: not written yet
+	dirty     bool   // changed since it was last written
+	written   uint64 // number of events in the file
 
-	// history is all of the events where they are few and all were taken in
-	// here; else they are read from the store.
+	// history holds all events if they are few and were all folded here;
+	// otherwise they are loaded from the store.
 	history []eventstore.Decoded
-	bodies  [][]byte // of all events, while a file is built: decoded they take ten times as much
+	bodies  [][]byte // of all events, during a build: decoded they need ten times the memory
 }
 
-// shortHistory is how many events of an aggregate are kept in memory.
+// shortHistory is the maximum number of events of an aggregate kept in memory.
 const shortHistory = 32
 
-// projector takes events in, in the ledger's order, and gathers what is to be
-// written. After an error it holds half an event and must be made anew.
+// projector folds events in the order of the ledger and collects the rows to be
+// written. After an error it may hold half an event and must be discarded. One
+// goroutine at a time uses it: that of Model.Run, or of build.
 type projector struct {
 	store    eventstore.Store
-	find     func(context.Context, eventstore.Stream) (*aggregate, error) // nil where there is none
+	find     func(context.Context, eventstore.Stream) (*aggregate, error) // nil if there is none
 	add      func(*aggregate)
-	building bool // only gather the events of each stream; they are folded when it is written
+	building bool // only collect the events of each stream; writeAll folds them
 
 	position    eventstore.Position
 	last        eventstore.Recorded // the event at position
@@ -106,21 +110,21 @@ type projector struct {
 	types       map[typePolicy]uint32
 	actors      map[domain.Actor]uint32
 	dirty       []*aggregate
-	block       int64 // of the trail, that records begin in
+	block       int64 // the trail's block that records begin in
 	records     []byte
-	names       [][]byte // of each block from there on
+	names       [][]byte // of each block from block on
 	corrections [][3]any
 	digests     [][4]any
 	newTypes    []typePolicy
 	newActors   []domain.Actor
-	latest      int64 // recorded time of the events before the block, in microseconds
+	latest      int64 // latest recorded time before block, in microseconds
 }
 
 func newProjector(store eventstore.Store) *projector {
 	return &projector{store: store, types: map[typePolicy]uint32{}, actors: map[domain.Actor]uint32{}}
 }
 
-// resume reads from the file where folding is to go on.
+// resume loads the checkpoint of the file, and what folding on from there needs.
 func (p *projector) resume(ctx context.Context, w *writer) error {
 	err := w.conn.QueryRowContext(ctx,
 		`SELECT position, (SELECT count(*) FROM streams) FROM checkpoint`).Scan(&p.position, &p.streams)
@@ -153,7 +157,7 @@ func (p *projector) resume(ctx context.Context, w *writer) error {
 		err = nil
 	}
 	if want := int(p.position) % blockEvents * recordBytes; err == nil && len(p.records) != want {
-		err = fmt.Errorf("the trail ends at another event than position %d; delete the file, and it is built anew",
+		err = fmt.Errorf("the trail does not end at position %d; delete the file to rebuild it",
 			p.position)
 	}
 	if err == nil {
@@ -163,7 +167,7 @@ func (p *projector) resume(ctx context.Context, w *writer) error {
 	return err
 }
 
-// each calls scan for every row of a query.
+// each calls scan for each row of a query.
 func each(ctx context.Context, db querier, scan func(*sql.Rows) error, query string, args ...any) error {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -183,10 +187,10 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-// project folds in the event after position.
+// project folds the event at position + 1.
 func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decoded) error {
 	if r.Position != p.position+1 {
-		return fmt.Errorf("position %d came after %d: the ledger has a gap or gave an event twice; check the ledger, then start again", r.Position, p.position)
+		return fmt.Errorf("position %d came after %d: the ledger has a gap or a duplicate; check the ledger, then restart", r.Position, p.position)
 	}
 	a, err := p.find(ctx, r.Stream)
 	if err != nil {
@@ -203,13 +207,13 @@ func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 		p.add(a)
 	}
 	if d.Meta.ID != r.ID || d.Meta.Revision != a.events {
-		return &eventError{fmt.Errorf("it says it is event %s, revision %d; it stands as event %s where revision %d belongs", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
+		return &eventError{fmt.Errorf("its header names event %s, revision %d; the ledger has it as event %s, revision %d; check the ledger", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
 	}
 	if p.building {
 		a.bodies = append(a.bodies, r.Body)
 	} else if a.events < shortHistory && uint64(len(a.history)) == a.events {
 		plain := d.Decoded
-		plain.Data = nil // what is found by it is in the trail; the body need not be kept
+		plain.Data = nil // the trail has its mentions; the body need not be kept
 		a.history = append(a.history, plain)
 	} else {
 		a.history = nil
@@ -239,13 +243,12 @@ func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 	return p.appendRecord(r, a.n, d)
 }
 
-// eventError says that the fault lies in the event, so that trying again will
-// not help.
+// eventError is an error caused by the event itself: a retry cannot succeed.
 type eventError struct{ error }
 
 func (e *eventError) Unwrap() error { return e.error }
 
-// apply keeps an event that cannot be applied from taking the process with it.
+// apply applies an event and returns a panic as an error.
 func apply(s state, h domain.RecordedEvent[domain.Event]) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -255,8 +258,7 @@ func apply(s state, h domain.RecordedEvent[domain.Event]) (err error) {
 	return s.apply(h)
 }
 
-// refold folds the stream's first events anew from the store, as a correction
-// asks for.
+// refold folds the first events of a stream again, as a correction requires.
 func (p *projector) refold(ctx context.Context, a *aggregate, events uint64) error {
 	history, err := p.historyOf(ctx, a, events)
 	if err != nil {
@@ -276,8 +278,8 @@ func (p *projector) historyOf(ctx context.Context, a *aggregate, events uint64) 
 	return loadHistory(ctx, p.store, a.stream, events)
 }
 
-// versions are those of the aggregate's rows that its events, of which this is
-// the history, make since it was last written.
+// versions returns the row versions that the aggregate's events since the last
+// write make. The history is that of the aggregate.
 func (p *projector) versions(ctx context.Context, w *writer, a *aggregate, history []eventstore.Decoded) (_ rows,
 	err error) {
 	past := newPast(a.stream, a.n)
@@ -292,7 +294,7 @@ func (p *projector) versions(ctx context.Context, w *writer, a *aggregate, histo
 	return past.newRows(), nil
 }
 
-// write writes all that was gathered, in the place of what was there.
+// write replaces the rows of all dirty aggregates and extends the trail.
 func (p *projector) write(ctx context.Context, w *writer) error {
 	for _, a := range p.dirty {
 		var all rows
@@ -322,8 +324,8 @@ func (p *projector) write(ctx context.Context, w *writer) error {
 	return p.writeTrail(ctx, w)
 }
 
-// rows is all that is to be written of the aggregate, which then counts as
-// written. The history is needed of labs only.
+// rows returns all current rows of the aggregate and marks it as written. Only
+// labs need the history.
 func (a *aggregate) rows(history []eventstore.Decoded) (rows, error) {
 	document, err := a.state.document()
 	all := a.state.rows(a.n)
@@ -339,8 +341,8 @@ func (a *aggregate) rows(history []eventstore.Decoded) (rows, error) {
 	return all, err
 }
 
-// saveCheckpoint writes how far the file goes. It refuses a file that somebody else has
-// taken further.
+// saveCheckpoint writes the position of the file. It fails if the file is no
+// longer at position from, because another process wrote to it.
 func (p *projector) saveCheckpoint(ctx context.Context, w *writer, from eventstore.Position) error {
 	digest := sha256.Sum256(p.last.Body)
 	res, err := w.exec(ctx, `UPDATE checkpoint SET position = ?, event = ?, digest = ? WHERE position = ?`,
@@ -350,7 +352,7 @@ func (p *projector) saveCheckpoint(ctx context.Context, w *writer, from eventsto
 	}
 	if n, err := res.RowsAffected(); err != nil || n != 1 {
 		return errors.Join(err,
-			fmt.Errorf("the file no longer stands at position %d: another process writes to it; stop that one", from))
+			fmt.Errorf("the file is no longer at position %d: another process writes to it; stop that process", from))
 	}
 	return nil
 }

@@ -16,8 +16,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Trail lists events. Total counts what the query finds, of which the page
-// gives a part.
+// Trail returns a page of events. Total counts all events that match.
 func (m *Model) Trail(ctx context.Context, q TrailQuery) (Page[TrailEntry], error) {
 	page := Page[TrailEntry]{Items: []TrailEntry{}}
 	limit, err := q.limit()
@@ -69,16 +68,16 @@ func (m *Model) Trail(ctx context.Context, q TrailQuery) (Page[TrailEntry], erro
 	return page, listError(err, "trail")
 }
 
-// exportWindow is how many records EachEvent looks through at once, and
-// exportPage how many events it reads at once.
+// exportWindow is the number of records that EachEvent scans in one transaction,
+// exportPage the number of events it reads from the ledger at once.
 const (
 	exportWindow = 64 * blockEvents
 	exportPage   = 500
 )
 
-// EachEvent calls each with all events the query finds, oldest first, some at a
-// time, as the model stood at a position it has reached: without later events
-// and later corrections. Paging and Desc do not count.
+// EachEvent calls each with all events that match, oldest first, up to
+// exportPage at a time. Events and corrections after position at are left out;
+// at must not be above the model's position. Paging and Desc are ignored.
 func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Position,
 	each func([]TrailEntry) error) error {
 	if err := q.validate(); err != nil {
@@ -94,7 +93,7 @@ func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Posit
 	for end := min(f.upTo, at); f.after < end; f.after = f.upTo {
 		f.upTo = min(f.after+exportWindow, end)
 		if f.positions != nil {
-			f.upTo = end // they are all in memory
+			f.upTo = end // all positions are in memory
 		}
 		var positions []eventstore.Position
 		if err := m.readTx(ctx, func(db querier) error {
@@ -115,7 +114,7 @@ func (m *Model) EachEvent(ctx context.Context, q TrailQuery, at eventstore.Posit
 	return nil
 }
 
-// validate refuses what could only find nothing.
+// validate returns a *QueryError for a query that could never match.
 func (q TrailQuery) validate() error {
 	if !q.Effective.To.IsZero() && q.Effective.To.Before(q.Effective.From) {
 		return &QueryError{"effective_to", domain.T("结束日期早于开始日期", "the last day lies before the first")}
@@ -123,8 +122,8 @@ func (q TrailQuery) validate() error {
 	return nil
 }
 
-// matches says whether an event is what the query asks for where the trail holds
-// only part of an id, or a hash of a name.
+// matches reports whether an event meets those conditions of which the trail
+// holds only half an id or the hash of a name.
 func (q TrailQuery) matches(r eventstore.Recorded, d decoded) bool {
 	document, byDocument := q.basisDocument()
 	return (q.Command == uuid.Nil || q.Command == d.Meta.Command) && (q.Event == uuid.Nil || q.Event == d.Meta.ID) &&
@@ -135,8 +134,8 @@ func (q TrailQuery) matches(r eventstore.Recorded, d decoded) bool {
 		(q.Correlation == "" || q.Correlation == d.Meta.Correlation)
 }
 
-// span is a run of positions read at once: reading over a few that are not
-// asked for is faster than asking twice.
+// span is a range of positions that is read at once. Reading up to maxGap
+// unwanted events is faster than a second request.
 type span struct{ after, to eventstore.Position }
 
 const (
@@ -144,8 +143,8 @@ const (
 	parallelReads = 4
 )
 
-// entries reads events from the ledger, in the order of positions, leaves out
-// what the query does not ask for, and links what was corrected up to a position.
+// entries returns the events at positions that match the query, in that order,
+// read from the ledger. Corrections up to position corrected are linked.
 func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstore.Position,
 	corrected eventstore.Position) ([]TrailEntry, error) {
 	index := make(map[eventstore.Position]int, len(positions))
@@ -199,8 +198,8 @@ func (m *Model) entries(ctx context.Context, q TrailQuery, positions []eventstor
 	return entries, m.linkCorrections(ctx, entries, corrected)
 }
 
-// addChanges says of each entry what its event changed in what was folded up to
-// it: of a correction, what the state says otherwise since. Only what the reader may see of it counts.
+// addChanges sets the Changes of each entry: what its event changed in the
+// document as it was known then. They include only what the reader may see.
 func (m *Model) addChanges(ctx context.Context, reader domain.Actor, entries []TrailEntry) error {
 	wanted := map[eventstore.Stream]map[uint64]*TrailEntry{}
 	for i := range entries {
@@ -232,7 +231,7 @@ func (m *Model) addChanges(ctx context.Context, reader domain.Actor, entries []T
 	return nil
 }
 
-// linkCorrections says of each entry which events up to a position correct it.
+// linkCorrections sets CorrectedBy of each entry, from events up to a position.
 func (m *Model) linkCorrections(ctx context.Context, entries []TrailEntry, upTo eventstore.Position) error {
 	if len(entries) == 0 {
 		return nil

@@ -30,7 +30,7 @@ func (s *keyState) rows(n int64) (all rows) {
 	return all
 }
 
-// Key returns a service key, how many events it has and when the last was recorded.
+// Key returns a service key, its number of events and the time of the last.
 func (m *Model) Key(ctx context.Context, id uuid.UUID) (*key.Key, uint64, time.Time, error) {
 	k := key.New(id)
 	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "key", ID: id}, k)
@@ -40,24 +40,24 @@ func (m *Model) Key(ctx context.Context, id uuid.UUID) (*key.Key, uint64, time.T
 	return k, revision, updated, nil
 }
 
-// KeysQuery asks for service keys. What is left empty does not restrict.
+// KeysQuery selects service keys. A zero field does not restrict.
 type KeysQuery struct {
 	Paging
-	Entity uuid.UUID // that act for this legal entity
+	Entity uuid.UUID // the legal entity they act for
 	Role   domain.Role
 	State  []key.State // any of these
-	Now    time.Time   // when states are judged; needed with State
+	Now    time.Time   // the time of the states; required with State
 }
 
 // KeyRow is a service key in a list.
 type KeyRow struct {
 	Key      *key.Key
-	Revision uint64 // how many events it has
+	Revision uint64 // number of events
 	Created  time.Time
 	Updated  time.Time
 }
 
-// Keys lists service keys in the order they were issued.
+// Keys returns a page of service keys, in the order they were issued.
 func (m *Model) Keys(ctx context.Context, q KeysQuery) (Page[KeyRow], error) {
 	var s selection
 	if q.Entity != uuid.Nil {

@@ -29,8 +29,8 @@ func newLabState(id uuid.UUID) state {
 	return &labState{l, base[lab.Event]{l}}
 }
 
-// words is every name the lab has or had, and those of its host, partners and
-// parties, and its discipline.
+// words returns the lab's current and former names, its discipline, and the
+// names of its host, partners and parties.
 func (s *labState) words() []string {
 	words := []string{s.Host.Name.Zh, s.Host.Name.En, s.Discipline.Zh, s.Discipline.En}
 	for _, n := range s.Names {
@@ -41,7 +41,7 @@ func (s *labState) words() []string {
 	}
 	for _, a := range s.Agreements {
 		if a.InForceFrom.IsZero() {
-			continue // a draft is not to be found by those who may not read it
+			continue // a search must not reveal a draft
 		}
 		for _, p := range a.Parties {
 			words = append(words, p.Entity.Name.Zh, p.Entity.Name.En)
@@ -61,7 +61,7 @@ func (s *labState) rows(n int64) rows {
 	return all
 }
 
-// past is what an event may have changed, see state.
+// past returns what an event may have changed; see state.
 func (s *labState) past(n int64, changed domain.Event) (all rows, tables []string) {
 	name, part := "", ""
 	if changed != nil {
@@ -136,16 +136,16 @@ func (s *labState) addLab(all *rows, n int64) {
 		s.Host.ID[:], string(s.Level), s.Programme, strings.ToLower(s.Discipline.Zh+"\n"+s.Discipline.En))
 }
 
-// How a legal entity is bound to a lab: so that everybody may find the lab by it,
-// and by an agreement, be it a draft, that it has not left.
+// How a legal entity is bound to a lab: publicly, or by an agreement that it has
+// not left, which may be a draft.
 const (
 	boundPublicly = 1 << iota
 	boundByAgreement
 )
 
-// addParties adds who the lab can be found by: its host, the parties of its
-// agreements and its named partners; and, not bound by that, whoever else its
-// items and commitments are of, unless only those bound are asked for.
+// addParties adds the legal entities by which the lab is found: its host, its
+// named partners and the parties of its agreements. Unless onlyBound is set it
+// also adds, as not bound, the parties of items and commitments.
 func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 	bound := map[uuid.UUID]int{}
 	bind := func(p lab.Party, how int) { bound[p.Entity.ID] |= how }
@@ -178,7 +178,7 @@ func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 			}
 		}
 	}
-	for id := range bound { // who has left all of them
+	for id := range bound { // remove those that have left all agreements
 		if !s.HasParty(id) {
 			bound[id] &^= boundByAgreement
 		}
@@ -193,7 +193,7 @@ func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 	}
 }
 
-// Lab returns a lab, how many events it has and when the last was recorded.
+// Lab returns a lab, its number of events and the time of the last.
 func (m *Model) Lab(ctx context.Context, id uuid.UUID) (*lab.Lab, uint64, time.Time, error) {
 	l := lab.New(id)
 	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "lab", ID: id}, l)
@@ -203,8 +203,8 @@ func (m *Model) Lab(ctx context.Context, id uuid.UUID) (*lab.Lab, uint64, time.T
 	return l, revision, updated, nil
 }
 
-// EachLab calls each with every lab, in the order they were registered, all as
-// of one position.
+// EachLab calls each with every lab, in the order they were registered, all at
+// one position.
 func (m *Model) EachLab(ctx context.Context, each func(*lab.Lab) error) error {
 	return m.readTx(ctx, func(q querier) error {
 		rows, err := q.QueryContext(ctx, `SELECT document FROM labs JOIN documents USING (n) ORDER BY n`)
@@ -229,7 +229,8 @@ func (m *Model) EachLab(ctx context.Context, each func(*lab.Lab) error) error {
 	})
 }
 
-// document reads the document of a stream.
+// document decodes the document of a stream into a value. It returns the number
+// of events and the time of the last, or an ErrNotFound.
 func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any) (revision uint64, updated time.Time,
 	err error) {
 	var document []byte
@@ -257,14 +258,14 @@ var labOrders = map[string]string{
 		lab.StatusDue)) + " ELSE status END",
 }
 
-// Labs lists labs.
+// Labs returns a page of labs.
 func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 	s, err := m.selectionAt(ctx, q.At)
 	if err != nil {
 		return Page[LabRow]{}, err
 	}
 	s.text("n", q.Text)
-	status, day := labOrders["status"], q.Today.String() // no due day is on or before no day
+	status, day := labOrders["status"], q.Today.String() // without a day no lab is due
 	if len(q.Status) > 0 {
 		among := make([]string, len(q.Status))
 		args := []any{day}
@@ -317,8 +318,8 @@ func (m *Model) Labs(ctx context.Context, q LabsQuery) (Page[LabRow], error) {
 		})
 }
 
-// labSummary is what a row needs of a lab's document; the rest is passed over. Of
-// the past only this is kept.
+// labSummary is the part of a lab's document that a list row needs. Versions of
+// the past hold only this part.
 type labSummary struct {
 	ID           uuid.UUID            `json:"id"`
 	Programme    string               `json:"programme,omitempty"`
@@ -331,7 +332,7 @@ type labSummary struct {
 	Construction domain.PartialPeriod `json:"construction,omitzero"`
 }
 
-// list reads one page of aggregates in one of the given orders.
+// list returns a page of aggregates, in one of the given orders.
 func list[T any](ctx context.Context, m *Model, p Paging, table string, orders map[string]string, sort string,
 	sortArgs []any, desc bool, s selection,
 	row func(document []byte, revision uint64, created, updated time.Time) (T, error),
@@ -408,8 +409,8 @@ func listError(err error, what string) error {
 	return fmt.Errorf("projections: list %s: %w", what, err)
 }
 
-// LabFacts is what events of a lab may be chosen by, as the model holds it now.
-// It waits until the model holds that many events of the lab.
+// LabFacts returns the facts by which subscribers select events of a lab. It
+// waits until the model holds that many events of the lab.
 func (m *Model) LabFacts(ctx context.Context, id uuid.UUID, events uint64) (facts eventstore.LabFacts, err error) {
 	stream := eventstore.Stream{Kind: "lab", ID: id}
 	if err := m.Wait(ctx, stream, events); err != nil {

@@ -14,20 +14,20 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// decoded is an event and what it names.
+// decoded is a decoded event with its mentions.
 type decoded struct {
 	eventstore.Decoded
 	mentions mentions
 }
 
-// mentions is what an event is found by besides who recorded it, where and when:
-// whatever its data mentions, in whichever member and of whichever type.
+// mentions are the ids and documents that an event's data mentions, in any
+// member. The trail finds the event by them.
 type mentions struct {
 	names   []name
-	digests []eventstore.Digest // of the documents it rests on or speaks of
+	digests []eventstore.Digest // of its basis and of other documents
 }
 
-// name is something an event names, told apart by what it is.
+// name is what an event mentions, with a prefix for its kind.
 type name string
 
 func aggregateName(id uuid.UUID) name     { return name("id " + string(id[:])) } // a legal entity, also a lab
@@ -36,7 +36,7 @@ func correlationName(id string) name      { return name("correlation " + id) }
 func (n name) hash() uint64               { sum := sha256.Sum256([]byte(n)); return binary.BigEndian.Uint64(sum[:]) }
 func (n mentions) includes(one name) bool { return slices.Contains(n.names, one) }
 
-// decode reads an event and what it names.
+// decode returns a recorded event decoded, with its mentions.
 func decode(r eventstore.Recorded) (decoded, error) {
 	d, err := eventstore.Decode(r.Body)
 	if err != nil {
@@ -46,7 +46,7 @@ func decode(r eventstore.Recorded) (decoded, error) {
 	return decoded{d, n}, err
 }
 
-// mentionedBy looks for ids and digests in every text of an event's data.
+// mentionedBy returns the ids and digests in all strings of an event's data.
 func mentionedBy(d eventstore.Decoded) (n mentions, err error) {
 	n.digest(d.Meta.Because.Basis.Digest)
 	if b := d.Meta.Because.Basis.Document; b != "" {
@@ -76,25 +76,25 @@ func mentionedBy(d eventstore.Decoded) (n mentions, err error) {
 	}
 }
 
-// digest adds a document, if that is what the text is.
+// digest adds the text if it is a digest.
 func (n *mentions) digest(text string) {
 	if d, err := eventstore.ParseDigest(text); err == nil && !slices.Contains(n.digests, d) {
 		n.digests = append(n.digests, d)
 	}
 }
 
-// A block of the trail keeps beside its records what their events name, in
-// order: the record's place in the block, then the first half of a hash. Eight
-// bytes let a name through by mistake about once in 10¹⁹; what is let through
-// is looked at again in the event itself.
+// Beside its records a block of the trail keeps the names of their events, in
+// order: the index of the record in the block, then 8 bytes of the name's hash.
+// A false match has a probability of about 10⁻¹⁹; the event itself is checked
+// again when it is read.
 const nameBytes = 1 + 8
 
 func appendName(b []byte, at int, n name) []byte {
 	return binary.LittleEndian.AppendUint64(append(b, byte(at)), n.hash())
 }
 
-// matchNames says for each record of a block which of the wanted names its event has,
-// a bit each.
+// matchNames returns, for each record of a block, a bit for each wanted name that
+// its event has.
 func matchNames(names []byte, wanted []uint64) (found [blockEvents]uint8) {
 	for ; len(names) >= nameBytes; names = names[nameBytes:] {
 		short := binary.LittleEndian.Uint64(names[1:])

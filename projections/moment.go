@@ -16,28 +16,27 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Moment is the time that a question is about, on both of its axes: what the
-// register knew, and of the world on which day. The zero Moment is now: all
-// that is known, whenever it happened.
+// Moment is a point on both time axes: the position up to which events were
+// known, and the effective day in the world. The zero Moment is now.
 //
-// Of the events up to Position, as the corrections among them leave them,
-// those count that had happened by the end of Day (see eventstore.On). The
-// state is their fold, in the order they were recorded.
+// The state at a moment is the fold of the events up to Position, as corrected
+// by the corrections among them, that had happened by the end of Day (see
+// eventstore.EffectiveOn), in the order they were recorded.
 type Moment struct {
-	Position eventstore.Position // the last event that was known; 0: the last there is
-	Day      domain.Date         // absent: every event counts
+	Position eventstore.Position // the last event known; 0: the model's last
+	Day      domain.Date         // zero: every event counts
 }
 
 // IsZero reports whether the moment is now.
 func (at Moment) IsZero() bool { return at == Moment{} }
 
-// NotYetError says that an aggregate that is on record was not there yet at
-// the moment asked for: not known, or not in the world.
+// NotYetError is the error for an aggregate that exists now but not yet at the
+// moment of the query: it was not known, or not in the world.
 type NotYetError struct {
 	Stream   eventstore.Stream
 	Position eventstore.Position // of its first event
 	Recorded time.Time           // when that was recorded
-	From     domain.Date         // the first day in the world anything is known of, at the moment asked for; absent: it was not known then
+	From     domain.Date         // its first day in the world, as known at that moment; zero: it was unknown
 }
 
 func (e *NotYetError) Error() string {
@@ -48,21 +47,20 @@ func (e *NotYetError) Error() string {
 	return fmt.Sprintf("projections: nothing is known of %s before %s", e.Stream, e.From)
 }
 
-// Unwrap makes it an ErrNotFound.
+// Unwrap returns ErrNotFound.
 func (e *NotYetError) Unwrap() error { return ErrNotFound }
 
-// Now is the moment of all that the model holds, by its position, so that it
-// stays the same whatever is recorded later.
+// Now returns the moment of the model's position, which later events do not change.
 func (m *Model) Now(ctx context.Context) (at Moment, err error) {
-	// By the file: whoever was told that an event is held finds it there.
+	// From the file: Wait returns by the file as well, so its caller sees the event.
 	if err = m.readers.QueryRowContext(ctx, `SELECT position FROM checkpoint`).Scan(&at.Position); err != nil {
 		err = fmt.Errorf("projections: read the position: %w", err)
 	}
 	return at, err
 }
 
-// Resolve gives a moment its position: a moment of which only the day is given
-// is of what the model holds now. A position beyond that is a *QueryError.
+// Resolve returns the moment with its position set: a moment with only a day gets
+// the model's position. A position above that is a *QueryError.
 func (m *Model) Resolve(ctx context.Context, at Moment) (Moment, error) {
 	if at.IsZero() {
 		return at, nil
@@ -81,11 +79,11 @@ func (m *Model) Resolve(ctx context.Context, at Moment) (Moment, error) {
 	return at, nil
 }
 
-// PositionAt is the position of the last event recorded at or before t: the
-// one before the first that was recorded later. 0 says that there is none.
+// PositionAt returns the position before the first event that was recorded after
+// t. It is 0 if there was none at t.
 func (m *Model) PositionAt(ctx context.Context, t time.Time) (at eventstore.Position, err error) {
 	err = m.readTx(ctx, func(db querier) error {
-		var block int64 // the first with an event recorded later
+		var block int64 // the first block with an event recorded later
 		err := db.QueryRowContext(ctx,
 			`SELECT block + 1 FROM clocks WHERE latest <= ? ORDER BY latest DESC, block DESC LIMIT 1`,
 			t.UnixMicro()).Scan(&block)
@@ -109,8 +107,8 @@ func (m *Model) PositionAt(ctx context.Context, t time.Time) (at eventstore.Posi
 	return at, err
 }
 
-// Recorded is the latest time at which any of the events that the model holds
-// was recorded; zero where it holds none.
+// Recorded returns the latest recorded time of the model's events, zero if it has
+// none.
 func (m *Model) Recorded(ctx context.Context) (t time.Time, err error) {
 	err = m.readTx(ctx, func(db querier) error {
 		var latest int64
@@ -127,7 +125,8 @@ func (m *Model) Recorded(ctx context.Context) (t time.Time, err error) {
 	return t, err
 }
 
-// RecordedAt is when the event at a position the model holds was recorded.
+// RecordedAt returns the recorded time of the event at a position, from 1 to the
+// model's position.
 func (m *Model) RecordedAt(ctx context.Context, at eventstore.Position) (time.Time, error) {
 	var b []byte
 	err := m.readers.QueryRowContext(ctx, `SELECT substr(records, ?, ?) FROM trail WHERE block = ?`,
@@ -141,9 +140,8 @@ func (m *Model) RecordedAt(ctx context.Context, at eventstore.Position) (time.Ti
 	return time.UnixMicro(parseRecord(b).time).UTC(), nil
 }
 
-// LabAt returns a lab as it was at a moment, how many of its events were known
-// and when the last of them was recorded. Of a lab that was not there yet the
-// error is a *NotYetError.
+// LabAt returns a lab at a moment, the number of its events known then and the
+// time of the last. For a lab that did not exist yet it returns a *NotYetError.
 func (m *Model) LabAt(ctx context.Context, id uuid.UUID, at Moment) (*lab.Lab, uint64, time.Time, error) {
 	if at.IsZero() {
 		return m.Lab(ctx, id)
@@ -180,7 +178,8 @@ func (m *Model) ProgrammeAt(ctx context.Context, id uuid.UUID, at Moment) (*prog
 	return s.(*programmeState).Programme, revision, updated, nil
 }
 
-// foldAt folds one stream as it was at a moment.
+// foldAt returns a stream folded at a moment, the number of its events known then
+// and the recorded time of the last.
 func (m *Model) foldAt(ctx context.Context, stream eventstore.Stream, at Moment) (s state, known uint64,
 	updated time.Time, err error) {
 	if at, err = m.Resolve(ctx, at); err != nil {
@@ -222,12 +221,11 @@ func (m *Model) foldAt(ctx context.Context, stream eventstore.Stream, at Moment)
 	return s, known, history[known-1].Meta.Time, err
 }
 
-// storeLag is how long a store may take to show what the ledger has shown.
+// storeLag is how long a store may lag behind the ledger.
 const storeLag = 5 * time.Second
 
-// loadRecorded reads a stream that the ledger has shown so many events of. A server
-// of a cluster that has just taken over the lead may not have come so far yet, so
-// that is waited for.
+// loadRecorded returns a stream of which the ledger holds at least that many
+// events. A new leader of a cluster may lag behind, so it waits up to storeLag.
 func loadRecorded(ctx context.Context, store eventstore.Store, stream eventstore.Stream,
 	events uint64) ([]eventstore.Recorded, error) {
 	for deadline := time.Now().Add(storeLag); ; {
@@ -247,8 +245,8 @@ func loadRecorded(ctx context.Context, store eventstore.Store, stream eventstore
 	}
 }
 
-// loadHistory is the first events of a stream. What the store holds beyond them has not
-// been read yet.
+// loadHistory returns the first events of a stream, decoded. The store may hold
+// more than the projector has reached.
 func loadHistory(ctx context.Context, store eventstore.Store, stream eventstore.Stream,
 	events uint64) ([]eventstore.Decoded, error) {
 	recorded, err := loadRecorded(ctx, store, stream, events)
@@ -264,7 +262,7 @@ func loadHistory(ctx context.Context, store eventstore.Store, stream eventstore.
 	return history, nil
 }
 
-// effective is a history as its corrections leave it.
+// effective returns a history with its corrections applied.
 func effective(history []eventstore.Decoded) []domain.RecordedEvent[domain.Event] {
 	all := make([]domain.RecordedEvent[domain.Event], len(history))
 	for i, d := range history {
@@ -273,8 +271,8 @@ func effective(history []eventstore.Decoded) []domain.RecordedEvent[domain.Event
 	return domain.Effective(all)
 }
 
-// fold is the state of a stream on a day, every day where it is zero; nil where
-// there was nothing yet.
+// fold returns the state of a stream on a day, by all events for the zero day. It
+// is nil if the aggregate did not exist yet.
 func fold(stream eventstore.Stream, history []eventstore.Decoded, day domain.Date) (state, error) {
 	counts := eventstore.EffectiveOn(effective(history), day)
 	if len(counts) == 0 {
@@ -289,8 +287,8 @@ func fold(stream eventstore.Stream, history []eventstore.Decoded, day domain.Dat
 	return s, nil
 }
 
-// EachLabAt calls each with every lab that was there at a moment, in the order
-// they were registered. Labs of the past are folded, several at a time.
+// EachLabAt calls each with every lab that existed at a moment, in the order they
+// were registered. Labs of the past are folded in parallel.
 func (m *Model) EachLabAt(ctx context.Context, at Moment, each func(*lab.Lab) error) error {
 	if at.IsZero() {
 		return m.EachLab(ctx, each)

@@ -30,20 +30,20 @@ func (p Paging) limit() (int, error) {
 	return p.Limit, nil
 }
 
-// cursor is the place of a row in a list: pages go on after it, whatever was
-// inserted meanwhile. It says the order it belongs to.
+// cursor is the sort key of a row: the next page begins after it, whatever was
+// inserted meanwhile. It is valid for one order.
 type cursor struct {
 	Order string `json:"o"`
-	Text  []byte `json:"t,omitempty"` // the row's sort key, where it is text …
-	Num   int64  `json:"k,omitempty"` // … and where it is a number
-	N     int64  `json:"n"`           // and what breaks ties
+	Text  []byte `json:"t,omitempty"` // the row's sort key, if it is text …
+	Num   int64  `json:"k,omitempty"` // … or a number
+	N     int64  `json:"n"`           // the number of the row, which breaks ties
 	No    int64  `json:"m,omitempty"`
 }
 
 func (c cursor) String() string {
 	b, err := json.Marshal(c)
 	if err != nil {
-		panic(err) // it holds nothing but numbers, text and bytes
+		panic(err) // numbers, text and bytes always encode
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
@@ -60,14 +60,14 @@ func parseCursor(s, order string) (cursor, error) {
 	return c, nil
 }
 
-// collators make keys that sort names as people expect: Chinese by pinyin,
-// everything else as in English.
+// collators hold the collators of names: Chinese by pinyin, all else by the rules
+// of English.
 var collators = map[string]*sync.Pool{
 	"zh": {New: func() any { return collate.New(language.Chinese) }},
 	"en": {New: func() any { return collate.New(language.English) }},
 }
 
-// sortKey is a name's place among names in a language. It is never empty.
+// sortKey returns the collation key of a name in a language. It is never empty.
 func sortKey(lang, name string) []byte {
 	c := collators[lang].Get().(*collate.Collator)
 	defer collators[lang].Put(c)
@@ -75,14 +75,14 @@ func sortKey(lang, name string) []byte {
 	return slices.Concat(c.KeyFromString(&b, name), []byte{0})
 }
 
-// selection builds the conditions of a query. Values are always parameters.
+// selection builds the WHERE clause of a query. Values are always parameters.
 type selection struct {
 	at    Moment // resolved
 	where []string
 	args  []any
 }
 
-// selectionAt is a query about a moment, whose tables it reads.
+// selectionAt returns an empty selection for the tables at a moment.
 func (m *Model) selectionAt(ctx context.Context, at Moment) (selection, error) {
 	at, err := m.Resolve(ctx, at)
 	return selection{at: at}, err
@@ -92,7 +92,7 @@ func (s *selection) and(condition string, args ...any) {
 	s.where, s.args = append(s.where, condition), append(s.args, args...)
 }
 
-// oneOf restricts expression to some values, if there are any.
+// oneOf restricts expression to values; no values restrict nothing.
 func oneOf[T ~string](s *selection, expression string, values []T, args ...any) {
 	if len(values) == 0 {
 		return
@@ -110,14 +110,14 @@ func (s *selection) String() string {
 	return " WHERE " + strings.Join(s.where, " AND ")
 }
 
-// text restricts n to what a search finds.
+// text restricts a column of stream numbers to what a search finds.
 func (s *selection) text(column, typed string) {
 	if strings.TrimSpace(typed) == "" {
 		return
 	}
 	m := matchQuery(typed)
 	if m == "" {
-		s.and("0") // nothing in it could ever be found
+		s.and("0") // it has no searchable words
 		return
 	}
 	if s.at.IsZero() {
@@ -128,15 +128,16 @@ func (s *selection) text(column, typed string) {
 	}
 }
 
-// timelineAt is the entry of a list of days that holds on a day: what began last.
-// See days.
+// timelineAt returns an SQL expression for the value that a timeline has on a day,
+// which is its only parameter.
 func timelineAt(column string) string {
 	return "(SELECT value ->> 1 FROM json_each(" + column + ") WHERE value ->> 0 <= ? ORDER BY key DESC LIMIT 1)"
 }
 
-// timeline is what on says from each day on, as JSON: [["","DRAFT"],["2024-05-01","IN_FORCE"]].
-// It asks on itself at every day on which the answer may change, so that a
-// query for any day gets the domain's own answer.
+// timeline returns the values of on over all days as JSON, each from the day on
+// which it begins: [["","DRAFT"],["2024-05-01","IN_FORCE"]]. Changes must hold
+// every day on which the value may change. So a query for any day gets the
+// domain's own answer.
 func timeline[T ~string](changes []domain.Date, on func(domain.Date) T) string {
 	changes = append(changes, domain.Date{}.AddDays(1)) // long before any record
 	slices.SortFunc(changes, domain.Date.Compare)
@@ -146,19 +147,19 @@ func timeline[T ~string](changes []domain.Date, on func(domain.Date) T) string {
 		if d.IsZero() {
 			continue
 		}
-		says := string(on(d)) // a code: nothing in it is special in JSON
+		value := string(on(d)) // a code, which needs no escape in JSON
 		switch {
 		case list.Len() == 0:
-			list.WriteString(`[["","` + says)
-		case says != before:
-			list.WriteString(`"],["` + d.String() + `","` + says)
+			list.WriteString(`[["","` + value)
+		case value != before:
+			list.WriteString(`"],["` + d.String() + `","` + value)
 		}
-		before = says
+		before = value
 	}
 	return list.String() + `"]]`
 }
 
-// needsToday reports a query for statuses that does not say on which day.
+// needsToday returns a *QueryError for a query by status without a day.
 func needsToday(asked bool, today domain.Date) error {
 	if asked && today.IsZero() {
 		return &QueryError{"today", domain.T("按状态筛选须给出日期", "to filter by status, say on which day")}
@@ -166,7 +167,7 @@ func needsToday(asked bool, today domain.Date) error {
 	return nil
 }
 
-// readTx runs f on one state of the model: what it reads belongs together.
+// readTx runs f in a read transaction, so that all its reads see one position.
 func (m *Model) readTx(ctx context.Context, f func(querier) error) error {
 	tx, err := m.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
@@ -176,7 +177,7 @@ func (m *Model) readTx(ctx context.Context, f func(querier) error) error {
 	return f(tx)
 }
 
-// nullable is a date that sorts and compares as text, or NULL.
+// nullable returns a date as text, which sorts by day, or NULL for the zero Date.
 func nullable(d domain.Date) any {
 	if d.IsZero() {
 		return nil

@@ -10,24 +10,24 @@ import (
 	"modernc.org/sqlite"
 )
 
-// Queries for lists name the tables of now. Asked of the past they are given
-// tables of the same names and columns, made from the versions of rows (see
-// versions.go), so that a question has one query, whenever it is about.
+// Queries for lists name the current tables. For a moment of the past they run on
+// tables of the same names and columns, derived from the row versions (see
+// versions.go). So a list has one query for now and for the past.
 
 func init() {
-	// known(positions, upTo): how many events a stream had, of all its positions.
+	// known(positions, upTo) returns the number of positions up to upTo.
 	sqlite.MustRegisterDeterministicScalarFunction("known", 2,
 		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 			known, _ := knownUpTo(args)
 			return known, nil
 		})
-	// lastknown(positions, upTo): the position of the last of these, 0 if none.
+	// lastknown(positions, upTo) returns the last of these, 0 if there is none.
 	sqlite.MustRegisterDeterministicScalarFunction("lastknown", 2,
 		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 			_, last := knownUpTo(args)
 			return last, nil
 		})
-	// recorded(record): when the event of a record of the trail was recorded, in microseconds.
+	// recorded(record) returns the recorded time of a trail record, in microseconds.
 	sqlite.MustRegisterDeterministicScalarFunction("recorded", 1,
 		func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
 			b, ok := args[0].([]byte)
@@ -51,8 +51,8 @@ func knownUpTo(args []driver.Value) (known, last int64) {
 	return known, last
 }
 
-// tables is what a query about a moment begins with: the tables as they were,
-// nothing where the moment is now. The moment must be resolved.
+// tables returns the WITH clause that gives a query the tables at a moment, empty
+// for now. The moment must be resolved.
 func (at Moment) tables() string {
 	if at.IsZero() {
 		return ""
@@ -61,7 +61,7 @@ func (at Moment) tables() string {
 	if !at.Day.IsZero() {
 		end = versionKey(at.Day.AddDays(1), 0)
 	}
-	// Of the versions of a row, the last of the latest day, see rowPast.then.
+	// The version that holds is the last of the latest day, see rowPast.valuesAt.
 	known := fmt.Sprintf("at < %d AND at & %d <= %d", end, int64(1)<<positionBits-1, int64(at.Position))
 	last := func(k versionedTable) string {
 		return fmt.Sprintf("SELECT at FROM %s WHERE n = streams.n AND %s ORDER BY at DESC LIMIT 1", k.versionsTable(),
@@ -72,13 +72,13 @@ func (at Moment) tables() string {
 		b.WriteString([]string{"WITH ", ", "}[min(i, 1)])
 		columns, keys := strings.Join(append(k.keys[:len(k.keys):len(k.keys)], k.columns...), ", "),
 			strings.Join(k.keys, ", ")
-		if k.single { // one look-up a stream, in this order
+		if k.single { // one look-up per stream, in this order
 			fmt.Fprintf(&b,
 				"%s AS NOT MATERIALIZED (SELECT v.%s FROM main.streams CROSS JOIN %s v ON v.n = streams.n AND v.at = (%s) WHERE NOT gone)",
 				k.table, strings.ReplaceAll(columns, ", ", ", v."), k.versionsTable(), last(k))
 			continue
 		}
-		// Beside max, columns are those of the row that has it.
+		// SQLite takes the other columns from the row with the maximum.
 		fmt.Fprintf(&b,
 			"%s AS NOT MATERIALIZED (SELECT %s FROM (SELECT %s, gone, max(at) FROM %s WHERE %s GROUP BY %s) WHERE NOT gone)",
 			k.table, columns, columns, k.versionsTable(), known, keys)

@@ -29,7 +29,7 @@ func (s *programmeState) rows(n int64) (all rows) {
 	return all
 }
 
-// Programme returns a programme, how many events it has and when the last was recorded.
+// Programme returns a programme, its number of events and the time of the last.
 func (m *Model) Programme(ctx context.Context, id uuid.UUID) (*programme.Programme, uint64, time.Time, error) {
 	p := programme.New(id)
 	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "programme", ID: id}, p)
@@ -42,12 +42,12 @@ func (m *Model) Programme(ctx context.Context, id uuid.UUID) (*programme.Program
 // ProgrammeRow is a programme in a list.
 type ProgrammeRow struct {
 	Programme *programme.Programme
-	Revision  uint64 // how many events it has
+	Revision  uint64 // number of events
 	Created   time.Time
 	Updated   time.Time
 }
 
-// Programmes lists programmes in the order they were registered.
+// Programmes returns a page of programmes, in the order they were registered.
 func (m *Model) Programmes(ctx context.Context, p Paging) (Page[ProgrammeRow], error) {
 	return list(ctx, m, p, "programmes", map[string]string{"": "created"}, "", nil, false, selection{},
 		func(document []byte, revision uint64, created, updated time.Time) (ProgrammeRow, error) {

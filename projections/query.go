@@ -13,10 +13,10 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// ErrNotFound says that the model holds no such aggregate at its position.
+// ErrNotFound reports that the model holds no such aggregate at its position.
 var ErrNotFound = errors.New("projections: not in the read model")
 
-// QueryError says what is wrong with a query, and where: the caller can mend it.
+// QueryError reports an invalid parameter of a query, which the caller can correct.
 type QueryError struct {
 	Param   string // limit, cursor, sort …
 	Message domain.Text
@@ -26,8 +26,8 @@ func (e *QueryError) Error() string {
 	return fmt.Sprintf("projections: %s: %s", e.Param, e.Message.English())
 }
 
-// Paging asks for one page. A cursor is what an earlier page gave as Next, for
-// the same query; pages stay whole and in order while others write.
+// Paging selects one page of a list. Cursor is the Next of an earlier page of the
+// same query. Concurrent writes neither repeat nor hide a row.
 type Paging struct {
 	Limit  int    // 1 to 500; 0: 50
 	Cursor string // empty: the first page
@@ -36,18 +36,18 @@ type Paging struct {
 // Page is part of a list.
 type Page[T any] struct {
 	Items []T
-	Total int    // of all pages, as of now
-	Next  string // the cursor of the page after this one; empty: this is the last
+	Total int    // number of rows on all pages
+	Next  string // cursor of the next page; empty: this is the last
 }
 
-// LabsQuery asks for labs. What is left empty does not restrict.
+// LabsQuery selects labs. A zero field does not restrict.
 type LabsQuery struct {
 	Paging
-	For        domain.Actor // who reads; the zero Actor is shown what is public
-	At         Moment       // the past, where it is asked for
-	Text       string       // words in Chinese or English, all of which must be there
+	For        domain.Actor // the reader; the zero Actor sees what is public
+	At         Moment       // zero: now
+	Text       string       // words in Chinese or English, all required
 	Status     []lab.Status // any of these, on Today; DUE is one of them
-	Today      domain.Date  // the day statuses are judged on; absent: the statuses as recorded
+	Today      domain.Date  // the day of the statuses; zero: the statuses as recorded
 	Host       uuid.UUID    // the host university
 	Party      uuid.UUID    // host, party to an agreement at any time, or named as a partner
 	Level      lab.Level
@@ -68,22 +68,22 @@ type LabRow struct {
 	Status       lab.Status // on the query's Today
 	StatusSince  domain.PartialDate
 	Construction domain.PartialPeriod
-	Revision     uint64 // how many events the lab has
+	Revision     uint64 // number of events of the lab
 	Created      time.Time
 	Updated      time.Time
 }
 
-// EntitiesQuery asks for legal entities. What is left empty does not restrict.
+// EntitiesQuery selects legal entities. A zero field does not restrict.
 type EntitiesQuery struct {
 	Paging
-	At         Moment // the past, where it is asked for
+	At         Moment // zero: now
 	Text       string
 	Kind       entity.Kind
 	Country    string
-	Scheme     domain.Scheme // has a standing identifier in this scheme
-	Identifier string        // has this standing identifier, in canonical form
+	Scheme     domain.Scheme // has a valid identifier in this scheme
+	Identifier string        // has this valid identifier, in canonical form
 	Status     []entity.Status
-	Today      domain.Date // the day statuses are judged on; needed with Status
+	Today      domain.Date // the day of the statuses; required with Status
 	Sort       string      // created (also where empty), updated, name_zh or name_en
 	Desc       bool
 }
@@ -96,13 +96,13 @@ type EntityRow struct {
 	Country     string
 	Identifiers []entity.Identifier
 	Ended       *entity.Ending
-	Status      entity.Status // on the query's Today; empty where none is given
+	Status      entity.Status // on the query's Today; empty without it
 	Revision    uint64
 	Created     time.Time
 	Updated     time.Time
 }
 
-// OfLab says which lab a row of a list across labs belongs to.
+// OfLab is the lab that a row of a list across labs belongs to.
 type OfLab struct {
 	Lab      uuid.UUID
 	Name     domain.Text
@@ -110,16 +110,16 @@ type OfLab struct {
 	Revision uint64
 }
 
-// AgreementsQuery asks for agreements across labs.
+// AgreementsQuery selects agreements across labs. A zero field does not restrict.
 type AgreementsQuery struct {
 	Paging
-	For    domain.Actor // who reads; the zero Actor is shown what is public
-	At     Moment       // the past, where it is asked for
+	For    domain.Actor // the reader; the zero Actor sees what is public
+	At     Moment       // zero: now
 	Lab    uuid.UUID
 	Party  uuid.UUID // is or was a party
 	Class  lab.Class
 	Status []lab.AgreementStatus // any of these, on Today
-	Today  domain.Date           // needed with Status
+	Today  domain.Date           // required with Status
 	EndsBy domain.Date           // the term ends on or before this day
 }
 
@@ -127,14 +127,15 @@ type AgreementsQuery struct {
 type AgreementRow struct {
 	OfLab
 	Agreement lab.Agreement
-	Status    lab.AgreementStatus // on the query's Today; empty where none is given
+	Status    lab.AgreementStatus // on the query's Today; empty without it
 }
 
-// RightsQuery asks for items of the rights-and-responsibilities matrices across labs.
+// RightsQuery selects items of the rights-and-responsibilities matrices across
+// labs. A zero field does not restrict.
 type RightsQuery struct {
 	Paging
-	For          domain.Actor // who reads; the zero Actor is shown what is public
-	At           Moment       // the past, where it is asked for
+	For          domain.Actor // the reader; the zero Actor sees what is public
+	At           Moment       // zero: now
 	Lab          uuid.UUID
 	Agreement    string
 	Party        uuid.UUID
@@ -150,18 +151,19 @@ type RightRow struct {
 	Item lab.Item
 }
 
-// CommitmentsQuery asks for funding commitments across labs.
+// CommitmentsQuery selects funding commitments across labs. A zero field does not
+// restrict.
 type CommitmentsQuery struct {
 	Paging
-	For      domain.Actor // who reads; the zero Actor is shown what is public
-	At       Moment       // the past, where it is asked for
+	For      domain.Actor // the reader; the zero Actor sees what is public
+	At       Moment       // zero: now
 	Lab      uuid.UUID
 	Party    uuid.UUID
 	Kind     string // cash, premises, equipment or staff
 	Currency string // of cash, or of the value of equipment
 	Source   lab.FundingSource
 	Status   []lab.CommitmentStatus // any of these, on Today
-	Today    domain.Date            // needed with Status
+	Today    domain.Date            // required with Status
 	LateOn   domain.Date            // only those with an instalment late on this day
 }
 
@@ -169,13 +171,13 @@ type CommitmentsQuery struct {
 type CommitmentRow struct {
 	OfLab
 	Commitment lab.Commitment
-	Status     lab.CommitmentStatus // on the query's Today; empty where none is given
+	Status     lab.CommitmentStatus // on the query's Today; empty without it
 }
 
-// TrailQuery asks for events. What is left empty does not restrict.
+// TrailQuery selects events. A zero field does not restrict.
 type TrailQuery struct {
 	Paging
-	For         domain.Actor // who reads; the zero Actor is shown what is public
+	For         domain.Actor // the reader; the zero Actor sees what is public
 	Stream      eventstore.Stream
 	Kind        string   // of the stream: one of eventstore.Kinds
 	Facet       []string // any of these
@@ -183,19 +185,19 @@ type TrailQuery struct {
 	Actor       string
 	Role        domain.Role
 	OnBehalfOf  uuid.UUID
-	LegalEntity uuid.UUID // the event is about it, was recorded on its behalf, or names it
-	Basis       string    // the document it rests on, by its number; or a document it names, as sha256:…
-	Policy      string    // decided under, by its document number
+	LegalEntity uuid.UUID // the event's subject, or acted for, or mentioned
+	Basis       string    // number of the document it rests on; or digest of a document it mentions, sha256:…
+	Policy      string    // document number of the policy it was decided under
 	Correlation string    // the request that led to it
 	Command     uuid.UUID
 	Event       uuid.UUID
 	From, To    time.Time           // recorded from, and before
-	Effective   domain.Period       // happened in the world on a day of it; what has no day did not
+	Effective   domain.Period       // has its effective day in this period
 	After       eventstore.Position // only later ones
-	UpTo        eventstore.Position // only up to this one; 0: to the model's position
+	UpTo        eventstore.Position // only up to here; 0: the model's position
 	Desc        bool                // latest first
-	Bodies      bool                // give the bodies as well
-	Changes     bool                // say what each event changed; its whole stream is folded for that
+	Bodies      bool                // set Body of the entries
+	Changes     bool                // set Changes of the entries, which folds their streams
 }
 
 // TrailEntry is an event as people read it.
@@ -205,10 +207,10 @@ type TrailEntry struct {
 	Type        string
 	Facet       string
 	Meta        domain.Meta // id, revision, time, actor, reason and basis, command
-	Effective   domain.Date // the day it happened in the world, of a correction the day of what it restates; zero: it has none
+	Effective   domain.Date // the day it happened in the world, for a correction that of its restatement; or zero
 	Sentence    domain.Text // what happened
-	Corrects    uuid.UUID   // the event that this one corrects
-	CorrectedBy []uuid.UUID // the events that correct this one, the last of which holds
-	Body        []byte      // the event byte for byte, where asked for
-	Changes     []Change    // in the aggregate's document, as recorded then, where asked for
+	Corrects    uuid.UUID   // the event that this event corrects
+	CorrectedBy []uuid.UUID // the events that correct this event; the last holds
+	Body        []byte      // byte for byte, if the query has Bodies
+	Changes     []Change    // in the aggregate's document as known then, if the query has Changes
 }

@@ -13,16 +13,17 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// What not everybody may read stands in two tables: closed has each event that
-// is not public, with who may read it and the documents it names; drafts has the
+// Two tables hold what is not public: closed has each restricted event, with the
+// readers of the event and of the documents it mentions; drafts has the
 // agreements, items and commitments that are not public yet. Both follow from
-// the lab as it stands (see lab.Secrecy) and are written anew with it. Events of
-// kinds that are not the programme's business are its keepers' and their owner's.
+// the current state of the lab (see lab.Secrecy) and are rewritten with it.
+// Keys, webhooks and persons are read by their owners and the keepers.
 
-// publicKinds are the kinds of streams of which everything is public.
+// publicKinds are the kinds of streams whose events are all public.
 var publicKinds = map[string]bool{"entity": true, "programme": true}
 
-// restrictedRows are the rows that say what not everybody may read of the aggregate.
+// restrictedRows returns the rows of closed and drafts of the aggregate. Only labs
+// need the history.
 func (a *aggregate) restrictedRows(history []eventstore.Decoded) (all rows) {
 	positions := parsePositions(a.positions)
 	s, is := a.state.(*labState)
@@ -60,8 +61,8 @@ func (a *aggregate) restrictedRows(history []eventstore.Decoded) (all rows) {
 	return all
 }
 
-// ownLabs is a query for the numbers of the labs that an actor acts for, now, and
-// as what; nothing where it acts for none.
+// ownLabs returns a query for the numbers of the labs that an actor acts for now,
+// and the readers the actor then belongs to. The query is empty if there are none.
 func ownLabs(a domain.Actor) (who domain.Readers, query string, args []any) {
 	switch {
 	case a.OnBehalfOf == uuid.Nil:
@@ -74,8 +75,8 @@ func ownLabs(a domain.Actor) (who domain.Readers, query string, args []any) {
 	return 0, "", nil
 }
 
-// draftsVisible is the condition that an actor may read drafts of the lab numbered in
-// a column.
+// draftsVisible returns the condition that an actor may read drafts of the lab
+// with the number in a column.
 func draftsVisible(a domain.Actor, column string) (condition string, args []any) {
 	if lab.Drafts.Include(a.Readers()) {
 		return "1", nil
@@ -86,13 +87,13 @@ func draftsVisible(a domain.Actor, column string) (condition string, args []any)
 	return "0", nil
 }
 
-// ReadsAll reports whether nothing is closed to an actor.
+// ReadsAll reports whether an actor may read all events and documents.
 func ReadsAll(a domain.Actor) bool {
 	return domain.Reviewers.Include(a.Readers()) && domain.Keepers.Include(a.Readers())
 }
 
-// notReadable is the condition on rows of closed that an actor is not among the
-// readers in a column.
+// notReadable returns the condition that the readers in a column of closed do not
+// include an actor.
 func notReadable(a domain.Actor, column string) (condition string, args []any) {
 	condition, args = fmt.Sprintf("closed.%s & %d = 0", column, a.Readers()), nil
 	but := func(who domain.Readers, query string, of []any) {
@@ -112,11 +113,11 @@ func notReadable(a domain.Actor, column string) (condition string, args []any) {
 	return condition, args
 }
 
-// documentReadable is the condition on references to documents that an actor may read the
-// document for it. A digest is no secret: it stands in public events about
-// documents that are not public. So a reference opens a document only in the
-// record that named it first, or where it was recorded by somebody who reads all
-// documents anyway; whoever else names it opens nothing.
+// documentReadable returns the condition that a reference to a document lets an
+// actor read the document. A digest is no secret: public events mention digests
+// of documents that are not public. So only two kinds of references count: those
+// of the stream that mentioned the document first, and those recorded by an actor
+// who reads all documents anyway.
 func documentReadable(a domain.Actor) (condition string, args []any) {
 	if domain.Reviewers.Include(a.Readers()) {
 		return "1", nil
@@ -126,8 +127,8 @@ func documentReadable(a domain.Actor) (condition string, args []any) {
 		AND NOT EXISTS (SELECT 1 FROM closed WHERE closed.position = digests.position AND ` + condition + ")", args
 }
 
-// hiddenFrom are the positions of events after one position and up to another, of
-// one stream or of all, that an actor may not read.
+// hiddenFrom returns the positions after one position and up to another of the
+// events that an actor may not read, in one stream or, if it is zero, in all.
 func hiddenFrom(ctx context.Context, db querier, a domain.Actor, of eventstore.Stream, after,
 	upTo eventstore.Position) (map[eventstore.Position]bool, error) {
 	if ReadsAll(a) {
@@ -148,8 +149,8 @@ func hiddenFrom(ctx context.Context, db querier, a domain.Actor, of eventstore.S
 		append([]any{int64(after), int64(upTo)}, args...)...)
 }
 
-// Closed says of the events after one position and up to another who may read
-// those that not everybody may. The model must hold them; see Wait.
+// Closed returns the readers of the restricted events after one position and up to
+// another. The model must hold these events; see Wait.
 func (m *Model) Closed(ctx context.Context, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers,
 	error) {
 	closed := map[eventstore.Position]domain.Readers{}
@@ -163,7 +164,7 @@ func (m *Model) Closed(ctx context.Context, after, upTo eventstore.Position) (ma
 	return closed, listError(err, "closed events")
 }
 
-// publicTypes are the types of events that everybody may always read.
+// publicTypes are the types of events that are public in any state of the stream.
 var publicTypes = func() map[string]bool {
 	types := map[string]bool{}
 	for name, e := range eventstore.Types() {
@@ -179,8 +180,8 @@ var publicTypes = func() map[string]bool {
 	return types
 }()
 
-// CanRead reports whether an actor may read an event of the ledger. Where that
-// hangs on more than its type it waits until the model holds the event.
+// CanRead reports whether an actor may read an event of the ledger. Unless the
+// event's type decides that, it waits until the model holds the event.
 func (m *Model) CanRead(ctx context.Context, a domain.Actor, o eventstore.Header, p eventstore.Position) (bool, error) {
 	if ReadsAll(a) || publicTypes[o.Type] {
 		return true, nil
@@ -192,11 +193,11 @@ func (m *Model) CanRead(ctx context.Context, a domain.Actor, o eventstore.Header
 	return !closed[p], listError(err, "closed events")
 }
 
-// IsPublic reports whether everybody may always read events of a type.
+// IsPublic reports whether all events of a type are public.
 func IsPublic(name string) bool { return publicTypes[name] }
 
-// MayRead reports whether an actor may read a document that events refer to, see
-// mayRead. Whoever conducts reviews may read any.
+// MayRead reports whether an actor may read a document that events refer to; see
+// documentReadable. Reviewers may read any.
 func (m *Model) MayRead(ctx context.Context, a domain.Actor, document eventstore.Digest) (may bool, err error) {
 	if domain.Reviewers.Include(a.Readers()) {
 		return true, nil
@@ -207,7 +208,7 @@ func (m *Model) MayRead(ctx context.Context, a domain.Actor, document eventstore
 	return may, listError(err, "references")
 }
 
-// viewFor is what an actor may see of the states of a stream.
+// viewFor returns a function that reduces states of a stream to what an actor may see.
 func (m *Model) viewFor(ctx context.Context, stream eventstore.Stream, a domain.Actor) (func(state) state, error) {
 	all := func(s state) state { return s }
 	if stream.Kind != "lab" || domain.Reviewers.Include(a.Readers()) {
@@ -215,7 +216,7 @@ func (m *Model) viewFor(ctx context.Context, stream eventstore.Stream, a domain.
 	}
 	now, _, _, err := m.Lab(ctx, stream.ID)
 	if errors.Is(err, ErrNotFound) {
-		return all, nil // there is no event of it either
+		return all, nil // it has no events either
 	}
 	if err != nil {
 		return nil, err

@@ -12,16 +12,16 @@ import (
 // Reference is a document that events refer to.
 type Reference struct {
 	Digest eventstore.Digest
-	Events int                   // how many refer to it
-	First  []eventstore.Position // of them, oldest first, at most FirstReferences
+	Events int                   // number of events that refer to it
+	First  []eventstore.Position // oldest first, at most FirstReferences
 }
 
-// FirstReferences is how many of the events that refer to a document are named.
+// FirstReferences is the maximum length of Reference.First.
 const FirstReferences = 20
 
-// References lists the documents that events refer to, in the order of their
-// digests, from one on: those that somebody may read, and the events that they may
-// read them for.
+// References returns up to limit documents that events refer to and the reader may
+// read, ordered by digest and starting at from. It counts the references that let
+// the reader read the document.
 func (m *Model) References(ctx context.Context, reader domain.Actor, from eventstore.Digest,
 	limit int) (all []Reference, err error) {
 	may, args := documentReadable(reader)

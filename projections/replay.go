@@ -11,27 +11,27 @@ import (
 type ReplayStep struct {
 	eventstore.Recorded
 	eventstore.Decoded
-	Changes  []Change // in the document; a correction may change what earlier events said
-	Document []byte   // as this event leaves it
+	Changes  []Change // in the document; a correction may change what earlier events set
+	Document []byte   // after this event
 }
 
-// Replay folds a stream from its first event on, step by step. The events are
-// all there are of it up to some point, in order.
+// Replay calls each with the steps of a stream. The events are its first ones, in
+// order and without a gap.
 func Replay(events []eventstore.Recorded, each func(ReplayStep) error) error {
 	return replay(events, func(s state) state { return s }, func(uint64) bool { return true }, each)
 }
 
-// replay calls each with the steps whose revisions are wanted: it is the
-// documents that cost, not the fold. Documents are of what is shown of the state.
+// replay calls each with the steps of the wanted revisions, whose documents cost
+// more than the fold. The documents are those of the shown states.
 func replay(events []eventstore.Recorded, shown func(state) state, wanted func(revision uint64) bool,
 	each func(ReplayStep) error) error {
 	var s state
 	var history []eventstore.Decoded
-	var before []byte // the document so far; nil: there is none, or nobody has wanted it
+	var before []byte // the document before the event; nil: none, or not wanted
 	for i, r := range events {
 		d, err := eventstore.Decode(r.Body)
 		if err == nil && (r.Stream != events[0].Stream || d.Meta.Revision != uint64(i)) {
-			err = fmt.Errorf("it is not revision %d of %s", i, events[0].Stream)
+			err = fmt.Errorf("not revision %d of %s", i, events[0].Stream)
 		}
 		if err != nil {
 			return fmt.Errorf("projections: replay event %s: %w", r.ID, err)

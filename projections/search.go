@@ -7,20 +7,20 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// Chinese is written without spaces, and the engine's own trigrams never find
-// words of two characters. So each run of Chinese characters is written into
-// the index as its overlapping pairs and its last character: 清华大学 becomes
-// 清华 华大 大学 学. A word of two or more is then a phrase of pairs, and a
-// single character is the beginning of a pair or a last one. A phrase never
-// runs from one text into the next: the last character stands between them.
+// Chinese is written without spaces, and SQLite's trigrams do not match words of
+// two characters. So the index holds each run of Chinese characters as its
+// overlapping pairs and its last character: 清华大学 becomes 清华 华大 大学 学. A
+// word of two or more characters is a phrase of pairs; a single character is the
+// prefix of a pair or a last character. Phrases never span two texts, because the
+// last character separates them.
 
 // ideographic reports whether r is written without spaces between words.
 func ideographic(r rune) bool {
 	return unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Hangul)
 }
 
-// terms calls each with every word of text: a run of ideographs, or of other
-// letters and digits.
+// terms calls each with the words of text: runs of ideographs, or of other letters
+// and digits.
 func terms(text string, each func(word []rune, ideographs bool)) {
 	var word []rune
 	kind := false
@@ -49,7 +49,7 @@ func terms(text string, each func(word []rune, ideographs bool)) {
 	end()
 }
 
-// segment is text as it goes into the index.
+// segment returns texts as they are written to the index.
 func segment(texts []string) string {
 	var b strings.Builder
 	for _, text := range texts {
@@ -68,10 +68,9 @@ func segment(texts []string) string {
 	return b.String()
 }
 
-// matchQuery is the engine's query for what a person typed: all words must be
-// there, the last letters of any may be missing. Words hold only letters and
-// digits and stand in quotes, so nothing that is typed is ever syntax. It is
-// empty where nothing was typed that could be looked for.
+// matchQuery returns the FTS query for what a person typed: all words must match,
+// each as a prefix. Words hold only letters and digits and are quoted, so no input
+// is query syntax. The query is empty if the input has no words.
 func matchQuery(typed string) string {
 	var b strings.Builder
 	terms(typed, func(word []rune, ideographs bool) {

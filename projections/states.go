@@ -9,19 +9,18 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// State is an aggregate as it is folded from its events up to a position.
+// State is an aggregate folded up to a position.
 type State struct {
 	Stream   eventstore.Stream
-	Revision uint64 // of the last event folded in
-	Document []byte // the same bytes for the same state, on every node
+	Revision uint64 // of the last event folded
+	Document []byte // deterministic: the same bytes on every node
 }
 
-// States calls each with every legal entity, lab and programme that has an
-// event after one position and up to another, as folded up to that other one,
-// in the order of kinds and ids. After position 0 that is the whole register;
-// with what came after an earlier position in the place of what was there, an
-// earlier whole becomes the later one. A Document is each's only until it
-// returns. The model must hold upTo.
+// States calls each with every legal entity, lab and programme that has an event
+// after position after and up to upTo, folded up to upTo, ordered by kind and id.
+// With after 0 that is the complete register; otherwise the delta that turns the
+// register at after into that at upTo. A Document is valid until each returns.
+// The model must hold upTo.
 func (m *Model) States(ctx context.Context, after, upTo eventstore.Position, each func(State) error) error {
 	err := m.readTx(ctx, func(db querier) error {
 		rows, err := db.QueryContext(ctx, `SELECT kind, id, positions, document FROM streams JOIN documents USING (n)
@@ -63,7 +62,7 @@ func (m *Model) States(ctx context.Context, after, upTo eventstore.Position, eac
 	return nil
 }
 
-// documentAt is the document of a stream as its first events make it.
+// documentAt returns the document of a stream after its first events.
 func (m *Model) documentAt(ctx context.Context, stream eventstore.Stream, events uint64) ([]byte, error) {
 	history, err := loadHistory(ctx, m.store, stream, events)
 	if err != nil {

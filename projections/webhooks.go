@@ -32,7 +32,7 @@ func (s *webhookState) rows(n int64) (all rows) {
 	return all
 }
 
-// Webhook returns an endpoint, how many events it has and when the last was recorded.
+// Webhook returns an endpoint, its number of events and the time of the last.
 func (m *Model) Webhook(ctx context.Context, id uuid.UUID) (*webhook.Webhook, uint64, time.Time, error) {
 	w := webhook.New(id)
 	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "webhook", ID: id}, w)
@@ -42,22 +42,22 @@ func (m *Model) Webhook(ctx context.Context, id uuid.UUID) (*webhook.Webhook, ui
 	return w, revision, updated, nil
 }
 
-// WebhooksQuery asks for endpoints. What is left empty does not restrict.
+// WebhooksQuery selects endpoints. A zero field does not restrict.
 type WebhooksQuery struct {
 	Paging
-	Owner domain.Actor    // registered by them
+	Owner domain.Actor    // the actor that registered them
 	State []webhook.State // any of these
 }
 
 // WebhookRow is an endpoint in a list.
 type WebhookRow struct {
 	Webhook  *webhook.Webhook
-	Revision uint64 // how many events it has
+	Revision uint64 // number of events
 	Created  time.Time
 	Updated  time.Time
 }
 
-// Webhooks lists endpoints in the order they were registered.
+// Webhooks returns a page of endpoints, in the order they were registered.
 func (m *Model) Webhooks(ctx context.Context, q WebhooksQuery) (Page[WebhookRow], error) {
 	var s selection
 	if q.Owner.Subject != "" {
