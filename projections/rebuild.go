@@ -18,32 +18,32 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Report is what a rebuild or a verification found.
+// Report is the result of a rebuild or a verification.
 type Report struct {
-	Position    eventstore.Position // compared, or built, up to here
+	Position    eventstore.Position // verified or built up to here
 	Aggregates  int
-	Compared    bool // there was a model to compare with, of the same ledger and schema
+	Compared    bool // there was a model of the same ledger and schema to compare with
 	ComparedAt  eventstore.Position
-	Differences []Difference // none: all is as the ledger says
+	Differences []Difference // empty: the model agrees with the ledger
 	Took        time.Duration
 }
 
-// Difference is one place where a model does not say what the ledger says.
+// Difference is a row in which a model differs from the ledger.
 type Difference struct {
 	What     string              // the table, or trail or search
-	Stream   eventstore.Stream   // whose row it is; zero where it is nobody's
-	Position eventstore.Position // of an event of the trail
+	Stream   eventstore.Stream   // the stream of the row; zero for rows of none
+	Position eventstore.Position // of the event, in the trail
 	Is       string              // missing, extra or different
 }
 
-// Open opens the read model in file. Where there is none, or it is of another
-// schema or another ledger, it is first built anew; Health says so.
+// Open opens the read model in file. A missing file, or one of another schema or
+// another ledger, is first rebuilt; Health.Rebuilt gives the reason.
 func Open(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store) (*Model, error) {
-	why, err := rebuildReason(ctx, file, ledger)
+	reason, err := rebuildReason(ctx, file, ledger)
 	if err != nil {
 		return nil, err
 	}
-	if why != "" {
+	if reason != "" {
 		head, err := ledger.Head(ctx)
 		if err != nil {
 			return nil, fmt.Errorf("projections: build %s: %w", file, err)
@@ -59,7 +59,7 @@ func Open(ctx context.Context, file string, ledger eventstore.Ledger, store even
 	if err != nil {
 		return nil, fmt.Errorf("projections: open %s: %w", file, err)
 	}
-	m.rebuilt = why
+	m.rebuilt = reason
 	return m, nil
 }
 
@@ -81,8 +81,8 @@ func open(ctx context.Context, file string, ledger eventstore.Ledger, store even
 	return m, nil
 }
 
-// rebuildReason says why the file cannot be gone on with; it is empty where it can.
-// A ledger that does not answer is an error, and no reason to build anew.
+// rebuildReason returns the reason why the file must be rebuilt, empty if it need
+// not. A ledger that does not answer is an error, and no reason to rebuild.
 func rebuildReason(ctx context.Context, file string, ledger eventstore.Ledger) (string, error) {
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		return "there was no file", nil
@@ -96,23 +96,25 @@ func rebuildReason(ctx context.Context, file string, ledger eventstore.Ledger) (
 		return "", fmt.Errorf("projections: open %s: %w", file, err)
 	}
 	if position > head {
-		return fmt.Sprintf("the file held %d events and the ledger holds %d: it is another ledger, or it lost events; check it against its signed checkpoints", position, head), nil
+		return fmt.Sprintf("the file held %d events and the ledger holds %d: it is another ledger, or it lost events; "+
+			"check the ledger against its signed checkpoints", position, head), nil
 	}
-	why := ""
+	reason := ""
 	err = ledger.Read(ctx, max(position, 1)-1, position, func(events []eventstore.Recorded) error {
 		if sum := sha256.Sum256(events[0].Body); events[0].ID != event || string(sum[:]) != string(digest) {
-			why = fmt.Sprintf("the ledger's event at position %d is not the one the file was built from: it is another ledger; check it against its signed checkpoints", position)
+			reason = fmt.Sprintf("the ledger's event at position %d is not the one the file was built from: it is another ledger; "+
+				"check the ledger against its signed checkpoints", position)
 		}
 		return nil
 	})
 	if err != nil {
 		err = fmt.Errorf("projections: open %s: %w", file, err)
 	}
-	return why, err
+	return reason, err
 }
 
-// readCheckpoint reads up to where the file holds the ledger, and its last event's
-// id and digest.
+// readCheckpoint returns the position of the file, and the id and body digest of
+// the event there. The error text is a reason to rebuild the file.
 func readCheckpoint(ctx context.Context, file string) (position eventstore.Position, event uuid.UUID, digest []byte,
 	err error) {
 	db, err := connect(file, 1)
@@ -134,10 +136,10 @@ func readCheckpoint(ctx context.Context, file string) (position eventstore.Posit
 	return position, event, digest, nil
 }
 
-// Rebuild folds the whole ledger into a new file and puts it in the place of
-// file, which nothing may have open. The model that was there is compared with
-// the new one at the position it had reached, and what differs is reported.
-// progress, if not nil, is told how far it is.
+// Rebuild folds the ledger into a new file and replaces file by it. No process may
+// have file open. The previous model is compared with the new one at its position,
+// and the Report lists the differences. Rebuild calls progress, if not nil, as it
+// reads.
 func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store,
 	progress func(done, total eventstore.Position)) (Report, error) {
 	start := time.Now()
@@ -146,12 +148,12 @@ func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store e
 	if err != nil {
 		return r, fmt.Errorf("projections: rebuild %s: %w", file, err)
 	}
-	why, err := rebuildReason(ctx, file, ledger)
+	reason, err := rebuildReason(ctx, file, ledger)
 	if err != nil {
 		return r, err
 	}
 	upTo := head
-	if why == "" {
+	if reason == "" {
 		if upTo, _, _, err = readCheckpoint(ctx, file); err != nil {
 			return r, fmt.Errorf("projections: rebuild %s: %w", file, err)
 		}
@@ -160,7 +162,7 @@ func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store e
 	if r.Aggregates, err = build(ctx, made, ledger, store, upTo, progress); err != nil {
 		return r, err
 	}
-	if why == "" {
+	if reason == "" {
 		r.Compared, r.ComparedAt = true, upTo
 		if r.Differences, err = compareFiles(ctx, made, file); err != nil {
 			return r, fmt.Errorf("projections: compare with %s: %w", file, err)
@@ -177,7 +179,7 @@ func Rebuild(ctx context.Context, file string, ledger eventstore.Ledger, store e
 	return r, nil
 }
 
-// catchUp takes into file the events after one position, up to another.
+// catchUp commits to file the events after one position, up to another.
 func catchUp(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, after,
 	upTo eventstore.Position) (err error) {
 	m, err := open(ctx, file, ledger, store)
@@ -195,8 +197,8 @@ func catchUp(ctx context.Context, file string, ledger eventstore.Ledger, store e
 	return ledger.Read(ctx, after, upTo, func(events []eventstore.Recorded) error { return m.commitAll(ctx, events) })
 }
 
-// replace puts the file that was built in the place of file, at once or not at
-// all. The old file's log goes first: it must not be taken for the new one's.
+// replace replaces file atomically by the one that was built. The WAL of the old
+// file is removed first, or SQLite would apply it to the new one.
 func replace(file string) error {
 	doing := func(err error) error { return fmt.Errorf("projections: replace %s: %w", file, err) }
 	if _, err := os.Stat(file); err == nil {
@@ -223,7 +225,7 @@ func replace(file string) error {
 	return nil
 }
 
-// fsync has a file or folder written to disk.
+// fsync flushes a file or directory to disk.
 func fsync(name string) error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -232,21 +234,20 @@ func fsync(name string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// builds counts the builds going on. A build makes much that is soon garbage,
-// and runs half as fast again when it is collected less often; a memory limit
-// (GOMEMLIMIT) still holds.
+// builds counts the running builds. A build allocates much that is soon garbage,
+// and is half as fast again with fewer collections. GOMEMLIMIT still holds.
 var builds struct {
-	sync.Mutex
-	running, percent int
+	sync.Mutex           // guards the rest
+	running, percent int // percent: the GC percentage before
 }
 
-// relaxGC holds while a build runs, and until the function it returns is called.
+// relaxGC makes garbage collections rarer until the returned function is called.
 func relaxGC() (usual func()) {
 	builds.Lock()
 	defer builds.Unlock()
 	if builds.running++; builds.running == 1 {
 		if builds.percent = debug.SetGCPercent(400); builds.percent < 0 || builds.percent > 400 {
-			debug.SetGCPercent(builds.percent) // the operator wants it less often still
+			debug.SetGCPercent(builds.percent) // the operator asked for even fewer
 		}
 	}
 	return func() {
@@ -260,9 +261,9 @@ func relaxGC() (usual func()) {
 
 var errReached = errors.New("reached")
 
-// build folds the ledger up to a position into a new file. Events are decoded
-// on all cores while the next are read; each aggregate is written once, at the
-// end, and the indexes after that.
+// build folds the ledger up to a position into a new file and returns the number
+// of aggregates. It decodes events in parallel while it reads on. Each aggregate
+// is written once, at the end, and the indexes after that.
 func build(ctx context.Context, file string, ledger eventstore.Ledger, store eventstore.Store, upTo eventstore.Position,
 	progress func(done, total eventstore.Position)) (aggregates int, err error) {
 	doing := func(err error) error { return fmt.Errorf("projections: build %s: %w", file, err) }
@@ -312,13 +313,13 @@ func build(ctx context.Context, file string, ledger eventstore.Ledger, store eve
 	return int(p.streams), nil
 }
 
-// batch is a run of events and what they decode to.
+// batch is consecutive events and their decoded forms.
 type batch struct {
 	events  []eventstore.Recorded
 	decoded []decoded
 }
 
-// read takes in the ledger up to a position.
+// read projects the ledger up to a position.
 func (p *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eventstore.Position,
 	progress func(done, total eventstore.Position)) error {
 	return eventstore.OrderedParallel(ctx, func(ctx context.Context, give func(*batch) error) error {
@@ -364,13 +365,13 @@ func (p *projector) read(ctx context.Context, ledger eventstore.Ledger, upTo eve
 	})
 }
 
-// aggregateRows is an aggregate on its way into the file.
+// aggregateRows is an aggregate and the rows to be written for it.
 type aggregateRows struct {
 	*aggregate
 	rows rows
 }
 
-// writeAll writes every aggregate and the trail into new tables.
+// writeAll folds every aggregate and writes it and the trail into new tables.
 func (p *projector) writeAll(ctx context.Context, w *writer) error {
 	err := eventstore.OrderedParallel(ctx, func(_ context.Context, give func(*aggregateRows) error) error {
 		for _, a := range p.dirty {

@@ -1,10 +1,10 @@
-// Package projections keeps read models: the folded aggregates and the trail of
-// all events, in one SQLite file that can be deleted at any time and comes back
-// the same from the ledger.
+// Package projections maintains the read model: the folded aggregates and the
+// trail of all events, in one SQLite file. The file may be deleted at any time;
+// the ledger rebuilds it with the same content.
 //
-// The fold is the write side's own. A document, the rows made from it and the
-// position it was folded up to are committed together, so that each event
-// counts exactly once wherever the process ends.
+// The fold is that of the write side. A document, the rows derived from it and the
+// checkpoint are committed together, so each event counts exactly once wherever
+// the process ends.
 package projections
 
 import (
@@ -32,7 +32,7 @@ type Model struct {
 	readers *sql.DB
 	writers *sql.DB
 
-	running   sync.Mutex // held by Run
+	running   sync.Mutex // held by Run and Close; guards w, projector and folded
 	w         *writer
 	projector *projector
 	folded    *lru.Cache[eventstore.Stream, *aggregate]
@@ -40,45 +40,45 @@ type Model struct {
 	mu       sync.Mutex // guards the rest
 	position eventstore.Position
 	stopped  error
-	waiting  map[eventstore.Stream]map[chan struct{}]uint64 // by how many events each waits for
+	waiting  map[eventstore.Stream]map[chan struct{}]uint64 // with the number of events that each waits for
 }
 
 const (
-	maxCached = 5_000 // folded aggregates; others go on from their documents
-	maxCommit = 1_000 // events; fewer than are kept, so that none changed is dropped before it is written
+	maxCached = 5_000 // folded aggregates; others are read from their documents
+	maxCommit = 1_000 // events; below maxCached, so that no dirty aggregate is evicted
 )
 
-// Health says how a model stands against the ledger.
+// Health is the state of a model relative to the ledger.
 type Health struct {
 	Position  eventstore.Position // the model holds all events up to here
-	Head      eventstore.Position // the ledger's last event, as the ledger itself says
-	Stopped   error               // why the model does not follow: as a rule a *StoppedError; nil while it does
-	Rebuilt   string              // why it was built anew when it was opened; empty if it was not
-	HeadError error               // why Head is not known
+	Head      eventstore.Position // the ledger's last event, asked of the ledger
+	Stopped   error               // why the model does not follow, mostly a *StoppedError; nil while it does
+	Rebuilt   string              // why Open rebuilt the file; empty if it did not
+	HeadError error               // why Head is unknown
 }
 
-// StoppedError says which event the model cannot take in. The model goes on
-// serving what it holds up to the event before. Once the cause is mended, as by
-// an upgrade that knows the event's type, Run goes on with that very event:
-// nothing is ever passed over.
+// StoppedError reports the event that the model cannot project. The model still
+// serves the events before. After the cause is removed, as by an upgrade that
+// knows the event's type, Run resumes with that event; it never skips one.
 type StoppedError struct {
 	Position eventstore.Position
 	Stream   eventstore.Stream
-	Type     string // empty where not even the type can be read
+	Type     string // empty if it cannot be read
 	Err      error
 }
 
 func (e *StoppedError) Error() string {
-	return fmt.Sprintf("projections: the read model stopped before position %d, an event of type %q in %s; it serves what came before: %v", e.Position, e.Type, e.Stream, e.Err)
+	return fmt.Sprintf("projections: the read model stopped before position %d, an event of type %q in %s; "+
+		"it serves what came before: %v", e.Position, e.Type, e.Stream, e.Err)
 }
 
-// Unwrap is the cause.
+// Unwrap returns the cause.
 func (e *StoppedError) Unwrap() error { return e.Err }
 
-// Run follows the ledger until ctx ends, with its error, or until an event
-// cannot be taken in, with a *StoppedError. While the ledger or the store does
-// not answer, or the file cannot be written, as on a full disk, it keeps trying,
-// and Health says why. Only one Run goes at a time.
+// Run follows the ledger. It returns ctx's error when ctx ends, or a
+// *StoppedError for an event that cannot be projected. While the ledger or the
+// store is unavailable or the file cannot be written, it retries, and Health has
+// the reason. One Run at a time is active.
 func (m *Model) Run(ctx context.Context) error {
 	m.running.Lock()
 	defer m.running.Unlock()
@@ -100,7 +100,7 @@ func (m *Model) Run(ctx context.Context) error {
 	}
 }
 
-// follow takes in what the ledger gives until something goes wrong.
+// follow commits the events of the ledger until an error.
 func (m *Model) follow(ctx context.Context) (err error) {
 	if m.w, err = newWriter(ctx, m.writers, 20); err != nil {
 		return fmt.Errorf("projections: open for writing: %w", err)
@@ -123,7 +123,7 @@ func (m *Model) commitAll(ctx context.Context, events []eventstore.Recorded) err
 	return nil
 }
 
-// restart forgets everything in memory and goes on from the file.
+// restart drops all state in memory and resumes from the file.
 func (m *Model) restart(ctx context.Context) error {
 	m.folded.Purge()
 	m.w.drop()
@@ -133,7 +133,7 @@ func (m *Model) restart(ctx context.Context) error {
 	return m.projector.resume(ctx, m.w)
 }
 
-// find returns an aggregate as far as it was folded.
+// find returns an aggregate from memory or the file, nil if there is none.
 func (m *Model) find(ctx context.Context, stream eventstore.Stream) (*aggregate, error) {
 	if a, ok := m.folded.Get(stream); ok {
 		return a, nil
@@ -166,8 +166,8 @@ func (m *Model) find(ctx context.Context, stream eventstore.Stream) (*aggregate,
 	return a, nil
 }
 
-// commitUpToFault commits the events in one transaction. When one of them cannot be taken
-// in, those before it are committed all the same.
+// commitUpToFault commits the events in one transaction. If one of them cannot be
+// projected, it commits those before and returns a *StoppedError.
 func (m *Model) commitUpToFault(ctx context.Context, events []eventstore.Recorded) error {
 	err := m.commit(ctx, events)
 	if err == nil {
@@ -187,7 +187,7 @@ func (m *Model) commitUpToFault(ctx context.Context, events []eventstore.Recorde
 	return err
 }
 
-// commit takes in all of the events or none.
+// commit projects all of the events in one transaction, or none.
 func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err error) {
 	if _, err := m.w.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return fmt.Errorf("projections: begin: %w", err)
@@ -212,7 +212,7 @@ func (m *Model) commit(ctx context.Context, events []eventstore.Recorded) (err e
 			if errors.As(err, &fault) {
 				return stoppedAt(r, d.Type, fault)
 			}
-			return fmt.Errorf("projections: take in position %d: %w", r.Position, err)
+			return fmt.Errorf("projections: project position %d: %w", r.Position, err)
 		}
 	}
 	touched := append([]*aggregate(nil), m.projector.dirty...)
@@ -239,13 +239,13 @@ func stoppedAt(r eventstore.Recorded, typ string, err error) error {
 		var named struct {
 			Type string `json:"type"`
 		}
-		_ = json.Unmarshal(r.Body, &named) // only to name it: it cannot be decoded
+		_ = json.Unmarshal(r.Body, &named) // for the error text only: the event cannot be decoded
 		s.Type = named.Type
 	}
 	return s
 }
 
-// notifyWaiters wakes those who wait for what was just committed.
+// notifyWaiters wakes the waiters for events that were just committed.
 func (m *Model) notifyWaiters(touched []*aggregate) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -267,7 +267,8 @@ func (m *Model) removeWaiter(stream eventstore.Stream, wake chan struct{}) {
 	}
 }
 
-// setStopped records why the model does not follow, and lets nobody wait in vain.
+// setStopped sets why the model does not follow, nil if it does. An error wakes all
+// waiters.
 func (m *Model) setStopped(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -283,11 +284,11 @@ func (m *Model) setStopped(err error) {
 	clear(m.waiting)
 }
 
-// Wait returns when the model holds the stream up to that many events, or with
-// an error when ctx ends or the model has stopped short of them.
+// Wait returns nil once the model holds that many events of the stream. It returns
+// an error when ctx ends or the model has stopped before them.
 func (m *Model) Wait(ctx context.Context, stream eventstore.Stream, events uint64) error {
 	for {
-		// What is committed after this wakes; what was committed before is in the file.
+		// A later commit wakes the waiter; an earlier one is in the file.
 		wake, stopped := m.addWaiter(stream, events)
 		have, err := m.storedEvents(ctx, stream)
 		switch {
@@ -326,7 +327,7 @@ func (m *Model) cancelWait(stream eventstore.Stream, wake chan struct{}) {
 	m.removeWaiter(stream, wake)
 }
 
-// storedEvents is how many events of the stream are in the file.
+// storedEvents returns the number of events of the stream in the file.
 func (m *Model) storedEvents(ctx context.Context, stream eventstore.Stream) (events uint64, err error) {
 	err = m.readers.QueryRowContext(ctx, `SELECT events FROM streams WHERE id = ? AND kind = ?`, stream.ID[:],
 		stream.Kind).Scan(&events)
@@ -336,15 +337,15 @@ func (m *Model) storedEvents(ctx context.Context, stream eventstore.Stream) (eve
 	return events, err
 }
 
-// Position is up to where the model holds all events.
+// Position returns the position up to which the model holds all events.
 func (m *Model) Position() eventstore.Position {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.position
 }
 
-// Health measures the model against the ledger's head. It asks the ledger
-// itself, so that a model that stands still never looks well.
+// Health returns the model's state. It asks the ledger itself for its head, so a
+// model that has stalled never looks healthy.
 func (m *Model) Health(ctx context.Context) Health {
 	head, err := m.ledger.Head(ctx)
 	m.mu.Lock()
@@ -352,7 +353,7 @@ func (m *Model) Health(ctx context.Context) Health {
 	return Health{Position: m.position, Head: head, HeadError: err, Stopped: m.stopped, Rebuilt: m.rebuilt}
 }
 
-// Close closes the file. It waits for Run, whose context must have ended.
+// Close closes the file after Run has returned. The context of Run must have ended.
 func (m *Model) Close() error {
 	m.running.Lock()
 	defer m.running.Unlock()

@@ -12,15 +12,14 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
-// version is what a file must have been written with to be gone on with; any
-// other file is built anew. Raise it with every change of the schema, and with
-// every change of what the domain's events fold to.
+// version is the schema version of a file; a file of another version is rebuilt.
+// Raise it with every change of the schema and of what events fold to.
 const version = 10
 
-// schema keys everything by numbers that grow with the ledger, never by random
-// ids: n numbers the streams in the order of their first events, so a model
-// built anew has the same numbers. Rows besides the documents hold what is
-// filtered and sorted by, nothing else.
+// schema keys all rows by numbers that grow with the ledger, not by random ids: n
+// numbers the streams in the order of their first events, so a rebuilt model has
+// the same numbers. Besides the documents, rows hold only what lists filter and
+// sort by.
 var schema = `
 CREATE TABLE checkpoint (one INTEGER PRIMARY KEY CHECK (one = 1), position INTEGER NOT NULL, event BLOB NOT NULL, digest BLOB NOT NULL);
 INSERT INTO checkpoint VALUES (1, 0, x'', x'');
@@ -57,7 +56,7 @@ CREATE TABLE drafts (lab INTEGER, part TEXT, no INTEGER, PRIMARY KEY (lab, part,
 CREATE TABLE corrections (position INTEGER PRIMARY KEY, event BLOB NOT NULL, corrects BLOB NOT NULL);
 `
 
-// indexes are made after a rebuild has written all rows, which is faster.
+// indexes are created after a build has written all rows, which is faster.
 var indexes = fmt.Sprintf(`
 CREATE UNIQUE INDEX streams_by_id ON streams (id, kind);
 CREATE INDEX parties_by_entity ON parties (entity);
@@ -70,8 +69,8 @@ CREATE INDEX corrections_by_corrected ON corrections (corrects);
 PRAGMA user_version = %d;
 `, version)
 
-// compared lists the tables that two models at one position agree on. In
-// those of one stream the first column is its number.
+// compared lists the tables on which two models at one position must agree. In
+// those with perStream the first column is the number of the stream.
 var compared = append([]comparedTable{
 	{"checkpoint", false},
 	{"streams", true},
@@ -88,7 +87,7 @@ var compared = append([]comparedTable{
 	{"webhooks", true},
 	{"closed", true},
 	{"drafts", true},
-	{"terms", false}, // how often and where search finds each word
+	{"terms", false}, // the words of the search index with their counts
 	{"types", false},
 	{"actors", false},
 	{"digests", false},
@@ -109,7 +108,7 @@ func comparedVersions() (tables []comparedTable) {
 	return tables
 }
 
-// connect opens a pool on file with the given pragmas.
+// connect returns a pool of connections to file with the given pragmas.
 func connect(file string, conns int, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{"_txlock": {"deferred"}, "_pragma": append([]string{"busy_timeout(10000)", "cache_size(-32768)",
 		"temp_store(2)"}, pragmas...)}
@@ -134,10 +133,11 @@ func connectReaders(file string) (*sql.DB, error) {
 	return connect(file, max(4, runtime.NumCPU()), "query_only(1)")
 }
 
-// writer writes rows over one connection, many a statement.
+// writer writes rows over one connection, several per statement. One goroutine at
+// a time uses it.
 type writer struct {
 	conn       *sql.Conn
-	rows       int // a statement
+	rows       int // per statement
 	tables     map[string]*table
 	statements map[string]*sql.Stmt
 }
@@ -164,7 +164,7 @@ func (w *writer) close() error {
 	return errors.Join(append(errs, w.conn.Close())...)
 }
 
-// exec runs a statement, prepared once.
+// exec executes a statement, which it prepares once.
 func (w *writer) exec(ctx context.Context, statement string, args ...any) (sql.Result, error) {
 	s, ok := w.statements[statement]
 	if !ok {
@@ -177,9 +177,9 @@ func (w *writer) exec(ctx context.Context, statement string, args ...any) (sql.R
 	return s.ExecContext(ctx, args...)
 }
 
-// rows are rows to be written, each in the place of the row with its key.
+// rows are rows to be written; each replaces the row with its key.
 type rows []struct {
-	into   string // a table, with its columns where these are not all
+	into   string // a table, with its columns unless these are all
 	values []any
 }
 
@@ -190,7 +190,7 @@ func (r *rows) add(into string, values ...any) {
 	}{into, values})
 }
 
-// put writes rows once there are enough of them; flush writes the rest.
+// put writes rows as soon as they fill a statement; flush writes the rest.
 func (w *writer) put(ctx context.Context, all rows) error {
 	for _, row := range all {
 		t, ok := w.tables[row.into]
@@ -228,12 +228,12 @@ func (t *table) flush(ctx context.Context, w *writer) error {
 		}
 		args = args[rows*t.width:]
 	}
-	clear(t.args) // let go of the documents
+	clear(t.args) // release the documents
 	t.args = t.args[:0]
 	return nil
 }
 
-// drop forgets rows that were put and not written.
+// drop discards rows that were put and not written.
 func (w *writer) drop() {
 	for _, t := range w.tables {
 		clear(t.args)

@@ -16,14 +16,14 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// The trail keeps of each event only what it is found by, as a record of fixed
-// size and hashes of what it names, a block of events a row. A look through a
-// million records takes less than it would take to keep an index of them, and
-// what people read of an event is read from the ledger itself, byte for byte.
+// The trail holds for each event only what queries filter by: a record of fixed
+// size and the hashes of its mentions. A row is a block of events. To scan a
+// million records costs less than to maintain an index on them. The events
+// themselves are read from the ledger, byte for byte.
 
 const (
 	recordBytes = 40
-	blockEvents = 128 // a row; also what is written again for each single event
+	blockEvents = 128 // per row; a commit rewrites the last row
 )
 
 // record is an event in the trail.
@@ -31,17 +31,17 @@ type record struct {
 	stream  uint32
 	actor   uint32
 	kind    uint32
-	day     int32  // it happened on in the world; 0: none
+	day     int32  // effective day, see dayNumber; 0: none
 	time    int64  // microseconds
 	event   uint64 // half of its id
-	command uint64 // half of the id of the command it follows from
+	command uint64 // half of the id of its command
 }
 
-// typePolicy is an event's type and the policy it was decided under.
+// typePolicy is an event's type and the policy it was decided under: a row of types.
 type typePolicy struct{ name, policy string }
 
-// idHalf is the half of an id that is drawn or hashed in every version of UUID;
-// the other may be the time.
+// idHalf returns the second half of an id, which is random or hashed in every
+// version of UUID; the first may be a time.
 func idHalf(id uuid.UUID) uint64 { return binary.BigEndian.Uint64(id[8:]) }
 
 func (r record) append(b []byte) []byte {
@@ -56,15 +56,18 @@ func (r record) append(b []byte) []byte {
 
 func parseRecord(b []byte) record {
 	return record{
-		binary.LittleEndian.Uint32(b), binary.LittleEndian.Uint32(b[4:]), binary.LittleEndian.Uint32(b[8:]),
-		int32(binary.LittleEndian.Uint32(b[12:])),
-		int64(binary.LittleEndian.Uint64(b[16:])), binary.LittleEndian.Uint64(b[24:]),
-		binary.LittleEndian.Uint64(b[32:]),
+		stream:  binary.LittleEndian.Uint32(b),
+		actor:   binary.LittleEndian.Uint32(b[4:]),
+		kind:    binary.LittleEndian.Uint32(b[8:]),
+		day:     int32(binary.LittleEndian.Uint32(b[12:])),
+		time:    int64(binary.LittleEndian.Uint64(b[16:])),
+		event:   binary.LittleEndian.Uint64(b[24:]),
+		command: binary.LittleEndian.Uint64(b[32:]),
 	}
 }
 
-// happenedOn is the day an event happened in the world; of a correction, the
-// day of what it restates.
+// happenedOn returns the effective day of an event; for a correction that of its
+// restatement.
 func happenedOn(d eventstore.Decoded) domain.Date {
 	if c, ok := domain.AsCorrection(d.Event); ok {
 		return eventstore.HappenedOn(c.With.Event, d.Meta)
@@ -72,7 +75,7 @@ func happenedOn(d eventstore.Decoded) domain.Date {
 	return eventstore.HappenedOn(d.Event, d.Meta)
 }
 
-// dayNumber counts days, so that they compare; the zero Date is 0.
+// dayNumber returns the number of days from the zero Date, negative before it.
 func dayNumber(d domain.Date) int32 { return int32(d.Compare(domain.Date{})) }
 
 // appendRecord adds the event to the trail.
@@ -113,6 +116,7 @@ func (p *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded)
 	return nil
 }
 
+// writeTrail writes the collected records and clears what was written.
 func (p *projector) writeTrail(ctx context.Context, w *writer) error {
 	var all rows
 	for i, k := range p.newTypes {
@@ -151,7 +155,7 @@ func (p *projector) writeTrail(ctx context.Context, w *writer) error {
 	return nil
 }
 
-// trailFilter is a TrailQuery in the trail's own numbers.
+// trailFilter is a compiled TrailQuery, in the trail's own numbers.
 type trailFilter struct {
 	after, upTo     eventstore.Position
 	positions       []eventstore.Position // only these, in order; nil: all
@@ -164,18 +168,19 @@ type trailFilter struct {
 	command, event  uint64
 	byCommand, byID bool
 	entity          *entityFilter
-	hidden          map[eventstore.Position]bool // to whoever asks
-	names           []uint64                     // all of which an event must have; the entity's comes first
+	hidden          map[eventstore.Position]bool // from the reader
+	names           []uint64                     // hashes, all required; at most 8; the entity's is the first
 }
 
-// entityFilter lets through what has to do with a legal entity: what is about
-// it, what was done on its behalf, and what names it, the first of the names.
+// entityFilter matches events of a legal entity's stream and events recorded on
+// its behalf. Events that mention it match by the first name of the filter.
 type entityFilter struct {
 	stream uint32
 	actors map[uint32]bool
 }
 
-// matches says whether an event passes that has those of the filter's names.
+// matches reports whether an event passes. Bit i of names is set if it has the
+// filter's name i.
 func (f *trailFilter) matches(r record, names uint8) bool {
 	if f.entity != nil && (r.stream == f.entity.stream || f.entity.actors[r.actor]) {
 		names |= 1
@@ -328,13 +333,13 @@ func (q TrailQuery) compileType(ctx context.Context, db querier, f *trailFilter)
 	}, `SELECT n, name, policy FROM types`)
 }
 
-// basisDocument is the number of the document asked for, unless it is asked
-// for by its digest.
+// basisDocument returns the document number of the basis. It reports false if
+// there is none or the basis is given by its digest.
 func (q TrailQuery) basisDocument() (string, bool) {
 	return q.Basis, q.Basis != "" && !strings.HasPrefix(q.Basis, "sha256:")
 }
 
-// selectNumbers is the set of numbers a query gives.
+// selectNumbers returns the set of numbers that a query selects.
 func selectNumbers(ctx context.Context, db querier, query string, args ...any) (map[uint32]bool, error) {
 	set := map[uint32]bool{}
 	return set, each(ctx, db, func(rows *sql.Rows) error {
@@ -360,13 +365,13 @@ func (f *trailFilter) parseBlock(n int64, records, names []byte) block {
 	return b
 }
 
-// matches says whether the event at p, which is in the block, passes.
+// matches reports whether the event at p, which must be in the block, passes.
 func (b *block) matches(f *trailFilter, p eventstore.Position) bool {
 	at := int(p-1) % blockEvents
 	return p > f.after && p <= f.upTo && f.matches(parseRecord(b.records[at*recordBytes:]), b.names[at]) && !f.hidden[p]
 }
 
-// scan calls found with the position of every event the filter lets through.
+// scan calls found with the position of each event that passes.
 func (f *trailFilter) scan(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
 	if f.upTo <= f.after {
 		return nil
@@ -399,7 +404,7 @@ func (f *trailFilter) scan(ctx context.Context, db querier, desc bool, found fun
 		int64(f.after)/blockEvents, int64(f.upTo-1)/blockEvents)
 }
 
-// scanPositions looks only where the events asked for can be.
+// scanPositions is scan for a filter with positions.
 func (f *trailFilter) scanPositions(ctx context.Context, db querier, desc bool, found func(eventstore.Position)) error {
 	positions := slices.Clone(f.positions)
 	if desc {
@@ -419,7 +424,7 @@ func (f *trailFilter) scanPositions(ctx context.Context, db querier, desc bool, 
 			b = f.parseBlock(n, records, names)
 		}
 		if (int(p-1)%blockEvents+1)*recordBytes > len(b.records) {
-			return fmt.Errorf("the trail has no record of position %d; delete the file, and it is built anew", p)
+			return fmt.Errorf("the trail has no record of position %d; delete the file to rebuild it", p)
 		}
 		if b.matches(f, p) {
 			found(p)
@@ -428,6 +433,7 @@ func (f *trailFilter) scanPositions(ctx context.Context, db querier, desc bool, 
 	return nil
 }
 
+// parsePositions returns the positions of a stream's events, from varints.
 func parsePositions(varints []byte) []eventstore.Position {
 	var positions []eventstore.Position
 	last := eventstore.Position(0)

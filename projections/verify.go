@@ -15,9 +15,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Verify folds the ledger up to the model's position, beside the model, and
-// names every row in which the two differ: documents, what is made from them,
-// and the trail. The model goes on following meanwhile.
+// Verify folds the ledger up to the model's position into a temporary file and
+// returns every row in which the model differs: documents, rows derived from them,
+// and the trail. The model may follow the ledger meanwhile.
 func Verify(ctx context.Context, ledger eventstore.Ledger, store eventstore.Store, m *Model) (r Report, err error) {
 	start := time.Now()
 	dir, err := os.MkdirTemp("", "jointlab-verify-")
@@ -46,7 +46,7 @@ func Verify(ctx context.Context, ledger eventstore.Ledger, store eventstore.Stor
 	return r, nil
 }
 
-// snapshot is a file as it was at one position, whatever is written to it meanwhile.
+// snapshot is a file in a read transaction, which later writes do not change.
 type snapshot struct {
 	db       *sql.DB
 	conn     *sql.Conn
@@ -89,7 +89,7 @@ func compareFiles(ctx context.Context, made, old string) (differences []Differen
 	return compare(ctx, a, b)
 }
 
-// compare lists what the old file says otherwise than the one just made.
+// compare returns the rows in which the old file differs from the one just made.
 func compare(ctx context.Context, made, old *snapshot) ([]Difference, error) {
 	var found []Difference
 	for _, t := range compared {
@@ -125,26 +125,26 @@ func compare(ctx context.Context, made, old *snapshot) ([]Difference, error) {
 	return found, nil
 }
 
-// splitBlock takes apart a row of the trail: what it says of each event.
+// splitBlock returns, for each event of a trail row, its record and its names.
 func splitBlock(row []any) (events []string) {
 	if row == nil {
 		return nil
 	}
 	records, names := row[1].([]byte), row[2].([]byte)
 	for at := range (len(records) + recordBytes - 1) / recordBytes {
-		says := append([]byte(nil), records[at*recordBytes:min((at+1)*recordBytes, len(records))]...)
+		event := append([]byte(nil), records[at*recordBytes:min((at+1)*recordBytes, len(records))]...)
 		for ; len(names) > 0 && int(names[0]) <= at; names = names[min(nameBytes, len(names)):] {
-			says = append(says, names[:min(nameBytes, len(names))]...)
+			event = append(event, names[:min(nameBytes, len(names))]...)
 		}
-		events = append(events, string(says))
+		events = append(events, string(event))
 	}
-	if len(names) > 0 && len(events) > 0 { // of events that are not there
+	if len(names) > 0 && len(events) > 0 { // of missing records
 		events[len(events)-1] += string(names)
 	}
 	return events
 }
 
-// trailDifferences names the events of a block that are recorded otherwise.
+// trailDifferences returns the events of a block that differ.
 func trailDifferences(block int64, want, have []string) (found []Difference) {
 	for at := range max(len(want), len(have)) {
 		d := Difference{What: "trail", Position: eventstore.Position(block*blockEvents + int64(at) + 1), Is: different}
@@ -161,14 +161,14 @@ func trailDifferences(block int64, want, have []string) (found []Difference) {
 	return found
 }
 
-// What a difference is, in the old file.
+// Values of Difference.Is: the row of the old file.
 const (
 	missing   = "missing"
 	extra     = "extra"
 	different = "different"
 )
 
-// diff walks through a table of both files in the order of its key.
+// diff merges a table of both files in key order and reports rows that differ.
 func diff(ctx context.Context, made, old *snapshot, table string,
 	report func(is string, key, want, have []any) error) error {
 	a, err := walk(ctx, made, table)
@@ -216,10 +216,10 @@ func diff(ctx context.Context, made, old *snapshot, table string,
 	}
 }
 
-// walker goes through a table's rows.
+// walker iterates over a table's rows.
 type walker struct {
 	rows *sql.Rows
-	keys int // how many columns, the first ones, are the key
+	keys int // number of key columns, which come first
 	row  []any
 	err  error
 }
@@ -252,7 +252,7 @@ func walk(ctx context.Context, s *snapshot, table string) (*walker, error) {
 
 func (w *walker) close() { w.rows.Close() }
 
-// next moves to the next row; there is none after an error.
+// next advances to the next row; row is nil at the end and after an error.
 func (w *walker) next() {
 	if !w.rows.Next() {
 		w.row, w.err = nil, w.rows.Err()
@@ -268,7 +268,7 @@ func (w *walker) next() {
 	}
 }
 
-// compareRows orders rows as the engine does: nothing, numbers, text, bytes.
+// compareRows orders rows as SQLite does: NULL, numbers, text, bytes.
 func compareRows(a, b []any) int {
 	for i := range a {
 		if c := compareValues(a[i], b[i]); c != 0 {

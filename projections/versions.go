@@ -17,33 +17,32 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Lists of the past read versions of rows. Let S(p, d) be what a stream's
-// events up to position p fold to on day d of the world. A version (d, p) of a
-// row says what the row is in S(p, d), or that it is not there; it is written
-// when the event at p comes in, never changed, and never deleted. What a row was
-// in S(K, V) is then said by the version of the latest day up to V, and of that
-// day by the last position up to K.
+// Lists of the past read row versions. Let S(p, d) be the fold of a stream's
+// events up to position p on day d of the world. The version (d, p) of a row is
+// the row in S(p, d), or its absence. It is written with the event at p, never
+// changed, and never deleted. The row in S(K, V) is then the version of the
+// latest day up to V, and on that day of the last position up to K.
 //
-// That holds because S(p, ·) changes only on the days that events carry: they
-// are taken in order, and on each a version is written exactly where the
-// versions there are would say something else. In step with the world an event
-// changes one day, the last, and mostly one row. One that comes late, one that
-// counts on every day and a correction change several, which are folded anew.
+// This holds because S(p, ·) changes only on the effective days of events. They
+// are visited in order, and on each a version is written exactly where the
+// existing ones would give another row. An event recorded in time changes one
+// day, the last, and mostly one row. A late event, an event without a day and a
+// correction change several days, which are folded again.
 
-// versionedTable describes the versions of one table's rows.
+// versionedTable is a table whose rows have versions.
 type versionedTable struct {
 	table   string
-	keys    []string // the first of them numbers the stream
+	keys    []string // the first is the number of the stream
 	columns []string
-	single  bool // a stream has no more than one row
+	single  bool // a stream has at most one row
 }
 
-// versioned lists the tables of which versions are kept. A summary is what a
-// list shows of a lab, and all of a legal entity; words are what text finds.
+// versioned lists the tables with versions. A summary is what a list shows of a
+// lab, and the document of a legal entity; words are its searchable texts.
 var versioned = []versionedTable{
 	{"labs", []string{"n"}, []string{"name_zh", "name_en", "status", "due", "host", "level", "programme", "discipline",
 		"summary"}, true},
-	{"parties", []string{"lab", "entity"}, []string{"bound"}, false}, // only those bound
+	{"parties", []string{"lab", "entity"}, []string{"bound"}, false}, // only bound parties
 	{"agreements", []string{"lab", "no"}, []string{"id", "class", "parties", "ends", "days"}, false},
 	{"rights", []string{"lab", "no"}, []string{"agreement", "kind", "state", "party", "counterparty", "due", "since"},
 		false},
@@ -56,9 +55,9 @@ var versioned = []versionedTable{
 
 func (k versionedTable) versionsTable() string { return k.table + "_versions" }
 
-// versionsSchema makes the tables of versions. Numbers of keys are declared as
-// such, or look-ups by other tables' numbers would not use the key; all else
-// has no type, so that values come back as they were put in.
+// versionsSchema returns the schema of the version tables. Numbers in keys are
+// declared INTEGER, or joins by number would not use the key. Other columns have
+// no type, so that values are stored unconverted.
 func versionsSchema() string {
 	var b strings.Builder
 	for _, k := range versioned {
@@ -66,7 +65,7 @@ func versionsSchema() string {
 		columns = strings.Replace(k.keys[0]+" INTEGER"+columns[len(k.keys[0]):], " no,", " no INTEGER,", 1)
 		fmt.Fprintf(&b, "CREATE TABLE %s (%s, PRIMARY KEY (%s, at))", k.versionsTable(), columns,
 			strings.Join(k.keys, ", "))
-		if !k.single { // rows with a summary are long, and look-ups by key should not wade through them
+		if !k.single { // rows with a summary are long and slow down scans of the key
 			b.WriteString(" WITHOUT ROWID")
 		}
 		b.WriteString(";\n")
@@ -75,29 +74,31 @@ func versionsSchema() string {
 	return b.String()
 }
 
-// positionBits is how many bits of a version's place are its position; those before
-// are its day. So places sort by day, then by position, and fit an INTEGER.
+// positionBits is the number of low bits of a version key that hold the position;
+// the high bits hold the day. So keys sort by day, then by position, and fit an
+// INTEGER. Positions must be below 1<<positionBits.
 const positionBits = 40
 
 func versionKey(day domain.Date, p eventstore.Position) int64 {
 	return int64(day.Compare(domain.Date{}))<<positionBits | int64(p)
 }
 
-// rowVersion is what a row was from a place on; without values it was not there.
+// rowVersion is a row from a version key on; nil values: the row is absent.
 type rowVersion struct {
 	at     int64
 	values []any
 }
 
-// rowPast is the versions of one row, in order.
+// rowPast is the versions of one row, ordered by version key.
 type rowPast struct {
 	table    *versionedTable
 	key      []any
 	versions []rowVersion
-	lastPut  int64 // the place it was last put at
+	lastPut  int64 // the version key of its last put; -1: none
 }
 
-// valuesAt is what the versions say of a place: the last of the latest day.
+// valuesAt returns the row at a version key, nil if it is absent: the version of
+// the latest day, and on that day of the last position, not above those of the key.
 func (r *rowPast) valuesAt(at int64) []any {
 	i, _ := slices.BinarySearchFunc(r.versions, at+1, func(v rowVersion, at int64) int { return cmp.Compare(v.at, at) })
 	for i--; i >= 0; i-- {
@@ -108,13 +109,14 @@ func (r *rowPast) valuesAt(at int64) []any {
 	return nil
 }
 
-// add puts in a version.
+// add inserts a version.
 func (r *rowPast) add(v rowVersion) {
 	i, _ := slices.BinarySearchFunc(r.versions, v.at, func(v rowVersion, at int64) int { return cmp.Compare(v.at, at) })
 	r.versions = slices.Insert(r.versions, i, v)
 }
 
-// streamPast is the versions of all rows of a stream, and those to be written.
+// streamPast is the versions of all rows of a stream, and those to be written. One
+// goroutine uses it.
 type streamPast struct {
 	stream  eventstore.Stream
 	n       int64
@@ -124,23 +126,23 @@ type streamPast struct {
 	pending []pendingVersion
 }
 
-// pendingVersion is a version that is to be written.
+// pendingVersion is a version to be written.
 type pendingVersion struct {
 	of *rowPast
 	rowVersion
 }
 
-// step is one event of a history and what it means for the days.
+// step is an event of a history, with the days that it changes.
 type step struct {
 	domain.RecordedEvent[domain.Event]
 	position   eventstore.Position
 	correction bool
-	from       domain.Date // it counts from this day on; zero: on every day
-	exists     domain.Date // the stream was there from this day on, as known then
+	from       domain.Date // the first day on which it counts; zero: every day
+	exists     domain.Date // the first day on which the stream exists, as known then
 }
 
-// steps says what each event means, and lists the days on which the state
-// changes, in order, each with the first step that knows of it.
+// steps returns the steps of a history and the days on which its state changes, in
+// order; born has the index of the first step that knows of each day.
 func steps(history []eventstore.Decoded, positions []eventstore.Position) (all []step, days []domain.Date,
 	born map[domain.Date]int) {
 	born = map[domain.Date]int{}
@@ -150,7 +152,7 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 			days = append(days, d)
 		}
 	}
-	var own []domain.Date // of each event that is no correction, as last corrected
+	var own []domain.Date // day of each event that is no correction, as last corrected
 	var metas []domain.Meta
 	at := map[uuid.UUID]int{}
 	for p, d := range history {
@@ -165,7 +167,7 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 			at[d.Meta.ID], own, metas = len(own), append(own, s.from), append(metas, d.Meta)
 		}
 		if len(own) == 0 {
-			know(p, s.exists) // a stream cannot begin with a correction; nothing counts
+			know(p, s.exists) // a stream must not begin with a correction
 		} else if is || p == 0 {
 			s.exists = own[0]
 			for _, d := range own {
@@ -189,16 +191,16 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 	return all, days, born
 }
 
-// extend puts in what the events from a step on change, and returns the state
-// they all fold to. If an event cannot be applied, it says which.
+// extend adds the versions that the events from index from on make, and returns
+// the state after all events. If an event cannot be applied, failed is its index.
 func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore.Position, from int) (s state,
 	failed int, err error) {
 	all, days, born := steps(history, positions)
-	whole := make([]bool, len(all)) // steps that may change any row
+	whole := make([]bool, len(all)) // the steps that may change any row
 	first := days[len(days)-1]      // the first day that changes
 	for _, st := range all[from:] {
 		if st.from.Before(first) {
-			first = st.from // zero for a correction too
+			first = st.from // also zero for a correction
 		}
 	}
 	for _, d := range days {
@@ -236,8 +238,7 @@ func (p *streamPast) extend(history []eventstore.Decoded, positions []eventstore
 	return s, 0, nil
 }
 
-// refold is what the steps fold to on a day, whether or not the stream was
-// there by then.
+// refold returns the fold of the steps on a day, even before the stream exists.
 func (p *streamPast) refold(all []step, day domain.Date) (state, error) {
 	history := make([]domain.RecordedEvent[domain.Event], len(all))
 	for i := range all {
@@ -255,9 +256,8 @@ func (p *streamPast) refold(all []step, day domain.Date) (state, error) {
 	return s, nil
 }
 
-// put writes versions of what an event may have changed, nil standing for any
-// event, where the versions there are say otherwise. Without a state nothing
-// was there.
+// put adds versions at a key for the rows that an event may have changed, nil for
+// any event, where they differ from the existing ones. A nil state has no rows.
 func (p *streamPast) put(s state, changed domain.Event, at int64) {
 	var all rows
 	tables := make([]string, 0, len(versioned))
@@ -289,7 +289,7 @@ func (p *streamPast) write(r *rowPast, v rowVersion) {
 	p.pending = append(p.pending, pendingVersion{r, v})
 }
 
-// row finds a row by the values of its key, which come first.
+// row returns the row with the key at the beginning of values.
 func (p *streamPast) row(table string, values []any) *rowPast {
 	k := tablesByKind[p.stream.Kind][table]
 	for i, v := range values {
@@ -314,7 +314,7 @@ func (p *streamPast) row(table string, values []any) *rowPast {
 	return r
 }
 
-// storable is a value as the engine gives it back, and in nobody else's hands.
+// storable returns a value as SQLite returns it, copied.
 func storable(v any) any {
 	switch v := v.(type) {
 	case int:
@@ -334,7 +334,7 @@ func equal(a, b []any) bool {
 	return a != nil && len(a) == len(b) && compareRows(a, b) == 0
 }
 
-// newRows is what is to be written, in the order of the ledger.
+// newRows returns the added versions as rows, in the order of the ledger.
 func (p *streamPast) newRows() (all rows) {
 	slices.SortFunc(p.pending, func(a, b pendingVersion) int {
 		const position = 1<<positionBits - 1
@@ -358,7 +358,7 @@ func (p *streamPast) newRows() (all rows) {
 	return all
 }
 
-// tablesByKind are the tables that a kind of stream has versions in.
+// tablesByKind holds the versioned tables of each kind of stream.
 var tablesByKind = map[string]map[string]*versionedTable{}
 
 func init() {
@@ -377,7 +377,7 @@ func init() {
 	}
 }
 
-// newPast is the past of a stream of which no version was written yet.
+// newPast returns the past of a stream without versions.
 func newPast(stream eventstore.Stream, n int64) *streamPast {
 	p := &streamPast{stream: stream, n: n, rows: map[string]*rowPast{}, tables: map[string][]*rowPast{}}
 	for t := range tablesByKind[stream.Kind] {
@@ -386,7 +386,7 @@ func newPast(stream eventstore.Stream, n int64) *streamPast {
 	return p
 }
 
-// readPast reads the versions there are of a stream's rows.
+// readPast returns the versions of a stream's rows in the file.
 func readPast(ctx context.Context, db querier, stream eventstore.Stream, n int64) (*streamPast, error) {
 	p := newPast(stream, n)
 	for t, k := range tablesByKind[stream.Kind] {
@@ -423,11 +423,11 @@ func readPast(ctx context.Context, db querier, stream eventstore.Stream, n int64
 	return p, nil
 }
 
-// marshalSummary is JSON that is always the same for the same value.
+// marshalSummary returns v as deterministic JSON.
 func marshalSummary(v any) []byte {
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
-		panic(fmt.Sprintf("projections: a document cannot be written: %v", err))
+		panic(fmt.Sprintf("projections: marshal a summary: %v", err))
 	}
 	return b
 }
