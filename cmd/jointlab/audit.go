@@ -124,7 +124,7 @@ is changed and the command fails. No server may have the folder open.`,
 	return cmd
 }
 
-// dataFlags are for what needs no ledger, so that it works beside a server.
+// dataFlags are the flags of commands that need no ledger and so work beside a server.
 func dataFlags(cmd *cobra.Command, s *settings) {
 	cmd.Flags().StringVar(&s.data, "data", defaultData, "folder that holds the register")
 	cmd.Flags().StringVar(&s.origin, "log-origin", "", "name that the audit log must have; any if not given")
@@ -132,8 +132,8 @@ func dataFlags(cmd *cobra.Command, s *settings) {
 
 const originHelp = "name of the audit log, when its key is first made: one nobody else will ever use, such as register.example.org/log; made up if not given"
 
-// openLog opens the log without its ledger. It makes no key: whoever kept that
-// would trust a log that nothing is in.
+// openLog returns the log, opened without its ledger. It makes no key: that would be
+// the key of an empty log, which no reader should trust.
 func openLog(s settings) (*audit.Log, error) {
 	if _, err := os.Stat(filepath.Join(s.data, audit.KeyFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("there is no %s in %s; name the register's folder with --data (jointlab serve and jointlab import make the key), or put the file back from what jointlab backup secrets wrote", audit.KeyFile, s.data)
@@ -159,12 +159,12 @@ func withLog(ctx context.Context, s settings, use func(*audit.Log) error) (err e
 	return use(log)
 }
 
-// openLogOf opens the log of a ledger.
+// openLogOf returns the log of a ledger, opened.
 func openLogOf(ledger *jetstream.Ledger, s settings) (*audit.Log, error) {
 	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin, Ledger: ledger, Board: ledger.Board(), Alone: s.natsURL == ""})
 }
 
-// problems are those of a log, as an error.
+// problems returns those of a log as an error.
 func problems(log *audit.Log) (err error) {
 	for _, p := range log.Problems() {
 		err = errors.Join(err, errors.New(p))
@@ -172,7 +172,7 @@ func problems(log *audit.Log) (err error) {
 	return err
 }
 
-// readWitnesses reads the file of witnesses' keys, where one is named.
+// readWitnesses returns the keys in the file of witnesses; none where file is empty.
 func readWitnesses(file string) ([]note.Verifier, error) {
 	if file == "" {
 		return nil, nil

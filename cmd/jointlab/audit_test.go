@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/audit/audittest"
 )
 
-// read gets a path of the server, as anybody may.
+// read returns the body at a path of the server, read without a token.
 func (s served) read(t testing.TB, path string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(within(t), http.MethodGet, s.url+path, nil)

@@ -131,7 +131,7 @@ func takeBackup(cmd *cobra.Command, where settings, w io.Writer) (err error) {
 	return err
 }
 
-// fetchBackup writes the backup that a server gives.
+// fetchBackup writes the backup that a server returns.
 func fetchBackup(ctx context.Context, server, token string, w io.Writer) error {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimSuffix(server, "/")+"/v1/backup", nil)
 	if err != nil {
@@ -140,7 +140,7 @@ func fetchBackup(ctx context.Context, server, token string, w io.Writer) error {
 	if token != "" {
 		r.Header.Set("Authorization", "Bearer "+token)
 	}
-	resp, err := http.DefaultClient.Do(r) // which waits as long as it takes
+	resp, err := http.DefaultClient.Do(r) // without a timeout: a backup may be long
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,7 @@ func fetchBackup(ctx context.Context, server, token string, w io.Writer) error {
 	if resp.StatusCode != http.StatusOK {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 		p := &problem{Status: resp.StatusCode, Detail: resp.Status}
-		_ = json.Unmarshal(text, p) // if it is one
+		_ = json.Unmarshal(text, p) // where the answer is one
 		return p
 	}
 	_, err = io.Copy(w, resp.Body)
@@ -193,7 +193,7 @@ func writeNew(name string, write func(*os.File) error) (err error) {
 
 const secretsFormat = "jointlab secrets v1"
 
-// secretsFile is what backup secrets writes.
+// secretsFile is the file that backup secrets writes.
 type secretsFile struct {
 	Format string            `json:"format"`
 	Made   time.Time         `json:"made"`
@@ -249,15 +249,15 @@ func readSecrets(file string) (s secretsFile, err error) {
 		if !slices.Contains(secretFiles, name) {
 			return s, fmt.Errorf("%s holds %q, which this version does not know; use the version that wrote it", file, name)
 		}
-		if err := s.usable(name, text); err != nil {
+		if err := s.checkKey(name, text); err != nil {
 			return s, fmt.Errorf("%s: %s in it is damaged, %w; take another copy of the secrets (without --secrets new keys are made)", file, name, err)
 		}
 	}
 	return s, nil
 }
 
-// usable says whether what a file of secrets holds is a key.
-func (s secretsFile) usable(name, text string) (err error) {
+// checkKey returns an error where the text in a file of secrets is no key.
+func (s secretsFile) checkKey(name, text string) (err error) {
 	switch name {
 	case keyFile:
 		_, err = api.ParseKey(text)

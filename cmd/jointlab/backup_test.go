@@ -33,8 +33,8 @@ import (
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
-// bodies are the events of the register kept in data, which no server may have
-// open, as far as a position.
+// bodies returns the events of the register kept in data up to a position. No
+// server may have it open.
 func bodies(t testing.TB, data string, to eventstore.Position) (all []string) {
 	t.Helper()
 	log, err := jetstream.Open(within(t), jetstream.Config{Dir: data})
@@ -54,7 +54,7 @@ func bodies(t testing.TB, data string, to eventstore.Position) (all []string) {
 	return all
 }
 
-// packed is a backup that was verified, kept open while the test runs.
+// packed returns a backup, verified and kept open while the test runs.
 func packed(t testing.TB, name string) audit.Verified {
 	t.Helper()
 	f, err := os.Open(name)
@@ -69,7 +69,7 @@ func packed(t testing.TB, name string) audit.Verified {
 	return v
 }
 
-// agrees says that the log kept in data goes on from what was signed.
+// agrees checks that the log kept in data continues the one that c was signed for.
 func agrees(t testing.TB, data string, c audit.Checkpoint) {
 	t.Helper()
 	log, err := openLog(settings{data: data})
@@ -142,7 +142,7 @@ func TestBackupUnderLoad(t *testing.T) {
 		healthy(t, "--data", to)
 		again := startServer(t, to)
 		officer.base = again.url // whose token is valid there
-		// The stream of status events is derived anew, and said to be behind until then.
+		// It is not ready until the stream of status events is derived anew.
 		eventually(ctx, t, "the restored register is ready", func() bool { return officer.get(ctx, "/readyz", &struct{}{}) == nil })
 		healthy(t, "--server", again.url, "--token", officer.token, "--key", v.Key)
 		a, err := officer.send(ctx, "/v1/labs/"+uuid.NewSHA1(demoSpace, []byte("crash 0")).String()+"/set-discipline", "", lab.SetDiscipline{Discipline: domain.T("", fmt.Sprint("after ", i))})
@@ -262,7 +262,7 @@ func TestRestoreResumes(t *testing.T) {
 	}
 }
 
-// ask reads a path of the server with a token.
+// ask returns the body at a path of the server, read with a token.
 func (s served) ask(t testing.TB, token, path string) string {
 	t.Helper()
 	r, err := http.NewRequestWithContext(within(t), http.MethodGet, s.url+path, nil)
@@ -313,8 +313,8 @@ func holdsNoSecret(t testing.TB, backup, data string) {
 	}
 }
 
-// small is a data folder with the demo registry, and a backup of it.
-func small(t *testing.T) (data, file, keys string) {
+// demoBackup returns a data folder with the demo registry, and a backup of it.
+func demoBackup(t *testing.T) (data, file, keys string) {
 	t.Helper()
 	dir := t.TempDir()
 	data, file, keys = filepath.Join(dir, "data"), filepath.Join(dir, "backup.zip"), filepath.Join(dir, "keys.json")
@@ -326,7 +326,7 @@ func small(t *testing.T) (data, file, keys string) {
 func TestKilledRestoreRunsAgain(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	_, file, keys := small(t)
+	_, file, keys := demoBackup(t)
 	to := filepath.Join(t.TempDir(), "restored")
 	mark := filepath.Join(to, "restoring")
 	for caught := false; !caught; {
@@ -367,7 +367,7 @@ func TestKilledRestoreRunsAgain(t *testing.T) {
 func TestRestoreRejectsChangedBackup(t *testing.T) {
 	skipShort(t)
 	t.Parallel()
-	_, file, keys := small(t)
+	_, file, keys := demoBackup(t)
 	from, err := zip.OpenReader(file)
 	if err != nil {
 		t.Fatal(err)
@@ -468,7 +468,7 @@ func TestBackupHTTPAccess(t *testing.T) {
 
 func TestRestoreOntoCluster(t *testing.T) {
 	skipShort(t)
-	_, file, keys := small(t)
+	_, file, keys := demoBackup(t)
 	dir := t.TempDir()
 	to, again := filepath.Join(dir, "node"), filepath.Join(dir, "again.zip")
 	where := []string{"--data", to, "--store", outsideNATS, "--nats-url", cluster(t), "--nats-replicas", "3"}
@@ -549,7 +549,7 @@ func TestRestoreRejectsDamagedSecrets(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(data, jetstream.PersonKeyFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if said, fails := doctorSays(t, "--data", data); !fails || !strings.Contains(said, want) || strings.Contains(said, "ok      person") {
+		if said, fails := diagnose(t, "--data", data); !fails || !strings.Contains(said, want) || strings.Contains(said, "ok      person") {
 			t.Errorf("person.key is %q:\n%s", text, said)
 		}
 	}

@@ -21,8 +21,8 @@ type certificate struct {
 	changed [2]time.Time // when the files last did: one may be written before the other
 }
 
-// loadCertificate reads the certificate and its key, in PEM, of the files that
-// flags name.
+// loadCertificate returns the certificate in the files cert and key, in PEM. An error
+// names flags.
 func loadCertificate(cert, key, flags string, logger *slog.Logger) (*certificate, error) {
 	c := &certificate{cert: cert, key: key, logger: logger}
 	if err := c.load(); err != nil {

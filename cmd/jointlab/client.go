@@ -17,21 +17,21 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// client speaks to a register over HTTP: another process's over the network,
-// or this one's without it.
+// client sends requests to a register: to another process over the network, or to
+// a handler in this one.
 type client struct {
 	base  string // http://host:port, without a slash at the end
 	http  *http.Client
 	token string
 }
 
-// inProcess is a client of a handler in this process.
+// inProcess returns a client of a handler in this process.
 func inProcess(h http.Handler, token string) client {
 	return client{"http://jointlab", &http.Client{Transport: direct{h}}, token}
 }
 
-// clientOf is a client of the server at an address or, where none is given, of
-// the register in a folder, opened for as long as done is not called.
+// clientOf returns a client of the server at an address or, where none is given, of
+// the register in a folder, which stays open until done is called.
 func clientOf(ctx context.Context, where settings, server, token string, role domain.Role, subject string) (c client, done func() error, err error) {
 	if server != "" {
 		return client{strings.TrimSuffix(server, "/"), httpClient(), token}, func() error { return nil }, nil
@@ -72,7 +72,7 @@ func (w *recorder) Header() http.Header         { return w.header }
 func (w *recorder) WriteHeader(status int)      { w.status = status }
 func (w *recorder) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-// problem is what the register says when it refuses (RFC 9457).
+// problem is the body of a refusal (RFC 9457).
 type problem struct {
 	Status   int                 `json:"status"`
 	Title    string              `json:"title"`
@@ -100,7 +100,7 @@ func (p *problem) Error() string {
 	return b.String()
 }
 
-// answer is what the register says when it has carried out a command.
+// answer is the body of the answer to a command that was carried out.
 type answer struct {
 	ID       string `json:"id"`
 	Revision uint64 `json:"revision"`
@@ -126,7 +126,7 @@ func (c client) send(ctx context.Context, path, key string, command any) (answer
 	r.Header.Set("Prefer", "respond-async")
 	if key != "" {
 		r.Header.Set("Idempotency-Key", key)
-		r.Header.Set("X-Request-Id", key) // and so the event says where it comes from
+		r.Header.Set("X-Request-Id", key) // which the event keeps as its correlation id
 	}
 	var a answer
 	return a, c.do(r, &a)
@@ -141,7 +141,8 @@ func (c client) get(ctx context.Context, path string, out any) error {
 	return c.do(r, out)
 }
 
-// answered sends a request, and again each time the server asks to wait.
+// answered sends a request until the server no longer asks to wait, and returns its
+// answer.
 func (c client) answered(r *http.Request) (*http.Response, []byte, error) {
 	for {
 		resp, err := c.http.Do(r)

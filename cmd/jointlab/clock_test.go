@@ -87,7 +87,7 @@ func TestClockStepsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	set(0) // it was an hour ahead, and the operator says so
+	set(0) // it was an hour ahead, and the operator allows that
 	cfg.tolerance = 2 * time.Hour
 	if r, err = openRegister(ctx, settings{data: data, store: embedded}, cfg); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
-// composed is what the test reads of docker-compose.yml.
+// composed is the part of docker-compose.yml that the test reads.
 type composed struct {
 	Services map[string]struct {
 		Image       string

@@ -60,7 +60,7 @@ func (a *acknowledged) reach(ctx context.Context, n int) bool {
 	return len(a.events) >= n
 }
 
-// await is reach where there is no going on without.
+// await is reach for a test that cannot continue otherwise.
 func (a *acknowledged) await(ctx context.Context, t *testing.T, n int) {
 	t.Helper()
 	if !a.reach(ctx, n) {

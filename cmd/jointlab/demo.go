@@ -26,7 +26,7 @@ var demoSpace = uuid.NewSHA1(uuid.NameSpaceURL, []byte("https://jointlab.org/dem
 func demoEntity(name string) uuid.UUID { return uuid.NewSHA1(demoSpace, []byte("entity "+name)) }
 func demoLab(n int) uuid.UUID          { return uuid.NewSHA1(demoSpace, fmt.Appendf(nil, "lab %d", n)) }
 
-// demoActs says for whom the printed tokens act.
+// demoActs maps roles to the legal entity that their printed tokens act for.
 var demoActs = map[domain.Role]uuid.UUID{
 	domain.Host: demoEntity("xuni"), domain.Director: demoEntity("xuni"), domain.Partner: demoEntity("muster"),
 }
@@ -64,10 +64,10 @@ func (d *demo) tell(n int) {
 	}
 }
 
-// ago is the day so many years and days before today.
+// ago returns the day so many years and days before today.
 func (d *demo) ago(years, days int) domain.Date { return d.today.AddYears(-years).AddDays(-days) }
 
-// send returns the event that followed; nil where it was recorded earlier.
+// send returns the event that followed, or uuid.Nil where it was recorded earlier.
 func (d *demo) send(role domain.Role, forEntity uuid.UUID, path string, command any) uuid.UUID {
 	if d.err != nil {
 		return uuid.Nil
@@ -93,7 +93,7 @@ func (d *demo) send(role domain.Role, forEntity uuid.UUID, path string, command 
 	return a.Events[0].ID
 }
 
-// digest stands for a document that does not exist.
+// digest returns the digest of a document that does not exist.
 func digest(of string, args ...any) string {
 	return fmt.Sprintf("sha256:%x", sha256.Sum256(fmt.Appendf(nil, of, args...)))
 }
@@ -164,7 +164,7 @@ func (d *demo) notice() {
 	})
 }
 
-// demoStory is one invented lab while it is told.
+// demoStory is one invented lab while its events are recorded.
 type demoStory struct {
 	*demo
 	path     string
@@ -329,8 +329,8 @@ func (s demoStory) assess(on domain.Date) {
 	}
 }
 
-// experts are invited from where nobody is a party; they are numbered on from
-// the ones there are.
+// invite invites experts who are affiliated with no party. They are numbered on
+// from those there are.
 func (s demoStory) invite(on domain.Date) {
 	for _, e := range []string{"yanjiu", "ailleurs"} {
 		s.as(domain.Agency, "invite-expert", lab.InviteExpert{On: on, Affiliations: []uuid.UUID{demoEntity(e)}, Declaration: digest("%s %s", s.path, e),

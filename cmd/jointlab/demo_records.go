@@ -58,7 +58,7 @@ func (s demoStory) aims(on domain.Date) {
 	}
 }
 
-// works records what a laboratory at work has to show, with its first foreign
+// works records what a laboratory in operation shows, with its first foreign
 // partner: people, institutions, exchanges, funds, goals and support.
 func (s demoStory) works() {
 	host, partner, third := s.host, s.partners[0], demoEntity("kaku")

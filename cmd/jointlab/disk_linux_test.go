@@ -54,7 +54,7 @@ func ownMounts(t *testing.T) bool {
 	return false
 }
 
-// memoryDisk is a disk of that size, in memory.
+// memoryDisk returns the folder of a disk of that size, in memory.
 func memoryDisk(t *testing.T, size string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -94,7 +94,7 @@ func fill(t *testing.T, disk string, left uint64) (free func()) {
 	}
 }
 
-// onDisk is a register on a disk that something happens to.
+// onDisk is a register on a disk that fails.
 type onDisk struct {
 	*testing.T
 	served
@@ -128,7 +128,7 @@ func newOnDisk(t *testing.T, disk string, args ...string) *onDisk {
 	return d
 }
 
-// total is how many laboratories the read model holds.
+// total returns how many laboratories the read model holds.
 func (d *onDisk) total() (int, error) {
 	var l struct {
 		Total int `json:"total"`
@@ -149,7 +149,7 @@ func (d *onDisk) note(what string) error {
 	return err
 }
 
-// refused says that a command is refused clearly, and reading goes on.
+// refused checks that a command is refused with the reason, and reading goes on.
 func (d *onDisk) refused(what string) {
 	d.Helper()
 	var p *problem
@@ -172,8 +172,7 @@ func (d *onDisk) reads() {
 	}
 }
 
-// hammer writes until every writer was refused, for whatever reason but a
-// mistake of the server's own.
+// hammer writes until every writer was refused, by a 503 each.
 func (d *onDisk) hammer(then func()) {
 	d.Helper()
 	var load sync.WaitGroup
@@ -202,9 +201,9 @@ func (d *onDisk) hammer(then func()) {
 	load.Wait()
 }
 
-// whole says that all that was acknowledged is there after a restart, and that
-// what is served and signed is what it should be.
-func (d *onDisk) whole() {
+// checkRestart checks that every acknowledged event is there after a restart, and
+// that the read model and the log follow from the ledger.
+func (d *onDisk) checkRestart() {
 	d.Helper()
 	d.kill()
 	there := ledger(d.T, d.data)
@@ -245,7 +244,7 @@ func TestDiskNearlyFull(t *testing.T) {
 	if err := d.officer.get(within(t), "/readyz", &struct{}{}); err != nil {
 		t.Error(err)
 	}
-	d.whole()
+	d.checkRestart()
 }
 
 func TestDiskFull(t *testing.T) {
@@ -254,13 +253,13 @@ func TestDiskFull(t *testing.T) {
 		return
 	}
 	disk := memoryDisk(t, "160m")
-	d := newOnDisk(t, disk, "--disk-reserve", "-1") // somebody else takes the last of it at once
+	d := newOnDisk(t, disk, "--disk-reserve", "-1") // another process fills the disk at once
 	var free func()
 	d.hammer(func() { free = fill(t, disk, 0) })
 	d.refused("restart")
 	free()
 	d.refused("restart") // what the store could not write is found out at the next start
-	d.whole()
+	d.checkRestart()
 }
 
 func TestBackupWithoutRoom(t *testing.T) {
@@ -269,7 +268,7 @@ func TestBackupWithoutRoom(t *testing.T) {
 	if !ownMounts(t) {
 		return
 	}
-	data, file, keys := small(t)
+	data, file, keys := demoBackup(t)
 	tiny := memoryDisk(t, "160k")
 	for _, args := range [][]string{{"backup", filepath.Join(tiny, "backup.zip")}, {"audit", "export", filepath.Join(tiny, "pack.zip")}} {
 		cmd := run(t, append(args, "--data", data)...)
@@ -326,7 +325,7 @@ func TestReadModelOnFullDisk(t *testing.T) {
 		err := ready()
 		return err != nil && strings.Contains(err.Error(), "the read model has stopped")
 	}
-	for i := 0; !stopped(); i++ { // the log, which has its checkpoints there, may say so first
+	for i := 0; !stopped(); i++ { // the log, which has its checkpoints there, may fail first
 		if i == 500 {
 			t.Fatal("a read model on a full disk takes in 500 events and says only:", ready())
 		}
@@ -381,5 +380,5 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 			t.Fatalf("%v: %v %s", args, err, out)
 		}
 	}
-	d.whole()
+	d.checkRestart()
 }

@@ -72,21 +72,21 @@ wrong.`,
 	return cmd
 }
 
-// What a check may come to.
+// The outcomes of a check.
 const (
 	fine    = "ok"
 	warning = "warning"
 	wrong   = "wrong"
 )
 
-// checked is what one check came to, and what to do.
+// checked is the outcome of one check, and what to do.
 type checked struct {
 	Check string      `json:"check"`
 	State string      `json:"state"`
 	Text  domain.Text `json:"text"`
 }
 
-// doctor gathers what checks came to.
+// doctor collects the outcomes of checks.
 type doctor struct {
 	settings
 	found []checked
@@ -96,7 +96,7 @@ func (d *doctor) add(check, state, zh, en string, args ...any) {
 	d.found = append(d.found, checked{check, state, domain.Textf(zh, en, args...)})
 }
 
-// failed notes that a check could not be made.
+// failed records that a check could not be made.
 func (d *doctor) failed(check string, err error) {
 	d.add(check, wrong, "无法检查：%s", "it cannot be checked: %s", err)
 }
@@ -160,7 +160,7 @@ func (d *doctor) folder(ctx context.Context) {
 	d.status(ctx, ledger)
 	d.deliveries(ctx, ledger)
 	if err := ledger.Persons().Check(ctx); err != nil {
-		// A key by its form, and the wrong one, is not to be called well besides.
+		// A key that is well formed and wrong is not reported as ok besides.
 		d.found = slices.DeleteFunc(d.found, func(c checked) bool { return c.Check == jetstream.PersonKeyFile && c.State == fine })
 		d.add("persons", wrong, "登记簿所载的人无法读取，也不能登记新的人：%s", "nobody named in the register can be read, and nobody named anew: %s", err)
 	} else {
@@ -168,7 +168,7 @@ func (d *doctor) folder(ctx context.Context) {
 	}
 }
 
-// scarce is how many times the reserve must be free for nothing to be said.
+// scarce is how many times the reserve must be free for the disk to pass.
 const scarce = 16
 
 func (d *doctor) disk() {

@@ -20,8 +20,8 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// doctorSays is what doctor prints, and whether it fails.
-func doctorSays(t testing.TB, args ...string) (said string, fails bool) {
+// diagnose returns what doctor prints, and whether it fails.
+func diagnose(t testing.TB, args ...string) (said string, fails bool) {
 	t.Helper()
 	cmd := run(t, append([]string{"doctor"}, args...)...)
 	cmd.Stderr = nil
@@ -29,10 +29,10 @@ func doctorSays(t testing.TB, args ...string) (said string, fails bool) {
 	return string(out), err != nil
 }
 
-// healthy says that doctor finds nothing wrong.
+// healthy checks that doctor finds nothing wrong.
 func healthy(t testing.TB, args ...string) {
 	t.Helper()
-	if said, fails := doctorSays(t, args...); fails || strings.Contains(said, "wrong  ") || !strings.Contains(said, "ok      log ") {
+	if said, fails := diagnose(t, args...); fails || strings.Contains(said, "wrong  ") || !strings.Contains(said, "ok      log ") {
 		t.Errorf("doctor %v:\n%s", args, said)
 	}
 }
@@ -74,7 +74,7 @@ func TestDoctor(t *testing.T) {
 	}
 	register(whole, time.Now)
 	healthy(t, "--data", whole)
-	if said, fails := doctorSays(t, "--data", whole, "--json"); fails || !strings.Contains(said, `"wrong": 0`) {
+	if said, fails := diagnose(t, "--data", whole, "--json"); fails || !strings.Contains(said, `"wrong": 0`) {
 		t.Error(said)
 	}
 	for want, damage := range map[string]func(dir string) error{
@@ -120,7 +120,7 @@ func TestDoctor(t *testing.T) {
 		if err := damage(dir); err != nil {
 			t.Fatal(want, err)
 		}
-		said, fails := doctorSays(t, "--data", dir)
+		said, fails := diagnose(t, "--data", dir)
 		if !regexp.MustCompile(`(?m)^` + want).MatchString(said) {
 			t.Errorf("want %s, in\n%s", want, said)
 		}
@@ -149,7 +149,7 @@ func TestDoctorOfServer(t *testing.T) {
 			}
 			http.NotFound(w, r)
 		}))
-		said, fails := doctorSays(t, "--server", srv.URL)
+		said, fails := diagnose(t, "--server", srv.URL)
 		srv.Close()
 		if !fails || !regexp.MustCompile(`(?m)^`+want).MatchString(said) {
 			t.Errorf("want %s, in\n%s", want, said)

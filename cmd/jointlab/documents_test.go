@@ -24,13 +24,13 @@ import (
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
-// paper is a document of that many bytes.
+// paper returns a document of n bytes.
 func paper(n int) []byte {
 	b := bytes.Repeat([]byte("%PDF-1.7 a line of a signed text\n"), n/33+1)
 	return append(b[:n-8], []byte(fmt.Sprintf("%08d", n))...)
 }
 
-// handIn puts a document in, read from body.
+// handIn uploads the document that body reads.
 func (c client) handIn(t testing.TB, body io.Reader) error {
 	t.Helper()
 	req, err := http.NewRequestWithContext(within(t), http.MethodPut, c.base+"/v1/documents", body)

@@ -100,7 +100,7 @@ type importer struct {
 	failed      int // rows of which nothing was loaded
 }
 
-// row is one line of a file, with what is found out about it.
+// row is one line of a file, with the outcome of loading it.
 type row struct {
 	file    string
 	digest  string // of the whole file
@@ -112,7 +112,7 @@ type row struct {
 	bad     bool // a value cannot be read, so nothing of the row is loaded
 }
 
-// get is a column's value; a column the file does not have is empty.
+// get returns a column's value, "" where the file has no such column.
 func (r *row) get(column string) string {
 	if i := slices.Index(r.header, column); i >= 0 {
 		return strings.TrimSpace(r.fields[i])
@@ -159,7 +159,7 @@ func (im *importer) run(ctx context.Context, files []string) error {
 	return errors.Join(unread...)
 }
 
-// readRegister learns the names and identifiers of all entities there are.
+// readRegister loads the names and identifiers of all entities.
 func (im *importer) readRegister(ctx context.Context) error {
 	im.identifiers = map[domain.Identifier]uuid.UUID{}
 	next := ""
@@ -190,7 +190,7 @@ func (im *importer) readRegister(ctx context.Context) error {
 	}
 }
 
-// file imports one file, and goes on after a row that cannot be loaded.
+// file imports one file. A row that cannot be loaded does not end it.
 func (im *importer) file(ctx context.Context, path string) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -448,7 +448,7 @@ func (im *importer) resolveEntity(name string) (uuid.UUID, error) {
 	return uuid.Nil, fmt.Errorf("%q is the name of several entities: %s; write the one that is meant by a name only it has", name, strings.Join(ids, ", "))
 }
 
-// bracketed cuts a remark in brackets off the end of a cell.
+// bracketed returns a cell without the remark in brackets at its end, and the remark.
 func bracketed(cell string) (text, remark string) {
 	for _, pair := range [][2]string{{"(", ")"}, {"（", "）"}} {
 		if strings.HasSuffix(cell, pair[1]) {

@@ -36,8 +36,8 @@ register's keeper.`,
 	return cmd
 }
 
-// keyCommandOf is a command that speaks to a register, as role where that is one
-// in a folder.
+// keyCommandOf returns a command that is sent to a register, as role where that is
+// one in a folder.
 func keyCommandOf(use, short string, role func() domain.Role, act func(context.Context, *cobra.Command, client) error) *cobra.Command {
 	var where settings
 	var server, token string

@@ -197,7 +197,7 @@ func TestClusterKillsLoseNothing(t *testing.T) {
 	node := func() client {
 		return client{*urls[rand.IntN(3)].Load(), &http.Client{Timeout: time.Minute}, token}
 	}
-	// send asks one node after another, under one key, until one says yes or no.
+	// send sends a command to one node after another, under one key, until one answers.
 	send := func(ctx context.Context, path, key string, command any) (answer, error) {
 		for {
 			a, err := node().send(ctx, path, key, command)

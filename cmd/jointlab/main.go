@@ -60,7 +60,7 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// version is the module's version and the commit it was built from, as the Go
+// version returns the module's version and the commit it was built from, as the Go
 // tool stamped them.
 func version() string {
 	info, ok := debug.ReadBuildInfo()

@@ -176,8 +176,8 @@ func (s served) client(t testing.TB, data, role, entity string) client {
 	return client{s.url, &http.Client{Timeout: hang}, strings.TrimSpace(output(t, args...))}
 }
 
-// skipShort skips a test that does many things one after the other: -short is how
-// the race detector is run, which such a test gives nothing to find.
+// skipShort skips a sequential test where the race detector is run, with -short: it
+// has nothing to find there.
 func skipShort(t testing.TB) {
 	t.Helper()
 	if testing.Short() {
@@ -201,8 +201,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// hang is how long a test waits before it reports that something hangs. No
-// machine is so slow that it is reached otherwise.
+// hang is how long a test waits before it reports that something hangs. A slow
+// machine does not reach it otherwise.
 const hang = 8 * time.Minute
 
 // within returns a context that bounds a test's requests.

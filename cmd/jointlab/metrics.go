@@ -18,8 +18,8 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// metrics are what an operator's Prometheus reads: how the register is used and
-// how far each part is behind. They name no person, lab or legal entity.
+// metrics are the register's for Prometheus: how it is used and how far each part is
+// behind. They name no person, lab or legal entity.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.HistogramVec
@@ -65,7 +65,7 @@ func metricsTopic() *cobra.Command {
 // seconds are the bounds of histograms, from a fast append to a lost patience.
 var seconds = []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20}
 
-// reasons are why requests are refused for who sent them.
+// reasons are the labels of refusals that depend on the sender.
 var reasons = map[int]string{http.StatusUnauthorized: "unauthenticated", http.StatusForbidden: "forbidden", http.StatusTooManyRequests: "too-many"}
 
 func newMetrics() *metrics {
@@ -94,12 +94,12 @@ func newMetrics() *metrics {
 	return m
 }
 
-// gauge registers a value that is asked for when it is read.
+// gauge registers a value that is computed when metrics are read.
 func (m *metrics) gauge(name, help string, value func() float64) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 }
 
-// watch registers what an open register is asked when metrics are read.
+// watch registers the values of an open register.
 func (m *metrics) watch(r *register, deliveries *webhooks.Dispatcher) {
 	behind := func(reached func() float64) func() float64 {
 		return func() float64 {
@@ -146,7 +146,7 @@ func (m *metrics) watch(r *register, deliveries *webhooks.Dispatcher) {
 	}
 }
 
-// head is the position of the ledger's last event; -1 while it does not answer.
+// head returns the position of the ledger's last event, -1 while it does not answer.
 func (r *register) head() float64 {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
@@ -157,7 +157,7 @@ func (r *register) head() float64 {
 	return float64(head)
 }
 
-// queues are what waits for webhooks, over all that are active.
+// queues collects what waits for webhooks, over all that are active.
 type queues struct {
 	model      *projections.Model
 	deliveries *webhooks.Dispatcher
@@ -169,14 +169,14 @@ var (
 	parkedDesc = prometheus.NewDesc("jointlab_webhook_parked", "Events that were given up, until they are replayed.", nil, nil)
 )
 
-// Describe is prometheus.Collector's.
+// Describe implements prometheus.Collector.
 func (q *queues) Describe(to chan<- *prometheus.Desc) {
 	to <- queueDesc
 	to <- heldDesc
 	to <- parkedDesc
 }
 
-// Collect is prometheus.Collector's.
+// Collect implements prometheus.Collector.
 func (q *queues) Collect(to chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()

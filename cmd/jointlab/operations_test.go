@@ -17,7 +17,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// lines is a log being written.
+// lines collects a log that is being written.
 type lines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -35,7 +35,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-// ask makes a request with headers of the form name: value, and reads the answer.
+// ask sends a request, with headers of the form name: value, and returns the answer.
 func ask(t *testing.T, method, url, body string, headers ...string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(within(t), method, url, strings.NewReader(body))

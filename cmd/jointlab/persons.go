@@ -12,7 +12,7 @@ import (
 )
 
 // sweepEvery is how long at most the key of an erased person outlives the event,
-// where whoever recorded it could not destroy the key, or an older one was
+// where the node that recorded it could not destroy the key, or an older one was
 // restored from a backup.
 const sweepEvery = time.Minute
 

@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// search lists the files below dir that hold a text.
+// search returns the files below dir that hold a text.
 func search(t *testing.T, dir, text string) (found []string) {
 	t.Helper()
 	searched := 0
@@ -76,7 +76,7 @@ func TestErasedPersonLeavesNoTrace(t *testing.T) {
 		output(t, check...)
 	}
 
-	// No backup holds the key: with the secrets of now, the one from before says no name.
+	// No backup holds the key: with today's secrets, the one from before names nobody.
 	newer, third := filepath.Join(dir, "newer.json"), filepath.Join(dir, "third")
 	output(t, "backup", "secrets", "--data", data, newer)
 	output(t, "restore", "--data", third, "--secrets", newer, file)

@@ -10,10 +10,10 @@ import (
 	"testing"
 )
 
-// step is a command of the README and what the README says it prints.
+// step is a command of the README and the output printed there.
 type step struct{ command, prints string }
 
-// tour reads the console blocks of a section of the README.
+// tour returns the steps in the console blocks of a section of the README.
 func tour(t *testing.T, section string) (steps []step) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
@@ -41,8 +41,8 @@ func tour(t *testing.T, section string) (steps []step) {
 	return steps
 }
 
-// fits reports whether got is what the README prints, where … stands for anything.
-func fits(prints, got string) bool {
+// matches reports whether got is what the README prints, where … matches anything.
+func matches(prints, got string) bool {
 	parts := strings.Split(strings.TrimSpace(prints), "…")
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
@@ -85,7 +85,7 @@ func TestREADMETour(t *testing.T) {
 		t.Fatalf("%v\n%s", err, errs.String())
 	}
 	for i, got := range strings.Split(strings.TrimSuffix(strings.TrimSpace(string(out)), end), end) {
-		if i < len(steps) && !fits(steps[i].prints, got) {
+		if i < len(steps) && !matches(steps[i].prints, got) {
 			t.Errorf("$ %s\nprinted\n%s\nthe README says\n%s", steps[i].command, got, steps[i].prints)
 		}
 	}

@@ -88,21 +88,20 @@ func (s settings) check() error {
 }
 
 // register is a register in this process: the store, the ledger, the read model
-// that follows it, and the HTTP handler on top. Its fields are set while it is
-// opened and only read afterwards; timely, status, model and the like guard
-// themselves.
+// that follows it, and the HTTP handler on top. openRegister sets the fields, and
+// nothing changes them afterwards; each part guards its own state.
 type register struct {
 	settings
-	now       func() time.Time
-	db        *esdb.Store       // nil unless EventStoreDB is the system of record
-	log       *jetstream.Ledger // the ledger, and the store unless db is
-	relay     *relay.Relay      // from db onto the ledger; nil without db
-	timely    *eventstore.ClockGuard
-	status    statusStream
-	model     *projections.Model
-	merkleLog *audit.Log // of log
-	signer    *api.Signer
-	handler   *api.Server
+	now        func() time.Time
+	db         *esdb.Store       // nil unless EventStoreDB is the system of record
+	log        *jetstream.Ledger // the ledger, and the store unless db is
+	relay      *relay.Relay      // from db onto the ledger; nil without db
+	clockGuard *eventstore.ClockGuard
+	status     statusStream
+	model      *projections.Model
+	merkleLog  *audit.Log // of log
+	signer     *api.Signer
+	handler    *api.Server
 
 	stop      context.CancelFunc // ends what follows
 	following sync.WaitGroup     // the relays and the followers
@@ -295,11 +294,11 @@ func (r *register) startAPI(following context.Context, verifier *api.Verifier, c
 	if cfg.metrics != nil {
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
-	r.timely = eventstore.NewClockGuard(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
+	r.clockGuard = eventstore.NewClockGuard(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
 	if answering.Webhooks, err = r.dispatcher(cfg); err != nil {
 		return err
 	}
-	r.handler = api.New(r.timely, r.log, r.model, verifier, cfg.now, answering)
+	r.handler = api.New(r.clockGuard, r.log, r.model, verifier, cfg.now, answering)
 	if cfg.metrics != nil {
 		cfg.metrics.watch(r, answering.Webhooks)
 	}
@@ -344,7 +343,7 @@ func (r *register) dispatcher(cfg registerConfig) (*webhooks.Dispatcher, error) 
 	if cfg.metrics != nil {
 		how.Observe = cfg.metrics.delivered
 	}
-	return webhooks.New(r.log, r.timely, known, key, how), nil
+	return webhooks.New(r.log, r.clockGuard, known, key, how), nil
 }
 
 // checkpoint returns the newest signed checkpoint, for those that events are
@@ -361,7 +360,7 @@ func (r *register) problems() []string {
 	defer cancel()
 	var problems []string
 	var refused *eventstore.RefusedError
-	for _, refusal := range []func(context.Context) error{func(context.Context) error { return r.log.Refusal() }, r.timely.Behind} {
+	for _, refusal := range []func(context.Context) error{func(context.Context) error { return r.log.Refusal() }, r.clockGuard.Behind} {
 		if errors.As(refusal(ctx), &refused) {
 			problems = append(problems, refused.Why.Chinese()+" · "+refused.Why.English())
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// refused is what jointlab says where it fails, as it must.
+// refused returns what jointlab prints to standard error; it must fail.
 func refused(t testing.TB, args ...string) string {
 	t.Helper()
 	cmd := run(t, args...)
@@ -45,7 +45,7 @@ func TestCommandsCreateNoRegister(t *testing.T) {
 			}
 		}
 	}
-	if said, fails := doctorSays(t, "--data", empty); !fails || !strings.Contains(said, empty+" holds no register") {
+	if said, fails := diagnose(t, "--data", empty); !fails || !strings.Contains(said, empty+" holds no register") {
 		t.Errorf("doctor: %s", said)
 	}
 	for _, name := range []string{missing, written} {

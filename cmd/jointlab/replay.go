@@ -81,13 +81,13 @@ func replayCommand() *cobra.Command {
 	return cmd
 }
 
-// upTo lets events through up to a position or an instant.
+// upTo is the position or the instant at which a replay ends.
 type upTo struct {
 	position eventstore.Position
 	instant  time.Time
 }
 
-func (u upTo) lets(p eventstore.Position, at time.Time) bool {
+func (u upTo) includes(p eventstore.Position, at time.Time) bool {
 	return (u.position == 0 || p <= u.position) && (u.instant.IsZero() || !at.After(u.instant))
 }
 
@@ -123,7 +123,7 @@ func (c client) events(ctx context.Context, s eventstore.Stream, until upTo) (ev
 			return nil, fmt.Errorf("read the history: %w", err)
 		}
 		for _, e := range page.Items {
-			if !until.lets(e.Position, e.Time) {
+			if !until.includes(e.Position, e.Time) {
 				return events, nil
 			}
 			body, err := c.bytes(ctx, fmt.Sprintf("/v1/events/%d", e.Position))
@@ -138,7 +138,7 @@ func (c client) events(ctx context.Context, s eventstore.Stream, until upTo) (ev
 	}
 }
 
-// bytes reads a resource as it stands.
+// bytes returns the bytes of a resource.
 func (c client) bytes(ctx context.Context, path string) ([]byte, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
@@ -148,7 +148,7 @@ func (c client) bytes(ctx context.Context, path string) ([]byte, error) {
 	return body, c.do(r, &body)
 }
 
-// errEnough says that whoever steps through does not want to go on.
+// errEnough ends a replay whose reader has closed the input.
 var errEnough = errors.New("enough")
 
 // replayer prints the steps of a replay.

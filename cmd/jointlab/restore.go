@@ -155,7 +155,7 @@ func (r *restoring) report(v audit.Verified, aggregates int) {
 	}
 }
 
-// instead is what follows where a key is not restored.
+// instead maps a key that is not restored to what follows from that.
 var instead = map[string]string{
 	keyFile:                 "; serve makes a new one: tokens issued before are worth nothing",
 	audit.KeyFile:           "; serve makes a new one: the log begins anew, under a new origin, over the same events",
@@ -192,7 +192,7 @@ func (r *restoring) checkSigned(v audit.Verified) (newest audit.Checkpoint, err 
 	return newest, nil
 }
 
-// prove builds the Merkle tree from what is in the ledger now: its root must be
+// prove builds the Merkle tree from the ledger as restored: its root must be
 // that of the backup's checkpoint.
 func (r *restoring) prove(ctx context.Context, log *jetstream.Ledger, v audit.Verified, newest audit.Checkpoint) (err error) {
 	if !r.newLog {

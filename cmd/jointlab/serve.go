@@ -21,7 +21,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/webhooks"
 )
 
-// drainTime is how long requests may take to finish once the server stops.
+// drainTime is how long requests may take to finish once the server is asked to stop.
 const drainTime = 10 * time.Second
 
 func serveCommand() *cobra.Command {
@@ -229,8 +229,8 @@ func exposed(address string) bool {
 	return err == nil && host != "localhost" && (ip == nil || !ip.IsLoopback())
 }
 
-// serveMetrics answers at an address of its own, which need not be open to those
-// who use the register.
+// serveMetrics serves metrics at an address of their own, which need not be open to
+// users of the register. stop closes it.
 func serveMetrics(listen string, m *metrics, logger *slog.Logger) (stop func() error, err error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {

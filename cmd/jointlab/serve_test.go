@@ -34,7 +34,7 @@ func TestFolderInUse(t *testing.T) {
 			t.Errorf("jointlab %v: %s", c.args, said)
 		}
 	}
-	if said, fails := doctorSays(t, "--data", data); !fails || !strings.Contains(said, "give its address, jointlab doctor --server http://…") {
+	if said, fails := diagnose(t, "--data", data); !fails || !strings.Contains(said, "give its address, jointlab doctor --server http://…") {
 		t.Error(said)
 	}
 	server.stop(t)

@@ -76,7 +76,7 @@ func applySettings(cmd *cobra.Command) error {
 	return errors.Join(wrong...)
 }
 
-// allSettings is every flag of every command: a settings file may serve them all.
+// allSettings returns every flag of every command: a settings file may serve them all.
 func allSettings(root *cobra.Command) []string {
 	var names []string
 	var walk func(*cobra.Command)

@@ -99,7 +99,7 @@ own. Subscribers over NATS are created anew.`,
 			if err != nil {
 				return err
 			}
-			if err := moveBeside(cmd.Context(), log, from.data, data); err != nil {
+			if err := moveAuxiliary(cmd.Context(), log, from.data, data); err != nil {
 				return err
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "EventStoreDB holds all %d events, and %s what stands beside them\n", moved, data)
@@ -112,9 +112,9 @@ own. Subscribers over NATS are created anew.`,
 	return cmd
 }
 
-// moveBeside puts what a register holds beside its events into the folder of the
-// one that goes on, with the keys that are the same there.
-func moveBeside(ctx context.Context, log *jetstream.Ledger, from, to string) error {
+// moveAuxiliary copies what a register holds beside its events into the folder of
+// its successor, with the keys that stay the same.
+func moveAuxiliary(ctx context.Context, log *jetstream.Ledger, from, to string) error {
 	next, err := jetstream.Open(ctx, jetstream.Config{Dir: to, Relayed: true})
 	if err != nil {
 		return err

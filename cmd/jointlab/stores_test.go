@@ -45,8 +45,8 @@ func cluster(t *testing.T) string {
 	return strings.Join(urls, ",")
 }
 
-// ticking is a clock that moves on by the same step at each look, so that one
-// story has the same times wherever it is told.
+// ticking returns a clock that moves on by the same step at each call, so that one
+// story has the same times on each store.
 func ticking() func() time.Time {
 	var mu sync.Mutex
 	at := time.Date(2026, 6, 1, 4, 0, 0, 0, time.UTC)
@@ -58,7 +58,7 @@ func ticking() func() time.Time {
 	}
 }
 
-// opened is a register of the settings, with the ticking clock.
+// opened returns a register of the settings, with the ticking clock.
 func opened(t *testing.T, s settings) *register {
 	t.Helper()
 	s.makes = true
@@ -74,7 +74,7 @@ func opened(t *testing.T, s settings) *register {
 	return r
 }
 
-// bodies are the events of the register's ledger, byte for byte.
+// bodies returns the events of the register's ledger, byte for byte.
 func (r *register) bodies(t *testing.T) (all [][]byte) {
 	t.Helper()
 	ctx := within(t)
@@ -96,7 +96,7 @@ func (r *register) bodies(t *testing.T) (all [][]byte) {
 	return all
 }
 
-// named is a lab as an officer reads it, with the names of people.
+// named returns a lab as an officer reads it, with the names of people.
 func (r *register) named(t *testing.T) string {
 	t.Helper()
 	officer, err := r.actingAs(domain.Officer, "officer", uuid.Nil)
@@ -110,7 +110,7 @@ func (r *register) named(t *testing.T) string {
 	return string(got)
 }
 
-// answers are what the register says to anybody who asks.
+// answers returns what the register answers to a reader without a token.
 func (r *register) answers(t *testing.T) map[string]string {
 	t.Helper()
 	said := map[string]string{}
@@ -199,7 +199,7 @@ func TestMigrate(t *testing.T) {
 	if err := r.close(); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // broken off, it is run again
+	for range 2 { // after an interruption it is run again
 		if out := output(t, "migrate", "--data", old, "--to", db.URL(), "--new-data", fresh); !strings.HasPrefix(out, fmt.Sprintf("EventStoreDB holds all %d events, ", len(ledger))) {
 			t.Error(out)
 		}
@@ -301,7 +301,7 @@ func TestEventStoreDBAway(t *testing.T) {
 		t.Errorf("reading while EventStoreDB is away: %d, %v", page.Total, err)
 	}
 	db.Back(t)
-	if err := register(within(t), "while away"); err != nil { // the same key: it settles what became of the first
+	if err := register(within(t), "while away"); err != nil { // the same key resolves the outcome of the first
 		t.Errorf("the command sent again: %v", err)
 	}
 	if n := len(r.bodies(t)); n != 2 {

@@ -21,23 +21,22 @@ import (
 	"github.com/jointlab/jointlab/eventstore/relay"
 )
 
-// statusStream keeps the stream STATUS filled from the ledger while it runs,
-// and lets subscribers in where the server listens for them.
+// statusStream fills the stream STATUS from the ledger while it runs, and admits
+// subscribers where the server listens for them. mu guards the other fields.
 type statusStream struct {
 	mu    sync.Mutex
 	relay *relay.Relay // nil until the stream is there
 	err   error        // why there is no relay yet, or no longer
 }
 
-// statusBehind is how many events STATUS may lag behind the ledger and still be
-// called well.
+// statusBehind is how many events STATUS may lag behind the ledger without a problem.
 const statusBehind = 1000
 
 func (s *statusStream) run(ctx context.Context, log *jetstream.Ledger, cfg jetstream.StatusConfig, logger *slog.Logger) {
 	target, err := log.StatusTarget(ctx, cfg)
 	for ; err != nil && ctx.Err() == nil; target, err = log.StatusTarget(ctx, cfg) {
 		logger.Error("the stream STATUS cannot be filled; it is tried again", "error", err)
-		s.note(nil, err)
+		s.set(nil, err)
 		select {
 		case <-ctx.Done():
 		case <-time.After(5 * time.Second):
@@ -47,7 +46,7 @@ func (s *statusStream) run(ctx context.Context, log *jetstream.Ledger, cfg jetst
 		return
 	}
 	r := relay.New(log, target)
-	s.note(r, nil)
+	s.set(r, nil)
 	var admitting sync.WaitGroup
 	defer admitting.Wait()
 	if log.SubscribersAddr() != "" {
@@ -55,17 +54,17 @@ func (s *statusStream) run(ctx context.Context, log *jetstream.Ledger, cfg jetst
 	}
 	if err := r.Run(ctx); err != nil && ctx.Err() == nil {
 		logger.Error("the relay to the stream STATUS has stopped; it and the ledger do not belong together, or one has lost events", "error", err)
-		s.note(r, fmt.Errorf("it has stopped: %w", err))
+		s.set(r, fmt.Errorf("it has stopped: %w", err))
 	}
 }
 
-func (s *statusStream) note(r *relay.Relay, err error) {
+func (s *statusStream) set(r *relay.Relay, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.relay, s.err = r, err
 }
 
-// problems says why subscribers do not get what the ledger holds.
+// problems returns why subscribers do not get what the ledger holds.
 func (s *statusStream) problems() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -73,7 +72,7 @@ func (s *statusStream) problems() []string {
 		return []string{s.err.Error()}
 	}
 	if s.relay == nil {
-		return nil // it is just starting
+		return nil // it is starting
 	}
 	switch at := s.relay.Status(); {
 	case at.Err != nil:
@@ -84,7 +83,7 @@ func (s *statusStream) problems() []string {
 	return nil
 }
 
-// lag is how many events STATUS is behind the ledger; -1 where nothing fills it.
+// lag returns how many events STATUS is behind the ledger, -1 where nothing fills it.
 func (s *statusStream) lag() float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -161,8 +160,8 @@ func subscriberCreate() *cobra.Command {
 	return cmd
 }
 
-// subscribersIn are those of a folder: none, where there is a register and no
-// subscriber yet. They may be made before the register is.
+// subscribersIn returns the subscribers of a folder, which may be made before the
+// register is. It is an error only where there is neither.
 func subscribersIn(data string) ([]jetstream.Subscriber, error) {
 	all, err := jetstream.Subscribers(data)
 	if err == nil && len(all) == 0 && !jetstream.Holds(data) {

@@ -16,9 +16,9 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// traceTo sends what the process traces to a collector, by OTLP over HTTP; flush
-// sends what is left. A collector that does not answer holds nothing up: what it
-// does not take is dropped, and the log says so.
+// traceTo sends the spans of the process to a collector, by OTLP over HTTP; flush
+// sends the last of them. A collector that does not answer holds nothing up: its
+// spans are dropped, and that is logged.
 func traceTo(ctx context.Context, endpoint string, share float64, logger *slog.Logger) (flush func() error, err error) {
 	to, err := url.Parse(endpoint)
 	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" {

@@ -21,13 +21,14 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// collected are the spans of one trace that a collector was sent.
+// collected are the spans of one trace that a collector received. mu guards the
+// names and parents.
 type collected struct {
 	mu    sync.Mutex
 	more  *sync.Cond
 	trace string
 	names map[string]string   // by id
-	above map[string][]string // names to the ids of what they stand under
+	above map[string][]string // names to the ids of their parents
 }
 
 func collect(trace string) *collected {
