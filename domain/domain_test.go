@@ -37,7 +37,8 @@ func TestIdentifiers(t *testing.T) {
 }
 
 func TestCheckDigits(t *testing.T) {
-	alphabets := map[domain.Scheme]string{domain.USCC: "0123456789ABCDEFGHJKLMNPQRTUWXY", domain.ROR: "0123456789abcdefghjkmnpqrstvwxyz"}
+	alphabets := map[domain.Scheme]string{domain.USCC: "0123456789ABCDEFGHJKLMNPQRTUWXY",
+		domain.ROR: "0123456789abcdefghjkmnpqrstvwxyz"}
 	for scheme, value := range map[domain.Scheme]string{domain.USCC: "12100000400002259P", domain.ROR: "02v51f717"} {
 		for i := range value {
 			for _, r := range alphabets[scheme] {
@@ -75,7 +76,8 @@ func TestDecimal(t *testing.T) {
 	if sum.Cmp(domain.MustDecimal("1")) != 0 {
 		t.Errorf("ten times 0.1 is %s", sum)
 	}
-	for _, bad := range []string{"", " 1", "1e3", "1,000", "NaN", "Infinity", "-", "+1", "1.2.3", "１", "0x1", "9999999999999999999999999999999"} {
+	for _, bad := range []string{"", " 1", "1e3", "1,000", "NaN", "Infinity", "-", "+1", "1.2.3", "１", "0x1",
+		"9999999999999999999999999999999"} {
 		if d, err := domain.ParseDecimal(bad); err == nil {
 			t.Errorf("%q is read as %s", bad, d)
 		}
@@ -86,7 +88,8 @@ func TestDecimal(t *testing.T) {
 }
 
 func TestAddYears(t *testing.T) {
-	for from, want := range map[string]string{"2024-02-29": "2026-02-28", "2022-02-28": "2024-02-28", "2020-12-31": "2022-12-31"} {
+	for from, want := range map[string]string{"2024-02-29": "2026-02-28", "2022-02-28": "2024-02-28",
+		"2020-12-31": "2022-12-31"} {
 		if got := domain.MustDate(from).AddYears(2).String(); got != want {
 			t.Errorf("two years after %s is %s, want %s", from, got, want)
 		}
@@ -100,7 +103,8 @@ func TestAddYears(t *testing.T) {
 
 func TestPartialDate(t *testing.T) {
 	for text, want := range map[string][2]string{
-		"2015": {"2015-01-01", "2015-12-31"}, "2016-02": {"2016-02-01", "2016-02-29"}, "2015-12-24": {"2015-12-24", "2015-12-24"},
+		"2015": {"2015-01-01", "2015-12-31"}, "2016-02": {"2016-02-01", "2016-02-29"},
+		"2015-12-24": {"2015-12-24", "2015-12-24"},
 	} {
 		p, err := domain.ParsePartialDate(text)
 		if err != nil || p.String() != text || p.Earliest().String() != want[0] || p.Latest().String() != want[1] {

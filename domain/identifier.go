@@ -78,7 +78,8 @@ func (id Identifier) Canonical() (Identifier, error) {
 		}
 		v = "https://ror.org/" + v
 	case ISNI, ORCID:
-		v = strings.NewReplacer(" ", "", "-", "", "HTTPS://ORCID.ORG/", "", "HTTPS://ISNI.ORG/ISNI/", "").Replace(strings.ToUpper(v))
+		v = strings.NewReplacer(" ", "", "-", "", "HTTPS://ORCID.ORG/", "", "HTTPS://ISNI.ORG/ISNI/", "").
+			Replace(strings.ToUpper(v))
 		if err := check11(v); err != nil {
 			return id, fmt.Errorf("%s %w", id.Scheme, err)
 		}
@@ -89,7 +90,8 @@ func (id Identifier) Canonical() (Identifier, error) {
 		v = strings.Join([]string{v[:4], v[4:8], v[8:12], v[12:]}, sep)
 	case GRID, Wikidata, FundRef:
 		if !forms[id.Scheme].MatchString(v) {
-			return id, fmt.Errorf("%q does not look like a %s identifier; compare it with the source", id.Value, id.Scheme)
+			return id, fmt.Errorf("%q does not look like a %s identifier; compare it with the source",
+				id.Value, id.Scheme)
 		}
 	default:
 		if !orgID.MatchString(string(id.Scheme)) {
@@ -147,7 +149,8 @@ func checkUSCC(s string) error {
 }
 
 func checkLEI(s string) error {
-	if len(s) != 20 || strings.Trim(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" || strings.Trim(s[18:], "0123456789") != "" {
+	if len(s) != 20 || strings.Trim(s, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" ||
+		strings.Trim(s[18:], "0123456789") != "" {
 		return fmt.Errorf("LEI %q must be 18 letters or digits and 2 digits", s)
 	}
 	if mod97(s) != 1 {

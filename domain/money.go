@@ -28,8 +28,10 @@ const maxDigits = 30
 // and point. Exponents, grouping and more than 30 digits are errors.
 func ParseDecimal(s string) (Decimal, error) {
 	d, _, err := apd.NewFromString(s)
-	if err != nil || s == "" || strings.Trim(s, "-0123456789.") != "" || d.NumDigits() > maxDigits || len(s) > maxDigits+2 {
-		return Decimal{}, fmt.Errorf("%q is not an amount; write plain digits such as 1200000.00, at most %d of them", s, maxDigits)
+	if err != nil || s == "" || strings.Trim(s, "-0123456789.") != "" || d.NumDigits() > maxDigits ||
+		len(s) > maxDigits+2 {
+		return Decimal{}, fmt.Errorf("%q is not an amount; write plain digits such as 1200000.00, at most %d of them",
+			s, maxDigits)
 	}
 	return decimal(d), nil
 }
@@ -110,7 +112,8 @@ func (d Decimal) PercentOf(whole Decimal) Decimal {
 }
 
 // rounding is exact without the promise never to round.
-var rounding = apd.Context{Precision: 100, MaxExponent: 100, MinExponent: -100, Traps: apd.DefaultTraps, Rounding: apd.RoundHalfUp}
+var rounding = apd.Context{Precision: 100, MaxExponent: 100, MinExponent: -100, Traps: apd.DefaultTraps,
+	Rounding: apd.RoundHalfUp}
 
 func rounded(v *apd.Decimal, places int) Decimal {
 	if _, err := rounding.Quantize(v, v, int32(-places)); err != nil {

@@ -39,7 +39,8 @@ func (n Name) Check(c *Check, path string) {
 	default:
 		c.Require(false, path+".kind", "名称类别应为 official、short、acronym、former 或 alias", "kind must be official, short, acronym, former or alias")
 	}
-	c.Require(n.Valid.From.IsZero() || n.Valid.To.IsZero() || !n.Valid.To.Latest().Before(n.Valid.From.Earliest()), path+".valid.to",
+	c.Require(n.Valid.From.IsZero() || n.Valid.To.IsZero() || !n.Valid.To.Latest().Before(n.Valid.From.Earliest()),
+		path+".valid.to",
 		"结束日期早于开始日期", "the name's period ends before it begins")
 }
 
@@ -49,7 +50,8 @@ func Current(names []Name) Text {
 	pick := func(lang string) string {
 		best, rank := "", 0
 		for _, n := range names {
-			if primary, _, _ := strings.Cut(n.Lang, "-"); primary != lang || n.Lang == "zh-Latn" { // pinyin is no Chinese name
+			if primary, _, _ := strings.Cut(n.Lang, "-"); primary != lang ||
+				n.Lang == "zh-Latn" { // pinyin is no Chinese name
 				continue
 			}
 			r := 1

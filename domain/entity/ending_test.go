@@ -19,7 +19,8 @@ func TestEndings(t *testing.T) {
 		event entity.Event
 		ended entity.Status
 	}{
-		{entity.SucceedEntity{Successor: rennes1.ID, On: on}, entity.Succeeded{Successor: rennes1, On: on}, entity.Succession},
+		{entity.SucceedEntity{Successor: rennes1.ID, On: on}, entity.Succeeded{Successor: rennes1, On: on},
+			entity.Succession},
 		{entity.MergeEntity{Into: rennes1.ID, On: on}, entity.Merged{Into: rennes1, On: on}, entity.Merger},
 		{entity.CloseEntity{On: on}, entity.Closed{On: on}, entity.Closure},
 	} {
@@ -63,17 +64,20 @@ func TestEndingValidation(t *testing.T) {
 		cmd entity.Command
 		at  []string
 	}{
-		"succession to itself":                  {entity.SucceedEntity{Successor: self, On: on}, []string{"successor"}},
-		"a successor the register lacks":        {entity.SucceedEntity{Successor: nobody, On: on}, []string{"successor"}},
-		"succession to come":                    {entity.SucceedEntity{Successor: rennes1.ID, On: date("2025")}, []string{"on"}},
+		"succession to itself": {entity.SucceedEntity{Successor: self, On: on}, []string{"successor"}},
+		"a successor the register lacks": {entity.SucceedEntity{Successor: nobody, On: on},
+			[]string{"successor"}},
+		"succession to come": {entity.SucceedEntity{Successor: rennes1.ID, On: date("2025")},
+			[]string{"on"}},
 		"succession without a date":             {entity.SucceedEntity{}, []string{"successor", "on"}},
 		"a merger into itself":                  {entity.MergeEntity{Into: self, On: on}, []string{"into"}},
 		"a merger into what the register lacks": {entity.MergeEntity{Into: nobody, On: on}, []string{"into"}},
-		"a merger to come":                      {entity.MergeEntity{Into: rennes1.ID, On: date("2024-06")}, []string{"on"}},
-		"a merger without a date":               {entity.MergeEntity{}, []string{"into", "on"}},
-		"a closure to come":                     {entity.CloseEntity{On: date("2024-05-21")}, []string{"on"}},
-		"a closure without a date":              {entity.CloseEntity{}, []string{"on"}},
-		"a closure before the founding":         {entity.CloseEntity{On: date("1910")}, []string{"on"}},
+		"a merger to come": {entity.MergeEntity{Into: rennes1.ID, On: date("2024-06")},
+			[]string{"on"}},
+		"a merger without a date":       {entity.MergeEntity{}, []string{"into", "on"}},
+		"a closure to come":             {entity.CloseEntity{On: date("2024-05-21")}, []string{"on"}},
+		"a closure without a date":      {entity.CloseEntity{}, []string{"on"}},
+		"a closure before the founding": {entity.CloseEntity{On: date("1910")}, []string{"on"}},
 	} {
 		t.Run(reason, func(t *testing.T) {
 			x := knowing
@@ -84,7 +88,8 @@ func TestEndingValidation(t *testing.T) {
 }
 
 func TestEndingsUseEntities(t *testing.T) {
-	for _, cmd := range []domain.EntityUser{entity.SucceedEntity{Successor: rennes1.ID}, entity.MergeEntity{Into: rennes1.ID}} {
+	for _, cmd := range []domain.EntityUser{entity.SucceedEntity{Successor: rennes1.ID},
+		entity.MergeEntity{Into: rennes1.ID}} {
 		if got := cmd.UsesEntities(); len(got) != 1 || got[0] != rennes1.ID {
 			t.Errorf("%T asks for %v", cmd, got)
 		}

@@ -107,7 +107,8 @@ func (e *Entity) changeable() error {
 	}
 	if e.Ended != nil {
 		return domain.Reject(domain.State, "该法人%s，不能再变更；如登记有误，请提交更正",
-			"this legal entity %s and can no longer be changed; if an entry is wrong, send a correction", e.Ended.words())
+			"this legal entity %s and can no longer be changed; if an entry is wrong, send a correction",
+			e.Ended.words())
 	}
 	return nil
 }

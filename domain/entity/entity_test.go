@@ -120,13 +120,15 @@ func TestRegisterValidation(t *testing.T) {
 		"a country never assigned":      {func(r *entity.Register) { r.Country = "UK" }, []string{"country"}},
 		"no name":                       {func(r *entity.Register) { r.Names = nil }, []string{"names"}},
 		"no name in Chinese or English": {func(r *entity.Register) { r.Names = []domain.Name{name("de", "Universität", domain.Official)} }, []string{"names"}},
-		"a name without text":           {func(r *entity.Register) { r.Names[1].Text = " " }, []string{"names[1].text"}},
-		"a name without language":       {func(r *entity.Register) { r.Names[1].Lang = "" }, []string{"names[1].lang"}},
-		"a name of unknown kind":        {func(r *entity.Register) { r.Names[0].Kind = "nick" }, []string{"names[0].kind"}},
+		"a name without text": {func(r *entity.Register) { r.Names[1].Text = " " },
+			[]string{"names[1].text"}},
+		"a name without language": {func(r *entity.Register) { r.Names[1].Lang = "" }, []string{"names[1].lang"}},
+		"a name of unknown kind":  {func(r *entity.Register) { r.Names[0].Kind = "nick" }, []string{"names[0].kind"}},
 		"a name that ends before it begins": {
 			func(r *entity.Register) { r.Names[2].Valid = period("1949", "1928") }, []string{"names[2].valid.to"},
 		},
-		"a name from the future": {func(r *entity.Register) { r.Names[0].Valid = period("2025", "") }, []string{"names[0].valid.from"}},
+		"a name from the future": {func(r *entity.Register) { r.Names[0].Valid = period("2025", "") },
+			[]string{"names[0].valid.from"}},
 		"a name given twice": {
 			func(r *entity.Register) { r.Names = append(r.Names, name("zh", "清华大学", domain.Short)) }, []string{"names[3].text"},
 		},
@@ -134,9 +136,11 @@ func TestRegisterValidation(t *testing.T) {
 			func(r *entity.Register) { r.Names = append(r.Names, name("zh", "清华", domain.Official)) }, []string{"names[3].kind"},
 		},
 		"an identifier with a wrong check digit": {
-			func(r *entity.Register) { r.Identifiers[0].Value = "https://ror.org/03cve4548" }, []string{"identifiers[0].value"},
+			func(r *entity.Register) { r.Identifiers[0].Value = "https://ror.org/03cve4548" },
+			[]string{"identifiers[0].value"},
 		},
-		"an unknown scheme": {func(r *entity.Register) { r.Identifiers[0].Scheme = "DUNS" }, []string{"identifiers[0].scheme"}},
+		"an unknown scheme": {func(r *entity.Register) { r.Identifiers[0].Scheme = "DUNS" },
+			[]string{"identifiers[0].scheme"}},
 		"an identifier of a person": {
 			func(r *entity.Register) {
 				r.Identifiers[0].Identifier = identifier(domain.ORCID, "0000-0002-1825-0097")
@@ -148,7 +152,8 @@ func TestRegisterValidation(t *testing.T) {
 				r.Identifiers = append(r.Identifiers, entity.Assertion{Identifier: identifier(domain.ROR, "03cve4549")})
 			}, []string{"identifiers[1].value"},
 		},
-		"a founding in the future": {func(r *entity.Register) { r.Established = date("2024-06") }, []string{"established"}},
+		"a founding in the future": {func(r *entity.Register) { r.Established = date("2024-06") },
+			[]string{"established"}},
 		"everything wrong at once": {
 			func(r *entity.Register) { *r = entity.Register{Names: []domain.Name{{}}} },
 			[]string{"kind", "country", "names", "names[0].text", "names[0].lang", "names[0].kind"},
@@ -157,7 +162,8 @@ func TestRegisterValidation(t *testing.T) {
 		t.Run(reason, func(t *testing.T) {
 			cmd := entity.Register{
 				Kind: tsinghua.Kind, Country: tsinghua.Country, Established: tsinghua.Established,
-				Names: append([]domain.Name{}, tsinghua.Names...), Identifiers: append([]entity.Assertion{}, tsinghua.Identifiers...),
+				Names:       append([]domain.Name{}, tsinghua.Names...),
+				Identifiers: append([]entity.Assertion{}, tsinghua.Identifiers...),
 			}
 			c.change(&cmd)
 			given(t).When(cmd, today).ThenRefused(domain.Invalid, c.at...)
@@ -182,7 +188,8 @@ func TestCorrectRegistration(t *testing.T) {
 	right := tsinghua
 	right.Established = date("1911-04-29")
 	s := given(t, tsinghua, entity.NameAdded{Name: name("en", "THU", domain.Acronym)},
-		entity.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(0), With: domain.Restated{Event: right}}})
+		entity.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(0),
+			With: domain.Restated{Event: right}}})
 	e := s.State()
 	if e.Established != date("1911-04-29") || len(e.Names) != 4 {
 		t.Errorf("established %s with the names %v", e.Established, e.AllNames())

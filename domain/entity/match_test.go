@@ -38,7 +38,8 @@ func byROR(id string) uuid.UUID {
 func TestMatcherFindsOrganisations(t *testing.T) {
 	m, rows := organisations(t)
 	for _, row := range rows {
-		for _, cell := range []string{row[1], row[2], row[2] + " " + row[1], row[1] + "（" + row[2] + "）", strings.ToUpper(row[1])} {
+		for _, cell := range []string{row[1], row[2], row[2] + " " + row[1], row[1] + "（" + row[2] + "）",
+			strings.ToUpper(row[1])} {
 			if strings.Trim(cell, " （）") == "" {
 				continue
 			}

@@ -12,7 +12,8 @@ func TestAddName(t *testing.T) {
 	s := given(t, tsinghua).
 		When(entity.AddName{Name: name("en", " THU", domain.Acronym)}, today).Then(entity.NameAdded{Name: thu}).
 		When(entity.AddName{Name: thu}, today).ThenRefused(domain.Invalid, "name.text").
-		When(entity.AddName{Name: name("en", "Tsing Hua University", domain.Official)}, today).ThenRefused(domain.Invalid, "name.kind").
+		When(entity.AddName{Name: name("en", "Tsing Hua University", domain.Official)}, today).
+		ThenRefused(domain.Invalid, "name.kind").
 		When(entity.AddName{Name: domain.Name{Text: "THU", Lang: "中文", Valid: period("", "2030")}}, today).
 		ThenRefused(domain.Invalid, "name.lang", "name.kind", "name.valid.to")
 	if got := s.State().DisplayName(); got != domain.T("清华大学", "Tsinghua University") {
@@ -62,9 +63,11 @@ func TestRenameValidation(t *testing.T) {
 		cmd entity.Rename
 		at  []string
 	}{
-		"no new name":                        {entity.Rename{Lang: "zh", Name: " ", On: date("2024")}, []string{"name"}},
-		"the name it has":                    {entity.Rename{Lang: "zh", Name: "清华", On: date("2024")}, []string{"name"}},
-		"a language without official name":   {entity.Rename{Lang: "de", Name: "Tsinghua", On: date("2024")}, []string{"lang"}},
+		"no new name": {entity.Rename{Lang: "zh", Name: " ", On: date("2024")},
+			[]string{"name"}},
+		"the name it has": {entity.Rename{Lang: "zh", Name: "清华", On: date("2024")}, []string{"name"}},
+		"a language without official name": {entity.Rename{Lang: "de", Name: "Tsinghua", On: date("2024")},
+			[]string{"lang"}},
 		"no date":                            {entity.Rename{Lang: "zh", Name: "清华大学"}, []string{"on"}},
 		"a date to come":                     {entity.Rename{Lang: "zh", Name: "清华大学", On: date("2024-05-21")}, []string{"on"}},
 		"the day the present name started":   {entity.Rename{Lang: "zh", Name: "清华大学", On: date("2024-01-01")}, []string{"on"}},

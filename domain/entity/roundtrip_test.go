@@ -59,12 +59,14 @@ func story(t *rapid.T) (history []domain.RecordedEvent[entity.Event]) {
 	lang := rapid.SampledFrom([]string{"zh", "en", "zh-Hant", "de"})
 	day := rapid.SampledFrom([]string{"1911", "1928-06", "2020-02-29", "2024-01-01", "2024", "2024-05-20"})
 	on := rapid.Custom(func(t *rapid.T) domain.PartialDate { return date(day.Draw(t, "day")) })
-	id := rapid.SampledFrom([]domain.Identifier{ror, isni, identifier(domain.USCC, "12100000400000624d"), identifier("GB-COH", "RC000797")})
+	id := rapid.SampledFrom([]domain.Identifier{ror, isni, identifier(domain.USCC, "12100000400000624d"),
+		identifier("GB-COH", "RC000797")})
 	source := rapid.SampledFrom([]string{"ror.org", "isni.org", "a certificate"})
 	named := rapid.Custom(func(t *rapid.T) domain.Name {
 		return domain.Name{
 			Text: text.Draw(t, "text"), Lang: lang.Draw(t, "lang"), Unverified: rapid.Bool().Draw(t, "unverified"),
-			Kind:  rapid.SampledFrom([]domain.NameKind{domain.Official, domain.Short, domain.Former, domain.Alias}).Draw(t, "kind"),
+			Kind: rapid.SampledFrom([]domain.NameKind{domain.Official, domain.Short, domain.Former, domain.Alias}).
+				Draw(t, "kind"),
 			Valid: domain.PartialPeriod{From: on.Draw(t, "from")},
 		}
 	})

@@ -38,7 +38,8 @@ func (a IdentifierAsserted) apply(e *Entity, m domain.Meta) {
 	if a.Source == "" { // registered with the entity: what the registration rests on
 		a.Source = m.Because.Basis.Source
 	}
-	e.Identifiers = append(e.Identifiers, Identifier{Assertion: a.Assertion, AssertedBy: m.Actor.Subject, CorrectedBy: m.Correctors})
+	e.Identifiers = append(e.Identifiers, Identifier{Assertion: a.Assertion, AssertedBy: m.Actor.Subject,
+		CorrectedBy: m.Correctors})
 }
 
 // Sentence quotes the identifier and its source.

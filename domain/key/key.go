@@ -118,14 +118,17 @@ func (r Issue) Decide(k *Key, x domain.Context) ([]Event, error) {
 	}
 	var c domain.Check
 	c.Text("name", r.Name)
-	c.Require(r.Service != "" && len(r.Service) <= 60 && strings.Trim(r.Service, "abcdefghijklmnopqrstuvwxyz0123456789.-") == "", "service",
+	c.Require(r.Service != "" && len(r.Service) <= 60 &&
+		strings.Trim(r.Service, "abcdefghijklmnopqrstuvwxyz0123456789.-") == "", "service",
 		"请用 1 至 60 个小写字母、数字、点或连字符", "give 1 to 60 lower-case letters, digits, dots and hyphens")
-	e := Issued{Name: r.Name.Trimmed(), Subject: "service:" + r.Service, Role: r.Role, Expires: r.Expires.UTC().Truncate(time.Second), Hash: r.Hash}
+	e := Issued{Name: r.Name.Trimmed(), Subject: "service:" + r.Service, Role: r.Role,
+		Expires: r.Expires.UTC().Truncate(time.Second), Hash: r.Hash}
 	if r.Entity != uuid.Nil {
 		e.OnBehalfOf = x.Entity(&c, "entity", r.Entity)
 		e.Subject += "@" + r.Entity.String()
 	}
-	c.Require(r.Entity != uuid.Nil || r.Role != domain.Host && r.Role != domain.Partner && r.Role != domain.Director, "entity",
+	c.Require(r.Entity != uuid.Nil || r.Role != domain.Host && r.Role != domain.Partner &&
+		r.Role != domain.Director, "entity",
 		"角色 %s 须代表一个法人", "a %s must act for a legal entity", string(r.Role))
 	c.Require(e.Expires.After(x.Now) && !e.Expires.After(x.Now.Add(MaxLife)), "expires",
 		"须晚于现在，且不超过 400 天", "give an instant after now, at most 400 days from now")
@@ -153,7 +156,8 @@ func (e Issued) Sentence() domain.Text {
 }
 
 func (e Issued) apply(k *Key, m domain.Meta) {
-	k.Name, k.Subject, k.Role, k.OnBehalfOf, k.Expires, k.Hash, k.Issuer = e.Name, e.Subject, e.Role, e.OnBehalfOf, e.Expires, e.Hash, m.Actor
+	k.Name, k.Subject, k.Role, k.OnBehalfOf, k.Expires, k.Hash, k.Issuer = e.Name, e.Subject, e.Role, e.OnBehalfOf,
+		e.Expires, e.Hash, m.Actor
 }
 
 // Revoke revokes a key for good.

@@ -50,7 +50,8 @@ func TestIssuableRoles(t *testing.T) {
 	}
 	for _, by := range domain.Roles {
 		for _, role := range domain.Roles {
-			s := scenario(t).When(issue(role, university.ID), on(domaintest.By(by, "somebody"), domaintest.For(university.ID)))
+			s := scenario(t).When(issue(role, university.ID),
+				on(domaintest.By(by, "somebody"), domaintest.For(university.ID)))
 			if slices.Contains(strings.Fields(may[by]), string(role)) {
 				s.Then(issued(role, university))
 			} else {
@@ -67,7 +68,8 @@ func TestKeyBoundToIssuersEntity(t *testing.T) {
 	host := on(domaintest.By(domain.Host, "h"), domaintest.For(university.ID))
 	scenario(t).When(issue(domain.Host, institute.ID), host).ThenRefused(domain.Forbidden)
 	scenario(t).When(issue(domain.Host, uuid.Nil), host).ThenRefused(domain.Forbidden)
-	scenario(t).When(issue(domain.Partner, university.ID), on(domaintest.By(domain.Partner, "p"), domaintest.For(institute.ID))).ThenRefused(domain.Forbidden)
+	scenario(t).When(issue(domain.Partner, university.ID),
+		on(domaintest.By(domain.Partner, "p"), domaintest.For(institute.ID))).ThenRefused(domain.Forbidden)
 	for _, role := range []domain.Role{domain.Host, domain.Partner, domain.Director} {
 		scenario(t).When(issue(role, uuid.Nil), on()).ThenRefused(domain.Invalid, "entity")
 	}
@@ -76,7 +78,8 @@ func TestKeyBoundToIssuersEntity(t *testing.T) {
 }
 
 func TestIssueKeyValidation(t *testing.T) {
-	for _, expires := range []time.Time{{}, on().Now.Add(-time.Hour), on().Now, on().Now.Add(key.MaxLife + time.Second)} {
+	for _, expires := range []time.Time{{}, on().Now.Add(-time.Hour), on().Now,
+		on().Now.Add(key.MaxLife + time.Second)} {
 		r := issue(domain.Auditor, uuid.Nil)
 		r.Expires = expires
 		scenario(t).When(r, on()).ThenRefused(domain.Invalid, "expires")
@@ -99,10 +102,12 @@ func TestRevokeKey(t *testing.T) {
 		return scenario(t).Given(issued(domain.Host, university))
 	}
 	for _, by := range []domain.Role{domain.Ministry, domain.Officer} {
-		of().When(key.Revoke{}, on(domaintest.By(by, "x"))).Then(key.KeyRevoked{}).When(key.Revoke{}, on(domaintest.By(by, "x"))).ThenRefused(domain.State)
+		of().When(key.Revoke{}, on(domaintest.By(by, "x"))).Then(key.KeyRevoked{}).
+			When(key.Revoke{}, on(domaintest.By(by, "x"))).ThenRefused(domain.State)
 	}
 	of().When(key.Revoke{}, on(domaintest.By(domain.Host, "x"), domaintest.For(university.ID))).Then(key.KeyRevoked{})
-	of().When(key.Revoke{}, on(domaintest.By(domain.Host, "x"), domaintest.For(institute.ID))).ThenRefused(domain.Forbidden)
+	of().When(key.Revoke{}, on(domaintest.By(domain.Host, "x"), domaintest.For(institute.ID))).
+		ThenRefused(domain.Forbidden)
 	for _, by := range []domain.Role{domain.Director, domain.Agency, domain.Authority, domain.Expert, domain.Auditor} {
 		of().When(key.Revoke{}, on(domaintest.By(by, "x"), domaintest.For(university.ID))).ThenRefused(domain.Forbidden)
 	}
@@ -112,7 +117,8 @@ func TestKeyValidity(t *testing.T) {
 	k := key.New(domaintest.Aggregate)
 	e := issued(domain.Auditor, domain.EntityRef{})
 	k.Apply(domain.RecordedEvent[key.Event]{Event: e})
-	for at, want := range map[time.Time]key.State{on().Now: key.Active, e.Expires.Add(-1): key.Active, e.Expires: key.Expired} {
+	for at, want := range map[time.Time]key.State{on().Now: key.Active, e.Expires.Add(-1): key.Active,
+		e.Expires: key.Expired} {
 		if got := k.StateAt(at); got != want {
 			t.Errorf("at %s it is %s", at, got)
 		}

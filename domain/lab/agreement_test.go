@@ -36,10 +36,14 @@ func TestDraftAgreement(t *testing.T) {
 		parties []lab.NewParty
 		at      []string
 	}{
-		{[]lab.NewParty{{Entity: oxford.ID, Role: lab.PartnerParty}, {Entity: bonn.ID, Role: lab.PartnerParty}}, []string{"parties"}},
-		{[]lab.NewParty{{Entity: nanjing.ID, Role: lab.PartnerParty}, {Entity: bonn.ID, Role: lab.HostParty}}, []string{"parties[0].role", "parties[1].role"}},
-		{[]lab.NewParty{{Entity: nanjing.ID, Role: lab.HostParty}, {Entity: domaintest.ID(77), Role: lab.PartnerParty}}, []string{"parties[1].entity"}},
-		{[]lab.NewParty{{Entity: nanjing.ID, Role: lab.HostParty}, {Entity: bonn.ID, Role: "friend"}, {Entity: bonn.ID, Role: lab.PartnerParty}}, []string{"parties[1].role", "parties[2].entity"}},
+		{[]lab.NewParty{{Entity: oxford.ID, Role: lab.PartnerParty}, {Entity: bonn.ID, Role: lab.PartnerParty}},
+			[]string{"parties"}},
+		{[]lab.NewParty{{Entity: nanjing.ID, Role: lab.PartnerParty}, {Entity: bonn.ID, Role: lab.HostParty}},
+			[]string{"parties[0].role", "parties[1].role"}},
+		{[]lab.NewParty{{Entity: nanjing.ID, Role: lab.HostParty},
+			{Entity: domaintest.ID(77), Role: lab.PartnerParty}}, []string{"parties[1].entity"}},
+		{[]lab.NewParty{{Entity: nanjing.ID, Role: lab.HostParty}, {Entity: bonn.ID, Role: "friend"},
+			{Entity: bonn.ID, Role: lab.PartnerParty}}, []string{"parties[1].role", "parties[2].entity"}},
 	} {
 		s.When(draft(c.parties...), on("2020-01-20")).ThenRefused(domain.Invalid, c.at...)
 	}
@@ -54,12 +58,14 @@ func TestLastSignatureBinds(t *testing.T) {
 	d := draft()
 	d.Term = domain.Period{}
 	s := tell(proposed(t), step{"2020-01-20", d}, step{"2020-03-01", sign("A1", 0, oxford, "2020-02-20", 2)})
-	stands(t, s, 0, map[string]lab.AgreementStatus{"2020-02-19": lab.Draft, "2020-02-20": lab.PartiallySigned, "2099-01-01": lab.PartiallySigned})
+	stands(t, s, 0, map[string]lab.AgreementStatus{"2020-02-19": lab.Draft, "2020-02-20": lab.PartiallySigned,
+		"2099-01-01": lab.PartiallySigned})
 	s.When(sign("A1", 0, nanjing, "2020-03-05", 1), on("2020-03-06")).Then(lab.AgreementSigned{
 		Agreement: "A1", Party: nanjing,
 		Signature: lab.Signature{Party: nanjing.ID, Representative: domain.Person{Name: "李明", Title: "校长"}, On: date("2020-03-05"), Document: digest(1)},
 	})
-	stands(t, s, 0, map[string]lab.AgreementStatus{"2020-03-04": lab.PartiallySigned, "2020-03-05": lab.InForce, "2099-01-01": lab.InForce})
+	stands(t, s, 0, map[string]lab.AgreementStatus{"2020-03-04": lab.PartiallySigned, "2020-03-05": lab.InForce,
+		"2099-01-01": lab.InForce})
 }
 
 func TestAgreementTerm(t *testing.T) {
@@ -71,7 +77,8 @@ func TestAgreementTerm(t *testing.T) {
 
 func TestC04C54Signature(t *testing.T) {
 	s := tell(proposed(t), step{"2020-01-20", draft()})
-	s.When(lab.SignAgreement{Agreement: "A1"}, on("2020-02-01")).ThenRefused(domain.Invalid, "party", "party", "representative.name", "on", "document")
+	s.When(lab.SignAgreement{Agreement: "A1"}, on("2020-02-01")).
+		ThenRefused(domain.Invalid, "party", "party", "representative.name", "on", "document")
 	s.When(sign("A1", 0, bonn, "2020-02-01", 1), on("2020-02-01")).ThenRefused(domain.Invalid, "party")
 	s.When(sign("A1", 0, oxford, "2020-02-02", 1), on("2020-02-01")).ThenRefused(domain.Invalid, "on")
 	s.When(sign("A1", 0, oxford, "2020-02-01", 9), on("2020-02-01")).ThenRefused(domain.Invalid, "document")
@@ -87,7 +94,8 @@ func TestSignatureUpdatesParty(t *testing.T) {
 	renamed := oxford
 	renamed.Name = domain.T("牛津大学", "The Chancellor, Masters and Scholars of the University of Oxford")
 	s := tell(proposed(t), step{"2020-01-20", draft()})
-	s.When(sign("A1", 0, oxford, "2020-02-01", 1), domaintest.On("2020-02-01", domaintest.Knowing(renamed))).ThenAccepted()
+	s.When(sign("A1", 0, oxford, "2020-02-01", 1), domaintest.On("2020-02-01", domaintest.Knowing(renamed))).
+		ThenAccepted()
 	if got := s.State().Agreements[0].Parties[1].Entity.Name; got != renamed.Name {
 		t.Errorf("the party is %s", got.En)
 	}
@@ -95,15 +103,18 @@ func TestSignatureUpdatesParty(t *testing.T) {
 
 func TestClassifyAgreement(t *testing.T) {
 	s := agreed(t)
-	s.When(lab.ClassifyAgreement{Agreement: "A1", Class: "contract"}, on("2020-04-01")).ThenRefused(domain.Invalid, "class")
-	s.When(lab.ClassifyAgreement{Agreement: "A1", Class: lab.Substantive}, on("2020-04-01")).ThenRefused(domain.Invalid, "class")
+	s.When(lab.ClassifyAgreement{Agreement: "A1", Class: "contract"}, on("2020-04-01")).
+		ThenRefused(domain.Invalid, "class")
+	s.When(lab.ClassifyAgreement{Agreement: "A1", Class: lab.Substantive}, on("2020-04-01")).
+		ThenRefused(domain.Invalid, "class")
 	s.When(lab.ClassifyAgreement{Agreement: "A1", Class: lab.MoU}, on("2020-04-01")).
 		Then(lab.AgreementClassified{Agreement: "A1", From: lab.Substantive, To: lab.MoU})
 }
 
 var amendment = lab.AmendAgreement{
 	Agreement: "A1", Summary: because, Term: period("", "2034-12-31"),
-	Accede: []lab.NewParty{{Entity: siemens.ID, Role: lab.EnterpriseParty}}, Documents: []lab.Document{{Lang: "en", Digest: digest(11)}},
+	Accede:    []lab.NewParty{{Entity: siemens.ID, Role: lab.EnterpriseParty}},
+	Documents: []lab.Document{{Lang: "en", Digest: digest(11)}},
 }
 
 func TestC52Accession(t *testing.T) {
@@ -118,12 +129,16 @@ func TestC52Accession(t *testing.T) {
 	}
 	s.When(sign("A1", 1, bonn, "2021-03-01", 11), on("2021-03-01")).ThenRefused(domain.Invalid, "party")
 	tell(s, step{"2021-03-01", sign("A1", 1, oxford, "2021-03-01", 11)})
-	if a := s.State().Agreements[0]; len(binds(s, "2021-02-28")) != 2 || !slices.Equal(binds(s, "2021-03-01"), []string{"Nanjing University", "University of Oxford", "Siemens"}) ||
-		a.Term != period("2020-03-01", "2034-12-31") || a.InForceFrom != date("2020-03-01") || a.Amendments[0].InForce != date("2021-03-01") {
+	if a := s.State().Agreements[0]; len(binds(s, "2021-02-28")) != 2 ||
+		!slices.Equal(binds(s, "2021-03-01"), []string{"Nanjing University", "University of Oxford", "Siemens"}) ||
+		a.Term != period("2020-03-01", "2034-12-31") || a.InForceFrom != date("2020-03-01") ||
+		a.Amendments[0].InForce != date("2021-03-01") {
 		t.Errorf("binds %v, term %v", binds(s, "2021-03-01"), a.Term)
 	}
 	// Whoever joins later cannot set it off a second time.
-	tell(s, step{"2021-04-01", lab.AmendAgreement{Agreement: "A1", Summary: because, Documents: []lab.Document{{Lang: "en", Digest: digest(12)}}, Accede: []lab.NewParty{{Entity: bonn.ID, Role: lab.PartnerParty}}}})
+	tell(s, step{"2021-04-01", lab.AmendAgreement{Agreement: "A1", Summary: because,
+		Documents: []lab.Document{{Lang: "en", Digest: digest(12)}},
+		Accede:    []lab.NewParty{{Entity: bonn.ID, Role: lab.PartnerParty}}}})
 	for _, by := range []domain.EntityRef{nanjing, oxford, siemens, bonn} {
 		tell(s, step{"2021-04-02", sign("A1", 2, by, "2021-04-02", 12)})
 	}
@@ -151,7 +166,8 @@ func TestAmendmentNeedsAgreement(t *testing.T) {
 	s := tell(proposed(t), agreement[:2]...)
 	s.When(amendment, on("2020-02-10")).ThenRefused(domain.State)
 	s = agreed(t)
-	s.When(lab.AmendAgreement{Agreement: "A1", Term: period("", "2020-12-31"), Accede: []lab.NewParty{{Entity: oxford.ID, Role: lab.HostParty}}}, on("2021-01-01")).
+	s.When(lab.AmendAgreement{Agreement: "A1", Term: period("", "2020-12-31"),
+		Accede: []lab.NewParty{{Entity: oxford.ID, Role: lab.HostParty}}}, on("2021-01-01")).
 		ThenRefused(domain.Invalid, "summary", "term.to", "accede[0].entity", "accede[0].role", "documents")
 	s.When(amendment, on("2030-06-01")).ThenRefused(domain.State)
 }
@@ -161,7 +177,8 @@ func TestLateAmendmentLeavesLapse(t *testing.T) {
 	for _, by := range []domain.EntityRef{siemens, nanjing, oxford} {
 		tell(s, step{"2030-02-01", sign("A1", 1, by, "2030-02-01", 11)})
 	}
-	stands(t, s, 0, map[string]lab.AgreementStatus{"2029-12-31": lab.InForce, "2030-01-01": lab.Expired, "2030-01-31": lab.Expired, "2030-02-01": lab.InForce, "2034-12-31": lab.InForce, "2035-01-01": lab.Expired})
+	stands(t, s, 0, map[string]lab.AgreementStatus{"2029-12-31": lab.InForce, "2030-01-01": lab.Expired,
+		"2030-01-31": lab.Expired, "2030-02-01": lab.InForce, "2034-12-31": lab.InForce, "2035-01-01": lab.Expired})
 }
 
 func TestRenewalAfterLapse(t *testing.T) {
@@ -169,11 +186,15 @@ func TestRenewalAfterLapse(t *testing.T) {
 		return lab.RenewAgreement{Agreement: "A1", On: date(day), Until: date(until), Document: digest(13)}
 	}
 	s := agreed(t)
-	s.When(renew("2030-03-01", "2034-12-31"), on("2030-03-02")).Then(lab.AgreementRenewed{Agreement: "A1", On: date("2030-03-01"), From: date("2029-12-31"), Until: date("2034-12-31"), Document: digest(13)})
-	stands(t, s, 0, map[string]lab.AgreementStatus{"2029-12-31": lab.InForce, "2030-01-01": lab.Expired, "2030-02-28": lab.Expired, "2030-03-01": lab.InForce, "2034-12-31": lab.InForce, "2035-01-01": lab.Expired})
+	s.When(renew("2030-03-01", "2034-12-31"), on("2030-03-02")).
+		Then(lab.AgreementRenewed{Agreement: "A1", On: date("2030-03-01"), From: date("2029-12-31"),
+			Until: date("2034-12-31"), Document: digest(13)})
+	stands(t, s, 0, map[string]lab.AgreementStatus{"2029-12-31": lab.InForce, "2030-01-01": lab.Expired,
+		"2030-02-28": lab.Expired, "2030-03-01": lab.InForce, "2034-12-31": lab.InForce, "2035-01-01": lab.Expired})
 
 	s = agreed(t) // in time, or on the first day without it: no lapse
-	tell(s, step{"2029-06-01", renew("2029-06-01", "2030-12-31")}, step{"2031-01-01", renew("2031-01-01", "2031-12-31")})
+	tell(s, step{"2029-06-01", renew("2029-06-01", "2030-12-31")},
+		step{"2031-01-01", renew("2031-01-01", "2031-12-31")})
 	if got := s.State().Agreements[0].Lapses; len(got) != 0 {
 		t.Errorf("lapses %v", got)
 	}
@@ -198,14 +219,18 @@ func TestEndOfAgreement(t *testing.T) {
 	s.When(end("2020-02-29"), on("2021-01-01")).ThenRefused(domain.Invalid, "on") // not in force yet
 	s.When(end("2030-01-01"), on("2030-01-01")).ThenRefused(domain.Invalid, "on") // expired
 	tell(s, step{"2025-01-01", end("2025-01-01")})
-	stands(t, s, 0, map[string]lab.AgreementStatus{"2024-12-31": lab.InForce, "2025-01-01": lab.Terminated, "2031-01-01": lab.Terminated})
+	stands(t, s, 0, map[string]lab.AgreementStatus{"2024-12-31": lab.InForce, "2025-01-01": lab.Terminated,
+		"2031-01-01": lab.Terminated})
 	for _, cmd := range []lab.Command{
-		end("2025-01-01"), lab.ClassifyAgreement{Agreement: "A1"}, sign("A1", 0, oxford, "2025-01-01", 1), amendment, lab.RenewAgreement{Agreement: "A1"},
-		lab.SupersedeAgreement{Agreement: "A1"}, lab.WithdrawParty{Agreement: "A1"}, lab.SucceedParty{Agreement: "A1"}, lab.AddRight{Agreement: "A1"},
+		end("2025-01-01"), lab.ClassifyAgreement{Agreement: "A1"}, sign("A1", 0, oxford, "2025-01-01", 1), amendment,
+		lab.RenewAgreement{Agreement: "A1"},
+		lab.SupersedeAgreement{Agreement: "A1"}, lab.WithdrawParty{Agreement: "A1"},
+		lab.SucceedParty{Agreement: "A1"}, lab.AddRight{Agreement: "A1"},
 	} {
 		s.When(cmd, on("2025-01-02")).ThenRefused(domain.State)
 	}
-	s.When(lab.PledgeCommitment{Party: oxford.ID, Source: lab.ForeignFunds, Agreement: "A1", Quantity: cny("1")}, on("2025-01-02")).ThenRefused(domain.Invalid, "agreement")
+	s.When(lab.PledgeCommitment{Party: oxford.ID, Source: lab.ForeignFunds, Agreement: "A1", Quantity: cny("1")},
+		on("2025-01-02")).ThenRefused(domain.Invalid, "agreement")
 
 	s = tell(proposed(t), agreement[:2]...) // given up before every party signed
 	tell(s, step{"2020-02-10", end("2020-02-10")})
@@ -218,7 +243,8 @@ func TestEndOfAgreement(t *testing.T) {
 	s.When(by("A1", "A2", "2021-01-02"), on("2021-01-02")).ThenRefused(domain.State) // A2 is a draft
 	s.When(by("A1", "A1", "2021-01-02"), on("2021-01-02")).ThenRefused(domain.Invalid, "by")
 	s.When(by("A1", "A7", "2021-01-02"), on("2021-01-02")).ThenRefused(domain.Invalid, "by")
-	tell(s, step{"2021-01-02", sign("A2", 0, nanjing, "2021-01-02", 1)}, step{"2021-01-02", sign("A2", 0, oxford, "2021-01-02", 1)}, step{"2021-01-03", by("A1", "A2", "2021-01-03")})
+	tell(s, step{"2021-01-02", sign("A2", 0, nanjing, "2021-01-02", 1)},
+		step{"2021-01-02", sign("A2", 0, oxford, "2021-01-02", 1)}, step{"2021-01-03", by("A1", "A2", "2021-01-03")})
 	stands(t, s, 0, map[string]lab.AgreementStatus{"2021-01-02": lab.InForce, "2021-01-03": lab.Superseded})
 	if got := s.State().Agreements[0].SupersededBy; got != "A2" {
 		t.Errorf("superseded by %s", got)
@@ -232,7 +258,8 @@ func TestWithdrawParty(t *testing.T) {
 	s := tell(proposed(t), agreement[:2]...)
 	s.When(leave(oxford, "2020-02-10"), on("2020-02-10")).ThenRefused(domain.State) // it binds nobody yet
 	s = three(t)
-	s.When(lab.WithdrawParty{Agreement: "A1", Party: siemens.ID}, on("2021-01-01")).ThenRefused(domain.Invalid, "party", "on", "notice")
+	s.When(lab.WithdrawParty{Agreement: "A1", Party: siemens.ID}, on("2021-01-01")).
+		ThenRefused(domain.Invalid, "party", "on", "notice")
 	s.When(leave(bonn, "2020-02-29"), on("2021-01-01")).ThenRefused(domain.Invalid, "on")
 	tell(s, step{"2021-01-01", leave(bonn, "2021-01-01")})
 	if len(binds(s, "2020-12-31")) != 3 || len(binds(s, "2021-01-01")) != 2 {
@@ -244,8 +271,10 @@ func TestWithdrawParty(t *testing.T) {
 func TestWithdrawalCompletesAmendment(t *testing.T) {
 	m := amendment
 	m.Accede = nil
-	s := tell(three(t), step{"2021-01-01", m}, step{"2021-01-02", sign("A1", 1, nanjing, "2021-01-02", 11)}, step{"2021-01-02", sign("A1", 1, oxford, "2021-01-02", 11)},
-		step{"2021-03-01", lab.WithdrawParty{Agreement: "A1", Party: bonn.ID, On: date("2021-03-01"), Notice: digest(14)}})
+	s := tell(three(t), step{"2021-01-01", m}, step{"2021-01-02", sign("A1", 1, nanjing, "2021-01-02", 11)},
+		step{"2021-01-02", sign("A1", 1, oxford, "2021-01-02", 11)},
+		step{"2021-03-01", lab.WithdrawParty{Agreement: "A1", Party: bonn.ID, On: date("2021-03-01"),
+			Notice: digest(14)}})
 	if a := s.State().Agreements[0]; a.Amendments[0].InForce != date("2021-03-01") || a.Term.To != date("2034-12-31") {
 		t.Errorf("in force from %s, term %v", a.Amendments[0].InForce, a.Term)
 	}
@@ -254,11 +283,14 @@ func TestWithdrawalCompletesAmendment(t *testing.T) {
 func TestPartySuccession(t *testing.T) {
 	s := tell(agreed(t), conditions...)
 	tell(s,
-		step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Responsibility, Party: nanjing.ID, Counterparty: oxford.ID, Clause: "§6", Text: because}},
+		step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Responsibility, Party: nanjing.ID,
+			Counterparty: oxford.ID, Clause: "§6", Text: because}},
 		step{"2020-05-02", lab.PledgeCommitment{Party: oxford.ID, Source: lab.ForeignFunds, Quantity: cny("50")}})
-	succeed := lab.SucceedParty{Agreement: "A1", Party: oxford.ID, Successor: bonn.ID, On: date("2021-01-01"), Evidence: digest(15)}
+	succeed := lab.SucceedParty{Agreement: "A1", Party: oxford.ID, Successor: bonn.ID, On: date("2021-01-01"),
+		Evidence: digest(15)}
 	s.When(succeed, on("2021-01-01")).Then(lab.PartySucceeded{
-		Agreement: "A1", Party: s.State().Agreements[0].Parties[1].Entity, Successor: bonn, On: date("2021-01-01"), Evidence: digest(15),
+		Agreement: "A1", Party: s.State().Agreements[0].Parties[1].Entity, Successor: bonn, On: date("2021-01-01"),
+		Evidence: digest(15),
 	})
 	l := s.State()
 	for _, it := range l.Rights {
@@ -271,16 +303,20 @@ func TestPartySuccession(t *testing.T) {
 			t.Errorf("commitment %s is still Oxford's", f.ID)
 		}
 	}
-	if l.Agreements[0].StatusOn(date("2021-01-01")) != lab.InForce || l.Agreements[0].InForceFrom != date("2020-03-01") || !lab.Judge(l, date("2021-01-01"), "C56")[0].Met {
+	if l.Agreements[0].StatusOn(date("2021-01-01")) != lab.InForce ||
+		l.Agreements[0].InForceFrom != date("2020-03-01") || !lab.Judge(l, date("2021-01-01"), "C56")[0].Met {
 		t.Errorf("the agreement is in force from %s", l.Agreements[0].InForceFrom)
 	}
 	// The predecessor's signature binds: the successor's is not asked for.
 	s.When(sign("A1", 0, bonn, "2021-02-01", 1), on("2021-02-01")).ThenRefused(domain.State)
 	s.When(succeed, on("2021-02-01")).ThenRefused(domain.Invalid, "party", "successor")
-	s.When(lab.SucceedParty{Agreement: "A1", Party: bonn.ID, Successor: siemens.ID, On: date("2020-12-31"), Evidence: digest(15)}, on("2021-02-01")).ThenRefused(domain.Invalid, "on")
+	s.When(lab.SucceedParty{Agreement: "A1", Party: bonn.ID, Successor: siemens.ID, On: date("2020-12-31"),
+		Evidence: digest(15)}, on("2021-02-01")).ThenRefused(domain.Invalid, "on")
 
 	// In an agreement not yet signed by all, the predecessor's signature counts too.
-	s = tell(proposed(t), agreement[0], agreement[2], step{"2020-02-25", lab.SucceedParty{Agreement: "A1", Party: oxford.ID, Successor: bonn.ID, On: date("2020-02-25"), Evidence: digest(15)}})
+	s = tell(proposed(t), agreement[0], agreement[2],
+		step{"2020-02-25", lab.SucceedParty{Agreement: "A1", Party: oxford.ID, Successor: bonn.ID,
+			On: date("2020-02-25"), Evidence: digest(15)}})
 	s.When(sign("A1", 0, bonn, "2020-02-26", 1), on("2020-02-26")).ThenRefused(domain.Invalid, "party")
 	tell(s, step{"2020-02-27", sign("A1", 0, nanjing, "2020-02-27", 1)})
 	stands(t, s, 0, map[string]lab.AgreementStatus{"2020-03-01": lab.InForce})

@@ -26,7 +26,8 @@ func secretive(to domain.Opinions) (*lab.Lab, []domain.RecordedEvent[lab.Event])
 		lab.Proposed{Host: host},
 		lab.AgreementDrafted{Agreement: "A1", Parties: parties}, signed(host), signed(partner),
 		lab.RightAdded{Item: "R1", Agreement: "A1", Party: host},
-		lab.AmendmentProposed{Agreement: "A1", Amendment: lab.Amendment{No: 1, Accede: []lab.Party{{Entity: domain.EntityRef{ID: uuid.New()}}}}},
+		lab.AmendmentProposed{Agreement: "A1",
+			Amendment: lab.Amendment{No: 1, Accede: []lab.Party{{Entity: domain.EntityRef{ID: uuid.New()}}}}},
 		lab.AgreementDrafted{Agreement: "A2", Parties: parties},
 		lab.RightAdded{Item: "R2", Agreement: "A2", Party: host},
 		lab.CommitmentPledged{Commitment: "F1", Party: host, Agreement: "A2"},
@@ -36,13 +37,15 @@ func secretive(to domain.Opinions) (*lab.Lab, []domain.RecordedEvent[lab.Event])
 		lab.ExpertInvited{Of: lab.Of{Application: 1}, Expert: "Z1"},
 		lab.OpinionRecorded{Of: lab.Of{Application: 1}, Expert: "Z1"},
 		lab.DimensionAssessed{Application: 1, Dimension: "plan"},
-		lab.EstablishmentDeclined{Transition: lab.Transition{From: lab.StatusSiteVisit, To: lab.StatusNotEstablished, On: day, OpinionsTo: to}},
+		lab.EstablishmentDeclined{Transition: lab.Transition{From: lab.StatusSiteVisit, To: lab.StatusNotEstablished,
+			On: day, OpinionsTo: to}},
 		lab.PackageFrozen{Application: 2, Version: 1},
 		lab.ApplicationSubmitted{Application: 2},
 		lab.OpinionRecorded{Of: lab.Of{Application: 2}, Expert: "Z2"},
 		lab.DimensionAssessed{Application: 2, Dimension: "plan"},
 	} {
-		history = append(history, domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(i)}, Event: e})
+		history = append(history, domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: uuid.New(),
+			Revision: uint64(i)}, Event: e})
 	}
 	l := lab.New(uuid.New())
 	domain.Fold(l, history)
@@ -64,7 +67,8 @@ func whoReads(history []domain.RecordedEvent[lab.Event], closed []lab.Sight, doc
 		for _, is := range []struct {
 			readers domain.Readers
 			letter  string
-		}{{domain.Reviewers, "r"}, {domain.Authorities, "a"}, {domain.Owner, "o"}, {domain.Parties, "p"}, {domain.Anybody, "*"}} {
+		}{{domain.Reviewers, "r"}, {domain.Authorities, "a"}, {domain.Owner, "o"}, {domain.Parties, "p"},
+			{domain.Anybody, "*"}} {
 			if readers.Include(is.readers) {
 				who += is.letter
 			}
@@ -75,12 +79,14 @@ func whoReads(history []domain.RecordedEvent[lab.Event], closed []lab.Sight, doc
 }
 
 func TestEventReaders(t *testing.T) {
-	for to, opinion := range map[domain.Opinions]string{"": "r", domain.OpinionsToHost: "ro", domain.OpinionsToParties: "rop", domain.OpinionsToAll: "raop*"} {
+	for to, opinion := range map[domain.Opinions]string{"": "r", domain.OpinionsToHost: "ro",
+		domain.OpinionsToParties: "rop", domain.OpinionsToAll: "raop*"} {
 		l, history := secretive(to)
 		closed := l.Secrecy().Closed(history)
 		const public, draft, submitted = "raop*", "raop", "rao"
 		want := []string{
-			public, public, public, public, public, draft, draft, draft, draft, public, // to the commitment without an agreement
+			public, public, public, public, public, draft, draft, draft, draft,
+			public,                                       // to the commitment without an agreement
 			public, public, "r", opinion, public, public, // decided
 			submitted, public, "r", "r", // not decided
 		}
@@ -108,12 +114,14 @@ func TestCorrectionReaders(t *testing.T) {
 	} {
 		l, history := secretive("")
 		with := domain.Correction{Corrects: history[c.wrong].Meta.ID, With: domain.Restated{Event: c.right}}
-		history = append(history, domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: uuid.New(), Revision: uint64(len(history))}, Event: lab.Corrected{Correction: with}})
+		history = append(history, domain.RecordedEvent[lab.Event]{Meta: domain.Meta{ID: uuid.New(),
+			Revision: uint64(len(history))}, Event: lab.Corrected{Correction: with}})
 		l = lab.New(l.ID)
 		domain.Fold(l, history)
 		got := whoReads(history, l.Secrecy().Closed(history), false)
 		if got[c.wrong] != c.want || got[len(got)-1] != c.want {
-			t.Errorf("corrected to %+v, the event is read by %q and what corrects it by %q, want %q", c.right, got[c.wrong], got[len(got)-1], c.want)
+			t.Errorf("corrected to %+v, the event is read by %q and what corrects it by %q, want %q", c.right,
+				got[c.wrong], got[len(got)-1], c.want)
 		}
 	}
 }
@@ -154,18 +162,24 @@ func TestViewRedactsLab(t *testing.T) {
 
 func TestReadersOfActor(t *testing.T) {
 	l, _ := secretive("")
-	host, partner, acceding := l.Host.ID, l.Agreements[0].Parties[1].Entity.ID, l.Agreements[0].Amendments[0].Accede[0].Entity.ID
+	host, partner, acceding := l.Host.ID, l.Agreements[0].Parties[1].Entity.ID,
+		l.Agreements[0].Amendments[0].Accede[0].Entity.ID
 	for _, c := range []struct {
 		role   domain.Role
 		entity uuid.UUID
 		want   domain.Readers
 	}{
-		{domain.Host, host, domain.Owner}, {domain.Director, host, domain.Owner}, {domain.Partner, partner, domain.Parties}, {domain.Partner, acceding, domain.Parties},
-		{domain.Host, partner, 0}, {domain.Director, uuid.Nil, 0}, {domain.Partner, uuid.New(), 0}, {domain.Expert, host, 0}, {"", uuid.Nil, 0},
+		{domain.Host, host, domain.Owner}, {domain.Director, host, domain.Owner},
+		{domain.Partner, partner, domain.Parties}, {domain.Partner, acceding, domain.Parties},
+		{domain.Host, partner, 0}, {domain.Director, uuid.Nil, 0}, {domain.Partner, uuid.New(), 0},
+		{domain.Expert, host, 0}, {"", uuid.Nil, 0},
 		{domain.Authority, host, domain.Authorities}, {domain.Agency, uuid.Nil, domain.Reviewers},
-		{domain.Ministry, uuid.Nil, domain.Reviewers | domain.Keepers}, {domain.Officer, uuid.Nil, domain.Reviewers | domain.Keepers}, {domain.Auditor, uuid.Nil, domain.Reviewers | domain.Keepers},
+		{domain.Ministry, uuid.Nil, domain.Reviewers | domain.Keepers},
+		{domain.Officer, uuid.Nil, domain.Reviewers | domain.Keepers},
+		{domain.Auditor, uuid.Nil, domain.Reviewers | domain.Keepers},
 	} {
-		if got := l.Readers(domain.Actor{Subject: "x", Role: c.role, OnBehalfOf: c.entity}); got != c.want|domain.Anybody {
+		if got := l.Readers(domain.Actor{Subject: "x", Role: c.role,
+			OnBehalfOf: c.entity}); got != c.want|domain.Anybody {
 			t.Errorf("%s for %s is %b, want %b", c.role, c.entity, got, c.want|domain.Anybody)
 		}
 	}
@@ -183,15 +197,18 @@ func TestEveryFieldIsClassified(t *testing.T) {
 		"Agreement":   `ID Title Class Parties Term Languages GoverningLaw Documents Signatures InForceFrom Lapses Ended EndedOn SupersededBy Evidence`,
 	}
 	viewed := map[string]string{
-		"Lab": `Agreements Rights Commitments Reviews`, "Reviews": `Applications Acceptances`, "Application": `Site Panel Dimensions`,
-		"Acceptance": `Panel Cells`, "Panel": `Experts Opinions`, "Agreement": `Amendments`,
+		"Lab": `Agreements Rights Commitments Reviews`, "Reviews": `Applications Acceptances`,
+		"Application": `Site Panel Dimensions`,
+		"Acceptance":  `Panel Cells`, "Panel": `Experts Opinions`, "Agreement": `Amendments`,
 	}
-	for _, of := range []any{lab.Lab{}, lab.Reviews{}, lab.Application{}, lab.Acceptance{}, lab.Panel{}, lab.Agreement{}} {
+	for _, of := range []any{lab.Lab{}, lab.Reviews{}, lab.Application{}, lab.Acceptance{}, lab.Panel{},
+		lab.Agreement{}} {
 		t.Run(reflect.TypeOf(of).Name(), func(t *testing.T) {
 			name := reflect.TypeOf(of).Name()
 			for _, f := range reflect.VisibleFields(reflect.TypeOf(of)) {
 				if len(f.Index) == 1 && !slices.Contains(strings.Fields(public[name]+" "+viewed[name]), f.Name) {
-					t.Errorf("is %s.%s public? say so here, or keep it from those who may not see it in Secrecy.View", name, f.Name)
+					t.Errorf("is %s.%s public? say so here, or keep it from those who may not see it in Secrecy.View",
+						name, f.Name)
 				}
 			}
 		})

@@ -111,7 +111,8 @@ func (e TrainingProgrammeOpened) Sentence() domain.Text {
 func (TrainingProgrammeOpened) subject() subject { return public }
 
 func (e TrainingProgrammeOpened) apply(l *Lab, m domain.Meta) {
-	l.Training = append(l.Training, TrainingProgramme{ID: e.ID, Kind: e.Kind, Name: e.Name, Parties: e.Parties, Runs: e.Runs, Document: e.Document, Event: m.ID})
+	l.Training = append(l.Training, TrainingProgramme{ID: e.ID, Kind: e.Kind, Name: e.Name, Parties: e.Parties,
+		Runs: e.Runs, Document: e.Document, Event: m.ID})
 }
 
 // AwardJointDegrees records the number of degrees a programme awarded (C38).
@@ -293,7 +294,9 @@ func (l *Lab) VisitsOwed(on domain.Date) (owed []Owed, proof []uuid.UUID) {
 				continue
 			}
 			i := slices.IndexFunc(l.Visits, func(v Visit) bool {
-				return v.Kind == YoungTeachers && v.in(year) && (p.is(v.From.ID) || slices.ContainsFunc(end, func(q Party) bool { return q.is(p.Entity.ID) && q.is(v.From.ID) }))
+				return v.Kind == YoungTeachers && v.in(year) &&
+					(p.is(v.From.ID) || slices.ContainsFunc(end,
+						func(q Party) bool { return q.is(p.Entity.ID) && q.is(v.From.ID) }))
 			})
 			if i < 0 {
 				owed = append(owed, Owed{p.Entity, year})
@@ -377,7 +380,8 @@ func (e SupervisorsPaired) Sentence() domain.Text {
 		if i > 0 {
 			zh, en = zh+"、", en+" and "
 		}
-		zh, en = zh+string(s.Person.Name)+"（"+s.Party.Name.Chinese()+"）", en+string(s.Person.Name)+" ("+s.Party.Name.English()+")"
+		zh, en = zh+string(s.Person.Name)+"（"+s.Party.Name.Chinese()+"）", en+string(s.Person.Name)+" ("+
+			s.Party.Name.English()+")"
 	}
 	return domain.Textf("自 %[1]s 起%[2]s共同指导%[3]s生 %[4]d 人", "From %[1]s %[2]s together supervise students (%[3]s), in number: %[4]d", e.From, domain.T(zh, en), degreeLevels.text(e.Level), e.Students)
 }

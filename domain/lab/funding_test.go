@@ -21,15 +21,18 @@ func eur(amount string) lab.Quantity {
 }
 
 func pledge(q lab.Quantity) lab.PledgeCommitment {
-	return lab.PledgeCommitment{Party: oxford.ID, Source: lab.ForeignFunds, Agreement: "A1", Purpose: because, Quantity: q}
+	return lab.PledgeCommitment{Party: oxford.ID, Source: lab.ForeignFunds, Agreement: "A1", Purpose: because,
+		Quantity: q}
 }
 
 func receive(day string, q lab.Quantity) step {
-	return step{"2026-01-01", lab.ReceiveContribution{Commitment: "F1", On: date(day), Quantity: q, Evidence: digest(21)}}
+	return step{"2026-01-01", lab.ReceiveContribution{Commitment: "F1", On: date(day), Quantity: q,
+		Evidence: digest(21)}}
 }
 
 func giveBack(day string, q lab.Quantity) step {
-	return step{"2026-01-01", lab.ReturnContribution{Commitment: "F1", On: date(day), Quantity: q, Evidence: digest(22)}}
+	return step{"2026-01-01", lab.ReturnContribution{Commitment: "F1", On: date(day), Quantity: q,
+		Evidence: digest(22)}}
 }
 
 func standing(t *testing.T, s *scenario, want map[string]lab.CommitmentStatus) {
@@ -48,9 +51,12 @@ var instalments = lab.ScheduleInstalments{Commitment: "F1", Schedule: []lab.Inst
 
 func TestC80PledgeCommitment(t *testing.T) {
 	s := agreed(t)
-	s.When(lab.PledgeCommitment{Party: domaintest.ID(99)}, on("2020-04-01")).ThenRefused(domain.Invalid, "party", "source", "quantity")
-	s.When(lab.PledgeCommitment{Party: bonn.ID, Source: lab.ForeignFunds, Agreement: "A1", Quantity: cny("1")}, on("2020-04-01")).ThenRefused(domain.Invalid, "party")
-	s.When(lab.PledgeCommitment{Party: bonn.ID, Source: lab.ForeignFunds, Agreement: "A9", Quantity: cny("1")}, on("2020-04-01")).ThenRefused(domain.Invalid, "agreement")
+	s.When(lab.PledgeCommitment{Party: domaintest.ID(99)}, on("2020-04-01")).
+		ThenRefused(domain.Invalid, "party", "source", "quantity")
+	s.When(lab.PledgeCommitment{Party: bonn.ID, Source: lab.ForeignFunds, Agreement: "A1", Quantity: cny("1")},
+		on("2020-04-01")).ThenRefused(domain.Invalid, "party")
+	s.When(lab.PledgeCommitment{Party: bonn.ID, Source: lab.ForeignFunds, Agreement: "A9", Quantity: cny("1")},
+		on("2020-04-01")).ThenRefused(domain.Invalid, "agreement")
 	both := cny("1")
 	both.StaffMonths = months("1").StaffMonths
 	for _, c := range []struct {
@@ -61,7 +67,8 @@ func TestC80PledgeCommitment(t *testing.T) {
 		{cny("0"), []string{"quantity.cash.amount"}},
 		{cny("-1"), []string{"quantity.cash.amount"}},
 		{cny("1.005"), []string{"quantity.cash.amount"}},
-		{lab.Quantity{Cash: &domain.Money{Amount: domain.MustDecimal("1"), Currency: "XAU"}}, []string{"quantity.cash.currency"}},
+		{lab.Quantity{Cash: &domain.Money{Amount: domain.MustDecimal("1"), Currency: "XAU"}},
+			[]string{"quantity.cash.currency"}},
 		{premises("0"), []string{"quantity.premises_m2"}},
 		{months("-2"), []string{"quantity.staff_months"}},
 		{equipment(0, "1"), []string{"quantity.equipment.items"}},
@@ -70,7 +77,8 @@ func TestC80PledgeCommitment(t *testing.T) {
 		s.When(pledge(c.q), on("2020-04-01")).ThenRefused(domain.Invalid, c.at...)
 	}
 	s.When(pledge(cny("1200000")), on("2020-04-01")).Then(lab.CommitmentPledged{
-		Commitment: "F1", Party: s.State().Agreements[0].Parties[1].Entity, Source: lab.ForeignFunds, Agreement: "A1", Purpose: because, Quantity: cny("1200000.00"),
+		Commitment: "F1", Party: s.State().Agreements[0].Parties[1].Entity, Source: lab.ForeignFunds, Agreement: "A1",
+		Purpose: because, Quantity: cny("1200000.00"),
 	})
 	for i, q := range []lab.Quantity{premises("12.5"), months("6"), equipment(2, "10.00")} {
 		tell(s, step{"2020-04-01", pledge(q)})
@@ -94,21 +102,26 @@ func TestCommitmentShortfall(t *testing.T) {
 	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments})
 	standing(t, s, map[string]lab.CommitmentStatus{"2022-06-30": lab.Pledged, "2022-07-01": lab.Shortfall})
 	tell(s, receive("2021-06-30", cny("40")), receive("2022-08-01", cny("59.99")))
-	standing(t, s, map[string]lab.CommitmentStatus{"2021-06-29": lab.Pledged, "2021-06-30": lab.PartiallyDelivered, "2022-07-01": lab.Shortfall, "2022-08-01": lab.Shortfall})
+	standing(t, s, map[string]lab.CommitmentStatus{"2021-06-29": lab.Pledged, "2021-06-30": lab.PartiallyDelivered,
+		"2022-07-01": lab.Shortfall, "2022-08-01": lab.Shortfall})
 	s.When(lab.FulfilCommitment{Commitment: "F1", On: date("2022-08-01")}, on("2026-01-01")).ThenRefused(domain.State)
 	tell(s, receive("2022-09-01", cny("0.01")))
 	standing(t, s, map[string]lab.CommitmentStatus{"2022-08-31": lab.Shortfall, "2022-09-01": lab.Fulfilled})
 	s.When(lab.FulfilCommitment{Commitment: "F1", On: date("2022-08-31")}, on("2026-01-01")).ThenRefused(domain.State)
 	s.When(lab.FulfilCommitment{Commitment: "F1"}, on("2026-01-01")).ThenRefused(domain.Invalid, "on")
 	tell(s, step{"2026-01-01", lab.FulfilCommitment{Commitment: "F1", On: date("2022-09-01")}})
-	for _, cmd := range []lab.Command{receive("2023-01-01", cny("1")).cmd, giveBack("2023-01-01", cny("1")).cmd, instalments, lab.CancelCommitment{Commitment: "F1"}, lab.FulfilCommitment{Commitment: "F1"}, lab.AmendCommitment{Commitment: "F1"}, lab.FirmUpCommitment{Commitment: "F1"}} {
+	for _, cmd := range []lab.Command{receive("2023-01-01", cny("1")).cmd, giveBack("2023-01-01", cny("1")).cmd,
+		instalments, lab.CancelCommitment{Commitment: "F1"}, lab.FulfilCommitment{Commitment: "F1"},
+		lab.AmendCommitment{Commitment: "F1"}, lab.FirmUpCommitment{Commitment: "F1"}} {
 		s.When(cmd, on("2026-01-01")).ThenRefused(domain.State)
 	}
 }
 
 func TestLateInstalments(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments}, receive("2021-09-01", cny("70")))
-	for day, want := range map[string]int{"2021-06-30": 0, "2021-07-01": 1, "2021-08-31": 1, "2021-09-01": 0, "2022-06-30": 0, "2022-07-01": 1} {
+	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments},
+		receive("2021-09-01", cny("70")))
+	for day, want := range map[string]int{"2021-06-30": 0, "2021-07-01": 1, "2021-08-31": 1, "2021-09-01": 0,
+		"2022-06-30": 0, "2022-07-01": 1} {
 		if late := s.State().Commitments[0].LateOn(date(day)); len(late) != want {
 			t.Errorf("on %s late: %v", day, late)
 		}
@@ -126,34 +139,44 @@ func TestInstalmentSchedule(t *testing.T) {
 	}
 	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))})
 	s.When(schedule(), on("2020-04-02")).ThenRefused(domain.Invalid, "schedule")
-	s.When(schedule(lab.Instalment{Due: date("2021-01-01"), Quantity: cny("99.99")}), on("2020-04-02")).ThenRefused(domain.Invalid, "schedule")
-	s.When(schedule(lab.Instalment{Quantity: cny("100")}), on("2020-04-02")).ThenRefused(domain.Invalid, "schedule[0].due")
-	s.When(schedule(lab.Instalment{Due: date("2022-01-01"), Quantity: cny("50")}, lab.Instalment{Due: date("2021-01-01"), Quantity: cny("50")}), on("2020-04-02")).
+	s.When(schedule(lab.Instalment{Due: date("2021-01-01"), Quantity: cny("99.99")}), on("2020-04-02")).
+		ThenRefused(domain.Invalid, "schedule")
+	s.When(schedule(lab.Instalment{Quantity: cny("100")}), on("2020-04-02")).
+		ThenRefused(domain.Invalid, "schedule[0].due")
+	s.When(schedule(lab.Instalment{Due: date("2022-01-01"), Quantity: cny("50")},
+		lab.Instalment{Due: date("2021-01-01"), Quantity: cny("50")}), on("2020-04-02")).
 		ThenRefused(domain.Invalid, "schedule[1].due")
-	s.When(schedule(lab.Instalment{Due: date("2022-01-01"), Quantity: cny("100")}, lab.Instalment{Due: date("2022-01-01"), Quantity: eur("1")}), on("2020-04-02")).
+	s.When(schedule(lab.Instalment{Due: date("2022-01-01"), Quantity: cny("100")},
+		lab.Instalment{Due: date("2022-01-01"), Quantity: eur("1")}), on("2020-04-02")).
 		ThenRefused(domain.Invalid, "schedule[1].quantity")
 	s.When(instalments, on("2020-04-02")).ThenAccepted()
 	// Nobody puts off alone what an agreement in force makes due.
-	s.When(schedule(lab.Instalment{Due: date("2029-01-01"), Quantity: cny("100")}), on("2020-04-03")).ThenRefused(domain.State)
+	s.When(schedule(lab.Instalment{Due: date("2029-01-01"), Quantity: cny("100")}), on("2020-04-03")).
+		ThenRefused(domain.State)
 
 	free := pledge(cny("100"))
 	free.Agreement = ""
-	s = tell(agreed(t), step{"2020-04-01", free}, step{"2020-04-02", instalments}, step{"2020-04-03", schedule(lab.Instalment{Due: date("2021-01-01"), Quantity: cny("100")})})
+	s = tell(agreed(t), step{"2020-04-01", free}, step{"2020-04-02", instalments},
+		step{"2020-04-03", schedule(lab.Instalment{Due: date("2021-01-01"), Quantity: cny("100")})})
 	if got := len(s.State().Commitments[0].Schedule); got != 1 {
 		t.Errorf("%d instalments", got)
 	}
 }
 
 func TestAmendCommitment(t *testing.T) {
-	change := lab.AmendCommitment{Commitment: "F1", Quantity: cny("120"), Schedule: []lab.Instalment{{Due: date("2023-01-01"), Quantity: cny("120")}}}
+	change := lab.AmendCommitment{Commitment: "F1", Quantity: cny("120"),
+		Schedule: []lab.Instalment{{Due: date("2023-01-01"), Quantity: cny("120")}}}
 	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments})
-	s.When(lab.AmendCommitment{Commitment: "F1", Quantity: eur("1")}, on("2020-05-01")).ThenRefused(domain.Invalid, "quantity")
+	s.When(lab.AmendCommitment{Commitment: "F1", Quantity: eur("1")}, on("2020-05-01")).
+		ThenRefused(domain.Invalid, "quantity")
 	s.When(lab.AmendCommitment{Commitment: "F1"}, on("2020-05-01")).ThenRefused(domain.Invalid, "quantity")
-	s.When(lab.AmendCommitment{Commitment: "F1", Quantity: cny("120")}, on("2020-05-01")).ThenRefused(domain.Invalid, "schedule")
+	s.When(lab.AmendCommitment{Commitment: "F1", Quantity: cny("120")}, on("2020-05-01")).
+		ThenRefused(domain.Invalid, "schedule")
 	s.When(change, on("2020-05-01")).ThenRefused(domain.State)
 	m := amendment
 	m.Accede = nil
-	tell(s, step{"2020-05-01", m}, step{"2020-05-02", sign("A1", 1, nanjing, "2020-05-02", 11)}, step{"2020-05-03", sign("A1", 1, oxford, "2020-05-03", 11)})
+	tell(s, step{"2020-05-01", m}, step{"2020-05-02", sign("A1", 1, nanjing, "2020-05-02", 11)},
+		step{"2020-05-03", sign("A1", 1, oxford, "2020-05-03", 11)})
 	change.Amendment = 1
 	party := s.State().Commitments[0].Party
 	s.When(change, on("2020-06-01")).Then(lab.CommitmentAmended{
@@ -166,7 +189,8 @@ func TestAmendCommitment(t *testing.T) {
 
 func TestReceiveContribution(t *testing.T) {
 	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))})
-	s.When(lab.ReceiveContribution{Commitment: "F1"}, on("2020-05-01")).ThenRefused(domain.Invalid, "on", "evidence", "quantity")
+	s.When(lab.ReceiveContribution{Commitment: "F1"}, on("2020-05-01")).
+		ThenRefused(domain.Invalid, "on", "evidence", "quantity")
 	for _, q := range []lab.Quantity{eur("1"), premises("1"), months("1"), equipment(1, "1")} {
 		s.When(receive("2020-05-01", q).cmd, on("2020-05-01")).ThenRefused(domain.Invalid, "quantity")
 	}
@@ -197,7 +221,8 @@ func TestReturnContribution(t *testing.T) {
 }
 
 func TestReturnUndoesFulfilment(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("100")), giveBack("2021-02-01", cny("1")))
+	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("100")),
+		giveBack("2021-02-01", cny("1")))
 	s.When(lab.FulfilCommitment{Commitment: "F1", On: date("2021-01-15")}, on("2026-01-01")).ThenRefused(domain.State)
 	s.When(lab.CancelCommitment{Commitment: "F1"}, on("2026-01-01")).ThenRefused(domain.Invalid, "on", "ground")
 }
@@ -205,20 +230,24 @@ func TestReturnUndoesFulfilment(t *testing.T) {
 func TestSumsAreExact(t *testing.T) {
 	domaintest.Check(t, 100, 10_000, func(t *rapid.T) {
 		f := lab.New(domaintest.Aggregate)
-		f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.CommitmentPledged{Commitment: "F1", Party: oxford, Quantity: cny("1")}})
+		f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.CommitmentPledged{Commitment: "F1", Party: oxford,
+			Quantity: cny("1")}})
 		var fen int64
 		for range rapid.IntRange(1, 50).Draw(t, "deliveries") {
 			n := rapid.Int64Range(1, 1_000_000_000_000).Draw(t, "fen")
 			q := cny(fmt.Sprintf("%d.%02d", n/100, n%100))
 			if fen >= n && rapid.Bool().Draw(t, "returned") {
 				fen -= n
-				f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.ContributionReturned{Commitment: "F1", Contribution: lab.Contribution{Quantity: q, Returned: true}}})
+				f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.ContributionReturned{Commitment: "F1",
+					Contribution: lab.Contribution{Quantity: q, Returned: true}}})
 				continue
 			}
 			fen += n
-			f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.ContributionReceived{Commitment: "F1", Contribution: lab.Contribution{Quantity: q}}})
+			f.Apply(domain.RecordedEvent[lab.Event]{Event: lab.ContributionReceived{Commitment: "F1",
+				Contribution: lab.Contribution{Quantity: q}}})
 		}
-		if got, want := f.Commitments[0].Delivered.Cash.String(), fmt.Sprintf("%d.%02d CNY", fen/100, fen%100); got != want {
+		if got, want := f.Commitments[0].Delivered.Cash.String(),
+			fmt.Sprintf("%d.%02d CNY", fen/100, fen%100); got != want {
 			t.Fatalf("%s, want %s", got, want)
 		}
 	})
@@ -232,8 +261,10 @@ func TestUnitsNeverMix(t *testing.T) {
 	wrong := history[len(history)-2]
 	right := wrong.Event.(lab.CommitmentPledged)
 	right.Quantity = eur("100.00")
-	s.GivenOn(on("2026-01-02"), lab.Corrected{Correction: domain.Correction{Corrects: wrong.Meta.ID, With: domain.Restated{Event: right}}})
-	if got := s.State().Commitments[0]; got.Delivered.Cash.String() != "0.00 EUR" || got.StatusOn(date("2026-01-02")) != lab.Pledged {
+	s.GivenOn(on("2026-01-02"), lab.Corrected{Correction: domain.Correction{Corrects: wrong.Meta.ID,
+		With: domain.Restated{Event: right}}})
+	if got := s.State().Commitments[0]; got.Delivered.Cash.String() != "0.00 EUR" ||
+		got.StatusOn(date("2026-01-02")) != lab.Pledged {
 		t.Errorf("%s delivered, %s", got.Delivered.Cash, got.StatusOn(date("2026-01-02")))
 	}
 }

@@ -72,8 +72,10 @@ type Impact struct {
 // Compare returns the impact that leads from v to w.
 func (v Version) Compare(w Version) Impact {
 	return Impact{
-		Agreement: v.Agreement, Title: changed(v.Title, w.Title), Class: changed(v.Class, w.Class), Term: changed(v.Term, w.Term),
-		Parties: compare(v.Parties, w.Parties), Rights: compare(v.Rights, w.Rights), Commitments: compare(v.Commitments, w.Commitments),
+		Agreement: v.Agreement, Title: changed(v.Title, w.Title), Class: changed(v.Class, w.Class),
+		Term:    changed(v.Term, w.Term),
+		Parties: compare(v.Parties, w.Parties), Rights: compare(v.Rights, w.Rights),
+		Commitments: compare(v.Commitments, w.Commitments),
 	}
 }
 
@@ -82,7 +84,8 @@ func (v Version) Apply(i Impact) Version {
 	set(&v.Title, i.Title)
 	set(&v.Class, i.Class)
 	set(&v.Term, i.Term)
-	v.Parties, v.Rights, v.Commitments = apply(v.Parties, i.Parties), apply(v.Rights, i.Rights), apply(v.Commitments, i.Commitments)
+	v.Parties, v.Rights, v.Commitments = apply(v.Parties, i.Parties), apply(v.Rights, i.Rights),
+		apply(v.Commitments, i.Commitments)
 	return v
 }
 

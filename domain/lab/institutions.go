@@ -169,7 +169,8 @@ type GrantAutonomy struct {
 
 // Decide refuses a grant that names no power (C58).
 func (g GrantAutonomy) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	return l.adopt(&domain.Check{}, x, Instrument{Kind: DelegatedAutonomy, Title: g.Title, On: g.On, Document: g.Document, Powers: g.Powers})
+	return l.adopt(&domain.Check{}, x, Instrument{Kind: DelegatedAutonomy, Title: g.Title, On: g.On,
+		Document: g.Document, Powers: g.Powers})
 }
 
 // WithdrawAutonomy records that the host withdraws delegated powers (C58).
@@ -564,5 +565,6 @@ func (e ForeignUnitDesignated) apply(l *Lab, m domain.Meta) {
 	if u := l.foreignUnit(e.Party.ID); u != nil {
 		u.Replaced = e.On
 	}
-	l.ForeignUnits = append(l.ForeignUnits, ForeignUnit{Party: e.Party, Unit: e.Unit, On: e.On, Document: e.Document, Event: m.ID})
+	l.ForeignUnits = append(l.ForeignUnits, ForeignUnit{Party: e.Party, Unit: e.Unit, On: e.On, Document: e.Document,
+		Event: m.ID})
 }

@@ -155,7 +155,8 @@ func (p Propose) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	host := x.Entity(&c, "host", p.Host)
 	c.Require(host.Side != domain.Foreign, "host", "依托单位应为中方高校", "the host must be a Chinese university")
 	c.Require(host.ID == uuid.Nil || host.Kind == "university" || host.Kind == "unstated", "host", "依托单位应为高校，登记簿中为“%s”", "the host must be a university; the register has it as %q", host.Kind)
-	c.Require(p.Level == "" || p.Level == MinistryLevel || p.Level == ProvinceLevel || p.Level == UniversityLevel, "level",
+	c.Require(p.Level == "" || p.Level == MinistryLevel || p.Level == ProvinceLevel ||
+		p.Level == UniversityLevel, "level",
 		"层级应为 ministry、province 或 university", "level must be ministry, province or university")
 	c.Require(!domain.Current(p.Names).IsZero(), "names", "请至少填写一个中文或英文名称", "give at least one name in Chinese or English")
 	for i, n := range p.Names {

@@ -10,7 +10,8 @@ import (
 
 func TestProposeLab(t *testing.T) {
 	s := domaintest.New[*lab.Lab, lab.Event](t, lab.New)
-	s.When(lab.Propose{Host: domaintest.ID(99), Level: "city"}, on("2020-01-10")).ThenRefused(domain.Invalid, "host", "level", "names")
+	s.When(lab.Propose{Host: domaintest.ID(99), Level: "city"}, on("2020-01-10")).
+		ThenRefused(domain.Invalid, "host", "level", "names")
 	for _, host := range []domain.EntityRef{oxford, siemens} {
 		p := propose
 		p.Host = host.ID
@@ -21,13 +22,16 @@ func TestProposeLab(t *testing.T) {
 		s.When(p, on("2020-01-10")).ThenRefused(domain.Invalid, at...)
 	}
 	p := propose
-	p.Names = []domain.Name{{Text: "Labor", Lang: "de", Kind: domain.Official}, {Text: " ", Lang: "Chinese", Kind: "nick"}}
+	p.Names = []domain.Name{{Text: "Labor", Lang: "de", Kind: domain.Official},
+		{Text: " ", Lang: "Chinese", Kind: "nick"}}
 	s.When(p, on("2020-01-10")).ThenRefused(domain.Invalid, "names", "names[1].text", "names[1].lang", "names[1].kind")
 	s.When(propose, on("2020-01-10")).Then(lab.Proposed{
-		Programme: lab.DefaultProgramme, Level: lab.MinistryLevel, Names: propose.Names, Host: nanjing, Discipline: propose.Discipline,
+		Programme: lab.DefaultProgramme, Level: lab.MinistryLevel, Names: propose.Names, Host: nanjing,
+		Discipline: propose.Discipline,
 	})
 	s.When(propose, on("2020-01-11")).ThenRefused(domain.Exists)
-	if l := s.State(); l.Status != lab.StatusProposed || l.StatusSince != partial("2020-01-10") || l.Name() != domain.T(propose.Names[0].Text, propose.Names[1].Text) {
+	if l := s.State(); l.Status != lab.StatusProposed || l.StatusSince != partial("2020-01-10") ||
+		l.Name() != domain.T(propose.Names[0].Text, propose.Names[1].Text) {
 		t.Errorf("%s since %s: %+v", l.Status, l.StatusSince, l.Name())
 	}
 }
@@ -38,13 +42,16 @@ func TestRenameLab(t *testing.T) {
 	}
 	s := proposed(t)
 	s.When(lab.Rename{}, on("2021-01-01")).ThenRefused(domain.Invalid, "name.text", "name.lang", "name.kind", "from")
-	s.When(name(propose.Names[1].Text, "en", domain.Official, "2021-01-01"), on("2021-01-01")).ThenRefused(domain.Invalid, "name.text")
+	s.When(name(propose.Names[1].Text, "en", domain.Official, "2021-01-01"), on("2021-01-01")).
+		ThenRefused(domain.Invalid, "name.text")
 	backwards := name("Other", "en", domain.Acronym, "2021-01-01")
 	backwards.Name.Valid.To = partial("2020")
 	s.When(backwards, on("2021-01-01")).ThenRefused(domain.Invalid, "name.valid.to")
-	tell(s, step{"2021-01-01", name("JIRLA", "en", domain.Acronym, "2021-01-01")}, step{"2021-06-01", name("Laboratory of Astronomy", "en", domain.Official, "2021-06-01")})
+	tell(s, step{"2021-01-01", name("JIRLA", "en", domain.Acronym, "2021-01-01")},
+		step{"2021-06-01", name("Laboratory of Astronomy", "en", domain.Official, "2021-06-01")})
 	l := s.State()
-	if l.Name().En != "Laboratory of Astronomy" || l.Name().Zh != propose.Names[0].Text || l.Names[1].Valid.To != partial("2021-05-31") || !l.Names[2].Valid.To.IsZero() {
+	if l.Name().En != "Laboratory of Astronomy" || l.Name().Zh != propose.Names[0].Text ||
+		l.Names[1].Valid.To != partial("2021-05-31") || !l.Names[2].Valid.To.IsZero() {
 		t.Errorf("%+v", l.Names)
 	}
 	// It cannot begin before the name it ends.
@@ -57,7 +64,8 @@ func TestCorrection(t *testing.T) {
 	correct := func(on_ string) lab.Event {
 		e := s.History()[n-1].Event.(lab.IncubationStarted)
 		e.On = date(on_)
-		return lab.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(n - 1), With: domain.Restated{Event: e}}}
+		return lab.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(n - 1),
+			With: domain.Restated{Event: e}}}
 	}
 	began := func() string { return s.State().Incubation.String() }
 	s.GivenOn(on("2020-06-01"), correct("2020-03-11"))
@@ -66,7 +74,8 @@ func TestCorrection(t *testing.T) {
 	}
 	tell(s, step{"2020-06-02", lab.SetDiscipline{Discipline: domain.T("物理学", "physics")}})
 	s.GivenOn(on("2020-06-03"), correct("2020-03-12")) // the last correction of an event holds
-	if l := s.State(); began() != "2020-03-12" || len(l.Moves) != 1 || l.Discipline.En != "physics" || l.Moves[0].Event != domaintest.Event(n-1) {
+	if l := s.State(); began() != "2020-03-12" || len(l.Moves) != 1 || l.Discipline.En != "physics" ||
+		l.Moves[0].Event != domaintest.Event(n-1) {
 		t.Errorf("%+v", l.Moves)
 	}
 	if len(s.History()) != n+3 || s.History()[n-1].Event.(lab.IncubationStarted).On != date("2020-03-10") {

@@ -286,7 +286,8 @@ func (l *Lab) moved(from, to Status, on domain.PartialDate, ground domain.Text, 
 
 // sentence returns the transition in words, with its ground if there is one.
 func (t Transition) sentence(zh, en string, ground domain.Text) domain.Text {
-	s := domain.Textf("%[1]s，%[4]s（%[2]s→%[3]s）", "On %[1]s %[4]s (%[2]s → %[3]s)", t.On, t.From, t.To, domain.T(zh, en))
+	s := domain.Textf("%[1]s，%[4]s（%[2]s→%[3]s）", "On %[1]s %[4]s (%[2]s → %[3]s)", t.On, t.From, t.To,
+		domain.T(zh, en))
 	if t.From == t.To {
 		s = domain.Textf("%s，%s", "On %s %s", t.On, domain.T(zh, en))
 	}
@@ -839,10 +840,12 @@ func (r RecordHistory) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, domain.Reject(domain.State, "实验室已有自己的历史（目前为“%s”）", "the lab has a history of its own already (it is “%s”)", l.Status)
 	}
 	var c domain.Check
-	c.Require(slices.Contains([]Status{StatusIncubating, StatusConstruction, StatusPeerEval, StatusOperating, StatusClosed}, r.Status), "status",
+	c.Require(slices.Contains([]Status{StatusIncubating, StatusConstruction, StatusPeerEval, StatusOperating,
+		StatusClosed}, r.Status), "status",
 		"状态应为 INCUBATING、CONSTRUCTION、PEER_EVAL、OPERATING 或 CLOSED", "status must be INCUBATING, CONSTRUCTION, PEER_EVAL, OPERATING or CLOSED")
 	c.Require(!r.On.Earliest().After(x.Today()), "on", "日期 %s 尚未到来", "%s is in the future", r.On)
-	c.Require(r.Construction.From.IsZero() || r.Construction.To.IsZero() || !r.Construction.To.Latest().Before(r.Construction.From.Earliest()), "construction.to",
+	c.Require(r.Construction.From.IsZero() || r.Construction.To.IsZero() ||
+		!r.Construction.To.Latest().Before(r.Construction.From.Earliest()), "construction.to",
 		"结束日期早于开始日期", "the period ends before it begins")
 	c.Require(r.Basis != domain.Basis{}, "basis", "请注明出处", "say which source states it")
 	if err := c.Err(); err != nil {

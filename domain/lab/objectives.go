@@ -456,7 +456,8 @@ func (o RecordOutput) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	for i, id := range o.Parties {
 		refs[i] = l.bound(&c, fmt.Sprintf("parties[%d]", i), id, o.On)
 	}
-	c.Require(o.Identifier == "" || !slices.ContainsFunc(l.Outputs, func(p Output) bool { return p.Kind == o.Kind && strings.EqualFold(p.Identifier, o.Identifier) }),
+	c.Require(o.Identifier == "" || !slices.ContainsFunc(l.Outputs,
+		func(p Output) bool { return p.Kind == o.Kind && strings.EqualFold(p.Identifier, o.Identifier) }),
 		"identifier", "该成果已登记", "this output is on record already")
 	if err := c.Err(); err != nil {
 		return nil, err

@@ -124,7 +124,8 @@ func (m *Member) AffiliationOn(d domain.Date) domain.EntityRef {
 // overlaps reports whether the post is held on any day of a term.
 func (m *Member) overlaps(t domain.Period) bool {
 	held := m.held()
-	return (held.To.IsZero() || !held.To.Before(t.From)) && (t.To.IsZero() || !t.To.Before(held.From)) && (held.To.IsZero() || !held.To.Before(held.From))
+	return (held.To.IsZero() || !held.To.Before(t.From)) && (t.To.IsZero() || !t.To.Before(held.From)) &&
+		(held.To.IsZero() || !held.To.Before(held.From))
 }
 
 // inOffice returns the holders of a post of a kind on a day.
@@ -282,7 +283,8 @@ func (p AppointMember) Decide(l *Lab, x domain.Context) ([]Event, error) {
 			}
 		}
 	case ThirdCountry:
-		if ref.Country == l.Host.Country || slices.ContainsFunc(l.boundOn(p.Term.From), func(q Party) bool { return q.Entity.Country == ref.Country }) {
+		if ref.Country == l.Host.Country || slices.ContainsFunc(l.boundOn(p.Term.From),
+			func(q Party) bool { return q.Entity.Country == ref.Country }) {
 			return nil, refuse("C43", "%s所在国（%s）是合作方之一的国家；请登记为其他职务", "%s is in %s, the country of a party; record another post", ref.Name, ref.Country)
 		}
 	case Postdoc:

@@ -48,11 +48,13 @@ func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, nam
 	id := func(letter string, have int) string { return fmt.Sprintf("%s%d", letter, 1+n(have+1)) }
 	a, r, f := id("A", len(l.Agreements)), id("R", len(l.Rights)), id("F", len(l.Commitments))
 	amount := func() lab.Quantity {
-		return []lab.Quantity{cny(fmt.Sprint(1 + n(100))), cny("50"), premises("10"), months("3"), equipment(1+n(3), "10")}[n(5)]
+		return []lab.Quantity{cny(fmt.Sprint(1 + n(100))), cny("50"), premises("10"), months("3"),
+			equipment(1+n(3), "10")}[n(5)]
 	}
 	var status []string
 	for _, s := range lab.Steps {
-		if slices.Contains(s.From, l.Status) && s.Command != "withdraw" && s.Command != "close" && s.Command != "revoke" {
+		if slices.Contains(s.From, l.Status) && s.Command != "withdraw" && s.Command != "close" &&
+			s.Command != "revoke" {
 			status = append(status, s.Command)
 		}
 	}
@@ -86,11 +88,13 @@ func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, nam
 		return sign(a, amendment, domain.EntityRef{ID: who}, day.String(), document), "", day
 	case 10:
 		m := amendment
-		m.Agreement, m.Term, m.Effective = a, domain.Period{To: day.AddDays(400)}, []domain.Date{{}, day.AddDays(100)}[n(2)]
+		m.Agreement, m.Term, m.Effective = a, domain.Period{To: day.AddDays(400)},
+			[]domain.Date{{}, day.AddDays(100)}[n(2)]
 		m.Accede = []lab.NewParty{{Entity: who, Role: lab.EnterpriseParty}}
 		return m, "", day
 	case 11:
-		return lab.RenewAgreement{Agreement: a, On: day, Until: day.AddDays(1000 + n(1000)), Document: digest(1)}, "", day
+		return lab.RenewAgreement{Agreement: a, On: day, Until: day.AddDays(1000 + n(1000)),
+			Document: digest(1)}, "", day
 	case 12:
 		return []lab.Command{
 			lab.TerminateAgreement{Agreement: a, On: day, Ground: word()},
@@ -100,9 +104,11 @@ func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, nam
 	case 13:
 		return lab.WithdrawParty{Agreement: a, Party: who, On: day, Notice: digest(1)}, "", day
 	case 14:
-		return lab.SucceedParty{Agreement: a, Party: who, Successor: entities[n(6)].ID, On: day, Evidence: digest(1)}, "", day
+		return lab.SucceedParty{Agreement: a, Party: who, Successor: entities[n(6)].ID, On: day,
+			Evidence: digest(1)}, "", day
 	case 15, 16:
-		add := lab.AddRight{Agreement: a, Kind: lab.ItemKinds[n(3)], Party: who, Clause: "§1", Text: word(), Due: day.AddDays(n(50))}
+		add := lab.AddRight{Agreement: a, Kind: lab.ItemKinds[n(3)], Party: who, Clause: "§1", Text: word(),
+			Due: day.AddDays(n(50))}
 		if n(2) == 0 {
 			add.Counterparty = entities[n(2)].ID
 		}
@@ -112,31 +118,39 @@ func anyCommand(t *rapid.T, l *lab.Lab, today domain.Date) (cmd lab.Command, nam
 	case 18:
 		return []lab.Command{
 			lab.DischargeRight{Item: r, On: day, Evidence: digest(1)}, lab.WaiveRight{Item: r, On: day, Ground: word()},
-			lab.RecordBreach{Item: r, On: day, Evidence: digest(1), Ground: word()}, lab.CureBreach{Item: r, On: day, Evidence: digest(1)},
+			lab.RecordBreach{Item: r, On: day, Evidence: digest(1), Ground: word()},
+			lab.CureBreach{Item: r, On: day, Evidence: digest(1)},
 		}[n(4)], "", day
 	case 19, 20:
-		return lab.PledgeCommitment{Party: who, Source: lab.FundingSources[n(5)], Agreement: []string{"", a}[n(2)], Quantity: amount()}, "", day
+		return lab.PledgeCommitment{Party: who, Source: lab.FundingSources[n(5)], Agreement: []string{"", a}[n(2)],
+			Quantity: amount()}, "", day
 	case 21:
 		return lab.FirmUpCommitment{Commitment: f, On: day, Evidence: digest(1)}, "", day
 	case 22:
-		return lab.ScheduleInstalments{Commitment: f, Schedule: []lab.Instalment{{Due: day.AddDays(n(400)), Quantity: cny("50")}}}, "", day
+		return lab.ScheduleInstalments{Commitment: f,
+			Schedule: []lab.Instalment{{Due: day.AddDays(n(400)), Quantity: cny("50")}}}, "", day
 	case 23:
-		return lab.AmendCommitment{Commitment: f, Amendment: n(2), Quantity: amount(), Schedule: []lab.Instalment{{Due: day, Quantity: cny("50")}}[:n(2)]}, "", day
+		return lab.AmendCommitment{Commitment: f, Amendment: n(2), Quantity: amount(),
+			Schedule: []lab.Instalment{{Due: day, Quantity: cny("50")}}[:n(2)]}, "", day
 	case 24, 25:
 		return lab.ReceiveContribution{Commitment: f, On: day, Quantity: amount(), Evidence: digest(1)}, "", day
 	case 26:
 		return lab.ReturnContribution{Commitment: f, On: day, Quantity: amount(), Evidence: digest(1)}, "", day
 	case 27:
-		return []lab.Command{lab.FulfilCommitment{Commitment: f, On: day}, lab.CancelCommitment{Commitment: f, On: day, Ground: word()}}[n(2)], "", day
+		return []lab.Command{lab.FulfilCommitment{Commitment: f, On: day},
+			lab.CancelCommitment{Commitment: f, On: day, Ground: word()}}[n(2)], "", day
 	case 28:
 		return []lab.Command{
-			lab.Rename{Name: domain.Name{Text: fmt.Sprint("Lab ", n(100)), Lang: "en", Kind: domain.Official}, From: day},
+			lab.Rename{Name: domain.Name{Text: fmt.Sprint("Lab ", n(100)), Lang: "en",
+				Kind: domain.Official}, From: day},
 			lab.SetDiscipline{Discipline: word()},
 			lab.LinkPlatform{Name: word(), Level: "other", Evidence: digest(1)},
 			lab.UnlinkPlatform{Platform: id("P", len(l.Platforms)), On: day},
 			lab.NamePartner{Grounds: source, Entity: who, As: "x"},
-			lab.AssertFact{Grounds: source, Kind: "note", On: []domain.PartialDate{{}, partial("2015")}[n(2)], Text: word()},
-			lab.RecordHistory{Grounds: source, Status: lab.StatusOperating, On: []domain.PartialDate{{}, partial("2015-12")}[n(2)]},
+			lab.AssertFact{Grounds: source, Kind: "note", On: []domain.PartialDate{{}, partial("2015")}[n(2)],
+				Text: word()},
+			lab.RecordHistory{Grounds: source, Status: lab.StatusOperating,
+				On: []domain.PartialDate{{}, partial("2015-12")}[n(2)]},
 		}[n(7)], "", day
 	case 29:
 		return conditions[n(4)].cmd, "", day
@@ -197,20 +211,23 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			for _, e := range events {
 				said(t, e, e.Sentence())
 				h := domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{
-					ID: domaintest.Event(len(history)), Revision: uint64(len(history)), Time: now, Actor: x.Actor, Because: cmd.Why(),
+					ID: domaintest.Event(len(history)), Revision: uint64(len(history)), Time: now, Actor: x.Actor,
+					Because: cmd.Why(),
 				}}
 				history = append(history, h)
 				l.Apply(h)
 			}
 		}
 		if rapid.Bool().Draw(t, "a lab on its way") { // random commands alone rarely meet every rule
-			for _, s := range slices.Concat([]step{{"", propose}}, agreement, conditions, []step{{"", lab.StartIncubation{On: date("2020-05-01")}}}) {
+			for _, s := range slices.Concat([]step{{"", propose}}, agreement, conditions,
+				[]step{{"", lab.StartIncubation{On: date("2020-05-01")}}}) {
 				send(s.cmd, "", domain.Date{})
 			}
 			if rapid.Bool().Draw(t, "up for evaluation") {
 				day := date("2022-05-01")
 				now = time.Date(2022, 6, 1, 4, 0, 0, 0, time.UTC)
-				for _, name := range []string{"submit-application", "pass-formal-check", "shortlist", "approve-establishment", "apply-for-acceptance", "commission-peer-evaluation"} {
+				for _, name := range []string{"submit-application", "pass-formal-check", "shortlist",
+					"approve-establishment", "apply-for-acceptance", "commission-peer-evaluation"} {
 					for range 30 { // more than any step waits for; some may be refused
 						if waits := prelude(l, name, day); len(waits) > 0 {
 							send(waits[0], "", day)
@@ -235,7 +252,8 @@ func TestAnySequenceOfCommands(t *testing.T) {
 		k := rapid.IntRange(0, len(history)).Draw(t, "k")
 		for i, h := range history {
 			read := reflect.New(reflect.TypeOf(h.Event))
-			if err := json.Unmarshal([]byte(encoded(t, h.Event)), read.Interface(), json.RejectUnknownMembers(true)); err != nil {
+			if err := json.Unmarshal([]byte(encoded(t, h.Event)), read.Interface(),
+				json.RejectUnknownMembers(true)); err != nil {
 				t.Fatalf("%T: %v", h.Event, err)
 			}
 			h.Event = read.Elem().Interface().(lab.Event)
@@ -281,7 +299,8 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			part.Commitments[i].StatusOn(day)
 			part.Commitments[i].LateOn(day)
 		}
-		if kept := lab.New(uuid.Nil); json.Unmarshal([]byte(encoded(t, part)), kept) != nil || encoded(t, kept) != encoded(t, part) {
+		if kept := lab.New(uuid.Nil); json.Unmarshal([]byte(encoded(t, part)), kept) != nil ||
+			encoded(t, kept) != encoded(t, part) {
 			t.Fatal("a lab folded from part of its history does not survive JSON")
 		}
 	})

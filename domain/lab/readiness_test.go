@@ -22,7 +22,9 @@ func drawn(r *rand.Rand) (*lab.Lab, domain.Date) {
 		on := from(cmd, day)
 		events, err := cmd.Decide(l, on)
 		for _, e := range events {
-			l.Apply(domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(happened), Revision: uint64(happened), Time: on.Now, Actor: on.Actor}})
+			l.Apply(domain.RecordedEvent[lab.Event]{Event: e,
+				Meta: domain.Meta{ID: domaintest.Event(happened), Revision: uint64(happened), Time: on.Now,
+					Actor: on.Actor}})
 			happened++
 		}
 		return err == nil
@@ -108,20 +110,23 @@ func TestReadinessMatchesDecide(t *testing.T) {
 			for _, later := range []domain.Date{step.Earliest, step.Earliest.AddDays(-1)} {
 				_, err := moves[step.Command](later).Decide(l, ask(later))
 				if (err == nil) != (later == step.Earliest) && !later.Before(day) {
-					t.Fatalf("lab %d, %s: the earliest day is said to be %s, but on %s the command says %v", n, step.Command, step.Earliest, later, err)
+					t.Fatalf("lab %d, %s: the earliest day is said to be %s, but on %s the command says %v", n,
+						step.Command, step.Earliest, later, err)
 				}
 			}
 		}
 	}
 	for _, s := range lab.Steps {
 		if len(s.Rules) > 0 && (seen[s.Command][true] == 0 || seen[s.Command][false] == 0) {
-			t.Errorf("%s was ready %d times and not ready %d times; draw better", s.Command, seen[s.Command][true], seen[s.Command][false])
+			t.Errorf("%s was ready %d times and not ready %d times; draw better", s.Command, seen[s.Command][true],
+				seen[s.Command][false])
 		}
 	}
 }
 
 func TestReadinessFindings(t *testing.T) {
-	s := tell(agreed(t), slices.Concat(conditions, []step{{"2020-05-01", lab.StartIncubation{On: date("2020-05-01")}}}, applying)...)
+	s := tell(agreed(t), slices.Concat(conditions,
+		[]step{{"2020-05-01", lab.StartIncubation{On: date("2020-05-01")}}}, applying)...)
 	for _, step := range s.State().Readiness(onRecord, domain.Actor{}, date("2021-12-01")) {
 		if step.Command != "submit-application" {
 			continue
@@ -152,7 +157,8 @@ func watches(l *lab.Lab, day string, ahead int) (said []string) {
 
 func TestWatches(t *testing.T) {
 	s := tell(agreed(t), append(slices.Clone(conditions),
-		step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Responsibility, Party: oxford.ID, Clause: "§9", Text: because, Due: date("2021-03-31")}},
+		step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Responsibility, Party: oxford.ID, Clause: "§9",
+			Text: because, Due: date("2021-03-31")}},
 		step{"2022-06-01", receive("2022-06-01", cny("100")).cmd},
 	)...)
 	for _, c := range []struct {
@@ -165,7 +171,8 @@ func TestWatches(t *testing.T) {
 		{"2022-07-15", 30, []string{"item-overdue R7 2021-03-31 true"}},
 		{"2023-07-15", 30, []string{"item-overdue R7 2021-03-31 true", "instalment-late F1 2023-06-30 true"}},
 		{"2029-12-01", 60, []string{
-			"item-overdue R7 2021-03-31 true", "instalment-late F1 2023-06-30 true", "instalment-late F1 2024-06-30 true",
+			"item-overdue R7 2021-03-31 true", "instalment-late F1 2023-06-30 true",
+			"instalment-late F1 2024-06-30 true",
 			"plan-ends plan 2024-12-31 true", "agreement-expires A1 2029-12-31 false",
 		}},
 	} {
@@ -184,20 +191,24 @@ func TestWatchesOfOperatingLab(t *testing.T) {
 		step{"2021-06-01", lab.EndMember{Member: "M2", On: date("2021-06-01"), Ground: because}},
 		step{"2021-09-01", visit(lab.YoungTeachers, nanjing, oxford, "2021-03-01", "2021-04-01")},
 	)
-	vacant := []string{"support-overdue S1 2021-02-01 true", "director-vacant chinese 2021-03-02 true", "director-vacant foreign 2021-06-01 true"}
+	vacant := []string{"support-overdue S1 2021-02-01 true", "director-vacant chinese 2021-03-02 true",
+		"director-vacant foreign 2021-06-01 true"}
 	for _, c := range []struct {
 		day   string
 		ahead int
 		want  []string
 	}{
-		{"2020-05-01", 60, []string{"director-vacant chinese 2020-04-01 true", "director-vacant foreign 2020-04-01 true"}},
+		{"2020-05-01", 60, []string{"director-vacant chinese 2020-04-01 true",
+			"director-vacant foreign 2020-04-01 true"}},
 		{"2021-01-15", 60, []string{"support-overdue S1 2021-02-01 false", "term-ends M1 2021-03-01 false"}},
-		{"2021-03-01", 91, []string{"support-overdue S1 2021-02-01 true", "term-ends M1 2021-03-01 false", "term-ends M2 2021-05-31 false"}},
+		{"2021-03-01", 91, []string{"support-overdue S1 2021-02-01 true", "term-ends M1 2021-03-01 false",
+			"term-ends M2 2021-05-31 false"}},
 		{"2021-12-30", 0, vacant},
 		{"2021-12-30", 1, then(vacant, "visit-owed 2021 2021-12-31 false")},
 		{"2021-12-30", 400, then(vacant, "visit-owed 2021 2021-12-31 false")}, // none of 2022 yet
 		{"2022-01-01", 0, then(vacant, "visit-owed 2021 2021-12-31 true")},
-		{"2022-11-01", 60, then(vacant, "visit-owed 2021 2021-12-31 true", "visit-owed 2022 2022-12-31 false", "visit-owed 2022 2022-12-31 false")},
+		{"2022-11-01", 60, then(vacant, "visit-owed 2021 2021-12-31 true", "visit-owed 2022 2022-12-31 false",
+			"visit-owed 2022 2022-12-31 false")},
 	} {
 		if got := watches(s.State(), c.day, c.ahead); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("on %s, %d days ahead: %q, want %q", c.day, c.ahead, got, c.want)
@@ -285,7 +296,8 @@ func TestImpactApplies(t *testing.T) {
 }
 
 func TestMatrix(t *testing.T) {
-	s := tell(agreed(t), step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Right, Party: oxford.ID, Clause: "§1", Text: because}})
+	s := tell(agreed(t), step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Right, Party: oxford.ID,
+		Clause: "§1", Text: because}})
 	cells := s.State().Matrix(date("2020-05-01"))
 	filled := 0
 	for _, c := range cells {

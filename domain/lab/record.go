@@ -157,7 +157,8 @@ func (e PlatformLinked) Sentence() domain.Text {
 func (PlatformLinked) subject() subject { return public }
 
 func (e PlatformLinked) apply(l *Lab, m domain.Meta) {
-	l.Platforms = append(l.Platforms, Platform{ID: e.Platform, Name: e.Name, Level: e.Level, Base: e.Base, Evidence: e.Evidence, Linked: m.ID})
+	l.Platforms = append(l.Platforms, Platform{ID: e.Platform, Name: e.Name, Level: e.Level, Base: e.Base,
+		Evidence: e.Evidence, Linked: m.ID})
 }
 
 // UnlinkPlatform records that the lab no longer builds on a platform.
@@ -350,7 +351,8 @@ func (e IndependenceAttested) Sentence() domain.Text {
 func (IndependenceAttested) subject() subject { return public }
 
 func (e IndependenceAttested) apply(l *Lab, m domain.Meta) {
-	l.Independence = &Attestation{On: e.On, Unit: e.Unit, Budget: e.Budget, Premises: e.Premises, Evidence: e.Evidence, Event: m.ID}
+	l.Independence = &Attestation{On: e.On, Unit: e.Unit, Budget: e.Budget, Premises: e.Premises,
+		Evidence: e.Evidence, Event: m.ID}
 }
 
 // AdoptPlan records a version of the implementation plan. The first is

@@ -12,13 +12,16 @@ var source = domain.Grounds{Basis: domain.Basis{Source: "labs.csv row 7"}}
 func TestSetDiscipline(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.SetDiscipline{}, on("2020-02-01")).ThenRefused(domain.Invalid, "discipline")
-	s.When(lab.SetDiscipline{Discipline: propose.Discipline}, on("2020-02-01")).ThenRefused(domain.Invalid, "discipline")
-	s.When(lab.SetDiscipline{Discipline: because}, on("2020-02-01")).Then(lab.DisciplineSet{From: propose.Discipline, To: because})
+	s.When(lab.SetDiscipline{Discipline: propose.Discipline}, on("2020-02-01")).
+		ThenRefused(domain.Invalid, "discipline")
+	s.When(lab.SetDiscipline{Discipline: because}, on("2020-02-01")).
+		Then(lab.DisciplineSet{From: propose.Discipline, To: because})
 }
 
 func TestLinkPlatform(t *testing.T) {
 	s := proposed(t)
-	s.When(lab.LinkPlatform{Level: "galactic"}, on("2020-02-01")).ThenRefused(domain.Invalid, "name", "level", "evidence")
+	s.When(lab.LinkPlatform{Level: "galactic"}, on("2020-02-01")).
+		ThenRefused(domain.Invalid, "name", "level", "evidence")
 	s.When(lab.UnlinkPlatform{Platform: "P1"}, on("2020-02-01")).ThenRefused(domain.Invalid, "on", "platform")
 	s.When(lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(1)}, on("2020-02-01")).
 		Then(lab.PlatformLinked{Platform: "P1", Name: because, Level: "national", Evidence: digest(1)})
@@ -38,8 +41,10 @@ func TestNamePartnerAndAssertFact(t *testing.T) {
 	s.When(name, on("2020-02-01")).ThenRefused(domain.Invalid, "entity")
 
 	s.When(lab.AssertFact{}, on("2020-02-01")).ThenRefused(domain.Invalid, "kind", "on", "basis")
-	s.When(lab.AssertFact{Grounds: source, Kind: "opened", On: partial("2021")}, on("2020-12-31")).ThenRefused(domain.Invalid, "on")
-	s.When(lab.AssertFact{Grounds: source, Kind: "opened", On: partial("2020")}, on("2020-02-01")).Then(lab.FactAsserted{Kind: "opened", On: partial("2020")})
+	s.When(lab.AssertFact{Grounds: source, Kind: "opened", On: partial("2021")}, on("2020-12-31")).
+		ThenRefused(domain.Invalid, "on")
+	s.When(lab.AssertFact{Grounds: source, Kind: "opened", On: partial("2020")}, on("2020-02-01")).
+		Then(lab.FactAsserted{Kind: "opened", On: partial("2020")})
 	document := domain.Grounds{Basis: domain.Basis{Document: "教技函〔2015〕9号"}}
 	tell(s, step{"2020-02-01", lab.AssertFact{Grounds: document, Kind: "note", Text: because}})
 	l := s.State()
@@ -50,7 +55,8 @@ func TestNamePartnerAndAssertFact(t *testing.T) {
 
 func TestAttestIndependence(t *testing.T) {
 	s := proposed(t)
-	s.When(lab.AttestIndependence{}, on("2020-04-01")).ThenRefused(domain.Invalid, "on", "unit", "budget_line", "premises", "evidence")
+	s.When(lab.AttestIndependence{}, on("2020-04-01")).
+		ThenRefused(domain.Invalid, "on", "unit", "budget_line", "premises", "evidence")
 	tell(s, conditions[0])
 	if f := lab.Judge(s.State(), date("2020-03-31"), "C16")[0]; f.Met {
 		t.Error("the attestation counts before its day")
@@ -59,9 +65,11 @@ func TestAttestIndependence(t *testing.T) {
 
 func TestPlanVersions(t *testing.T) {
 	s := proposed(t)
-	s.When(lab.AdoptPlan{FromYear: 1800, ToYear: 1700}, on("2020-04-02")).ThenRefused(domain.Invalid, "title", "on", "from_year", "to_year", "document")
+	s.When(lab.AdoptPlan{FromYear: 1800, ToYear: 1700}, on("2020-04-02")).
+		ThenRefused(domain.Invalid, "title", "on", "from_year", "to_year", "document")
 	plan := lab.AdoptPlan{Title: because, On: date("2020-04-02"), FromYear: 2022, ToYear: 2024, Document: digest(4)}
-	s.When(plan, on("2020-04-02")).Then(lab.PlanAdopted{Version: 1, Title: because, On: date("2020-04-02"), FromYear: 2022, ToYear: 2024, Document: digest(4)})
+	s.When(plan, on("2020-04-02")).Then(lab.PlanAdopted{Version: 1, Title: because, On: date("2020-04-02"),
+		FromYear: 2022, ToYear: 2024, Document: digest(4)})
 	plan.On = date("2020-04-01")
 	s.When(plan, on("2020-04-03")).ThenRefused(domain.Invalid, "on")
 	plan.On, plan.ToYear = date("2020-04-03"), 2023

@@ -254,7 +254,8 @@ func onPlatform(l *Lab, on domain.Date) (r result) {
 func objectives(kinds ...ObjectiveKind) check {
 	return func(l *Lab, on domain.Date) (r result) {
 		for _, k := range kinds {
-			i := slices.IndexFunc(l.Objectives, func(o Objective) bool { return o.Kind == k && !o.BaselineOn.After(on) })
+			i := slices.IndexFunc(l.Objectives,
+				func(o Objective) bool { return o.Kind == k && !o.BaselineOn.After(on) })
 			if i < 0 {
 				r.lack("“%s”目标尚无指标", "the objective “%s” has no indicator", k)
 			} else {
@@ -292,7 +293,8 @@ func disciplineStatus(u RuleContext) check {
 		if len(platforms) == 0 {
 			r.lack("尚未关联国家级或部级平台", "no national or ministerial platform is linked")
 		}
-		free := slices.DeleteFunc(slices.Clone(platforms), func(p Platform) bool { return p.Base && u.Policy.ExcludesBases })
+		free := slices.DeleteFunc(slices.Clone(platforms),
+			func(p Platform) bool { return p.Base && u.Policy.ExcludesBases })
 		if len(platforms) > 0 && len(free) == 0 {
 			r.lack("%s已是国家国际科技合作基地，按现行政策不再计入", "%s already holds a national base for international cooperation, which the policy of the day leaves out", platforms[0].Name)
 		}
@@ -321,7 +323,8 @@ func partnerStandings(l *Lab, on domain.Date) (r result) {
 		}
 		var last *PartnerStanding
 		for i := range l.PartnerStandings {
-			if s := &l.PartnerStandings[i]; p.is(s.Party.ID) && !s.On.After(on) && (last == nil || !s.On.Before(last.On)) {
+			if s := &l.PartnerStandings[i]; p.is(s.Party.ID) && !s.On.After(on) &&
+				(last == nil || !s.On.Before(last.On)) {
 				last = s
 			}
 		}

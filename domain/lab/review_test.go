@@ -31,7 +31,8 @@ func refuses(t *testing.T, s *scenario, cmd lab.Command, x domain.Context, rule,
 
 // incubating is a lab that meets what is asked of the lab itself.
 func incubating(t *testing.T) *scenario {
-	return given(t, slices.Concat([]step{start}, agreement, conditions, []step{{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}}})...)
+	return given(t, slices.Concat([]step{start}, agreement, conditions,
+		[]step{{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}}})...)
 }
 
 var submit = lab.SubmitApplication{On: date("2022-03-01"), Effect: because, Document: digest(7)}
@@ -56,7 +57,8 @@ func TestC08PlatformEvidence(t *testing.T) {
 
 // submits tells an application of a lab but for the steps left out.
 func submits(t *testing.T, left func(step) bool) *scenario {
-	steps := slices.Concat([]step{start}, agreement, conditions, []step{{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}}}, applying)
+	steps := slices.Concat([]step{start}, agreement, conditions,
+		[]step{{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}}}, applying)
 	return given(t, slices.DeleteFunc(steps, left)...)
 }
 
@@ -102,14 +104,16 @@ func TestC20ForeignPartner(t *testing.T) {
 		return step{"2022-03-01", lab.AssessPartner{Party: oxford.ID, Level: level, Opinion: because, On: date(day)}}
 	}
 	tell(s, judge("advanced", "2021-01-01"), judge("below", "2022-02-01")) // the last judgement holds
-	refuses(t, s, submit, on("2022-03-01"), "C20", quote, "University of Oxford was judged not to be of advanced standing")
+	refuses(t, s, submit, on("2022-03-01"), "C20", quote,
+		"University of Oxford was judged not to be of advanced standing")
 	tell(s, judge("world-class", "2022-03-01"))
 	s.When(submit, on("2022-03-01")).ThenAccepted()
 }
 
 func TestC19PlatformLevel(t *testing.T) {
 	s := tell(incubating(t), applying[:3]...)
-	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}, step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
+	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
+		step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
 	quote := "中方申请单位（高校）相关学科应是国家重点学科和特色优势学科，建有国家重点实验室或教育部重点实验室等科研平台"
 	modes := later
 	modes.Modes = []domain.Mode{domain.PlatformMode, domain.OverseasTeamMode}
@@ -117,7 +121,8 @@ func TestC19PlatformLevel(t *testing.T) {
 		return lab.FreezePackage{On: date("2022-02-02"), Mode: m, Document: digest(7)}
 	}
 	s.When(freeze(""), under("2022-02-02", modes)).ThenRefused(domain.Invalid, "mode")
-	s.When(freeze(domain.PlatformMode), on("2022-02-02")).ThenRefused(domain.Invalid, "mode") // the document of 2014 knows no modes
+	s.When(freeze(domain.PlatformMode), on("2022-02-02")).
+		ThenRefused(domain.Invalid, "mode") // the document of 2014 knows no modes
 	s.When(freeze(domain.PlatformMode), under("2022-02-02", modes)).ThenAccepted()
 	refuses(t, s, submit, on("2022-03-01"), "C19", quote, "no national or ministerial platform is linked")
 	s.When(submit, under("2022-03-01", modes)).ThenAccepted()
@@ -128,7 +133,8 @@ func TestC19PlatformLevel(t *testing.T) {
 	refuses(t, s, submit, under("2022-03-01", modes), "C19", quote, "Platform already holds a national base")
 	s.When(submit, on("2022-03-01")).ThenAccepted() // the document of 2014 leaves none out
 	s = tell(incubating(t), applying[:3]...)
-	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}}, step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
+	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
+		step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
 	tell(s, step{"2022-03-02", lab.LinkPlatform{Name: because, Level: "ministerial", Evidence: digest(1)}})
 	if !lab.Judge(s.State(), date("2022-03-02"), "C19")[0].Met {
 		t.Error("a ministerial platform does not do")
@@ -168,7 +174,8 @@ func TestC63EveryIndicator(t *testing.T) {
 	whole := selfAssessment(date("2021-06-02"))
 	part := whole
 	part.Answers = whole.Answers[1:]
-	refuses(t, s, part, from(part, "2021-06-02"), "C63", quote, "the indicator 1.1, “Research tasks at the frontier or of major need”, is not answered")
+	refuses(t, s, part, from(part, "2021-06-02"), "C63", quote,
+		"the indicator 1.1, “Research tasks at the frontier or of major need”, is not answered")
 	part.System = "2099"
 	refuses(t, s, part, from(part, "2021-06-02"), "C63", quote, "no version 2099")
 	x := from(whole, "2021-06-02")
@@ -177,9 +184,11 @@ func TestC63EveryIndicator(t *testing.T) {
 	refuses(t, s, whole, x, "C63", quote, "not in force on 2021-06-02")
 	twice := whole
 	twice.Answers = append(slices.Clone(whole.Answers), whole.Answers[0], lab.Answer{Indicator: "9.9"})
-	s.When(twice, from(twice, "2021-06-02")).ThenRefused(domain.Invalid, "answers[6].indicator", "answers[7].text", "answers[7].indicator")
+	s.When(twice, from(twice, "2021-06-02")).
+		ThenRefused(domain.Invalid, "answers[6].indicator", "answers[7].text", "answers[7].indicator")
 	s.When(whole, from(whole, "2021-06-02")).ThenAccepted()
-	if a := s.State().Reviews.Applications[0]; a.SelfAssessments[0].System.Version != "sample-1" || !a.SelfAssessments[0].System.Sample || a.SelfAssessments[0].By != "clerk" {
+	if a := s.State().Reviews.Applications[0]; a.SelfAssessments[0].System.Version != "sample-1" ||
+		!a.SelfAssessments[0].System.Sample || a.SelfAssessments[0].By != "clerk" {
 		t.Errorf("%+v", a)
 	}
 }
@@ -195,20 +204,23 @@ func TestC64RecommendingBody(t *testing.T) {
 	s := incubating(t)
 	refuses(t, s, recommend(nanjing), on("2021-06-03"), "C64", quote, "does not know whom the host answers to")
 	tell(s, affiliate(lab.ToMinistry))
-	refuses(t, s, recommend(jiangsu), on("2021-06-03"), "C64", quote, "recommended by itself, not by Jiangsu Education Department")
+	refuses(t, s, recommend(jiangsu), on("2021-06-03"), "C64", quote,
+		"recommended by itself, not by Jiangsu Education Department")
 	s.When(recommend(nanjing), on("2021-06-03")).ThenAccepted()
 
 	s = tell(incubating(t), affiliate(lab.ToProvince))
 	for _, not := range []domain.EntityRef{nanjing, tsinghua} {
 		refuses(t, s, recommend(not), on("2021-06-03"), "C64", quote, "so that authority recommends it")
 	}
-	s.When(recommend(jiangsu), from(submit, "2021-06-03")).ThenRefused(domain.Invalid, "issuer") // a host does not speak for it
+	s.When(recommend(jiangsu), from(submit, "2021-06-03")).
+		ThenRefused(domain.Invalid, "issuer") // a host does not speak for it
 	s.When(recommend(jiangsu), on("2021-06-03")).ThenAccepted()
 	withdraw := lab.WithdrawRecommendation{On: date("2021-07-01"), Ground: because}
 	s.When(withdraw, from(submit, "2021-07-01")).ThenRefused(domain.Invalid, "ground")
 	s.When(withdraw, on("2021-07-01")).ThenAccepted()
 	s.When(withdraw, on("2021-07-01")).ThenRefused(domain.State)
-	refuses(t, tell(s, applying[1], applying[3]), submit, on("2022-03-01"), "C64", quote, "no formal recommendation stands")
+	refuses(t, tell(s, applying[1], applying[3]), submit, on("2022-03-01"), "C64", quote,
+		"no formal recommendation stands")
 }
 
 func TestC64RecommendationHolds(t *testing.T) {
@@ -221,7 +233,8 @@ func TestC64RecommendationHolds(t *testing.T) {
 func TestC65SubmitsFrozenPackage(t *testing.T) {
 	s := tell(incubating(t), applying[:3]...)
 	refuses(t, s, submit, on("2022-03-01"), "C65", "提交《国际合作联合实验室建设申请书》", "no application package is frozen")
-	s.When(lab.FreezePackage{On: date("2021-06-04"), Document: "x", Attachments: []lab.Attachment{{Digest: "y"}}}, on("2021-06-04")).
+	s.When(lab.FreezePackage{On: date("2021-06-04"), Document: "x", Attachments: []lab.Attachment{{Digest: "y"}}},
+		on("2021-06-04")).
 		ThenRefused(domain.Invalid, "document", "attachments[0].title", "attachments[0].digest")
 	tell(s, applying[3])
 	other := submit
@@ -237,7 +250,8 @@ func TestC66Resubmission(t *testing.T) {
 	refuses(t, s, again, on("2026-01-01"), "C66", "教育部对照有关申报条件对申请书进行评审", "no supplemented package was frozen")
 	tell(prepare(s, "resubmit-application", day), step{"2026-01-01", moves["resubmit-application"](day)})
 	a := s.State().Reviews.Applications
-	if len(a) != 1 || len(a[0].Packages) != 2 || len(a[0].Submissions) != 2 || a[0].Submissions[1].Package != 2 || len(a[0].Returns) != 1 {
+	if len(a) != 1 || len(a[0].Packages) != 2 || len(a[0].Submissions) != 2 || a[0].Submissions[1].Package != 2 ||
+		len(a[0].Returns) != 1 {
 		t.Errorf("%+v", a)
 	}
 }
@@ -245,10 +259,12 @@ func TestC66Resubmission(t *testing.T) {
 func TestC67Reapplication(t *testing.T) {
 	s, review := at(t, lab.StatusInReview)
 	s.When(lab.PassOver{On: review}, on("2026-01-01")).ThenRefused(domain.Invalid, "ground")
-	tell(s, step{"2026-01-01", lab.PassOver{On: review, Ground: because}}, step{"2026-01-01", lab.ResumeIncubation{On: review.AddDays(1)}})
+	tell(s, step{"2026-01-01", lab.PassOver{On: review, Ground: because}},
+		step{"2026-01-01", lab.ResumeIncubation{On: review.AddDays(1)}})
 	again := submit
 	again.On = review.AddDays(2)
-	s.When(again, on("2026-01-01")).ThenRefused(domain.Refused, "C63", "C64", "C65") // what was handed in before does not count
+	s.When(again, on("2026-01-01")).ThenRefused(domain.Refused, "C63", "C64",
+		"C65") // what was handed in before does not count
 	prepare(s, "submit-application", review.AddDays(2)).When(again, on("2026-01-01")).ThenAccepted()
 	a := s.State().Reviews.Applications
 	if len(a) != 2 || a[0].Outcome != lab.NotOnShortlist || a[1].Follows != 1 || a[1].Outcome != "" {
@@ -292,7 +308,8 @@ func TestC28Opinion(t *testing.T) {
 	quote := "高起点、高水平、有特色、有实效的认定标准"
 	s, visit := visited(t)
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert") // before the argumentation
-	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"}, Minutes: digest(23)}})
+	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"},
+		Minutes: digest(23)}})
 	if f := lab.Judge(s.State(), visit, "C28")[0]; f.Met {
 		t.Error("met without an opinion")
 	}
@@ -340,7 +357,8 @@ func TestC70ConstructionPeriod(t *testing.T) {
 	}{{on("2026-01-01"), "2028-12-31"}, {under("2026-01-01", later), "2029-12-31"}} {
 		s, visit := at(t, lab.StatusSiteVisit)
 		c.x.Actor = domain.Actor{Subject: "minister", Role: domain.Ministry}
-		s = prepare(s, "approve-establishment", visit).When(lab.ApproveEstablishment{On: visit, Construction: period("2026-01-01", "")}, c.x).ThenAccepted()
+		s = prepare(s, "approve-establishment", visit).
+			When(lab.ApproveEstablishment{On: visit, Construction: period("2026-01-01", "")}, c.x).ThenAccepted()
 		if got := s.State().Construction; got.From != partial("2026-01-01") || got.To != partial(c.end) {
 			t.Errorf("construction from %s to %s, want %s", got.From, got.To, c.end)
 		}
@@ -352,8 +370,10 @@ func TestC71StageAssessment(t *testing.T) {
 	end := approved.AddDays(60)
 	refuses(t, s, acceptanceOn(end), on("2026-01-01"), "C71", "依托单位（高校）要加强对联合实验室的目标管理和阶段性评估", "no stage assessment")
 	s.When(lab.SetStageGoal{}, on("2026-01-01")).ThenRefused(domain.Invalid, "text", "due")
-	s.When(lab.SetStageGoal{Text: because, Due: end}, on("2026-01-01")).Then(lab.StageGoalSet{Goal: "H1", Text: because, Due: end})
-	held := lab.HoldStageAssessment{On: approved.AddDays(40), Goals: []lab.GoalResult{{Goal: "H2"}}, Summary: because, Document: digest(25)}
+	s.When(lab.SetStageGoal{Text: because, Due: end}, on("2026-01-01")).
+		Then(lab.StageGoalSet{Goal: "H1", Text: because, Due: end})
+	held := lab.HoldStageAssessment{On: approved.AddDays(40), Goals: []lab.GoalResult{{Goal: "H2"}}, Summary: because,
+		Document: digest(25)}
 	s.When(held, on("2026-01-01")).ThenRefused(domain.Invalid, "goals[0].goal")
 	held.Goals[0].Goal = "H1"
 	s.When(held, on("2026-01-01")).ThenAccepted()
@@ -373,12 +393,14 @@ func TestC74PeerAndMandate(t *testing.T) {
 	delegated := commission
 	delegated.Delegate = tsinghua.ID
 	s.When(delegated, on("2026-01-01")).ThenRefused(domain.Invalid, "delegation")
-	s.When(lab.CommissionPeerEvaluation{On: commission.On, Delegation: digest(1)}, on("2026-01-01")).ThenRefused(domain.Invalid, "delegate")
+	s.When(lab.CommissionPeerEvaluation{On: commission.On, Delegation: digest(1)}, on("2026-01-01")).
+		ThenRefused(domain.Invalid, "delegate")
 	delegated.Delegation = digest(1)
 	s.When(delegated, on("2026-01-01")).ThenAccepted()
 	peers := s.State().Reviews.Acceptances[0].Experts
 	tell(s, step{"2026-01-01", opinion(peers[0].ID, commission.On)})
-	refuses(t, s, lab.PassAcceptance{On: commission.On}, on("2026-01-01"), "C74", quote, "no foreign peer has given an opinion", "C75")
+	refuses(t, s, lab.PassAcceptance{On: commission.On}, on("2026-01-01"), "C74", quote,
+		"no foreign peer has given an opinion", "C75")
 	tell(s, step{"2026-01-01", opinion(peers[1].ID, commission.On)})
 	s.When(lab.PassAcceptance{On: commission.On}, on("2026-01-01")).ThenRefused(domain.Refused, "C75")
 }
@@ -396,7 +418,8 @@ func TestC75AcceptanceMatrix(t *testing.T) {
 	cell.Facts = cell.Facts[:1]
 	s.When(cell, on("2026-01-01")).ThenAccepted()
 	s.When(cell, on("2026-01-01")).ThenRefused(domain.Invalid, "dimension")
-	refuses(t, s, lab.PassAcceptance{On: eval}, on("2026-01-01"), "C75", quote, "“research results”, internationalisation, is not assessed", "C28", "C74")
+	refuses(t, s, lab.PassAcceptance{On: eval}, on("2026-01-01"), "C75", quote,
+		"“research results”, internationalisation, is not assessed", "C28", "C74")
 	for _, f := range s.Rejection().Findings {
 		if f.Rule == "C75" && len(f.Missing) != 9 {
 			t.Errorf("%d cells are missing", len(f.Missing))
@@ -423,7 +446,8 @@ func TestC29NoAutomaticPass(t *testing.T) {
 func TestC31AcceptanceDecision(t *testing.T) {
 	s, eval := at(t, lab.StatusPeerEval)
 	prepare(s, "recognise", eval)
-	for _, cmd := range []lab.Command{lab.PassAcceptance{On: eval}, lab.DecideNotPassed{On: eval, Ground: because}, lab.RequireRectification{On: eval, By: eval.AddDays(9), Ground: because}} {
+	for _, cmd := range []lab.Command{lab.PassAcceptance{On: eval}, lab.DecideNotPassed{On: eval, Ground: because},
+		lab.RequireRectification{On: eval, By: eval.AddDays(9), Ground: because}} {
 		refuses(t, s, cmd, on("2026-01-01"), "C31", "成熟一个认定一个", "recognise the lab")
 	}
 	s.When(lab.Recognise{On: eval}, on("2026-01-01")).ThenAccepted()
@@ -432,7 +456,8 @@ func TestC31AcceptanceDecision(t *testing.T) {
 func TestC76Recognition(t *testing.T) {
 	s, eval := at(t, lab.StatusPeerEval)
 	quote := "在通过验收后正式开放运行"
-	refuses(t, s, lab.Recognise{On: eval}, on("2026-01-01"), "C76", quote, "nobody has decided that acceptance was passed")
+	refuses(t, s, lab.Recognise{On: eval}, on("2026-01-01"), "C76", quote,
+		"nobody has decided that acceptance was passed")
 	s.When(lab.OpenLab{On: eval}, on("2026-01-01")).ThenRefused(domain.State)
 	tell(prepare(s, "recognise", eval), step{"2026-01-01", lab.Recognise{On: eval}})
 	certificate := lab.IssueCertificate{On: eval, Number: "1号", Document: digest(1)}
@@ -447,9 +472,12 @@ func TestC76Recognition(t *testing.T) {
 
 func TestSubmitterMayNotDecide(t *testing.T) {
 	for status, cmds := range map[lab.Status][]string{
-		lab.StatusRecommended: {"pass-formal-check", "return-application"}, lab.StatusInReview: {"shortlist", "pass-over", "decline-establishment", "return-application"},
-		lab.StatusSiteVisit: {"approve-establishment", "decline-establishment"}, lab.StatusAcceptance: {"commission-peer-evaluation"},
-		lab.StatusPeerEval: {"pass-acceptance", "require-rectification", "decide-not-passed"}, lab.StatusRectifying: {"decide-not-passed"},
+		lab.StatusRecommended: {"pass-formal-check", "return-application"},
+		lab.StatusInReview:    {"shortlist", "pass-over", "decline-establishment", "return-application"},
+		lab.StatusSiteVisit:   {"approve-establishment", "decline-establishment"},
+		lab.StatusAcceptance:  {"commission-peer-evaluation"},
+		lab.StatusPeerEval:    {"pass-acceptance", "require-rectification", "decide-not-passed"},
+		lab.StatusRectifying:  {"decide-not-passed"},
 	} {
 		for _, command := range cmds {
 			s, day := at(t, status)
@@ -468,7 +496,8 @@ func TestCorrectorMayNotDecide(t *testing.T) {
 	frozen := slices.IndexFunc(s.History(), func(h domain.RecordedEvent[lab.Event]) bool { _, ok := h.Event.(lab.PackageFrozen); return ok })
 	x := on("2026-01-01")
 	x.Actor = domain.Actor{Subject: "mender", Role: domain.Ministry}
-	s.GivenOn(x, lab.Corrected{Correction: domain.Correction{Corrects: s.History()[frozen].Meta.ID, With: domain.Restated{Event: s.History()[frozen].Event}}})
+	s.GivenOn(x, lab.Corrected{Correction: domain.Correction{Corrects: s.History()[frozen].Meta.ID,
+		With: domain.Restated{Event: s.History()[frozen].Event}}})
 	check := moves["pass-formal-check"](day.AddDays(1))
 	refuses(t, s, check, x, "separation-of-duties", "", "mender recorded the host's application package")
 	s.When(check, on("2026-01-01")).ThenAccepted()
@@ -477,13 +506,16 @@ func TestCorrectorMayNotDecide(t *testing.T) {
 func TestExpertConflictOfInterest(t *testing.T) {
 	s, visit := visited(t)
 	for _, party := range []domain.EntityRef{nanjing, oxford} {
-		refuses(t, s, invite(party, visit), on("2026-01-01"), "separation-of-duties", "", "is affiliated with "+party.Name.En)
+		refuses(t, s, invite(party, visit), on("2026-01-01"), "separation-of-duties", "", "is affiliated with "+
+			party.Name.En)
 	}
 	second := invite(tsinghua, visit)
 	second.Affiliations = []uuid.UUID{tsinghua.ID, oxford.ID} // not by employment alone
 	refuses(t, s, second, on("2026-01-01"), "separation-of-duties", "", "University of Oxford")
-	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"}, Minutes: digest(23)}},
-		step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID, As: "Zürich"}}) // it was no party when they were invited
+	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"},
+		Minutes: digest(23)}},
+		step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID,
+			As: "Zürich"}}) // it was no party when they were invited
 	refuses(t, s, opinion("Z2", visit), on("2026-01-01"), "separation-of-duties", "", "University of Zurich")
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenAccepted()
 }
@@ -492,7 +524,8 @@ func TestReviewStage(t *testing.T) {
 	s := incubating(t)
 	day := date("2021-01-01")
 	for _, cmd := range []lab.Command{
-		invite(zurich, day), opinion("Z1", day), lab.AssessDimension{}, lab.HoldSiteArgumentation{}, lab.AssessCell{}, lab.SetStageGoal{}, lab.HoldStageAssessment{}, lab.IssueCertificate{},
+		invite(zurich, day), opinion("Z1", day), lab.AssessDimension{}, lab.HoldSiteArgumentation{}, lab.AssessCell{},
+		lab.SetStageGoal{}, lab.HoldStageAssessment{}, lab.IssueCertificate{},
 	} {
 		s.When(cmd, on("2021-01-01")).ThenRefused(domain.State)
 	}

@@ -40,7 +40,8 @@ func TestCounterpartySnapshot(t *testing.T) {
 	}
 	renamed := nanjing
 	renamed.Name = domain.T("国立中央大学", "National Central University")
-	state.Apply(domain.RecordedEvent[lab.Event]{Event: lab.AgreementSigned{Agreement: "A1", Party: renamed, Signature: lab.Signature{Party: nanjing.ID, On: date("2020-02-01")}}})
+	state.Apply(domain.RecordedEvent[lab.Event]{Event: lab.AgreementSigned{Agreement: "A1", Party: renamed,
+		Signature: lab.Signature{Party: nanjing.ID, On: date("2020-02-01")}}})
 	if got := events[0].(lab.RightAdded).Counterparty.Name; got != nanjing.Name {
 		t.Errorf("an event changed after it was decided: %s", got.En)
 	}
@@ -80,7 +81,8 @@ func TestOverdueRight(t *testing.T) {
 	if overdue(s, "2099-01-01") {
 		t.Error("an item without a day is overdue")
 	}
-	s = tell(agreed(t), step{"2020-04-01", duty}, step{"2021-07-02", lab.RecordBreach{Item: "R1", On: date("2021-07-01"), Evidence: digest(1), Ground: because}})
+	s = tell(agreed(t), step{"2020-04-01", duty},
+		step{"2021-07-02", lab.RecordBreach{Item: "R1", On: date("2021-07-01"), Evidence: digest(1), Ground: because}})
 	if !overdue(s, "2021-07-02") {
 		t.Error("an item in breach is not overdue")
 	}
@@ -106,22 +108,27 @@ func TestRightStates(t *testing.T) {
 		return lab.CureBreach{Item: "R1", On: date(day), Evidence: digest(2)}
 	}
 	s.When(cure("2021-07-01"), on("2021-08-01")).ThenRefused(domain.State)
-	s.When(lab.RecordBreach{Item: "R1", On: date("2021-07-01"), Evidence: digest(1), Ground: because}, on("2021-08-01")).
-		Then(lab.RightBreached{Settlement: lab.Settlement{Item: "R1", Party: oxford, On: date("2021-07-01"), Evidence: digest(1), Ground: because}})
+	s.When(lab.RecordBreach{Item: "R1", On: date("2021-07-01"), Evidence: digest(1), Ground: because},
+		on("2021-08-01")).
+		Then(lab.RightBreached{Settlement: lab.Settlement{Item: "R1", Party: oxford, On: date("2021-07-01"),
+			Evidence: digest(1), Ground: because}})
 	was(lab.Breached)
 	s.When(cure("2021-06-30"), on("2021-08-01")).ThenRefused(domain.Invalid, "on") // before the breach
 	tell(s, step{"2021-08-01", cure("2021-07-20")})
 	was(lab.Open)
-	tell(s, step{"2021-08-01", lab.RecordBreach{Item: "R1", On: date("2021-07-25"), Evidence: digest(1), Ground: because}},
+	tell(s, step{"2021-08-01", lab.RecordBreach{Item: "R1", On: date("2021-07-25"), Evidence: digest(1),
+		Ground: because}},
 		step{"2021-08-02", lab.DischargeRight{Item: "R1", On: date("2021-08-02"), Evidence: digest(3)}})
 	was(lab.Discharged)
 	if got := s.State().Rights[0].Evidence; len(got) != 4 {
 		t.Errorf("the evidence is %v", got)
 	}
-	for _, cmd := range []lab.Command{cure("2021-08-03"), lab.WaiveRight{Item: "R1"}, lab.RecordBreach{Item: "R1"}, lab.AmendRight{Item: "R1"}} {
+	for _, cmd := range []lab.Command{cure("2021-08-03"), lab.WaiveRight{Item: "R1"}, lab.RecordBreach{Item: "R1"},
+		lab.AmendRight{Item: "R1"}} {
 		s.When(cmd, on("2021-08-03")).ThenRefused(domain.State)
 	}
-	s = tell(agreed(t), step{"2020-04-01", duty}, step{"2020-05-01", lab.WaiveRight{Item: "R1", On: date("2020-05-01"), Ground: because}})
+	s = tell(agreed(t), step{"2020-04-01", duty},
+		step{"2020-05-01", lab.WaiveRight{Item: "R1", On: date("2020-05-01"), Ground: because}})
 	was(lab.Waived)
 	domaintest.Both(t, s.State().Rights[0].State.Text())
 }

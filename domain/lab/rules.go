@@ -240,7 +240,8 @@ func hostIsUniversity(l *Lab, _ domain.Date) (r result) {
 	}
 	if !slices.ContainsFunc(l.Host.Identifiers, func(id domain.Identifier) bool { return id.Scheme == domain.USCC }) {
 		r.lack("%s最近一次登记或签署时没有统一社会信用代码；请先补登该代码，再更正那次登记或签署",
-			"%s had no USCC when it was last named or last signed; register its code, then correct that entry", l.Host.Name)
+			"%s had no USCC when it was last named or last signed; register its code, then correct that entry",
+			l.Host.Name)
 	}
 	return r
 }

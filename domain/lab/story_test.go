@@ -47,7 +47,8 @@ func on(day string) domain.Context {
 }
 
 // onRecord is a programme with the sample tables and no policy of its own.
-var onRecord = domain.Programme{Systems: []domain.IndicatorSystem{sample(programme.SampleEstablishment), sample(programme.SampleAcceptance)}}
+var onRecord = domain.Programme{Systems: []domain.IndicatorSystem{sample(programme.SampleEstablishment),
+	sample(programme.SampleAcceptance)}}
 
 func sample(body []byte) (s domain.IndicatorSystem) {
 	if err := json.Unmarshal(body, &s); err != nil {
@@ -60,7 +61,8 @@ func sample(body []byte) (s domain.IndicatorSystem) {
 // someone at the ministry the rest.
 func by(cmd lab.Command) domain.Actor {
 	switch cmd.(type) {
-	case lab.CompleteSelfAssessment, lab.FreezePackage, lab.IssueRecommendation, lab.SubmitApplication, lab.ResubmitApplication, lab.ApplyForAcceptance:
+	case lab.CompleteSelfAssessment, lab.FreezePackage, lab.IssueRecommendation, lab.SubmitApplication,
+		lab.ResubmitApplication, lab.ApplyForAcceptance:
 		return domain.Actor{Subject: "clerk", Role: domain.Host, OnBehalfOf: nanjing.ID}
 	}
 	return domain.Actor{Subject: "officer", Role: domain.Officer}
@@ -98,7 +100,8 @@ func premises(m2 string) lab.Quantity {
 }
 
 func equipment(items int, value string) lab.Quantity {
-	return lab.Quantity{Equipment: &lab.Equipment{Items: items, Value: domain.Money{Amount: domain.MustDecimal(value), Currency: "CNY"}}}
+	return lab.Quantity{Equipment: &lab.Equipment{Items: items,
+		Value: domain.Money{Amount: domain.MustDecimal(value), Currency: "CNY"}}}
 }
 
 var because = domain.T("理由充分", "for good reason")
@@ -114,11 +117,13 @@ var propose = lab.Propose{
 
 func draft(parties ...lab.NewParty) lab.DraftAgreement {
 	if parties == nil {
-		parties = []lab.NewParty{{Entity: nanjing.ID, Role: lab.HostParty}, {Entity: oxford.ID, Role: lab.PartnerParty, Unit: "Department of Physics"}}
+		parties = []lab.NewParty{{Entity: nanjing.ID, Role: lab.HostParty},
+			{Entity: oxford.ID, Role: lab.PartnerParty, Unit: "Department of Physics"}}
 	}
 	return lab.DraftAgreement{
 		Title: domain.T("共建协议", "Agreement on a joint laboratory"), Class: lab.Substantive, Parties: parties,
-		Term: period("2020-03-01", "2029-12-31"), Documents: []lab.Document{{Lang: "zh", Digest: digest(1)}, {Lang: "en", Digest: digest(2)}},
+		Term:      period("2020-03-01", "2029-12-31"),
+		Documents: []lab.Document{{Lang: "zh", Digest: digest(1)}, {Lang: "en", Digest: digest(2)}},
 	}
 }
 
@@ -177,7 +182,8 @@ func (a *tale) send(steps ...step) *tale {
 		}
 		for _, e := range next {
 			n := len(a.history)
-			h := domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{ID: domaintest.Event(n), Revision: uint64(n), Time: x.Now, Actor: x.Actor}}
+			h := domain.RecordedEvent[lab.Event]{Event: e,
+				Meta: domain.Meta{ID: domaintest.Event(n), Revision: uint64(n), Time: x.Now, Actor: x.Actor}}
 			a.history = append(a.history, h)
 			a.lab.Apply(h)
 		}
@@ -219,7 +225,9 @@ var agreement = []step{
 // three is a lab whose agreement A1 binds the host, Oxford and Bonn.
 func three(t *testing.T) *scenario {
 	return given(t, start,
-		step{"2020-01-20", draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty}, lab.NewParty{Entity: oxford.ID, Role: lab.PartnerParty}, lab.NewParty{Entity: bonn.ID, Role: lab.PartnerParty})},
+		step{"2020-01-20", draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty},
+			lab.NewParty{Entity: oxford.ID, Role: lab.PartnerParty},
+			lab.NewParty{Entity: bonn.ID, Role: lab.PartnerParty})},
 		step{"2020-02-01", sign("A1", 0, nanjing, "2020-02-01", 1)},
 		step{"2020-02-02", sign("A1", 0, oxford, "2020-02-02", 1)},
 		step{"2020-02-03", sign("A1", 0, bonn, "2020-02-03", 1)})
@@ -228,8 +236,10 @@ func three(t *testing.T) *scenario {
 // conditions meet every rule of an application but C62.
 var conditions = func() (steps []step) {
 	say := func(day string, cmd lab.Command) { steps = append(steps, step{day, cmd}) }
-	say("2020-04-01", lab.AttestIndependence{On: date("2020-04-01"), Unit: because, Budget: because, Premises: because, Evidence: digest(3)})
-	say("2020-04-02", lab.AdoptPlan{Title: because, On: date("2020-04-02"), FromYear: 2022, ToYear: 2024, Document: digest(4)})
+	say("2020-04-01", lab.AttestIndependence{On: date("2020-04-01"), Unit: because, Budget: because,
+		Premises: because, Evidence: digest(3)})
+	say("2020-04-02", lab.AdoptPlan{Title: because, On: date("2020-04-02"), FromYear: 2022, ToYear: 2024,
+		Document: digest(4)})
 	say("2020-04-03", lab.AssignTask{Text: because, Owner: oxford.ID, Due: date("2024-12-31")})
 	say("2020-04-04", lab.EstablishManagementBody{Name: because, On: date("2020-04-04"), Document: digest(5)})
 	for _, p := range []domain.EntityRef{nanjing, oxford} {
@@ -239,13 +249,16 @@ var conditions = func() (steps []step) {
 	}
 	for i, q := range []lab.Quantity{cny("300"), premises("800.5"), equipment(3, "90.00")} {
 		say("2020-04-06", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.OwnFunds, Agreement: "A1", Quantity: q})
-		say("2020-04-07", lab.FirmUpCommitment{Commitment: fmt.Sprintf("F%d", i+1), On: date("2020-04-07"), Evidence: digest(6)})
+		say("2020-04-07", lab.FirmUpCommitment{Commitment: fmt.Sprintf("F%d", i+1), On: date("2020-04-07"),
+			Evidence: digest(6)})
 	}
 	say("2020-04-08", lab.ScheduleInstalments{Commitment: "F1", Schedule: []lab.Instalment{
-		{Due: date("2022-06-30"), Quantity: cny("100")}, {Due: date("2023-06-30"), Quantity: cny("100")}, {Due: date("2024-06-30"), Quantity: cny("100")},
+		{Due: date("2022-06-30"), Quantity: cny("100")}, {Due: date("2023-06-30"), Quantity: cny("100")},
+		{Due: date("2024-06-30"), Quantity: cny("100")},
 	}})
 	say("2020-04-09", lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(10)})
-	say("2020-04-09", lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2020-04-09"), Document: digest(11)})
+	say("2020-04-09", lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2020-04-09"),
+		Document: digest(11)})
 	say("2020-04-10", lab.AssessPartner{Party: oxford.ID, Level: "advanced", Opinion: because, On: date("2020-04-10")})
 	for _, k := range objectives {
 		o := target(k)
@@ -288,13 +301,16 @@ func prelude(l *lab.Lab, command string, d domain.Date) (cmds []lab.Command) {
 		say(!slices.ContainsFunc(a.Recommendations, func(r lab.Recommendation) bool { return r.Withdrawn.IsZero() }),
 			lab.IssueRecommendation{On: d, Issuer: nanjing.ID, Number: "南字〔2022〕3号", Document: digest(22)})
 		say(command == "submit-application" && len(a.Packages) == 0, lab.FreezePackage{On: d, Document: digest(7)})
-		say(command == "resubmit-application" && (len(a.Packages) == 0 || len(a.Packages) <= a.Submissions[len(a.Submissions)-1].Package), lab.FreezePackage{On: d, Document: digest(8)})
+		say(command == "resubmit-application" &&
+			(len(a.Packages) == 0 || len(a.Packages) <= a.Submissions[len(a.Submissions)-1].Package),
+			lab.FreezePackage{On: d, Document: digest(8)})
 	case "approve-establishment", "decline-establishment":
 		if l.Status != lab.StatusSiteVisit {
 			break
 		}
 		for _, dim := range lab.ReviewDimensions {
-			say(!slices.ContainsFunc(a.Dimensions, func(x lab.Assessed) bool { return x.Dimension == dim }), lab.AssessDimension{On: d, Dimension: dim, Text: because})
+			say(!slices.ContainsFunc(a.Dimensions, func(x lab.Assessed) bool { return x.Dimension == dim }),
+				lab.AssessDimension{On: d, Dimension: dim, Text: because})
 		}
 		if command == "decline-establishment" {
 			break
@@ -304,7 +320,8 @@ func prelude(l *lab.Lab, command string, d domain.Date) (cmds []lab.Command) {
 		if len(cmds) > 0 {
 			break // who is to be there has no number yet
 		}
-		say(a.Site == nil, lab.HoldSiteArgumentation{On: d, Present: []string{invited(a.Panel, tsinghua), invited(a.Panel, zurich)}, Minutes: digest(23)})
+		say(a.Site == nil, lab.HoldSiteArgumentation{On: d,
+			Present: []string{invited(a.Panel, tsinghua), invited(a.Panel, zurich)}, Minutes: digest(23)})
 		opinion(a.Panel, invited(a.Panel, zurich))
 	case "apply-for-acceptance":
 		say(len(l.Reviews.Stages) == 0, lab.HoldStageAssessment{On: d, Summary: because, Document: digest(25)})
@@ -318,8 +335,10 @@ func prelude(l *lab.Lab, command string, d domain.Date) (cmds []lab.Command) {
 		opinion(acc.Panel, invited(acc.Panel, zurich))
 		for _, dim := range domain.Dimensions {
 			for _, axis := range lab.Axes {
-				say(!slices.ContainsFunc(acc.Cells, func(c lab.AcceptanceCell) bool { return c.Dimension == dim && c.Axis == axis }), lab.AssessCell{
-					On: d, Dimension: dim, Axis: axis, Text: because, Facts: []lab.CellFact{{On: l.Construction.To.Earliest(), Text: because}}})
+				say(!slices.ContainsFunc(acc.Cells,
+					func(c lab.AcceptanceCell) bool { return c.Dimension == dim && c.Axis == axis }), lab.AssessCell{
+					On: d, Dimension: dim, Axis: axis, Text: because,
+					Facts: []lab.CellFact{{On: l.Construction.To.Earliest(), Text: because}}})
 			}
 		}
 		say(command == "recognise" && acc.Outcome != lab.Passed, lab.PassAcceptance{On: d})
@@ -340,7 +359,9 @@ func invite(from domain.EntityRef, d domain.Date) lab.InviteExpert {
 }
 
 func opinion(id string, d domain.Date) lab.RecordOpinion {
-	return lab.RecordOpinion{On: d, Expert: id, Findings: lab.Findings{HighStart: because, HighLevel: because, Distinctive: because, Effective: because}, Supports: true, Document: digest(26)}
+	return lab.RecordOpinion{On: d, Expert: id,
+		Findings: lab.Findings{HighStart: because, HighLevel: because, Distinctive: because, Effective: because},
+		Supports: true, Document: digest(26)}
 }
 
 // prepare sends what a step still waits for.
@@ -422,8 +443,9 @@ var paths = map[lab.Status][]string{
 }
 
 var (
-	construction = []string{"start-incubation", "submit-application", "pass-formal-check", "shortlist", "approve-establishment"}
-	peerEval     = then(construction, "apply-for-acceptance", "commission-peer-evaluation")
+	construction = []string{"start-incubation", "submit-application", "pass-formal-check", "shortlist",
+		"approve-establishment"}
+	peerEval = then(construction, "apply-for-acceptance", "commission-peer-evaluation")
 )
 
 func then[T any](path []T, more ...T) []T { return slices.Concat(path, more) }

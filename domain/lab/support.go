@@ -106,7 +106,8 @@ func (e SupportPromised) Sentence() domain.Text {
 func (SupportPromised) subject() subject { return public }
 
 func (e SupportPromised) apply(l *Lab, m domain.Meta) {
-	l.Support = append(l.Support, SupportMeasure{ID: e.Support, Provider: e.Provider, Kind: e.Kind, Text: e.Text, On: e.On, Due: e.Due, Document: e.Document, Event: m.ID})
+	l.Support = append(l.Support, SupportMeasure{ID: e.Support, Provider: e.Provider, Kind: e.Kind, Text: e.Text,
+		On: e.On, Due: e.Due, Document: e.Document, Event: m.ID})
 }
 
 // DeliverSupport records that a measure was delivered (C59).
@@ -231,7 +232,8 @@ func (s GrantMinistrySupport) Decide(l *Lab, x domain.Context) ([]Event, error) 
 	var c domain.Check
 	q := s.Quantity.checked(&c, "quantity")
 	c.Require(s.Document != "", "document", "请填写文号", "give the number of the decision")
-	return l.decideSupport(&c, x, MinistrySupportDecided{Support: s.Support, Decision: granted, On: s.On, Quantity: &q, Document: s.Document})
+	return l.decideSupport(&c, x, MinistrySupportDecided{Support: s.Support, Decision: granted, On: s.On,
+		Quantity: &q, Document: s.Document})
 }
 
 // DeclineMinistrySupport records that the ministry does not grant what it considered (C82).
@@ -246,7 +248,8 @@ type DeclineMinistrySupport struct {
 func (s DeclineMinistrySupport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	var c domain.Check
 	c.Text("ground", s.Ground)
-	return l.decideSupport(&c, x, MinistrySupportDecided{Support: s.Support, Decision: declined, On: s.On, Ground: s.Ground})
+	return l.decideSupport(&c, x, MinistrySupportDecided{Support: s.Support, Decision: declined, On: s.On,
+		Ground: s.Ground})
 }
 
 func (l *Lab) decideSupport(c *domain.Check, x domain.Context, e MinistrySupportDecided) ([]Event, error) {

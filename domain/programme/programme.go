@@ -50,7 +50,8 @@ func (p *Programme) Facts() domain.Programme {
 // FactsAt returns the Facts of a programme with this history at an instant.
 func FactsAt(history []domain.RecordedEvent[Event], at time.Time) domain.Programme {
 	then := New(uuid.Nil)
-	domain.Fold(then, slices.DeleteFunc(slices.Clone(history), func(h domain.RecordedEvent[Event]) bool { return h.Meta.Time.After(at) }))
+	domain.Fold(then, slices.DeleteFunc(slices.Clone(history),
+		func(h domain.RecordedEvent[Event]) bool { return h.Meta.Time.After(at) }))
 	return then.Facts()
 }
 

@@ -32,12 +32,14 @@ func registered(t *testing.T) *scenario {
 	s := domaintest.New[*programme.Programme, programme.Event](t, func(uuid.UUID) *programme.Programme {
 		return programme.New(domain.ProgrammeID(name.Zh))
 	})
-	return s.When(programme.RegisterProgramme{Name: name, Level: "ministry"}, on).Then(programme.Registered{Name: name, Level: "ministry"})
+	return s.When(programme.RegisterProgramme{Name: name, Level: "ministry"}, on).
+		Then(programme.Registered{Name: name, Level: "ministry"})
 }
 
 func policy(document, from string) programme.AdoptPolicy {
 	return programme.AdoptPolicy{Terms: domain.Terms{
-		Document: document, Title: title, Effective: domain.Period{From: date(from)}, Rules: "2014", IncubationYears: 2, ConstructionYears: 3,
+		Document: document, Title: title, Effective: domain.Period{From: date(from)}, Rules: "2014",
+		IncubationYears: 2, ConstructionYears: 3,
 	}}
 }
 
@@ -49,7 +51,8 @@ func quotes(t *testing.T, s *scenario, rule string) {
 		t.Fatal(err)
 	}
 	f := s.Rejection().Findings[0]
-	if f.Rule != rule || f.Quote == "" || !strings.Contains(string(document), f.Quote) || f.Clause == "" || len(f.Missing) == 0 {
+	if f.Rule != rule || f.Quote == "" || !strings.Contains(string(document), f.Quote) || f.Clause == "" ||
+		len(f.Missing) == 0 {
 		t.Errorf("refused with %+v", f)
 	}
 }
@@ -78,14 +81,16 @@ func TestC03Policy(t *testing.T) {
 	if got := facts().PolicyOn(date("2024-01-01")).Document; got != "教技〔2014〕1号" {
 		t.Errorf("with nothing on record %s holds", got)
 	}
-	s.When(programme.AdoptPolicy{}, on).ThenRefused(domain.Invalid, "document", "title", "effective.from", "rules", "construction_years")
+	s.When(programme.AdoptPolicy{}, on).ThenRefused(domain.Invalid, "document", "title", "effective.from", "rules",
+		"construction_years")
 	s.When(policy("省科〔2020〕1号", "2020-06-01"), on).ThenAccepted()
 	s.When(policy("省科〔2020〕1号", "2021-01-01"), on).ThenRefused(domain.Refused, "C03")
 	quotes(t, s, "C03")
 	s.When(policy("省科〔2022〕2号", "2022-01-01"), on).ThenAccepted()
 	s.When(programme.SupersedePolicy{Document: "省科〔2020〕1号", By: "省科〔2022〕2号", On: date("2021-12-31")}, on).ThenRefused(domain.Invalid, "on")
 	supersede := programme.SupersedePolicy{Document: "省科〔2020〕1号", By: "省科〔2022〕2号", On: date("2022-03-01")}
-	s.When(supersede, on).Then(programme.PolicySuperseded{Document: supersede.Document, By: supersede.By, On: supersede.On})
+	s.When(supersede, on).Then(programme.PolicySuperseded{Document: supersede.Document, By: supersede.By,
+		On: supersede.On})
 	s.When(supersede, on).ThenRefused(domain.Invalid, "document")
 	for day, want := range map[string]string{
 		"2020-05-31": "教技〔2014〕1号", "2020-06-01": "省科〔2020〕1号", "2021-12-31": "省科〔2020〕1号", "2022-01-01": "省科〔2022〕2号", "2030-01-01": "省科〔2022〕2号",
@@ -126,7 +131,8 @@ func TestC75Dimensions(t *testing.T) {
 	s := registered(t)
 	whole := sample(t, programme.SampleAcceptance)
 	part := whole
-	part.IndicatorSystem = without(whole.IndicatorSystem, func(c domain.Criterion) bool { return c.Dimension == "team" })
+	part.IndicatorSystem = without(whole.IndicatorSystem,
+		func(c domain.Criterion) bool { return c.Dimension == "team" })
 	s.When(part, on).ThenRefused(domain.Refused, "C75")
 	quotes(t, s, "C75")
 	s.When(whole, on).ThenAccepted()
@@ -151,7 +157,8 @@ func TestC30OpenCall(t *testing.T) {
 	call := programme.OpenCall{Policy: open.Document, Call: domain.Call{Document: "教技厅函〔2022〕7号", Title: title, Window: domain.Period{From: date("2022-05-01"), To: date("2022-06-30")}}}
 	s.When(call, on).ThenRefused(domain.Refused, "C30")
 	quotes(t, s, "C30")
-	s.When(programme.OpenCall{}, on).ThenRefused(domain.Invalid, "policy", "document", "title", "window.from", "window.to")
+	s.When(programme.OpenCall{}, on).ThenRefused(domain.Invalid, "policy", "document", "title", "window.from",
+		"window.to")
 	call.Policy = byCall.Document
 	s.When(call, on).Then(programme.CallOpened{Policy: byCall.Document, Call: call.Call})
 	s.When(call, on).ThenRefused(domain.Invalid, "document")
@@ -163,11 +170,13 @@ func TestC31Notice(t *testing.T) {
 	notice := func(decisions ...programme.Decision) programme.IssueNotice {
 		return programme.IssueNotice{Document: "教技函〔2023〕9号", Title: title, On: date("2023-12-01"), Decisions: decisions}
 	}
-	a, b := programme.Decision{Lab: domaintest.ID(1), Decision: "established"}, programme.Decision{Lab: domaintest.ID(2), Decision: "declined"}
+	a, b := programme.Decision{Lab: domaintest.ID(1), Decision: "established"},
+		programme.Decision{Lab: domaintest.ID(2), Decision: "declined"}
 	s.When(notice(a, b, a), x).ThenRefused(domain.Refused, "C31")
 	quotes(t, s, "C31")
 	s.When(notice(), x).ThenRefused(domain.Refused, "C31")
-	s.When(notice(programme.Decision{Lab: domaintest.ID(3), Decision: "maybe"}), x).ThenRefused(domain.Invalid, "decisions.lab", "decisions.decision")
+	s.When(notice(programme.Decision{Lab: domaintest.ID(3), Decision: "maybe"}), x).
+		ThenRefused(domain.Invalid, "decisions.lab", "decisions.decision")
 	s.When(notice(a, b), x).ThenAccepted()
 	want := domain.T("2023-12-01 发布通知 教技函〔2023〕9号“政策”，甲实验室：立项建设；乙实验室：未获立项", "On 2023-12-01 the notice 教技函〔2023〕9号, “a policy”, was issued. Lab A: established; Lab B: declined")
 	if got := s.Events()[0].Sentence(); got != want {
@@ -184,7 +193,8 @@ func TestCorrection(t *testing.T) {
 	p := policy("教技〔2014〕1号", "2014-01-01")
 	s.When(p, on).ThenAccepted()
 	p.IncubationYears = 1
-	s.GivenOn(on, programme.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(1), With: domain.Restated{Event: programme.PolicyAdopted{Terms: p.Terms}}}})
+	s.GivenOn(on, programme.Corrected{Correction: domain.Correction{Corrects: domaintest.Event(1),
+		With: domain.Restated{Event: programme.PolicyAdopted{Terms: p.Terms}}}})
 	if got := s.State().Policies; len(got) != 1 || got[0].IncubationYears != 1 {
 		t.Errorf("%+v", got)
 	}

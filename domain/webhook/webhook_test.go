@@ -24,12 +24,15 @@ func registered(t *testing.T) *domaintest.Scenario[*webhook.Webhook, webhook.Eve
 }
 
 func TestInvalidEndpointURL(t *testing.T) {
-	for _, bad := range []string{"", "example.org", "ftp://example.org/", "https:///path", "https://user:word@example.org/", "https://example.org/#part", "https://example.org/%zz"} {
+	for _, bad := range []string{"", "example.org", "ftp://example.org/", "https:///path",
+		"https://user:word@example.org/", "https://example.org/#part", "https://example.org/%zz"} {
 		scenario(t).When(webhook.Register{URL: bad}, on).ThenRefused(domain.Invalid, "url")
 		registered(t).When(webhook.Change{URL: bad}, on).ThenRefused(domain.Invalid, "url")
 	}
-	scenario(t).When(webhook.Register{URL: address, Filter: webhook.Filter{To: []lab.Status{"NOWHERE"}}}, on).ThenRefused(domain.Invalid, "filter.to")
-	scenario(t).When(webhook.Register{URL: address, Filter: webhook.Filter{Facets: []string{"weather"}}}, on).ThenRefused(domain.Invalid, "filter.facets")
+	scenario(t).When(webhook.Register{URL: address, Filter: webhook.Filter{To: []lab.Status{"NOWHERE"}}}, on).
+		ThenRefused(domain.Invalid, "filter.to")
+	scenario(t).When(webhook.Register{URL: address, Filter: webhook.Filter{Facets: []string{"weather"}}}, on).
+		ThenRefused(domain.Invalid, "filter.facets")
 }
 
 func TestEndpointLifecycle(t *testing.T) {
@@ -45,7 +48,8 @@ func TestEndpointLifecycle(t *testing.T) {
 	s.When(webhook.Change{URL: address + "/2", Filter: webhook.Filter{Facets: []string{"funding"}}}, on).
 		Then(webhook.Changed{URL: address + "/2", Filter: webhook.Filter{Facets: []string{"funding"}}})
 	s.When(webhook.Remove{}, on).Then(webhook.EndpointRemoved{})
-	for _, late := range []webhook.Command{webhook.Change{URL: address}, webhook.Pause{}, webhook.Resume{}, webhook.RotateSecret{}, webhook.Remove{}, webhook.Replay{Parked: true}} {
+	for _, late := range []webhook.Command{webhook.Change{URL: address}, webhook.Pause{}, webhook.Resume{},
+		webhook.RotateSecret{}, webhook.Remove{}, webhook.Replay{Parked: true}} {
 		s.When(late, on).ThenRefused(domain.State)
 		scenario(t).When(late, on).ThenRefused(domain.NotFound)
 	}
