@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 // Report is the result of a rebuild or a verification.
@@ -213,25 +213,10 @@ func replace(file string) error {
 			return doing(err)
 		}
 	}
-	if err := fsync(file + ".new"); err != nil {
-		return doing(err)
-	}
-	if err := os.Rename(file+".new", file); err != nil {
-		return doing(err)
-	}
-	if err := fsync(filepath.Dir(file)); err != nil {
+	if err := durable.Rename(file+".new", file); err != nil {
 		return doing(err)
 	}
 	return nil
-}
-
-// fsync flushes a file or directory to disk.
-func fsync(name string) error {
-	f, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
 
 // builds counts the running builds. A build allocates much that is soon garbage,

@@ -20,6 +20,7 @@ import (
 
 	"github.com/jointlab/jointlab/api"
 	"github.com/jointlab/jointlab/eventstore/audit"
+	"github.com/jointlab/jointlab/eventstore/durable"
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 	"github.com/jointlab/jointlab/eventstore/webhooks"
 )
@@ -174,21 +175,13 @@ func writeNew(name string, write func(*os.File) error) (err error) {
 		return err
 	}
 	defer os.Remove(f.Name())
-	err = write(f)
-	if err == nil {
-		err = f.Sync()
+	if err = errors.Join(write(f), f.Close()); err == nil {
+		err = durable.Rename(f.Name(), name)
 	}
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
 	}
-	if err := os.Rename(f.Name(), name); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return nil
 }
 
 const secretsFormat = "jointlab secrets v1"

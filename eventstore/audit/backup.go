@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 // Events calls each with the events of a backup that was verified, in order. The
@@ -74,7 +75,7 @@ func (v Verified) KeepCosigned(dir string) error {
 		err = os.MkdirAll(filepath.Join(dir, logFolder), 0o700)
 	}
 	if err == nil {
-		err = replaceFile(filepath.Join(dir, logFolder, cosignedFile), note)
+		err = durable.WriteFile(filepath.Join(dir, logFolder, cosignedFile), note)
 	}
 	if err != nil {
 		return fmt.Errorf("audit: keep the cosigned checkpoint: %w", err)

@@ -3,8 +3,6 @@ package audit
 import (
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -74,27 +72,6 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("audit: a checkpoint's third line is a root, not %q", lines[2])
 	}
 	return Checkpoint{Origin: lines[0], Size: size, Root: root, Text: text}, nil
-}
-
-// replaceFile writes a file whole and to disk, so that a crash leaves the old
-// one or the new one.
-func replaceFile(name string, content []byte) error {
-	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(name+".new", name); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(name))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // OpenCheckpoint reads a checkpoint that the log with a verifier key has

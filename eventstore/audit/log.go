@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 // What is in the folder log/ of a data folder, beside the tree.
@@ -388,12 +389,12 @@ func (l *Log) settle() error {
 		return contradicts(0, "the ledger's first %d events have the root %s, and a checkpoint with the root %s was signed for them: an event was changed; restore the ledger from a backup (jointlab audit check)", l.last.Size, root, l.last.Root)
 	}
 	if l.kept != l.signer {
-		if err := replaceFile(filepath.Join(l.dir, signerFile), []byte(l.signer+"\n")); err != nil {
+		if err := durable.WriteFile(filepath.Join(l.dir, signerFile), []byte(l.signer+"\n")); err != nil {
 			return fmt.Errorf("audit: keep the checkpoint: %w", err)
 		}
 		l.kept = l.signer
 	}
-	if err := replaceFile(filepath.Join(l.dir, checkpointFile), l.last.Note); err != nil {
+	if err := durable.WriteFile(filepath.Join(l.dir, checkpointFile), l.last.Note); err != nil {
 		return fmt.Errorf("audit: keep the checkpoint: %w", err)
 	}
 	l.agrees = true

@@ -19,6 +19,7 @@ import (
 
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 // What a backup holds beside the events: a line of JSON for each of what there is.
@@ -520,5 +521,5 @@ func (l *Ledger) restoreSubscribers(v audit.Verified) error {
 	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
-	return replaceFile(subscribersFile(l.dir), text)
+	return durable.WriteFile(subscribersFile(l.dir), text)
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 // markPause is the shortest time between two writings of the mark.
@@ -64,33 +66,7 @@ func (h *highWater) write(m mark) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(h.file, append(text, '\n'))
-}
-
-// replaceFile replaces a file whole, so that a crash leaves the old one or the new one.
-func replaceFile(file string, text []byte) error {
-	temp := file + ".new"
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, file); err != nil {
-		return err
-	}
-	return syncFolder(filepath.Dir(file))
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(name string) error {
-	dir, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.WriteFile(h.file, append(text, '\n'))
 }
 
 // acknowledged notes that the event at seq is durable, at no cost to Append.

@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 // restoring is a file in a data folder into which a backup is being restored.
@@ -64,7 +66,7 @@ func whole(dir string, restore bool) error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(filepath.Join(dir, restoring), []byte("run jointlab restore again\n"))
+	return durable.WriteFile(filepath.Join(dir, restoring), []byte("run jointlab restore again\n"))
 }
 
 // empty is what a folder may hold and still be called empty.
@@ -123,5 +125,5 @@ func (l *Ledger) Restored(ctx context.Context) error {
 	if err := os.Remove(filepath.Join(l.dir, restoring)); err != nil {
 		return fmt.Errorf("jetstream: end the restore: %w", err)
 	}
-	return syncFolder(l.dir)
+	return durable.Sync(l.dir)
 }

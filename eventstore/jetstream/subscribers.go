@@ -21,6 +21,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 // Subscriber is somebody outside who reads the stream STATUS with a durable
@@ -155,7 +156,7 @@ func changeSubscribers(dir string, change func([]Subscriber) ([]Subscriber, erro
 	if err != nil {
 		return err
 	}
-	return replaceFile(subscribersFile(dir), text)
+	return durable.WriteFile(subscribersFile(dir), text)
 }
 
 func subscribersText(all []Subscriber) ([]byte, error) {
