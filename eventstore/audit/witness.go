@@ -2,49 +2,27 @@ package audit
 
 import (
 	"bytes"
-	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
+	cosignature "github.com/transparency-dev/formats/note"
 	"golang.org/x/mod/sumdb/note"
+
+	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
 const (
-	cosignedFile     = "cosigned" // the last checkpoint that a witness has cosigned
-	cosignatureV1    = 4          // the algorithm byte of C2SP signed-note
-	maxCosignedNote  = 64 << 10
-	cosignaturesText = "cosignature/v1\ntime %d\n%s"
+	cosignedFile    = "cosigned" // the last checkpoint that a witness has cosigned
+	maxCosignedNote = 64 << 10
 )
 
 // ErrNotCosigned says that a note brings no cosignature of a witness that is
 // configured here, on a checkpoint that this log has signed.
 var ErrNotCosigned = errors.New("audit: no cosignature of a witness known here, on a checkpoint of this log")
-
-// witness verifies one witness's cosignatures (C2SP tlog-cosignature): an
-// Ed25519 signature, after the time of signing in eight bytes.
-type witness struct {
-	name string
-	hash uint32
-	key  ed25519.PublicKey
-}
-
-func (w *witness) Name() string    { return w.name }
-func (w *witness) KeyHash() uint32 { return w.hash }
-
-func (w *witness) Verify(text, sig []byte) bool {
-	if len(sig) != 8+ed25519.SignatureSize {
-		return false
-	}
-	return ed25519.Verify(w.key, fmt.Appendf(nil, cosignaturesText, binary.BigEndian.Uint64(sig), text), sig[8:])
-}
 
 // ParseWitnesses reads the verifier keys of witnesses, <name>+<hash>+<base64>
 // of type cosignature/v1, a line each; # begins a comment.
@@ -64,21 +42,12 @@ func ParseWitnesses(text string) (witnesses []note.Verifier, err error) {
 }
 
 func parseWitness(vkey string) (note.Verifier, error) {
-	wrong := fmt.Errorf("%q is no verifier key of a witness (<name>+<hash>+<base64>, of type cosignature/v1)", vkey)
-	parts := strings.SplitN(vkey, "+", 3)
-	if len(parts) != 3 || parts[0] == "" || strings.ContainsAny(parts[0], " \t") {
-		return nil, wrong
+	v, err := cosignature.NewVerifierForCosignatureV1(vkey)
+	_, rest, _ := strings.Cut(vkey, "+")
+	if hash, _, _ := strings.Cut(rest, "+"); err != nil || !strings.EqualFold(hash, fmt.Sprintf("%08x", v.KeyHash())) {
+		return nil, fmt.Errorf("%q is no verifier key of a witness (<name>+<hash>+<base64>, of type cosignature/v1)", vkey)
 	}
-	hash, err := strconv.ParseUint(parts[1], 16, 32)
-	key, err2 := base64.StdEncoding.DecodeString(parts[2])
-	if err != nil || err2 != nil || len(key) != 1+ed25519.PublicKeySize || key[0] != cosignatureV1 {
-		return nil, wrong
-	}
-	sum := sha256.Sum256(append([]byte(parts[0]+"\n"), key...))
-	if uint32(hash) != binary.BigEndian.Uint32(sum[:4]) || len(parts[1]) != 8 {
-		return nil, wrong
-	}
-	return &witness{parts[0], uint32(hash), key[1:]}, nil
+	return v, nil
 }
 
 // Cosign takes in a checkpoint of this log that witnesses have cosigned: the
@@ -119,7 +88,7 @@ func (l *Log) Cosign(signed []byte) error {
 		return fmt.Errorf("audit: keep a cosignature: %w", err)
 	}
 	c.By = n.Sigs
-	if err := replaceFile(filepath.Join(l.dir, cosignedFile), c.Note); err != nil {
+	if err := durable.WriteFile(filepath.Join(l.dir, cosignedFile), c.Note); err != nil {
 		return fmt.Errorf("audit: keep a cosignature: %w", err)
 	}
 	l.cosigned = c
