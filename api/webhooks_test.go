@@ -19,7 +19,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/webhooks"
 )
 
-var webhookKey, _ = webhooks.NewKey(make([]byte, 32))
+var webhookKey, _ = webhooks.ParseKey(strings.Repeat("A", 43) + "=")
 
 // deliver delivers to webhooks until the test ends.
 func (w *world) deliver() {

@@ -152,13 +152,27 @@ func Decode(body []byte) (Decoded, error) {
 	}
 	return Decoded{e.Type, stream, domain.Meta{
 		ID: e.ID, Revision: e.Revision, Time: at,
-		Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf},
+		Actor: e.actor(),
 		Because: domain.Grounds{Reason: e.Reason, Basis: domain.Basis{
 			Document: e.Basis, Digest: e.BasisDigest, Source: e.BasisSource,
 		}},
 		Policy: e.Policy, Command: e.CommandID, Digest: e.CommandDigest,
 		Correlation: e.CorrelationID, Causation: e.CausationID, Trace: e.TraceParent,
 	}, event, e.Data}, nil
+}
+
+func (e envelope) actor() domain.Actor {
+	return domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf}
+}
+
+// TypeOf returns the type that an event's body bears, known or not; empty
+// where it bears none.
+func TypeOf(body []byte) string {
+	var e struct {
+		Type string `json:"type"`
+	}
+	_ = json.Unmarshal(body, &e) // whatever else is wrong with it
+	return e.Type
 }
 
 // check refuses an object that is JSON of the right shape and still no event

@@ -62,7 +62,7 @@ type Version struct {
 
 // ErrConflict says that the stream does not stand where Append expected it.
 // Nothing was written: load again and decide again.
-var ErrConflict = errors.New("eventstore: the stream has moved on")
+var ErrConflict = errors.New("eventstore: expected version does not match")
 
 // ErrUnavailable says that the store did not answer in time, or may not be
 // written to now. An Append that fails with it may have been written or not;

@@ -122,7 +122,9 @@ func (a *Aggregates[S, E]) Do(ctx context.Context, id uuid.UUID, cmd domain.Comm
 // Correct puts right the event that wrong names: cmd is the command as it
 // should have been sent. It is decided, with every rule, on the state just
 // before that event, and must lead to one event of the same type.
-func (a *Aggregates[S, E]) Correct(ctx context.Context, id, wrong uuid.UUID, cmd domain.Command[S, E], because domain.Grounds, correct func(domain.Correction) E, r Request) (Outcome, error) {
+func (a *Aggregates[S, E]) Correct(
+	ctx context.Context, id, wrong uuid.UUID, cmd domain.Command[S, E], because domain.Grounds, correct func(domain.Correction) E, r Request,
+) (Outcome, error) {
 	return a.run(ctx, id, because, r, func(f *folded[S], x domain.Context) ([]E, error) {
 		history, _, err := a.load(ctx, id, Version{})
 		if err != nil {
@@ -168,7 +170,7 @@ func (a *Aggregates[S, E]) Correct(ctx context.Context, id, wrong uuid.UUID, cmd
 // State returns the aggregate as it stands, read up to its stream's end, and
 // its version. use must not keep or change the state.
 func (a *Aggregates[S, E]) State(ctx context.Context, id uuid.UUID, use func(S, Version)) error {
-	f := a.hold(id)
+	f := a.acquire(id)
 	defer f.mu.Unlock()
 	if err := a.catchUp(ctx, id, f); err != nil {
 		return err
@@ -180,7 +182,7 @@ func (a *Aggregates[S, E]) State(ctx context.Context, id uuid.UUID, use func(S, 
 // AlreadyHandled reports whether a command was carried out before, so that sending it
 // again gives its first outcome and changes nothing.
 func (a *Aggregates[S, E]) AlreadyHandled(ctx context.Context, id, command uuid.UUID) (bool, error) {
-	f := a.hold(id)
+	f := a.acquire(id)
 	defer f.mu.Unlock()
 	if err := a.catchUp(ctx, id, f); err != nil {
 		return false, err
@@ -199,10 +201,12 @@ func (a *Aggregates[S, E]) History(ctx context.Context, id uuid.UUID) ([]domain.
 // tries bounds how often a command is decided anew because others wrote first.
 const tries = 50
 
-func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain.Grounds, r Request, decide func(*folded[S], domain.Context) ([]E, error)) (_ Outcome, err error) {
+func (a *Aggregates[S, E]) run(
+	ctx context.Context, id uuid.UUID, because domain.Grounds, r Request, decide func(*folded[S], domain.Context) ([]E, error),
+) (_ Outcome, err error) {
 	ctx, end := Span(ctx, "handle "+a.kind, attribute.String("jointlab.stream", Stream{a.kind, id}.String()))
 	defer func() { end(err) }()
-	f := a.hold(id)
+	f := a.acquire(id)
 	defer f.mu.Unlock()
 	stream := Stream{a.kind, id}
 	x := domain.Context{Actor: r.Actor, Now: r.Now, Entities: r.Entities, Labs: r.Labs}
@@ -221,21 +225,9 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			if d.digest != r.Digest {
 				return Outcome{}, &ReusedError{r.Command}
 			}
-			return Outcome{stream, f.version, d.events, true}, nil
+			return Outcome{Stream: stream, Version: f.version, Events: d.events, Replay: true}, nil
 		}
-		_, decided := Span(ctx, "decide")
-		var events []E
-		var err error
-		if r.May != nil {
-			err = r.May(f.state)
-		}
-		if err == nil {
-			events, err = decide(f, x)
-		}
-		decided(err)
-		if r.Expect != nil && *r.Expect != f.version.Count {
-			err = &StaleError{*r.Expect, f.version.Count}
-		}
+		events, err := decideOn(ctx, f, x, r, decide)
 		if err != nil {
 			if fresh {
 				return Outcome{}, err
@@ -243,21 +235,10 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			continue // refused on what may be an old state: read on and decide again
 		}
 		appending, appended := Span(ctx, "append")
-		pending := make([]Pending, len(events))
-		happened := make([]domain.RecordedEvent[E], len(events))
-		recorded := make([]domain.RecordedEvent[domain.Event], len(events))
-		for i, e := range events {
-			at := r.Now.UTC().Truncate(time.Microsecond)
-			meta := domain.Meta{
-				ID: eventID(r, at, i), Revision: f.version.Count + uint64(i),
-				Time: at, Actor: r.Actor, Because: because, Policy: r.policyOf(e),
-				Command: r.Command, Digest: r.Digest, Correlation: r.Correlation, Trace: TraceParent(appending),
-			}
-			happened[i], recorded[i] = domain.RecordedEvent[E]{Meta: meta, Event: e}, domain.RecordedEvent[domain.Event]{Meta: meta, Event: e}
-			if pending[i], err = Encode(stream, meta, e); err != nil {
-				appended(err)
-				return Outcome{}, err
-			}
+		recorded, pending, err := encodeAll(appending, stream, f.version.Count, events, because, r)
+		if err != nil {
+			appended(err)
+			return Outcome{}, err
 		}
 		version, err := a.store.Append(appending, stream, f.version, pending)
 		appended(err)
@@ -269,11 +250,59 @@ func (a *Aggregates[S, E]) run(ctx context.Context, id uuid.UUID, because domain
 			a.forget(id, f) // what the stream holds now is not known
 			return Outcome{}, err
 		}
-		if err := a.fold(ctx, id, f, happened, version); err != nil {
+		if err := a.fold(ctx, id, f, recorded, version); err != nil {
 			a.forget(id, f) // it is written; the next command reads it back
 		}
-		return Outcome{Stream: stream, Version: version, Events: recorded}, nil
+		return Outcome{Stream: stream, Version: version, Events: untyped(recorded)}, nil
 	}
+}
+
+// decideOn returns the events that a request leads to on f's state.
+func decideOn[S any, E domain.Event](
+	ctx context.Context, f *folded[S], x domain.Context, r Request, decide func(*folded[S], domain.Context) ([]E, error),
+) (events []E, err error) {
+	_, end := Span(ctx, "decide")
+	if r.May != nil {
+		err = r.May(f.state)
+	}
+	if err == nil {
+		events, err = decide(f, x)
+	}
+	end(err)
+	if r.Expect != nil && *r.Expect != f.version.Count {
+		return nil, &StaleError{*r.Expect, f.version.Count}
+	}
+	return events, err
+}
+
+// encodeAll returns the events that a request led to as they are recorded from
+// a revision on, with their bodies.
+func encodeAll[E domain.Event](
+	ctx context.Context, stream Stream, revision uint64, events []E, because domain.Grounds, r Request,
+) ([]domain.RecordedEvent[E], []Pending, error) {
+	recorded, pending := make([]domain.RecordedEvent[E], len(events)), make([]Pending, len(events))
+	at := r.Now.UTC().Truncate(time.Microsecond)
+	for i, e := range events {
+		meta := domain.Meta{
+			ID: eventID(r, at, i), Revision: revision + uint64(i),
+			Time: at, Actor: r.Actor, Because: because, Policy: r.policyOf(e),
+			Command: r.Command, Digest: r.Digest, Correlation: r.Correlation, Trace: TraceParent(ctx),
+		}
+		recorded[i] = domain.RecordedEvent[E]{Meta: meta, Event: e}
+		var err error
+		if pending[i], err = Encode(stream, meta, e); err != nil {
+			return nil, nil, err
+		}
+	}
+	return recorded, pending, nil
+}
+
+func untyped[E domain.Event](events []domain.RecordedEvent[E]) []domain.RecordedEvent[domain.Event] {
+	all := make([]domain.RecordedEvent[domain.Event], len(events))
+	for i, e := range events {
+		all[i] = domain.RecordedEvent[domain.Event]{Meta: e.Meta, Event: e.Event}
+	}
+	return all
 }
 
 // eventID is the id of a request's i-th event. It is the same however often
@@ -285,8 +314,8 @@ func eventID(r Request, at time.Time, i int) uuid.UUID {
 	return uuid.NewSHA1(r.Command, fmt.Appendf(nil, "%d %d %s", i, at.UnixMicro(), r.Digest))
 }
 
-// hold returns the aggregate's place in memory, locked.
-func (a *Aggregates[S, E]) hold(id uuid.UUID) *folded[S] {
+// acquire returns the aggregate's place in memory, with its mutex locked.
+func (a *Aggregates[S, E]) acquire(id uuid.UUID) *folded[S] {
 	a.mu.Lock()
 	f, ok := a.folded.Get(id)
 	if !ok {
@@ -314,7 +343,9 @@ func (a *Aggregates[S, E]) catchUp(ctx context.Context, id uuid.UUID, f *folded[
 
 // fold takes news into f. A correction changes what came before it, so it
 // calls for a fold of the whole history.
-func (a *Aggregates[S, E]) fold(ctx context.Context, id uuid.UUID, f *folded[S], news []domain.RecordedEvent[E], version Version) error {
+func (a *Aggregates[S, E]) fold(
+	ctx context.Context, id uuid.UUID, f *folded[S], news []domain.RecordedEvent[E], version Version,
+) error {
 	corrected := false
 	for _, h := range news {
 		_, is := domain.AsCorrection(h.Event)
@@ -353,11 +384,9 @@ func (a *Aggregates[S, E]) load(ctx context.Context, id uuid.UUID, after Version
 		if err != nil {
 			return nil, Version{}, err
 		}
-		e, ok := d.Event.(E)
-		if !ok {
-			return nil, Version{}, fmt.Errorf("eventstore: %s %s holds an event of type %s, which belongs to another kind", a.kind, id, d.Type)
+		if history[i], err = HappenedIn[E](d); err != nil {
+			return nil, Version{}, fmt.Errorf("eventstore: load %s %s: %w", a.kind, id, err)
 		}
-		history[i] = domain.RecordedEvent[E]{Meta: d.Meta, Event: e}
 	}
 	return history, version, nil
 }

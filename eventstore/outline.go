@@ -32,17 +32,9 @@ func (o Header) IsStatus() bool { return o.To != "" }
 
 // ParseHeader reads the outline from an event's body.
 func ParseHeader(body []byte) (Header, error) {
-	var e struct {
-		Source     string         `json:"source"`
-		Revision   uint64         `json:"revision"`
-		Type       string         `json:"type"`
-		Actor      string         `json:"actor"`
-		Role       domain.Role    `json:"role"`
-		OnBehalfOf uuid.UUID      `json:"onbehalfof"`
-		Data       jsontext.Value `json:"data"`
-	}
+	var e envelope
 	err := json.Unmarshal(body, &e)
-	o := Header{Revision: e.Revision, Type: e.Type, Actor: domain.Actor{Subject: e.Actor, Role: e.Role, OnBehalfOf: e.OnBehalfOf}}
+	o := Header{Revision: e.Revision, Type: e.Type, Actor: e.actor()}
 	if err == nil {
 		o.Stream, err = parseSource(e.Source)
 	}

@@ -64,18 +64,6 @@ func (k PersonKey) Seal(ref uuid.UUID, text string) string {
 	return sealPrefix + base64.RawURLEncoding.EncodeToString(sealed) + "}"
 }
 
-// Seals are the persons a text has seals of, in order, each once.
-func Seals(text []byte) (refs []uuid.UUID) {
-	seen := map[uuid.UUID]bool{}
-	for _, s := range seal.FindAllSubmatch(text, -1) {
-		if ref, _, err := parseSeal(s[1]); err == nil && !seen[ref] {
-			seen[ref] = true
-			refs = append(refs, ref)
-		}
-	}
-	return refs
-}
-
 // OpenSeals puts something else in the place of each seal in a text: what show
 // makes of the person it is of and of how to open it.
 func OpenSeals(text []byte, show func(ref uuid.UUID, open func(PersonKey) (string, error)) []byte) []byte {

@@ -3,10 +3,10 @@ package eventstore
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -71,12 +71,10 @@ func traceOf(body []byte) string {
 	if !bytes.Contains(body, []byte(`"`+traceparent+`":"`)) {
 		return ""
 	}
-	var e struct {
-		Time        time.Time
-		Traceparent string
-	}
-	if err := json.Unmarshal(body, &e); err != nil || time.Since(e.Time) > followed {
+	var e envelope
+	err := json.Unmarshal(body, &e)
+	if at, err2 := time.Parse(recordedTime, e.Time); err != nil || err2 != nil || time.Since(at) > followed {
 		return ""
 	}
-	return e.Traceparent
+	return e.TraceParent
 }

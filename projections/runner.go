@@ -236,11 +236,7 @@ func stoppedAt(r eventstore.Recorded, typ string, err error) error {
 	if errors.As(err, &unknown) {
 		s.Type = unknown.Type
 	} else if s.Type == "" {
-		var named struct {
-			Type string `json:"type"`
-		}
-		_ = json.Unmarshal(r.Body, &named) // for the error text only: the event cannot be decoded
-		s.Type = named.Type
+		s.Type = eventstore.TypeOf(r.Body)
 	}
 	return s
 }

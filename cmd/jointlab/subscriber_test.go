@@ -118,7 +118,11 @@ func TestReadinessOfStatusStream(t *testing.T) {
 	eventually(within(t), t, "the stream is filled", func() bool {
 		r.status.mu.Lock()
 		defer r.status.mu.Unlock()
-		return r.status.relay != nil && r.status.relay.Status().CaughtUp()
+		if r.status.relay == nil {
+			return false
+		}
+		s := r.status.relay.Status()
+		return s.Err == nil && !s.Asked.IsZero() && s.Relayed >= s.Head
 	})
 	if said := ask(r); !strings.HasPrefix(said, "200") {
 		t.Errorf("all is well, and %s", said)

@@ -236,7 +236,7 @@ func programmeOf(e any) (uuid.UUID, bool) {
 }
 
 // ErrEmptyPeriod says that nothing was recorded in the period that a pack is to be of.
-var ErrEmptyPeriod = errors.New("nothing was")
+var ErrEmptyPeriod = errors.New("no events in the period")
 
 // choosePeriod takes every stream in which something was recorded in the
 // period, whole up to its end, and all programmes.

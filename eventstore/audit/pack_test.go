@@ -492,7 +492,7 @@ func TestAPackThatNobodyCanVouchForIsNotMade(t *testing.T) {
 	}
 	ask(audit.Export{Scope: audit.Scope{Lab: uuid.New()}}, "no such record")
 	ask(audit.Export{Scope: audit.Scope{Entity: r.first}}, "no such record")
-	ask(audit.Export{Scope: audit.Scope{From: domain.MustDate("1999-01-01"), To: domain.MustDate("1999-12-31")}}, "nothing was")
+	ask(audit.Export{Scope: audit.Scope{From: domain.MustDate("1999-01-01"), To: domain.MustDate("1999-12-31")}}, "no events in the period")
 	log.Close()
 	if err := os.Remove(filepath.Join(dir, audit.KeyFile)); err != nil {
 		t.Fatal(err)

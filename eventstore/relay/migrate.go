@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/go-json-experiment/json"
-
 	"github.com/jointlab/jointlab/eventstore"
 )
 
@@ -84,14 +82,12 @@ func (m *migration) copy(ctx context.Context, events []eventstore.Recorded) (int
 	}
 	var run []eventstore.Pending
 	for n, size := 0, 0; n < len(events) && n < migrateEvents && events[n].Stream == stream && (n == 0 || size+len(events[n].Body) < migrateBytes); n++ {
-		var envelope struct {
-			Type string `json:"type"`
-		}
-		if err := json.Unmarshal(events[n].Body, &envelope); err != nil || envelope.Type == "" {
-			return 0, fmt.Errorf("event %s at position %d has no type: %w", events[n].ID, events[n].Position, err)
+		typ := eventstore.TypeOf(events[n].Body)
+		if typ == "" {
+			return 0, fmt.Errorf("event %s at position %d has no type", events[n].ID, events[n].Position)
 		}
 		size += len(events[n].Body)
-		run = append(run, eventstore.Pending{ID: events[n].ID, Type: envelope.Type, Body: events[n].Body})
+		run = append(run, eventstore.Pending{ID: events[n].ID, Type: typ, Body: events[n].Body})
 	}
 	reached, err := m.to.Append(ctx, stream, at, run)
 	if err != nil {

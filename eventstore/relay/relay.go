@@ -40,9 +40,6 @@ type Status struct {
 	Err      error               // what stands in the way; nil: nothing
 }
 
-// CaughtUp says that all the source held when it was last asked is relayed.
-func (s Status) CaughtUp() bool { return s.Err == nil && !s.Asked.IsZero() && s.Relayed >= s.Head }
-
 const (
 	askEvery = time.Second
 	maxWait  = 2 * time.Second        // between tries while a server is away

@@ -240,7 +240,7 @@ func (s *server) begin(ctx context.Context, lab uuid.UUID, places chan struct{})
 	})
 }
 
-var errTaken = errors.New("webhooks: somebody else is at it")
+var errTaken = errors.New("webhooks: claimed by another node")
 
 // work claims a lab and delivers its events, one after the other, until one is
 // not taken.

@@ -26,14 +26,6 @@ const keyBytes = 32
 // worth anything.
 type Key struct{ bytes []byte }
 
-// NewKey is a key of 32 random bytes.
-func NewKey(random []byte) (Key, error) {
-	if len(random) != keyBytes {
-		return Key{}, fmt.Errorf("webhooks: a key has %d bytes, not %d", keyBytes, len(random))
-	}
-	return Key{random}, nil
-}
-
 // LoadOrCreateKey reads the key kept at path, or makes one where there is none.
 // A file that others may read is refused. Of several processes that make it at
 // once, one does and all use that one.

@@ -63,7 +63,7 @@ func onLedger(t testing.TB, log *jetstream.Ledger) *register {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := webhooks.NewKey([]byte("an invented key of 32 bytes ....")[:32])
+	key, err := webhooks.ParseKey(base64.StdEncoding.EncodeToString([]byte("an invented key of 32 bytes ....")))
 	if err != nil {
 		t.Fatal(err)
 	}
