@@ -34,6 +34,7 @@
 package domain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -161,6 +162,12 @@ type EntityRef struct {
 	Country     string       `json:"country"` // ISO 3166-1 alpha-2
 	Side        Side         `json:"side"`
 	Identifiers []Identifier `json:"identifiers,omitempty"` // those valid at the time
+}
+
+// Equal reports whether both have the same entity, described alike.
+func (e EntityRef) Equal(f EntityRef) bool {
+	return e.ID == f.ID && e.Name == f.Name && e.Kind == f.Kind && e.Country == f.Country && e.Side == f.Side &&
+		slices.Equal(e.Identifiers, f.Identifiers)
 }
 
 // Side is the side of a joint laboratory that an entity is on.

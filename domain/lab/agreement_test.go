@@ -304,7 +304,7 @@ func TestPartySuccession(t *testing.T) {
 		}
 	}
 	if l.Agreements[0].StatusOn(date("2021-01-01")) != lab.InForce ||
-		l.Agreements[0].InForceFrom != date("2020-03-01") || !lab.Judge(l, date("2021-01-01"), "C56")[0].Met {
+		l.Agreements[0].InForceFrom != date("2020-03-01") || !judgeBuiltIn(l, date("2021-01-01"), "C56")[0].Met {
 		t.Errorf("the agreement is in force from %s", l.Agreements[0].InForceFrom)
 	}
 	// The predecessor's signature binds: the successor's is not asked for.

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 
 	"github.com/google/uuid"
@@ -102,12 +101,53 @@ func set[T any](to *T, c *Changed[T]) {
 	}
 }
 
-func compare[K comparable, T any](before, after map[K]T) map[K]Changed[T] {
+func (p Party) equal(q Party) bool {
+	return p.Entity.Equal(q.Entity) && p.Role == q.Role && p.Joined == q.Joined && p.Left == q.Left &&
+		p.Unit == q.Unit && p.Succeeds == q.Succeeds
+}
+
+func (i Item) equal(j Item) bool {
+	return i.ID == j.ID && i.Kind == j.Kind && i.Agreement == j.Agreement && i.Amendment == j.Amendment &&
+		i.Clause == j.Clause && i.Party.Equal(j.Party) && equalPointers(i.Counterparty, j.Counterparty, domain.EntityRef.Equal) &&
+		i.Text == j.Text && i.Scope == j.Scope && i.Due == j.Due && i.State == j.State && i.Since == j.Since &&
+		slices.Equal(i.Evidence, j.Evidence) && i.Added == j.Added
+}
+
+func (f Commitment) equal(g Commitment) bool {
+	return f.ID == g.ID && f.Party.Equal(g.Party) && f.Source == g.Source && f.Agreement == g.Agreement &&
+		f.Amendment == g.Amendment && f.Purpose == g.Purpose && f.Quantity.equal(g.Quantity) &&
+		f.Firm == g.Firm && f.FirmOn == g.FirmOn && slices.EqualFunc(f.Schedule, g.Schedule, Instalment.equal) &&
+		slices.EqualFunc(f.Contributions, g.Contributions, Contribution.equal) && f.Delivered.equal(g.Delivered) &&
+		f.Closed == g.Closed && f.ClosedOn == g.ClosedOn && slices.Equal(f.Evidence, g.Evidence)
+}
+
+func (i Instalment) equal(j Instalment) bool { return i.Due == j.Due && i.Quantity.equal(j.Quantity) }
+
+func (t Contribution) equal(u Contribution) bool {
+	return t.No == u.No && t.On == u.On && t.Quantity.equal(u.Quantity) && t.Returned == u.Returned && t.Evidence == u.Evidence
+}
+
+func (q Quantity) equal(r Quantity) bool {
+	return equalPointers(q.Cash, r.Cash, same) && equalPointers(q.Premises, r.Premises, same) &&
+		equalPointers(q.Equipment, r.Equipment, same) && equalPointers(q.StaffMonths, r.StaffMonths, same)
+}
+
+func same[T comparable](a, b T) bool { return a == b }
+
+// equalPointers reports whether both are nil or point to equal values.
+func equalPointers[T any](a, b *T, equal func(T, T) bool) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return equal(*a, *b)
+}
+
+func compare[K comparable, T interface{ equal(T) bool }](before, after map[K]T) map[K]Changed[T] {
 	diff := map[K]Changed[T]{}
 	for k, b := range before {
 		if a, ok := after[k]; !ok {
 			diff[k] = Changed[T]{Before: &b}
-		} else if !reflect.DeepEqual(a, b) {
+		} else if !a.equal(b) {
 			diff[k] = Changed[T]{&b, &a}
 		}
 	}

@@ -42,8 +42,8 @@ func TestC58DelegationOfPowers(t *testing.T) {
 	s.When(lab.RepealInstrument{Instrument: "N1", On: date("2021-01-01"), Ground: because}, on("2021-01-01")).
 		ThenRefused(domain.Invalid, "instrument")
 	tell(s, step{"2021-01-01", lab.WithdrawAutonomy{Instrument: "N1", On: date("2021-01-01"), Ground: because}})
-	if lab.Judge(s.State(), date("2021-01-01"), "C58")[0].Met ||
-		!lab.Judge(s.State(), date("2020-12-31"), "C58")[0].Met {
+	if judgeBuiltIn(s.State(), date("2021-01-01"), "C58")[0].Met ||
+		!judgeBuiltIn(s.State(), date("2020-12-31"), "C58")[0].Met {
 		t.Error("autonomy taken back still counts, or counted for nothing before")
 	}
 }
@@ -107,11 +107,11 @@ func TestC20ForeignStanding(t *testing.T) {
 	judge.Party = oxford.ID
 	s.When(judge, on("2020-06-01")).Then(lab.PartnerAssessed{Party: oxford, Level: "advanced", Opinion: because,
 		On: date("2020-06-01")})
-	f := lab.Judge(s.State(), date("2020-06-01"), "C20")[0]
+	f := judgeBuiltIn(s.State(), date("2020-06-01"), "C20")[0]
 	if f.Met || len(f.Missing) != 1 || f.Missing[0].En != "Siemens is no university or research institute" {
 		t.Errorf("%+v", f)
 	}
-	if f := lab.Judge(proposed(t).State(), date("2020-06-01"), "C20")[0]; f.Met {
+	if f := judgeBuiltIn(proposed(t).State(), date("2020-06-01"), "C20")[0]; f.Met {
 		t.Error("a lab without partners has partners of standing")
 	}
 }
@@ -127,12 +127,12 @@ func TestC21ForeignInstitutes(t *testing.T) {
 	s.When(designate(siemens.ID, "2020-06-01", domain.Text{}), on("2020-06-01")).ThenRefused(domain.Invalid, "party")
 	s.When(designate(oxford.ID, "2020-06-01", domain.Text{}), on("2020-06-01")).
 		Then(lab.ForeignUnitDesignated{Party: oxford, Unit: because, On: date("2020-06-01"), Document: digest(1)})
-	if f := lab.Judge(s.State(), date("2020-06-01"), "C21")[0]; f.Met || len(f.Missing) != 1 ||
+	if f := judgeBuiltIn(s.State(), date("2020-06-01"), "C21")[0]; f.Met || len(f.Missing) != 1 ||
 		f.Missing[0].En != "University of Bonn has designated no institute that carries out its part" {
 		t.Errorf("%+v", f)
 	}
 	tell(s, step{"2020-06-02", designate(bonn.ID, "2020-06-02", domain.Text{})})
-	if f := lab.Judge(s.State(), date("2020-06-02"), "C21")[0]; !f.Met || len(f.Proof) != 2 {
+	if f := judgeBuiltIn(s.State(), date("2020-06-02"), "C21")[0]; !f.Met || len(f.Proof) != 2 {
 		t.Errorf("%+v", f)
 	}
 	s.When(designate(oxford.ID, "2020-06-01", domain.Text{}), on("2021-06-01")).

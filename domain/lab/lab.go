@@ -28,6 +28,8 @@ import (
 
 // Lab is the state folded from a laboratory's events. It is also the document
 // read models keep, so it survives being written as JSON and read back.
+//
+// The tags zh and en are what an account in words calls a member.
 type Lab struct {
 	ID         uuid.UUID        `json:"id"`
 	Programme  string           `json:"programme,omitempty"` // programme the lab is registered in

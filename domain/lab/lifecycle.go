@@ -50,117 +50,119 @@ func (s Status) Final() bool {
 // Step is a transition of the status machine with the rules that must be met on
 // its day.
 type Step struct {
-	Command string // as sent over HTTP
-	Event   Event  // of the type that records it
+	Command string           // as sent over HTTP
+	records func(Event) bool // whether an event is of the type that records it
 	From    []Status
 	To      Status
 	Rules   []string
 }
 
+func recorded[E Event](e Event) bool { _, is := e.(E); return is }
+
 // Steps is the status machine.
 var Steps = []Step{
 	{
-		Command: "start-incubation", Event: IncubationStarted{},
+		Command: "start-incubation", records: recorded[IncubationStarted],
 		From: []Status{StatusProposed}, To: StatusIncubating,
 		Rules: []string{"C57"},
 	},
 	{
-		Command: "submit-application", Event: ApplicationSubmitted{},
+		Command: "submit-application", records: recorded[ApplicationSubmitted],
 		From: []Status{StatusIncubating}, To: StatusRecommended,
 		Rules: applicationRules,
 	},
 	{
-		Command: "pass-formal-check", Event: FormalCheckPassed{},
+		Command: "pass-formal-check", records: recorded[FormalCheckPassed],
 		From: []Status{StatusRecommended}, To: StatusInReview,
 		Rules: []string{"separation-of-duties"},
 	},
 	{
-		Command: "return-application", Event: ApplicationReturned{},
+		Command: "return-application", records: recorded[ApplicationReturned],
 		From: []Status{StatusRecommended, StatusInReview}, To: StatusReturned,
 		Rules: []string{"separation-of-duties"},
 	},
 	{
-		Command: "resubmit-application", Event: ApplicationResubmitted{},
+		Command: "resubmit-application", records: recorded[ApplicationResubmitted],
 		From: []Status{StatusReturned}, To: StatusRecommended,
 		Rules: append(slices.Clone(applicationRules), "C66"),
 	},
 	{
-		Command: "shortlist", Event: Shortlisted{},
+		Command: "shortlist", records: recorded[Shortlisted],
 		From: []Status{StatusInReview}, To: StatusSiteVisit,
 		Rules: []string{"separation-of-duties"},
 	},
 	{
-		Command: "pass-over", Event: NotShortlisted{},
+		Command: "pass-over", records: recorded[NotShortlisted],
 		From: []Status{StatusInReview}, To: StatusNotEstablished,
 		Rules: []string{"separation-of-duties"},
 	},
 	{
-		Command: "decline-establishment", Event: EstablishmentDeclined{},
+		Command: "decline-establishment", records: recorded[EstablishmentDeclined],
 		From: []Status{StatusInReview, StatusSiteVisit}, To: StatusNotEstablished,
 		Rules: []string{"C68", "separation-of-duties"},
 	},
 	{
-		Command: "resume-incubation", Event: IncubationResumed{},
+		Command: "resume-incubation", records: recorded[IncubationResumed],
 		From: []Status{StatusNotEstablished}, To: StatusIncubating,
 		Rules: []string{"C57"},
 	},
 	{
-		Command: "approve-establishment", Event: EstablishmentApproved{},
+		Command: "approve-establishment", records: recorded[EstablishmentApproved],
 		From: []Status{StatusSiteVisit}, To: StatusConstruction,
 		Rules: []string{"C15", "C28", "C32", "C56", "C64", "C68", "C69", "separation-of-duties"},
 	},
 	{
-		Command: "extend-construction", Event: ConstructionExtended{},
+		Command: "extend-construction", records: recorded[ConstructionExtended],
 		From: []Status{StatusConstruction}, To: StatusConstruction,
 	},
 	{
-		Command: "apply-for-acceptance", Event: AcceptanceApplied{},
+		Command: "apply-for-acceptance", records: recorded[AcceptanceApplied],
 		From: []Status{StatusConstruction, StatusRectifying, StatusNotPassed}, To: StatusAcceptance,
 		Rules: []string{"C71", "C73"},
 	},
 	{
-		Command: "commission-peer-evaluation", Event: PeerEvaluationCommissioned{},
+		Command: "commission-peer-evaluation", records: recorded[PeerEvaluationCommissioned],
 		From: []Status{StatusAcceptance}, To: StatusPeerEval,
 		Rules: []string{"C74", "separation-of-duties"},
 	},
 	{
-		Command: "pass-acceptance", Event: AcceptancePassed{},
+		Command: "pass-acceptance", records: recorded[AcceptancePassed],
 		From: []Status{StatusPeerEval}, To: StatusPeerEval,
 		Rules: []string{"C28", "C31", "C74", "C75", "separation-of-duties"},
 	},
 	{
-		Command: "recognise", Event: Recognised{},
+		Command: "recognise", records: recorded[Recognised],
 		From: []Status{StatusPeerEval}, To: StatusOperating,
 		Rules: []string{"C76", "separation-of-duties"},
 	},
 	{
-		Command: "open-lab", Event: LabOpened{},
+		Command: "open-lab", records: recorded[LabOpened],
 		From: []Status{StatusOperating}, To: StatusOperating,
 		Rules: []string{"C76"},
 	},
 	{
-		Command: "require-rectification", Event: RectificationRequired{},
+		Command: "require-rectification", records: recorded[RectificationRequired],
 		From: []Status{StatusPeerEval}, To: StatusRectifying,
 		Rules: []string{"C31", "separation-of-duties"},
 	},
 	{
-		Command: "decide-not-passed", Event: AcceptanceNotPassed{},
+		Command: "decide-not-passed", records: recorded[AcceptanceNotPassed],
 		From: []Status{StatusPeerEval, StatusRectifying}, To: StatusNotPassed,
 		Rules: []string{"C31", "separation-of-duties"},
 	},
-	{Command: "suspend", Event: Suspended{}, From: []Status{StatusOperating}, To: StatusSuspended},
+	{Command: "suspend", records: recorded[Suspended], From: []Status{StatusOperating}, To: StatusSuspended},
 	{
-		Command: "resume", Event: Resumed{},
+		Command: "resume", records: recorded[Resumed],
 		From: []Status{StatusSuspended}, To: StatusOperating,
 		Rules: []string{"C15"},
 	},
-	{Command: "revoke", Event: Revoked{}, From: []Status{StatusNotPassed, StatusSuspended}, To: StatusRevoked},
+	{Command: "revoke", records: recorded[Revoked], From: []Status{StatusNotPassed, StatusSuspended}, To: StatusRevoked},
 	{
-		Command: "withdraw", Event: Withdrawn{},
+		Command: "withdraw", records: recorded[Withdrawn],
 		From: slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s.Final() || s == StatusDue }),
 		To:   StatusWithdrawn,
 	},
-	{Command: "close", Event: Closed{}, From: []Status{StatusOperating}, To: StatusClosed},
+	{Command: "close", records: recorded[Closed], From: []Status{StatusOperating}, To: StatusClosed},
 }
 
 // applicationRules are the rules of an application, in the order of the document.

@@ -75,7 +75,7 @@ func TestC42Investigators(t *testing.T) {
 	s := tell(agreed(t), step{"2020-06-01", appoint(lab.Investigator, "Newton", oxford, "2020-06-01", "")},
 		step{"2021-01-01", lab.MoveMember{Member: "M1", Affiliation: bonn.ID, On: date("2021-01-01")}})
 	for day, met := range map[string]bool{"2020-12-31": true, "2021-01-01": false} {
-		if f := lab.Judge(s.State(), date(day), "C42")[0]; f.Met != met {
+		if f := judgeBuiltIn(s.State(), date(day), "C42")[0]; f.Met != met {
 			t.Errorf("on %s: %+v", day, f)
 		}
 	}

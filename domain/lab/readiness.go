@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"reflect"
 	"slices"
 
 	"github.com/jointlab/jointlab/domain"
@@ -66,8 +65,7 @@ func (l *Lab) Rejudge(h domain.RecordedEvent[Event], p domain.Programme) (d Deci
 	took := t.transition()
 	d.On = took.On
 	i := slices.IndexFunc(Steps, func(s Step) bool {
-		return reflect.TypeOf(s.Event) == reflect.TypeOf(h.Event) && s.To == took.To &&
-			slices.Contains(s.From, took.From)
+		return s.records(h.Event) && s.To == took.To && slices.Contains(s.From, took.From)
 	})
 	if i < 0 || took.From != l.Status {
 		return d, true, domain.Reject(domain.State, "实验室当时为“%s”，不能由“%s”转为“%s”", "the lab was “%s”, and cannot have gone from “%s” to “%s”", l.Status, took.From, took.To)

@@ -149,13 +149,13 @@ func without(t *testing.T, left func(step) bool, more ...step) *lab.Lab {
 
 func TestRecordRulesMet(t *testing.T) {
 	l := tell(agreed(t), atWork...).State()
-	for _, f := range lab.Judge(l, date("2022-03-01"), lab.RecordRules...) {
+	for _, f := range judgeBuiltIn(l, date("2022-03-01"), lab.RecordRules...) {
 		if !f.Met || len(f.Proof) == 0 || slices.Contains(f.Proof, uuid.Nil) {
 			t.Errorf("%s: met %v, missing %v, proof %v", f.Rule, f.Met, f.Missing, f.Proof)
 		}
 	}
 	// Nothing counts before its day: only discipline and platform are older than the lab.
-	for _, f := range lab.Judge(l, date("2020-03-01"), lab.RecordRules...) {
+	for _, f := range judgeBuiltIn(l, date("2020-03-01"), lab.RecordRules...) {
 		if want := slices.Contains([]string{"C08", "C19", "C22", "C33", "C41", "C82"}, f.Rule); f.Met != want &&
 			f.Rule != "C21" {
 			t.Errorf("%s on the first day: met %v, missing %v", f.Rule, f.Met, f.Missing)
@@ -294,7 +294,7 @@ func TestRecordRulesUnmet(t *testing.T) {
 			if c.on != "" {
 				day = c.on
 			}
-			f := lab.Judge(l, date(day), c.rule)[0]
+			f := judgeBuiltIn(l, date(day), c.rule)[0]
 			var missing []string
 			for _, m := range f.Missing {
 				domaintest.Both(t, m)

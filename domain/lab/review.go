@@ -997,9 +997,7 @@ func (e DimensionAssessed) apply(l *Lab, m domain.Meta) {
 
 // The rules an application is submitted and decided by.
 
-// platformOfLevel asks for a national or ministerial platform; where the
-// policy knows ways to apply, a provincial one will do in platform mode and a
-// team from overseas needs none.
+// insideCall asks for an open window, where the policy takes applications by call.
 func insideCall(u RuleContext) func(*Lab, domain.Date) result {
 	return func(_ *Lab, on domain.Date) (r result) {
 		if !u.Policy.ByCall || slices.ContainsFunc(u.Policy.Calls, func(k domain.Call) bool { return k.Window.Contains(on) }) {

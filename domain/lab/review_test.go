@@ -49,7 +49,7 @@ var later = domain.Terms{Document: "教技〔2022〕5号", Title: because, Rules
 func TestC08PlatformEvidence(t *testing.T) {
 	s := tell(incubating(t), applying...)
 	tell(s, step{"2022-02-20", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-15")}})
-	if !lab.Judge(s.State(), date("2022-02-14"), "C08")[0].Met {
+	if !judgeBuiltIn(s.State(), date("2022-02-14"), "C08")[0].Met {
 		t.Error("the platform does not count until it is unlinked")
 	}
 	refuses(t, s, submit, on("2022-03-01"), "C08", "选择高校优势学科和领域，依托国家级或水平相当的科技创新平台", "no platform is linked", "C19")
@@ -136,18 +136,18 @@ func TestC19PlatformLevel(t *testing.T) {
 	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
 		step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
 	tell(s, step{"2022-03-02", lab.LinkPlatform{Name: because, Level: "ministerial", Evidence: digest(1)}})
-	if !lab.Judge(s.State(), date("2022-03-02"), "C19")[0].Met {
+	if !judgeBuiltIn(s.State(), date("2022-03-02"), "C19")[0].Met {
 		t.Error("a ministerial platform does not do")
 	}
 }
 
 func TestC21PartnerInstitutes(t *testing.T) {
 	s := three(t)
-	f := lab.Judge(s.State(), date("2020-03-01"), "C21")[0]
+	f := judgeBuiltIn(s.State(), date("2020-03-01"), "C21")[0]
 	if f.Met || len(f.Missing) != 2 || f.Quote != "并落实相对独立的研究机构承担共建任务" || f.Missing[1].En != "University of Bonn has designated no institute that carries out its part" {
 		t.Errorf("%+v", f)
 	}
-	if f := lab.Judge(agreed(t).State(), date("2020-03-01"), "C21")[0]; !f.Met || len(f.Proof) == 0 {
+	if f := judgeBuiltIn(agreed(t).State(), date("2020-03-01"), "C21")[0]; !f.Met || len(f.Proof) == 0 {
 		t.Errorf("%+v", f)
 	}
 }
@@ -294,12 +294,12 @@ func TestC32SitePanel(t *testing.T) {
 	refuses(t, s, hold("Z1", "Z3"), on("2026-01-01"), "C32", quote, "Z3 has not declared")
 	s.When(hold("Z1", "Z2"), on("2026-01-01")).ThenAccepted()
 	s.When(hold("Z1", "Z2"), on("2026-01-01")).ThenRefused(domain.Exists)
-	if !lab.Judge(s.State(), visit, "C32")[0].Met {
+	if !judgeBuiltIn(s.State(), visit, "C32")[0].Met {
 		t.Error("C32 is not met")
 	}
 	// Its employer is named as a partner later: the expert counts no more.
 	tell(s, step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID, As: "Zürich"}})
-	if f := lab.Judge(s.State(), visit, "C32")[0]; f.Met || len(f.Missing) != 2 {
+	if f := judgeBuiltIn(s.State(), visit, "C32")[0]; f.Met || len(f.Missing) != 2 {
 		t.Errorf("%+v", f)
 	}
 }
@@ -310,7 +310,7 @@ func TestC28Opinion(t *testing.T) {
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert") // before the argumentation
 	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"},
 		Minutes: digest(23)}})
-	if f := lab.Judge(s.State(), visit, "C28")[0]; f.Met {
+	if f := judgeBuiltIn(s.State(), visit, "C28")[0]; f.Met {
 		t.Error("met without an opinion")
 	}
 	part := opinion("Z1", visit)
@@ -318,7 +318,7 @@ func TestC28Opinion(t *testing.T) {
 	refuses(t, s, part, on("2026-01-01"), "C28", quote, "it does not judge “a high level”")
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenAccepted()
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert")
-	if f := lab.Judge(s.State(), visit, "C28")[0]; !f.Met {
+	if f := judgeBuiltIn(s.State(), visit, "C28")[0]; !f.Met {
 		t.Errorf("%+v", f)
 	}
 }

@@ -212,11 +212,6 @@ var contextualChecks = map[string]func(RuleContext) check{
 	"separation-of-duties": separateDuties, "C19": disciplineStatus, "C30": insideCall, "C62": incubated,
 }
 
-// Judge returns JudgeUnder with the built-in policy and no actor.
-func Judge(l *Lab, on domain.Date, ids ...string) []domain.Finding {
-	return JudgeUnder(builtIn, l, on, ids...)
-}
-
 // JudgeUnder returns the findings of the named rules for a lab on a day, in that
 // order. It panics on an id that names no rule.
 func JudgeUnder(u RuleContext, l *Lab, on domain.Date, ids ...string) []domain.Finding {

@@ -108,7 +108,7 @@ func applicationNeeds(t *testing.T, rule string, cases ...ruleCase) {
 	}
 	s := told(t, nil)
 	s.When(application, on(apply)).ThenAccepted()
-	if f := lab.Judge(s.State(), date(apply), rule)[0]; !f.Met || len(f.Missing) > 0 || len(f.Proof) == 0 {
+	if f := judgeBuiltIn(s.State(), date(apply), rule)[0]; !f.Met || len(f.Missing) > 0 || len(f.Proof) == 0 {
 		t.Errorf("%s: met %v, missing %v, %d proofs", rule, f.Met, f.Missing, len(f.Proof))
 	}
 	for _, c := range cases {
@@ -238,20 +238,20 @@ func TestC01UniversityCode(t *testing.T) {
 	bare.Identifiers = nil
 	s := domaintest.New[*lab.Lab, lab.Event](t, lab.New)
 	s.When(propose, domaintest.On("2020-01-10", domaintest.Knowing(bare))).ThenAccepted()
-	if f := lab.Judge(s.State(), date("2020-01-10"), "C01")[0]; f.Met ||
+	if f := judgeBuiltIn(s.State(), date("2020-01-10"), "C01")[0]; f.Met ||
 		!strings.Contains(f.Missing[0].En, "had no USCC") {
 		t.Errorf("%+v", f)
 	}
 	// The code counts once the host signs with it.
 	tell(s, agreement...)
-	if f := lab.Judge(s.State(), date("2020-01-10"), "C01")[0]; !f.Met {
+	if f := judgeBuiltIn(s.State(), date("2020-01-10"), "C01")[0]; !f.Met {
 		t.Errorf("%+v", f)
 	}
 }
 
 func TestC15ClosestAgreement(t *testing.T) {
 	missing := func(s *scenario, day string) []string {
-		f := lab.Judge(s.State(), date(day), "C15")[0]
+		f := judgeBuiltIn(s.State(), date(day), "C15")[0]
 		var m []string
 		for _, t := range f.Missing {
 			m = append(m, t.En)
@@ -274,7 +274,7 @@ func TestC15ClosestAgreement(t *testing.T) {
 		"University of Oxford has not signed agreement A1")
 	tell(s, agreement[1:]...)
 	check(s, "2020-02-29", "agreement A1 comes into force on 2020-03-01 only")
-	if f := lab.Judge(s.State(), date("2020-02-29"), "C15")[0]; f.Earliest != date("2020-03-01") {
+	if f := judgeBuiltIn(s.State(), date("2020-02-29"), "C15")[0]; f.Earliest != date("2020-03-01") {
 		t.Errorf("met at the earliest on %s", f.Earliest)
 	}
 	check(s, "2020-03-01")
@@ -312,8 +312,8 @@ func TestC56AgreementsInForce(t *testing.T) {
 		step{"2020-06-02", sign("A2", 0, nanjing, "2020-06-02", 1)},
 		step{"2020-06-02", sign("A2", 0, oxford, "2020-06-02", 1)},
 		step{"2020-07-01", lab.SupersedeAgreement{Agreement: "A1", By: "A2", On: date("2020-07-01")}})
-	if before, after := lab.Judge(s.State(), date("2020-06-30"), "C56")[0],
-		lab.Judge(s.State(), date("2020-07-01"), "C56")[0]; !before.Met || len(after.Missing) != 6 {
+	if before, after := judgeBuiltIn(s.State(), date("2020-06-30"), "C56")[0],
+		judgeBuiltIn(s.State(), date("2020-07-01"), "C56")[0]; !before.Met || len(after.Missing) != 6 {
 		t.Errorf("before: %v; after, with A1's items gone: %v", before.Missing, after.Missing)
 	}
 }
@@ -323,7 +323,7 @@ func TestC62CalendarYears(t *testing.T) {
 		"2022-02-28": "2024-02-28", "2021-12-31": "2023-12-31"} {
 		s := tell(agreed(t), step{"2025-01-01", lab.StartIncubation{On: date(began)}})
 		day := date(earliest)
-		before, then := lab.Judge(s.State(), day.AddDays(-1), "C62")[0], lab.Judge(s.State(), day, "C62")[0]
+		before, then := judgeBuiltIn(s.State(), day.AddDays(-1), "C62")[0], judgeBuiltIn(s.State(), day, "C62")[0]
 		if before.Met || !then.Met || before.Earliest != day {
 			t.Errorf("began on %s: the day before %v, on %s %v, earliest %s", began, before.Met, day, then.Met,
 				before.Earliest)
@@ -332,7 +332,7 @@ func TestC62CalendarYears(t *testing.T) {
 	// Of a day known in part the latest it can mean counts.
 	s := proposed(t).GivenOn(on("2020-02-01"),
 		lab.HistoryRecorded{From: lab.StatusProposed, To: lab.StatusIncubating, On: partial("2016-02")})
-	if f := lab.Judge(s.State(), date("2018-02-27"), "C62")[0]; f.Met || f.Earliest != date("2018-02-28") {
+	if f := judgeBuiltIn(s.State(), date("2018-02-27"), "C62")[0]; f.Met || f.Earliest != date("2018-02-28") {
 		t.Errorf("from 2016-02: met %v, earliest %s", f.Met, f.Earliest)
 	}
 }
@@ -394,11 +394,11 @@ func TestC78ResponsibleHost(t *testing.T) {
 		s.When(succeed(not), on("2021-01-01")).ThenRefused(domain.Refused, "C78")
 	}
 	s.When(succeed(fudan), on("2021-01-01")).ThenAccepted()
-	if l := s.State(); l.Host.ID != fudan.ID || !lab.Judge(l, date("2021-01-01"), "C78")[0].Met ||
-		!lab.Judge(l, date("2021-01-01"), "C15")[0].Met {
-		t.Errorf("the host is %s; C15 %v", l.Host.Name.En, lab.Judge(l, date("2021-01-01"), "C15")[0].Missing)
+	if l := s.State(); l.Host.ID != fudan.ID || !judgeBuiltIn(l, date("2021-01-01"), "C78")[0].Met ||
+		!judgeBuiltIn(l, date("2021-01-01"), "C15")[0].Met {
+		t.Errorf("the host is %s; C15 %v", l.Host.Name.En, judgeBuiltIn(l, date("2021-01-01"), "C15")[0].Missing)
 	}
-	if lab.Judge(lab.New(domaintest.Aggregate), date("2021-01-01"), "C78")[0].Met {
+	if judgeBuiltIn(lab.New(domaintest.Aggregate), date("2021-01-01"), "C78")[0].Met {
 		t.Error("a lab nobody hosts has a responsible host")
 	}
 	s.When(lab.WithdrawParty{Agreement: "A1", Party: fudan.ID, On: date("2022-01-01"), Notice: digest(1)},

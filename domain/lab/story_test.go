@@ -40,6 +40,11 @@ func kind(e domain.EntityRef, kind string) domain.EntityRef {
 	return e
 }
 
+// judgeBuiltIn judges a lab by the policy of the register's own programme.
+func judgeBuiltIn(l *lab.Lab, on domain.Date, ids ...string) []domain.Finding {
+	return lab.JudgeUnder(lab.RuleContext{Policy: domain.BuiltIn}, l, on, ids...)
+}
+
 type scenario = domaintest.Scenario[*lab.Lab, lab.Event]
 
 func on(day string) domain.Context {
