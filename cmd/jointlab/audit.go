@@ -161,7 +161,7 @@ func withLog(ctx context.Context, s settings, use func(*audit.Log) error) (err e
 
 // openLogOf returns the log of a ledger, opened.
 func openLogOf(ledger *jetstream.Ledger, s settings) (*audit.Log, error) {
-	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin, Ledger: ledger, Board: ledger.Board(), Alone: s.natsURL == ""})
+	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin, Ledger: ledger, Board: ledger.Checkpoints(), Alone: s.natsURL == ""})
 }
 
 // problems returns those of a log as an error.

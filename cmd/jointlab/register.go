@@ -246,7 +246,7 @@ func (r *register) startMerkleLog(following context.Context, cfg registerConfig)
 		Dir:       r.data,
 		Origin:    r.origin,
 		Ledger:    r.log,
-		Board:     r.log.Board(),
+		Board:     r.log.Checkpoints(),
 		Alone:     r.natsURL == "",
 		Witnesses: witnesses,
 		Logger:    cfg.logger,

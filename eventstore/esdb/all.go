@@ -48,7 +48,7 @@ func (a *All) Head(ctx context.Context) (eventstore.Position, error) {
 	a.mu.Lock()
 	seen, head := a.seen, a.head
 	a.mu.Unlock()
-	ctx, cancel := a.store.patiently(ctx)
+	ctx, cancel := a.store.withPatience(ctx)
 	defer cancel()
 	const few = 64 // the last event is rarely far from the end, as other things are seldom written
 	var end client.Position
@@ -86,7 +86,7 @@ func (a *All) Head(ctx context.Context) (eventstore.Position, error) {
 
 // At returns the event at a position that an event had when it was read.
 func (a *All) At(ctx context.Context, p eventstore.Position) (eventstore.Recorded, error) {
-	ctx, cancel := a.store.patiently(ctx)
+	ctx, cancel := a.store.withPatience(ctx)
 	defer cancel()
 	doing := fmt.Sprintf("read $all at %d", p)
 	noPlace := func(err error) bool { // how the server refuses a place where no record begins
@@ -110,7 +110,7 @@ func (a *All) Read(ctx context.Context, after, to eventstore.Position, each func
 	doing := fmt.Sprintf("read $all after %d", after)
 	last := after
 	for {
-		ctx, cancel := a.store.patiently(ctx)
+		ctx, cancel := a.store.withPatience(ctx)
 		page, err := a.page(ctx, doing, never, client.Forwards, at(last), pageEvents)
 		cancel()
 		if err != nil {

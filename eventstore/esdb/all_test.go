@@ -56,7 +56,7 @@ func follow(ctx context.Context, a *All, after eventstore.Position, n int) (ids 
 	return ids, last, nil
 }
 
-func TestAllIsTheRegistersOwnEventsInOrder(t *testing.T) {
+func TestAllReadsOwnEvents(t *testing.T) {
 	server := esdbtest.Start(t)
 	s := open(t, server.URL())
 	all := s.All()
@@ -104,7 +104,7 @@ func TestAllIsTheRegistersOwnEventsInOrder(t *testing.T) {
 	}
 }
 
-func TestHeadPassesOverWhatOthersWrote(t *testing.T) {
+func TestHeadSkipsForeignEvents(t *testing.T) {
 	server := esdbtest.Start(t)
 	s := open(t, server.URL())
 	all, raw := s.All(), rawClient(t, server.URL())
@@ -129,7 +129,7 @@ func TestHeadPassesOverWhatOthersWrote(t *testing.T) {
 	}
 }
 
-func TestAFollowerLosesNothingWhateverGoesWrong(t *testing.T) {
+func TestFollowSurvivesFaults(t *testing.T) {
 	server := esdbtest.Start(t)
 	s := open(t, server.URL())
 	write(t, s, nil, 1)
@@ -170,7 +170,7 @@ func TestAFollowerLosesNothingWhateverGoesWrong(t *testing.T) {
 	}
 }
 
-func TestAFollowerEndsWithItsContextItsFunctionOrTheStore(t *testing.T) {
+func TestFollowEnds(t *testing.T) {
 	server := esdbtest.Start(t)
 	s := open(t, server.URL())
 	write(t, s, nil, 1)

@@ -41,7 +41,7 @@ func (s *Store) Append(ctx context.Context, stream eventstore.Stream, at eventst
 		options.ExpectedRevision = client.Revision(at.Count - 1)
 	}
 	reached := eventstore.Version{Count: at.Count + uint64(len(events))}
-	ctx, cancel := s.patiently(ctx)
+	ctx, cancel := s.withPatience(ctx)
 	defer cancel()
 	var problem error
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
@@ -58,7 +58,7 @@ func (s *Store) Append(ctx context.Context, stream eventstore.Stream, at eventst
 		case err == nil:
 			return reached, nil
 		case isCode(err, client.ErrorCodeWrongExpectedVersion):
-			if done, err := s.settle(ctx, stream, at, events); done || !isUnavailable(err) {
+			if done, err := s.resolveOutcome(ctx, stream, at, events); done || !isUnavailable(err) {
 				return reached, err
 			}
 		case isCode(err, client.ErrorCodeStreamDeleted):
@@ -97,10 +97,10 @@ func acceptable(events []eventstore.Pending) ([]client.EventData, error) {
 	return data, nil
 }
 
-// settle finds out what a wrong expected version means: done, the events are
+// resolveOutcome finds out what a wrong expected version means: done, the events are
 // there since an earlier try; or the stream has moved on. ErrUnavailable means
 // that it cannot be told yet.
-func (s *Store) settle(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (done bool, err error) {
+func (s *Store) resolveOutcome(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (done bool, err error) {
 	there, now, err := s.Load(ctx, stream, at)
 	if err != nil {
 		return false, err

@@ -56,7 +56,7 @@ func lend[T any](ctx context.Context, c *clients, answer time.Duration, call fun
 	case <-ctx.Done():
 		return none, context.Cause(ctx)
 	}
-	one, err := c.take(ctx)
+	one, err := c.acquire(ctx)
 	if err != nil {
 		<-c.slots
 		return none, err
@@ -69,7 +69,7 @@ func lend[T any](ctx context.Context, c *clients, answer time.Duration, call fun
 			return err
 		})
 		r.err = err
-		c.giveBack(one, err)
+		c.release(one, err)
 		<-c.slots
 		done <- r
 	}()
@@ -97,9 +97,9 @@ func guard(call func() error) (err error) {
 	return call()
 }
 
-// take returns a client for the caller alone, to be given back. It waits while
+// acquire returns a client for the caller alone, to be given back. It waits while
 // the server has only just been lost.
-func (c *clients) take(ctx context.Context) (*client.Client, error) {
+func (c *clients) acquire(ctx context.Context) (*client.Client, error) {
 	for {
 		c.mu.Lock()
 		if c.closing.Err() != nil {
@@ -130,10 +130,10 @@ func (c *clients) take(ctx context.Context) (*client.Client, error) {
 	}
 }
 
-// giveBack keeps a client that is in order and closes one that may not be. Once
+// release keeps a client that is in order and closes one that may not be. Once
 // the server is lost, the idle clients are closed too, and the next client is
 // made after a pause that grows.
-func (c *clients) giveBack(one *client.Client, err error) {
+func (c *clients) release(one *client.Client, err error) {
 	defer c.running.Done()
 	c.mu.Lock()
 	drop := []*client.Client{one}

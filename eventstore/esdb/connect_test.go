@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-func TestAURLThatDoesNotMeanWhatItSaysIsRefused(t *testing.T) {
+func TestContradictoryURL(t *testing.T) {
 	for url, says := range map[string]string{
 		"esdb://admin:secret@host:2113?tls=false":              "remove tls=false, or the user",
 		"esdb://host?tls=false&userCertFile=/a&userKeyFile=/b": "certificate",

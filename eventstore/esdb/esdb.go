@@ -66,9 +66,9 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// patiently ends ctx after the store's patience, or when the store is closed,
+// withPatience ends ctx after the store's patience, or when the store is closed,
 // if it does not end before.
-func (s *Store) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+func (s *Store) withPatience(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, closed := context.WithCancelCause(ctx)
 	unwatch := context.AfterFunc(s.clients.closing, func() { closed(errClosed) })
 	ctx, cancel := context.WithTimeoutCause(ctx, s.patience, fmt.Errorf("no answer in %s; try again later, with the same events", s.patience))

@@ -76,7 +76,7 @@ func TestContractOnARealServer(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) (eventstore.Store, eventstore.Ledger) { return s, nil })
 }
 
-func TestAnAppendIsSettledWhateverGoesWrong(t *testing.T) {
+func TestAppendSurvivesFaults(t *testing.T) {
 	for name, fault := range map[string]esdbtest.Fault{
 		"failed before": esdbtest.FailBefore, "failed after": esdbtest.FailAfter, "refused": esdbtest.Refuse,
 		"hangs": esdbtest.Hang, "hangs after": esdbtest.HangAfter, "not leader": esdbtest.NotLeader,
@@ -103,7 +103,7 @@ func TestAnAppendIsSettledWhateverGoesWrong(t *testing.T) {
 	}
 }
 
-func TestAnOutcomeThatStaysUnknownIsUnavailableAndSettledLater(t *testing.T) {
+func TestUnknownOutcomeIsResolved(t *testing.T) {
 	server := esdbtest.Start(t)
 	s, stream, events := open(t, server.URL()), storetest.NewStream(), storetest.Events(2)
 	s.patience = 300 * time.Millisecond
@@ -119,7 +119,7 @@ func TestAnOutcomeThatStaysUnknownIsUnavailableAndSettledLater(t *testing.T) {
 	holds(t, s, stream, events)
 }
 
-func TestWithTheServerAwayCallsFailInBoundedTimeAndRecover(t *testing.T) {
+func TestServerAway(t *testing.T) {
 	server := esdbtest.Start(t)
 	s, stream, events := open(t, server.URL()), storetest.NewStream(), storetest.Events(2)
 	v := mustAppend(t, s, stream, eventstore.Version{}, events[:1])
@@ -150,7 +150,7 @@ func TestWithTheServerAwayCallsFailInBoundedTimeAndRecover(t *testing.T) {
 	holds(t, s, stream, events)
 }
 
-func TestAPanicOfTheLibraryIsAnErrorToTryAgain(t *testing.T) {
+func TestClientPanicIsRetried(t *testing.T) {
 	server := esdbtest.Start(t)
 	s, stream, events := open(t, server.URL()), storetest.NewStream(), storetest.Events(3)
 	mustAppend(t, s, stream, eventstore.Version{}, events)
@@ -160,7 +160,7 @@ func TestAPanicOfTheLibraryIsAnErrorToTryAgain(t *testing.T) {
 
 // The library itself says no more than EOF of several events that are too
 // large, which is why the store measures them.
-func TestTheDoubleRefusesWhatTheServerRefuses(t *testing.T) {
+func TestDoubleRefusals(t *testing.T) {
 	server := esdbtest.Start(t)
 	raw, stream := rawClient(t, server.URL()), storetest.NewStream()
 	var large []client.EventData
@@ -173,7 +173,7 @@ func TestTheDoubleRefusesWhatTheServerRefuses(t *testing.T) {
 	holds(t, open(t, server.URL()), stream, nil)
 }
 
-func TestADeletedStreamIsNeverWrittenOver(t *testing.T) {
+func TestDeletedStreamIsKept(t *testing.T) {
 	server := esdbtest.Start(t)
 	s := open(t, server.URL())
 	raw := rawClient(t, server.URL())
@@ -202,7 +202,7 @@ func TestADeletedStreamIsNeverWrittenOver(t *testing.T) {
 	}
 }
 
-func TestAnOlderStateIsNotTakenForAConflict(t *testing.T) {
+func TestOlderStateIsNoConflict(t *testing.T) {
 	s := open(t, esdbtest.Start(t).URL())
 	stream := storetest.NewStream()
 	mustAppend(t, s, stream, eventstore.Version{}, storetest.Events(2))
@@ -212,7 +212,7 @@ func TestAnOlderStateIsNotTakenForAConflict(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeStoredIsRefusedBeforeItIsSent(t *testing.T) {
+func TestOversizeIsRefused(t *testing.T) {
 	s := open(t, "esdb://127.0.0.1:1?tls=false") // nobody is asked
 	large := storetest.Events(2)
 	large[1].Body = make([]byte, maxAppend)
@@ -227,14 +227,14 @@ func TestWhatCannotBeStoredIsRefusedBeforeItIsSent(t *testing.T) {
 	}
 }
 
-func TestTheLargestAppendIsTaken(t *testing.T) {
+func TestLargestAppend(t *testing.T) {
 	s, stream, events := open(t, esdbtest.Start(t).URL()), storetest.NewStream(), storetest.Events(1)
 	events[0].Body = make([]byte, maxAppend-2*len(events[0].Type)-64)
 	mustAppend(t, s, stream, eventstore.Version{}, events)
 	holds(t, s, stream, events)
 }
 
-func TestAClosedStoreIsUnavailable(t *testing.T) {
+func TestClosedStore(t *testing.T) {
 	server := esdbtest.Start(t)
 	s := open(t, server.URL())
 	server.Faults(func(esdbtest.Op) esdbtest.Fault { return esdbtest.Hang })

@@ -57,7 +57,7 @@ func (f *follower) subscribe(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(f.all.store.clients.closing, func() { cancel(errClosed) })()
-	one, err := f.all.store.clients.take(ctx)
+	one, err := f.all.store.clients.acquire(ctx)
 	if err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func (f *follower) subscribe(ctx context.Context) error {
 	from := at(f.resume)
 	go func() {
 		err := guard(func() error { return f.all.receive(ctx, cancel, one, from, arrived) })
-		f.all.store.clients.giveBack(one, err)
+		f.all.store.clients.release(one, err)
 		ended <- err
 	}()
 	quiet := time.NewTimer(f.all.store.quiet)
@@ -78,7 +78,7 @@ func (f *follower) subscribe(ctx context.Context) error {
 		case err := <-ended:
 			return err
 		case e := <-arrived:
-			if f.failed = f.take(e, arrived); f.failed != nil {
+			if f.failed = f.handle(e, arrived); f.failed != nil {
 				return f.failed
 			}
 		case <-quiet.C:
@@ -125,8 +125,8 @@ func (a *All) receive(ctx context.Context, cancel context.CancelCauseFunc, one *
 	}
 }
 
-// take hands over e and what else has arrived.
-func (f *follower) take(e *client.SubscriptionEvent, arrived <-chan *client.SubscriptionEvent) error {
+// handle hands over e and what else has arrived.
+func (f *follower) handle(e *client.SubscriptionEvent, arrived <-chan *client.SubscriptionEvent) error {
 	var events []eventstore.Recorded
 	for {
 		var reached eventstore.Position

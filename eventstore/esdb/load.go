@@ -27,7 +27,7 @@ func (s *Store) Load(ctx context.Context, stream eventstore.Stream, after events
 		return nil, eventstore.Version{}, err
 	}
 	doing := "load " + name
-	ctx, cancel := s.patiently(ctx)
+	ctx, cancel := s.withPatience(ctx)
 	defer cancel()
 	var events []eventstore.Recorded
 	at := after

@@ -80,7 +80,7 @@ func users(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handl
 	return handle(server, stream)
 }
 
-func TestUsersAndCertificatesAreSentOverTLS(t *testing.T) {
+func TestTLSCredentials(t *testing.T) {
 	pair, certFile, keyFile := certificate(t)
 	_, strangerFile, _ := certificate(t)
 	server := esdbtest.Start(t, grpc.StreamInterceptor(users),

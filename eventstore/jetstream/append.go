@@ -66,13 +66,13 @@ func (l *Ledger) Append(ctx context.Context, stream eventstore.Stream, at events
 	if len(events) == 0 {
 		return at, nil
 	}
-	ctx, cancel := l.patiently(ctx)
+	ctx, cancel := l.withPatience(ctx)
 	defer cancel()
 	sent := false
 	for wait := 2 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		if err := l.Refusal(); err != nil {
 			if sent { // it may have been written
-				err = unsettled(err)
+				err = outcomeUnknown(err)
 			}
 			return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, err)
 		}
@@ -90,7 +90,7 @@ func (l *Ledger) Append(ctx context.Context, stream eventstore.Stream, at events
 		switch {
 		case errors.Is(err, errDuplicate), isCode(answer, codeWrongSequence, codeWrongSequenceConstant, codeKnownID):
 			var v eventstore.Version
-			v, err = l.settle(ctx, stream, at, events, err)
+			v, err = l.resolveOutcome(ctx, stream, at, events, err)
 			if !errors.Is(err, eventstore.ErrUnavailable) {
 				return v, err
 			}
@@ -110,8 +110,8 @@ func (l *Ledger) Append(ctx context.Context, stream eventstore.Stream, at events
 	}
 }
 
-// patiently ends ctx after the log's patience, if it does not end before.
-func (l *Ledger) patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+// withPatience ends ctx after the log's patience, if it does not end before.
+func (l *Ledger) withPatience(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, l.patience, fmt.Errorf("no answer in %s; try again later, with the same events", l.patience))
 }
 
@@ -159,8 +159,8 @@ func (l *Ledger) Refusal() error {
 	return nil
 }
 
-// unsettled is a refusal that came when the events had been sent.
-func unsettled(refusal error) error {
+// outcomeUnknown is a refusal that came when the events had been sent.
+func outcomeUnknown(refusal error) error {
 	return fmt.Errorf("%w, and whether it was written is not known: %s", eventstore.ErrUnavailable, strings.TrimPrefix(refusal.Error(), eventstore.ErrUnavailable.Error()+": "))
 }
 
@@ -191,17 +191,17 @@ func (l *Ledger) publish(ctx context.Context, subject string, mark uint64, event
 	return ack.Sequence, nil
 }
 
-// settle finds out what it means that the engine did not take the events: they
+// resolveOutcome finds out what it means that the engine did not take the events: they
 // are there since an earlier attempt, or the stream has moved on, or their ids
 // are used elsewhere. ErrUnavailable means that it cannot be told yet.
-func (l *Ledger) settle(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending, cause error) (eventstore.Version, error) {
+func (l *Ledger) resolveOutcome(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending, cause error) (eventstore.Version, error) {
 	doing := "append to " + stream.String()
 	there, now, err := l.Load(ctx, stream, at)
 	if err != nil {
 		return eventstore.Version{}, err
 	}
 	if err := errors.Join(l.durable(), l.Refusal()); err != nil { // what was just read may not be on disk
-		return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, unsettled(err))
+		return eventstore.Version{}, fmt.Errorf("jetstream: %s: %w", doing, outcomeUnknown(err))
 	}
 	same := func(p eventstore.Pending, r eventstore.Recorded) bool { return p.ID == r.ID }
 	if n := len(events); len(there) >= n && slices.EqualFunc(events, there[:n], same) {

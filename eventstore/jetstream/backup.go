@@ -34,7 +34,7 @@ const (
 // keptStreams are the streams that do not follow from the ledger. The bucket
 // of what is held up comes after the queues: what a queue has handed out is
 // there by then.
-var keptStreams = []string{boardStream, outboxStream, deliveriesStream}
+var keptStreams = []string{checkpointStream, outboxStream, deliveriesStream}
 
 type (
 	queuePlace struct {
@@ -179,7 +179,7 @@ func (l *Ledger) eachKept(ctx context.Context, name string, line func(any) error
 			return err
 		}
 		// What answered may lag behind the leader, or there is no more.
-		err = l.persist(ctx, func(ctx context.Context) error {
+		err = l.retry(ctx, func(ctx context.Context) error {
 			_, err := l.onLeader(ctx, name, fmt.Appendf(nil, `{"seq":%d,"next_by_subj":">"}`, from))
 			return err
 		})
@@ -254,12 +254,12 @@ func (l *Ledger) CopyAuxiliary(ctx context.Context, to *Ledger) error {
 			return doing(err)
 		}
 	}
-	queues, stop := pulled[queuePlace](func(line func(any) error) error { return l.eachQueue(ctx, line) })
+	queues, stop := pull[queuePlace](func(line func(any) error) error { return l.eachQueue(ctx, line) })
 	defer stop()
 	if err := to.restoreQueues(ctx, audit.Verified{}, queues); err != nil {
 		return doing(err)
 	}
-	kept, stop := pulled[keptMessage](func(line func(any) error) error {
+	kept, stop := pull[keptMessage](func(line func(any) error) error {
 		for _, name := range keptStreams {
 			if err := l.eachKept(ctx, name, line); err != nil {
 				return err
@@ -278,8 +278,8 @@ func (l *Ledger) CopyAuxiliary(ctx context.Context, to *Ledger) error {
 	return to.persons.Restore(ctx, persons)
 }
 
-// pulled hands out one by one what write puts out line by line.
-func pulled[T any](write func(line func(any) error) error) (next func(any) (bool, error), stop func()) {
+// pull hands out one by one what write puts out line by line.
+func pull[T any](write func(line func(any) error) error) (next func(any) (bool, error), stop func()) {
 	enough := errors.New("enough")
 	pull, stop := iter.Pull2(func(yield func(T, error) bool) {
 		err := write(func(line any) error {
@@ -337,7 +337,7 @@ func (l *Ledger) Restore(ctx context.Context, v audit.Verified, newLog bool, pro
 		err = errNotEmpty
 	}
 	if err == nil {
-		err = l.mend(ctx, true)
+		err = l.markRestoring(ctx, true)
 	}
 	if err != nil {
 		return doing(err)
@@ -384,7 +384,7 @@ func (l *Ledger) Restore(ctx context.Context, v audit.Verified, newLog bool, pro
 // restoreCheckpoint publishes the backup's own checkpoint, which those it holds
 // may not have come to.
 func (l *Ledger) restoreCheckpoint(ctx context.Context, v audit.Verified) error {
-	last, err := l.Board().Last(ctx)
+	last, err := l.Checkpoints().Last(ctx)
 	if err != nil {
 		return err
 	}
@@ -393,7 +393,7 @@ func (l *Ledger) restoreCheckpoint(ctx context.Context, v audit.Verified) error 
 			return err
 		}
 	}
-	return l.Board().Publish(ctx, last.Sequence, v.Checkpoint.Note, v.Key)
+	return l.Checkpoints().Publish(ctx, last.Sequence, v.Checkpoint.Note, v.Key)
 }
 
 func ignoreEOF(err error) error {
@@ -405,7 +405,7 @@ func ignoreEOF(err error) error {
 
 // restoreEvents writes the next events of the ledger, all or none.
 func (l *Ledger) restoreEvents(ctx context.Context, events []eventstore.Recorded) error {
-	target := &Target{log: l, stream: streamName}
+	target := &Target{ledger: l, stream: streamName}
 	msgs := make([]*nats.Msg, len(events))
 	for i, e := range events {
 		subject, err := subjectOf(e.Stream)
@@ -464,8 +464,8 @@ func (l *Ledger) restoreQueues(ctx context.Context, _ audit.Verified, next func(
 }
 
 func (l *Ledger) restoreStreams(ctx context.Context, _ audit.Verified, newLog bool, next func(any) (bool, error)) error {
-	if err := l.Board().make(ctx); err != nil {
-		return unavailable(ctx, "make stream "+boardStream, err)
+	if err := l.Checkpoints().make(ctx); err != nil {
+		return unavailable(ctx, "make stream "+checkpointStream, err)
 	}
 	if _, err := l.Outbox(ctx); err != nil {
 		return err
@@ -492,7 +492,7 @@ func (l *Ledger) restoreStreams(ctx context.Context, _ audit.Verified, newLog bo
 		if !slices.Contains(keptStreams, m.Stream) {
 			return fmt.Errorf("%q is no stream that a backup holds", m.Stream)
 		}
-		if newLog && m.Stream == boardStream {
+		if newLog && m.Stream == checkpointStream {
 			continue
 		}
 		header := nats.Header(m.Header)

@@ -14,9 +14,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// TestASubscriberGoesOnInARestoredRegisterFromWhatItAcknowledged takes what a
+// TestSubscriberResumesAfterRestore takes what a
 // backup says of the subscriber into an empty folder with the same events.
-func TestASubscriberGoesOnInARestoredRegisterFromWhatItAcknowledged(t *testing.T) {
+func TestSubscriberResumesAfterRestore(t *testing.T) {
 	dir := t.TempDir()
 	l, _ := openDoor(t, dir, Listen{Addr: "127.0.0.1:0"}, "reader", "newcomer")
 	c, err := l.js.Consumer(t.Context(), StatusStream, "reader")
@@ -96,7 +96,7 @@ func TestASubscriberGoesOnInARestoredRegisterFromWhatItAcknowledged(t *testing.T
 	}
 }
 
-func TestALedgerHalfRestoredOnServersOfItsOwnIsNoRegisterToAnotherNode(t *testing.T) {
+func TestHalfRestoredLedgerIsRefused(t *testing.T) {
 	url := single(t, t.TempDir())
 	l := openOutside(t, Config{NATS: url, Dir: t.TempDir(), Restore: true})
 	problems := func(restore bool) string {
@@ -107,7 +107,7 @@ func TestALedgerHalfRestoredOnServersOfItsOwnIsNoRegisterToAnotherNode(t *testin
 		defer other.Close()
 		return strings.Join(other.Problems(), "; ")
 	}
-	if err := l.mend(t.Context(), true); err != nil {
+	if err := l.markRestoring(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
 	if again := problems(true); again != "" {

@@ -61,7 +61,7 @@ func replace(t *testing.T, dir, with string) {
 	}
 }
 
-func TestALoosenedStreamIsNamedAndNotWritten(t *testing.T) {
+func TestWeakenedStreamBlocksWrites(t *testing.T) {
 	for setting, loosen := range map[string]func(*natsjs.StreamConfig){
 		"max_msgs is 5, was made -1":  func(c *natsjs.StreamConfig) { c.MaxMsgs = 5 },
 		"discard is old":              func(c *natsjs.StreamConfig) { c.Discard = natsjs.DiscardOld },
@@ -89,7 +89,7 @@ func TestALoosenedStreamIsNamedAndNotWritten(t *testing.T) {
 	}
 }
 
-func TestDenyingDeletesAndPurgesCannotBeUndone(t *testing.T) {
+func TestDenyFlagsAreIrrevocable(t *testing.T) {
 	l := open(t, t.TempDir())
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(3))
 	config := streamConfig(1)
@@ -107,7 +107,7 @@ func TestDenyingDeletesAndPurgesCannotBeUndone(t *testing.T) {
 	}
 }
 
-func TestAStorePutBackToAnOlderStateIsNoticed(t *testing.T) {
+func TestOlderStoreIsDetected(t *testing.T) {
 	dir := t.TempDir()
 	s, events := written(t, dir, 3)
 	older := copyOf(t, store(dir))
@@ -141,7 +141,7 @@ func TestAStorePutBackToAnOlderStateIsNoticed(t *testing.T) {
 	readOnly(t, dir, "cannot be read")
 }
 
-func TestAnUnreadableStreamIsNeverWrittenOver(t *testing.T) {
+func TestUnreadableStreamIsKept(t *testing.T) {
 	for what, damage := range map[string]func(dir string) error{
 		"is gone":            func(dir string) error { return os.RemoveAll(store(dir)) },
 		"held 3 events":      func(dir string) error { return os.RemoveAll(streamDir(dir)) },
@@ -176,7 +176,7 @@ func listing(t *testing.T, dir string) (list string) {
 	return list
 }
 
-func TestAFlippedByteIsNoticed(t *testing.T) {
+func TestFlippedByteIsDetected(t *testing.T) {
 	dir := t.TempDir()
 	_, events := written(t, dir, 30)
 	block := filepath.Join(streamDir(dir), "msgs", "1.blk")
@@ -191,7 +191,7 @@ func TestAFlippedByteIsNoticed(t *testing.T) {
 	readOnly(t, dir, "missing")
 }
 
-func TestAFullStoreIsUnavailableAndKeepsWhatItAcknowledged(t *testing.T) {
+func TestFullStoreKeepsAcked(t *testing.T) {
 	dir := t.TempDir()
 	small, err := Open(t.Context(), Config{Dir: dir, MaxBytes: 100_000})
 	if err != nil {
@@ -225,10 +225,10 @@ func TestAFullStoreIsUnavailableAndKeepsWhatItAcknowledged(t *testing.T) {
 	holds(t, l, s, append(kept, last...))
 }
 
-// TestATornWriteIsSeenForWhatItIs tears the store's last block as a power cut
+// TestTornWrite tears the store's last block as a power cut
 // may: in the middle of a write that nobody was told of, which is dropped, or,
 // on a disk that lied, of one that was acknowledged, which is said.
-func TestATornWriteIsSeenForWhatItIs(t *testing.T) {
+func TestTornWrite(t *testing.T) {
 	whole := t.TempDir()
 	s, events, v := storetest.NewStream(), storetest.Events(30), eventstore.Version{}
 	l := open(t, whole)

@@ -31,7 +31,7 @@ func serve(t *testing.T, options *server.Options) *server.Server {
 	return s
 }
 
-func TestContractOnAClusterThroughAServerThatDoesNotLead(t *testing.T) {
+func TestContractOnFollower(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers")
 	}

@@ -107,7 +107,7 @@ func intact(t *testing.T, dir string, acknowledged map[eventstore.Stream][]event
 	closeLog(t, l)
 }
 
-func TestAKilledProcessLosesNothingItAcknowledged(t *testing.T) {
+func TestKillLosesNothingAcked(t *testing.T) {
 	dir := t.TempDir()
 	for round := range 5 {
 		acknowledged := run(t, dir, "", func(n int, line string, p *os.Process) {
@@ -124,9 +124,9 @@ func TestAKilledProcessLosesNothingItAcknowledged(t *testing.T) {
 	}
 }
 
-// TestLostConnectionsLoseAndDoubleNothing breaks the connections again and
+// TestLostConnections breaks the connections again and
 // again while several write and one follows.
-func TestLostConnectionsLoseAndDoubleNothing(t *testing.T) {
+func TestLostConnections(t *testing.T) {
 	const writers, appends = 4, 60
 	l := open(t, t.TempDir())
 	l.answer = 200 * time.Millisecond // so that a lost answer is soon asked for again

@@ -24,7 +24,7 @@ func init() {
 	}
 }
 
-func TestADiskThatCannotBeWrittenIsUnavailableAndLosesNothingAcknowledged(t *testing.T) {
+func TestUnwritableDisk(t *testing.T) {
 	for _, limit := range []int{30_000, 100_001, 100_300} {
 		dir, refused := t.TempDir(), ""
 		acknowledged := run(t, dir, fmt.Sprintf("%s=%d", fullVar, limit), func(_ int, line string, _ *os.Process) {

@@ -31,9 +31,9 @@ func deliveriesConfig(replicas int) natsjs.StreamConfig {
 
 // Log adds a record to the log of deliveries.
 func (o *Outbox) Log(ctx context.Context, endpoint uuid.UUID, record []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, o.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, o.ledger.answer)
 	defer cancel()
-	_, err := o.log.js.PublishMsg(ctx, &nats.Msg{Subject: deliveriesPrefix + endpoint.String(), Data: record}, natsjs.WithRetryAttempts(0))
+	_, err := o.ledger.js.PublishMsg(ctx, &nats.Msg{Subject: deliveriesPrefix + endpoint.String(), Data: record}, natsjs.WithRetryAttempts(0))
 	if err != nil {
 		return unavailable(ctx, "log a delivery", err)
 	}
@@ -45,7 +45,7 @@ func (o *Outbox) Log(ctx context.Context, endpoint uuid.UUID, record []byte) err
 // number of a record is its place among those of all endpoints.
 func (o *Outbox) Logged(ctx context.Context, endpoint uuid.UUID, before uint64, each func(number uint64, record []byte) bool) error {
 	doing := "read the log of deliveries"
-	stream, err := o.log.js.Stream(ctx, deliveriesStream)
+	stream, err := o.ledger.js.Stream(ctx, deliveriesStream)
 	if err != nil {
 		return unavailable(ctx, doing, err)
 	}
@@ -61,7 +61,7 @@ func (o *Outbox) Logged(ctx context.Context, endpoint uuid.UUID, before uint64, 
 			from = before - window
 		}
 		var found []*natsjs.RawStreamMsg
-		err := o.log.pages(ctx, doing, o.log.bulk, deliveriesStream, subject, from, int(window), func(m *natsjs.RawStreamMsg) (bool, error) {
+		err := o.ledger.pages(ctx, doing, o.ledger.bulk, deliveriesStream, subject, from, int(window), func(m *natsjs.RawStreamMsg) (bool, error) {
 			if m.Sequence < before {
 				found = append(found, m)
 			}

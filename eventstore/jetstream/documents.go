@@ -43,7 +43,7 @@ const (
 // refused; its Get waits for parts that are gone, and may ask a server that
 // lags behind.
 type Documents struct {
-	log    *Ledger
+	ledger *Ledger
 	marker string // a file that says that the bucket was there once; "": nothing says so
 	mu     sync.Mutex
 	stream natsjs.Stream // nil: not found yet
@@ -53,7 +53,7 @@ type Documents struct {
 func (l *Ledger) Documents() *Documents { return l.documents }
 
 func newDocuments(l *Ledger, dir string) *Documents {
-	d := &Documents{log: l}
+	d := &Documents{ledger: l}
 	if dir != "" {
 		d.marker = filepath.Join(dir, "documents-kept")
 	}
@@ -68,21 +68,21 @@ func (d *Documents) bucket(ctx context.Context, create bool) (natsjs.Stream, err
 	if d.stream != nil {
 		return d.stream, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, d.ledger.answer)
 	defer cancel()
-	stream, err := d.log.js.Stream(ctx, documentStream)
+	stream, err := d.ledger.js.Stream(ctx, documentStream)
 	if errors.Is(err, natsjs.ErrStreamNotFound) {
 		if err := d.neverThere(); err != nil || !create {
 			return nil, err
 		}
-		stream, err = d.log.js.CreateStream(ctx, natsjs.StreamConfig{
+		stream, err = d.ledger.js.CreateStream(ctx, natsjs.StreamConfig{
 			Name:        documentStream,
 			Description: "jointlab: documents that events refer to, by their digests. Never edit, purge or delete.",
 			Subjects:    []string{documentChunks + ">", documentMeta + ">"},
 			Storage:     natsjs.FileStorage,
 			Discard:     natsjs.DiscardNew,
 			MaxMsgs:     -1, MaxBytes: -1, MaxMsgsPerSubject: -1, MaxMsgSize: -1,
-			Replicas:    d.log.replicas,
+			Replicas:    d.ledger.replicas,
 			Duplicates:  2 * time.Minute,
 			AllowRollup: true,  // of a document's own entry, which is how a bucket replaces it
 			AllowDirect: false, // the leader answers, which has all that was acknowledged
@@ -105,8 +105,8 @@ func (d *Documents) neverThere() error {
 	if _, err := os.Stat(d.marker); d.marker != "" && err == nil {
 		return fmt.Errorf("jetstream: %w: stream %s held documents and is gone; restore it from a backup, or remove %s to begin without them", eventstore.ErrUnavailable, documentStream, d.marker)
 	}
-	if d.log.server != nil {
-		if err := d.log.server.checkEmpty(documentStream); err != nil {
+	if d.ledger.server != nil {
+		if err := d.ledger.server.checkEmpty(documentStream); err != nil {
 			return fmt.Errorf("jetstream: %w: %w", eventstore.ErrUnavailable, err)
 		}
 	}
@@ -129,7 +129,7 @@ func (d *Documents) find(ctx context.Context, digest eventstore.Digest, create b
 	if stream == nil || err != nil {
 		return nil, entry{}, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, d.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, d.ledger.answer)
 	defer cancel()
 	m, err := stream.GetLastMsgForSubject(ctx, metaSubject(digest))
 	switch {
@@ -241,7 +241,7 @@ func (d *Documents) Open(ctx context.Context, digest eventstore.Digest) (io.Read
 
 // chunk is the first part under a subject from a sequence on.
 func (d *Documents) chunk(ctx context.Context, stream natsjs.Stream, subject string, from uint64) (*natsjs.RawStreamMsg, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, d.ledger.answer)
 	defer cancel()
 	return stream.GetMsg(ctx, from, natsjs.WithGetMsgSubject(subject))
 }
@@ -253,7 +253,7 @@ func (d *Documents) chunk(ctx context.Context, stream natsjs.Stream, subject str
 // step: then the document is listed whole or not at all.
 func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media string, r io.Reader) (before bool, err error) {
 	doing := "put " + digest.String()
-	if err := d.log.Refusal(); err != nil {
+	if err := d.ledger.Refusal(); err != nil {
 		return false, fmt.Errorf("jetstream: %s: %w", doing, err)
 	}
 	stream, old, err := d.find(ctx, digest, true)
@@ -275,7 +275,7 @@ func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media str
 	chunks, listed := documentChunks+info.NUID, false
 	defer func() {
 		if err != nil && !listed { // the parts only take up room
-			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.log.answer)
+			clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), d.ledger.answer)
 			defer cancel()
 			_ = stream.Purge(clean, natsjs.WithPurgeSubject(chunks))
 		}
@@ -352,7 +352,7 @@ func (d *Documents) purgeOthers(ctx context.Context, stream natsjs.Stream, diges
 // publish sends one message until it is acknowledged. The engine drops one that
 // comes again under its id.
 func (d *Documents) publish(ctx context.Context, doing string, m *nats.Msg) error {
-	ctx, cancel := d.log.patiently(ctx)
+	ctx, cancel := d.ledger.withPatience(ctx)
 	defer cancel()
 	for {
 		err := d.publishOnce(ctx, m)
@@ -374,11 +374,11 @@ func (d *Documents) publish(ctx context.Context, doing string, m *nats.Msg) erro
 }
 
 func (d *Documents) publishOnce(ctx context.Context, m *nats.Msg) error {
-	ctx, cancel := context.WithTimeout(ctx, d.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, d.ledger.answer)
 	defer cancel()
-	_, err := d.log.js.PublishMsg(ctx, m)
+	_, err := d.ledger.js.PublishMsg(ctx, m)
 	if err == nil {
-		err = d.log.durable()
+		err = d.ledger.durable()
 	}
 	return err
 }

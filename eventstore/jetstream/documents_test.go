@@ -49,7 +49,7 @@ func put(t *testing.T, d *Documents, body []byte) eventstore.Digest {
 	return digest
 }
 
-func TestADocumentIsReadBackAsItWasPutInAndByAnyClient(t *testing.T) {
+func TestDocumentRoundTrip(t *testing.T) {
 	dir := t.TempDir()
 	l := openHere(t, dir)
 	d := l.Documents()
@@ -88,7 +88,7 @@ func TestADocumentIsReadBackAsItWasPutInAndByAnyClient(t *testing.T) {
 	}
 }
 
-func TestWhatWasDoneToADocumentIsReportedAndMendedByTheGenuineOne(t *testing.T) {
+func TestDamagedDocumentIsReplaced(t *testing.T) {
 	l := openHere(t, t.TempDir())
 	d, body := l.Documents(), pages(3*chunkBytes)
 	ctx := t.Context()
@@ -152,7 +152,7 @@ func TestWhatWasDoneToADocumentIsReportedAndMendedByTheGenuineOne(t *testing.T) 
 	}
 }
 
-func TestAnUploadThatFailsLeavesNothing(t *testing.T) {
+func TestFailedUploadLeavesNothing(t *testing.T) {
 	l := openHere(t, t.TempDir())
 	d, body := l.Documents(), pages(5*chunkBytes)
 	digest, broken := eventstore.Digest(sha256.Sum256(body)), errors.New("the line went dead")
@@ -173,7 +173,7 @@ func TestAnUploadThatFailsLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestUploadsOfOneDocumentAtOnceKeepItOnce(t *testing.T) {
+func TestConcurrentUploadsKeepOne(t *testing.T) {
 	l := openHere(t, t.TempDir())
 	d, body := l.Documents(), pages(2*chunkBytes)
 	digest := eventstore.Digest(sha256.Sum256(body))
@@ -194,7 +194,7 @@ func TestUploadsOfOneDocumentAtOnceKeepItOnce(t *testing.T) {
 	}
 }
 
-func TestDocumentsAreNotBegunAnewWhereThereWereSome(t *testing.T) {
+func TestMissingDocumentsStream(t *testing.T) {
 	dir := t.TempDir()
 	l := openHere(t, dir)
 	digest := put(t, l.Documents(), pages(10))
@@ -226,9 +226,9 @@ func TestDocumentsAreNotBegunAnewWhereThereWereSome(t *testing.T) {
 	}
 }
 
-// TestALargeDocumentIsNeverInMemory looks at what is reachable while 64 MiB are
+// TestLargeDocumentStreams looks at what is reachable while 64 MiB are
 // put in and read: the engine's caches of a few blocks, which it lets go of.
-func TestALargeDocumentIsNeverInMemory(t *testing.T) {
+func TestLargeDocumentStreams(t *testing.T) {
 	storetest.OneByOne(t)
 	if testing.Short() {
 		t.Skip("writes 64 MiB")
@@ -292,7 +292,7 @@ func (c *counted) Read(p []byte) (int, error) {
 
 func (c *counted) Write(p []byte) (int, error) { c.step(); return len(p), nil }
 
-func TestADocumentPutInThroughOneServerIsThereOnAllOthersAtOnce(t *testing.T) {
+func TestDocumentOnAllServers(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers")
 	}
@@ -314,7 +314,7 @@ func TestADocumentPutInThroughOneServerIsThereOnAllOthersAtOnce(t *testing.T) {
 	}
 }
 
-func TestADocumentWhoseUploaderLeftAtTheLastStepIsListedWhole(t *testing.T) {
+func TestAbortedUploadIsListed(t *testing.T) {
 	server := single(t, t.TempDir())
 	direct := openOutside(t, Config{NATS: server})
 	text := strings.Repeat("共建协议", 100_000)

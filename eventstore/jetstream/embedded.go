@@ -29,7 +29,7 @@ type embedded struct {
 	server *server.Server
 	log    *serverLog
 	probe  probe
-	door   *door // nil without a port
+	auth   *subscriberAuth // nil without a port
 }
 
 // lockFolder makes the folder if it is missing and keeps other processes out.
@@ -65,8 +65,8 @@ func startEmbedded(ctx context.Context, cfg Config) (_ *embedded, err error) {
 		NoLog:             true,
 	}
 	if cfg.Listen.Addr != "" {
-		e.door = &door{}
-		if err := cfg.Listen.configure(options, e.door); err != nil {
+		e.auth = &subscriberAuth{}
+		if err := cfg.Listen.configure(options, e.auth); err != nil {
 			return nil, err
 		}
 	}

@@ -36,7 +36,7 @@ func (l *Ledger) follow(ctx context.Context, after, to eventstore.Position, each
 		return err
 	}
 	var consumer natsjs.Consumer
-	err := l.persist(ctx, func(ctx context.Context) (err error) {
+	err := l.retry(ctx, func(ctx context.Context) (err error) {
 		consumer, err = l.bulk.OrderedConsumer(ctx, streamName, natsjs.OrderedConsumerConfig{
 			DeliverPolicy:     natsjs.DeliverByStartSequencePolicy,
 			OptStartSeq:       uint64(after) + 1,

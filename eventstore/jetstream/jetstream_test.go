@@ -73,7 +73,7 @@ func TestContract(t *testing.T) {
 	})
 }
 
-func TestASecondOpenOfAFolderIsRefusedAndNamesIt(t *testing.T) {
+func TestSecondOpenIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	first := open(t, dir)
 	_, err := Open(t.Context(), Config{Dir: dir})
@@ -84,7 +84,7 @@ func TestASecondOpenOfAFolderIsRefusedAndNamesIt(t *testing.T) {
 	open(t, dir)
 }
 
-func TestARestartKeepsEverything(t *testing.T) {
+func TestRestartKeepsEvents(t *testing.T) {
 	dir, s := t.TempDir(), storetest.NewStream()
 	var all []eventstore.Pending
 	var v eventstore.Version
@@ -106,7 +106,7 @@ func TestARestartKeepsEverything(t *testing.T) {
 	}
 }
 
-func TestAnIDUsedInAnotherStreamIsRefusedAndNotAsAConflict(t *testing.T) {
+func TestIDOfAnotherStream(t *testing.T) {
 	l := open(t, t.TempDir())
 	for _, n := range []int{1, 3} {
 		events := storetest.Events(n)
@@ -120,7 +120,7 @@ func TestAnIDUsedInAnotherStreamIsRefusedAndNotAsAConflict(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeStoredIsRefusedBeforeItIsSent(t *testing.T) {
+func TestOversizeIsRefused(t *testing.T) {
 	l := open(t, t.TempDir())
 	large := storetest.Events(2)
 	large[1].Body = make([]byte, 1<<20)
@@ -145,7 +145,7 @@ func TestWhatCannotBeStoredIsRefusedBeforeItIsSent(t *testing.T) {
 	}
 }
 
-func TestAPositionBeyondTheHeadIsRefused(t *testing.T) {
+func TestPositionBeyondHead(t *testing.T) {
 	l := open(t, t.TempDir())
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(3))
 	each := func(events []eventstore.Recorded) error { return fmt.Errorf("called with %d events", len(events)) }
@@ -159,7 +159,7 @@ func TestAPositionBeyondTheHeadIsRefused(t *testing.T) {
 	}
 }
 
-func TestAStreamThatLacksEventsIsNotLoaded(t *testing.T) {
+func TestIncompleteStream(t *testing.T) {
 	l := open(t, t.TempDir())
 	s := storetest.NewStream()
 	first := mustAppend(t, l, s, eventstore.Version{}, storetest.Events(1))
@@ -172,7 +172,7 @@ func TestAStreamThatLacksEventsIsNotLoaded(t *testing.T) {
 	}
 }
 
-func TestAFollowerOfAClosedLogReturns(t *testing.T) {
+func TestFollowAfterClose(t *testing.T) {
 	l := open(t, t.TempDir())
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(1))
 	err := l.Follow(t.Context(), 0, func([]eventstore.Recorded) error { return l.Close() })

@@ -31,12 +31,12 @@ func (l *Ledger) Load(ctx context.Context, stream eventstore.Stream, after event
 		return nil, eventstore.Version{}, err
 	}
 	doing := "load " + stream.String()
-	ctx, cancel := l.patiently(ctx)
+	ctx, cancel := l.withPatience(ctx)
 	defer cancel()
 	var atLeast uint64
 	if l.replicas > 1 {
 		var last stored
-		err := l.persist(ctx, func(ctx context.Context) (err error) {
+		err := l.retry(ctx, func(ctx context.Context) (err error) {
 			last, err = l.lastOnLeader(ctx, streamName, subject)
 			return err
 		})
@@ -141,7 +141,7 @@ func (l *Ledger) within(ctx context.Context, doing string, p eventstore.Position
 // as ErrUnavailable.
 func (l *Ledger) pages(ctx context.Context, doing string, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) error {
 	for more := true; more; {
-		err := l.persist(ctx, func(ctx context.Context) error {
+		err := l.retry(ctx, func(ctx context.Context) error {
 			next, left, err := l.page(ctx, js, stream, subject, from, size, each)
 			if err == nil && left && next == from {
 				err = nats.ErrTimeout

@@ -27,7 +27,7 @@ const (
 // records that are changed only by whoever saw their last state; and the log
 // of deliveries. It knows nothing of what the records say.
 type Outbox struct {
-	log    *Ledger
+	ledger *Ledger
 	bucket natsjs.KeyValue
 }
 
@@ -67,10 +67,10 @@ func queueName(endpoint uuid.UUID, round int) string {
 func (o *Outbox) Queue(ctx context.Context, endpoint uuid.UUID, round int, after eventstore.Position, patience time.Duration) (*Queue, error) {
 	doing := "open the queue of webhook " + endpoint.String()
 	name := queueName(endpoint, round)
-	if had, err := o.log.js.Consumer(ctx, streamName, name); err == nil { // it may have been restored from where it was
+	if had, err := o.ledger.js.Consumer(ctx, streamName, name); err == nil { // it may have been restored from where it was
 		after = max(after, eventstore.Position(had.CachedInfo().Config.OptStartSeq)-1)
 	}
-	consumer, err := o.log.js.CreateOrUpdateConsumer(ctx, streamName, queueConfig(name, after, patience))
+	consumer, err := o.ledger.js.CreateOrUpdateConsumer(ctx, streamName, queueConfig(name, after, patience))
 	if err != nil {
 		return nil, unavailable(ctx, doing, err)
 	}
@@ -134,7 +134,7 @@ func (t *QueuedDelivery) Nak(wait time.Duration) error { return t.message.NakWit
 // are still to come.
 func (o *Outbox) Progress(ctx context.Context, endpoint uuid.UUID, round int) (eventstore.Position, uint64, error) {
 	doing := "look at the queue of webhook " + endpoint.String()
-	consumer, err := o.log.js.Consumer(ctx, streamName, queueName(endpoint, round))
+	consumer, err := o.ledger.js.Consumer(ctx, streamName, queueName(endpoint, round))
 	if errors.Is(err, natsjs.ErrConsumerNotFound) {
 		return 0, 0, nil
 	}
@@ -168,7 +168,7 @@ func (l *Ledger) Undelivered(ctx context.Context) (events uint64, records [][]by
 // DropQueues drops the queues of an endpoint from rounds before the given one.
 func (o *Outbox) DropQueues(ctx context.Context, endpoint uuid.UUID, before int) error {
 	doing := "drop the queues of webhook " + endpoint.String()
-	names := o.log.stream.ConsumerNames(ctx)
+	names := o.ledger.stream.ConsumerNames(ctx)
 	var old []string
 	for name := range names.Name() {
 		rest, ours := strings.CutPrefix(name, queuePrefix+endpoint.String()+"_")
@@ -180,7 +180,7 @@ func (o *Outbox) DropQueues(ctx context.Context, endpoint uuid.UUID, before int)
 		return unavailable(ctx, doing, err)
 	}
 	for _, name := range old {
-		if err := o.log.js.DeleteConsumer(ctx, streamName, name); err != nil && !errors.Is(err, natsjs.ErrConsumerNotFound) {
+		if err := o.ledger.js.DeleteConsumer(ctx, streamName, name); err != nil && !errors.Is(err, natsjs.ErrConsumerNotFound) {
 			return unavailable(ctx, doing, err)
 		}
 	}
@@ -199,8 +199,8 @@ type Entry struct {
 // must not act on what a follower has not heard of yet.
 func (o *Outbox) Entry(ctx context.Context, key string) (Entry, error) {
 	var last stored
-	err := o.log.persist(ctx, func(ctx context.Context) (err error) {
-		last, err = o.log.lastOnLeader(ctx, outboxStream, "$KV."+outboxBucket+"."+key)
+	err := o.ledger.retry(ctx, func(ctx context.Context) (err error) {
+		last, err = o.ledger.lastOnLeader(ctx, outboxStream, "$KV."+outboxBucket+"."+key)
 		return err
 	})
 	if err != nil {
@@ -214,7 +214,7 @@ func (o *Outbox) Entry(ctx context.Context, key string) (Entry, error) {
 // somebody else wrote first.
 func (o *Outbox) Put(ctx context.Context, e Entry) (Entry, error) {
 	doing := "write " + e.Key + " of the outbox"
-	ctx, cancel := context.WithTimeout(ctx, o.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, o.ledger.answer)
 	defer cancel()
 	var err error
 	if len(e.Value) == 0 {
@@ -261,7 +261,7 @@ func (o *Outbox) Watch(ctx context.Context, each func(Entry)) error {
 
 // Drop removes all records of an endpoint.
 func (o *Outbox) Drop(ctx context.Context, endpoint uuid.UUID) error {
-	stream, err := o.log.js.Stream(ctx, outboxStream)
+	stream, err := o.ledger.js.Stream(ctx, outboxStream)
 	if err == nil {
 		err = stream.Purge(ctx, natsjs.WithPurgeSubject("$KV."+outboxBucket+"."+endpoint.String()+".>"))
 	}

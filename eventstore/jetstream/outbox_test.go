@@ -17,9 +17,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// TestTheOutbox is what deliverers rely on, on the embedded server and through
+// TestOutbox is what deliverers rely on, on the embedded server and through
 // different servers of a cluster.
-func TestTheOutbox(t *testing.T) {
+func TestOutbox(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
 		l := open(t, t.TempDir())
 		outbox(t, l, l)
@@ -257,9 +257,9 @@ func within(t *testing.T, is func() bool) {
 	}
 }
 
-// TestAQueueHandsOutOneEventAfterTheOther needs less than a second. A question
+// TestQueueOrder needs less than a second. A question
 // that is lost shows as half a minute of silence.
-func TestAQueueHandsOutOneEventAfterTheOther(t *testing.T) {
+func TestQueueOrder(t *testing.T) {
 	l := open(t, t.TempDir())
 	s, v := storetest.NewStream(), eventstore.Version{}
 	for range 4 {

@@ -123,7 +123,7 @@ func (n *network) cut() {
 	n.conns = nil
 }
 
-func TestARequestThatTheNetworkLosesIsAskedAgain(t *testing.T) {
+func TestLostRequestIsRetried(t *testing.T) {
 	n, url := between(t, single(t, t.TempDir()))
 	l := openOutside(t, Config{NATS: url, Dir: t.TempDir()})
 	l.answer = 200 * time.Millisecond

@@ -33,11 +33,11 @@ func PersonEntries(ctx context.Context, cfg Config) (all []PersonEntry, err erro
 	doing := func(err error) error { return fmt.Errorf("jetstream: copy the keys of persons: %w", err) }
 	ctx, cancel := context.WithTimeoutCause(ctx, copyPatience, errors.New("persons are named all the time; try again, or stop the server first"))
 	defer cancel()
-	to := outside(cfg)
-	l := newLog(Config{})
+	to := dialOutside(cfg)
+	l := newLedger(Config{})
 	defer l.shutdown()
 	if cfg.NATS == "" {
-		files, err := settled(ctx, streamFolder(cfg.Dir, personStream))
+		files, err := stableFiles(ctx, streamFolder(cfg.Dir, personStream))
 		if err != nil {
 			return nil, doing(err)
 		}
@@ -78,16 +78,16 @@ func PersonEntries(ctx context.Context, cfg Config) (all []PersonEntry, err erro
 
 // entries are all that the stream holds.
 func (p *Persons) entries(ctx context.Context) (all []PersonEntry, err error) {
-	err = p.log.eachKept(ctx, personStream, func(m any) error {
+	err = p.ledger.eachKept(ctx, personStream, func(m any) error {
 		all = append(all, PersonEntry{m.(keptMessage).Subject, m.(keptMessage).Data})
 		return nil
 	})
 	return all, err
 }
 
-// settled reads the files of a stream's folder, until nothing is written between
+// stableFiles reads the files of a stream's folder, until nothing is written between
 // two readings. The index is left out: it is written late, and follows from the rest.
-func settled(ctx context.Context, folder string) (files map[string][]byte, err error) {
+func stableFiles(ctx context.Context, folder string) (files map[string][]byte, err error) {
 	for last := map[string][]byte(nil); ; last = files {
 		files = map[string][]byte{}
 		err := fs.WalkDir(os.DirFS(folder), ".", func(name string, e fs.DirEntry, err error) error {
@@ -117,7 +117,7 @@ func (p *Persons) Restore(ctx context.Context, entries []PersonEntry) error {
 		return nil
 	}
 	doing := func(err error) error { return fmt.Errorf("jetstream: restore the keys of persons: %w", err) }
-	if err := p.log.persist(ctx, func(ctx context.Context) error {
+	if err := p.ledger.retry(ctx, func(ctx context.Context) error {
 		_, err := p.stream(ctx, true)
 		return err
 	}); err != nil {
@@ -127,7 +127,7 @@ func (p *Persons) Restore(ctx context.Context, entries []PersonEntry) error {
 		if !strings.HasPrefix(e.Subject, personPrefix) {
 			return doing(fmt.Errorf("%q holds no key", e.Subject))
 		}
-		if err := p.log.persist(ctx, func(ctx context.Context) error { return p.restore(ctx, e) }); err != nil {
+		if err := p.ledger.retry(ctx, func(ctx context.Context) error { return p.restore(ctx, e) }); err != nil {
 			return doing(err)
 		}
 	}
@@ -139,7 +139,7 @@ func (p *Persons) restore(ctx context.Context, e PersonEntry) error {
 	if !errors.Is(err, eventstore.ErrConflict) {
 		return err
 	}
-	there, err := p.log.lastOnLeader(ctx, personStream, e.Subject)
+	there, err := p.ledger.lastOnLeader(ctx, personStream, e.Subject)
 	if err == nil && !bytes.Equal(there.Data, e.Data) {
 		err = fmt.Errorf("%s holds another key already; restore into an empty store", e.Subject)
 	}

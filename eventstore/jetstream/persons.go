@@ -48,7 +48,7 @@ const keyKept = 30 * time.Second
 // of one register share; without it, or with another one, no person can be named
 // or read. Its methods fail with eventstore.ErrUnavailable then.
 type Persons struct {
-	log    *Ledger
+	ledger *Ledger
 	dir    string
 	random io.Reader
 	known  *lru.Cache[uuid.UUID, keptKey]
@@ -79,7 +79,7 @@ func newPersons(l *Ledger, dir string, random io.Reader) *Persons {
 	if random == nil {
 		random = rand.Reader
 	}
-	return &Persons{log: l, dir: dir, random: random, known: known}
+	return &Persons{ledger: l, dir: dir, random: random, known: known}
 }
 
 // Named returns the number and key of the person with an id, making both for
@@ -87,7 +87,7 @@ func newPersons(l *Ledger, dir string, random io.Reader) *Persons {
 // the stream has no leader, as when the first person's name has just made it on
 // a cluster, it asks again, up to the log's patience.
 func (p *Persons) Named(ctx context.Context, id string) (ref uuid.UUID, key eventstore.PersonKey, err error) {
-	err = p.log.persist(ctx, func(ctx context.Context) (err error) {
+	err = p.ledger.retry(ctx, func(ctx context.Context) (err error) {
 		ref, key, err = p.named(ctx, id)
 		return err
 	})
@@ -131,7 +131,7 @@ func (p *Persons) named(ctx context.Context, id string) (uuid.UUID, eventstore.P
 
 // numbered is the number an id's entry holds, and that entry's place; 0: there is none.
 func (p *Persons) numbered(ctx context.Context, subject string) (ref uuid.UUID, seq uint64, err error) {
-	m, err := p.log.lastOnLeader(ctx, personStream, subject)
+	m, err := p.ledger.lastOnLeader(ctx, personStream, subject)
 	if err == nil && m.Seq > 0 {
 		ref, err = uuid.FromBytes(m.Data)
 	}
@@ -161,7 +161,7 @@ func (p *Persons) add(ctx context.Context, w *wrapping, subject string) (ref uui
 
 // Find returns the number of the person with an id, and whether there is one.
 func (p *Persons) Find(ctx context.Context, id string) (ref uuid.UUID, found bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, p.ledger.answer)
 	defer cancel()
 	w, err := p.open(ctx, false)
 	if w == nil || err != nil {
@@ -180,7 +180,7 @@ func (p *Persons) Key(ctx context.Context, ref uuid.UUID) (eventstore.PersonKey,
 	if kept, ok := p.known.Get(ref); ok && time.Now().Before(kept.until) {
 		return kept.key, true, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, p.ledger.answer)
 	defer cancel()
 	w, err := p.open(ctx, false)
 	if w == nil || err != nil {
@@ -190,7 +190,7 @@ func (p *Persons) Key(ctx context.Context, ref uuid.UUID) (eventstore.PersonKey,
 }
 
 func (p *Persons) key(ctx context.Context, w *wrapping, ref uuid.UUID) (key eventstore.PersonKey, found bool, err error) {
-	m, err := p.log.lastOnLeader(ctx, personStream, personKeys+ref.String())
+	m, err := p.ledger.lastOnLeader(ctx, personStream, personKeys+ref.String())
 	if err != nil {
 		return key, false, unavailable(ctx, "read a person's key", err)
 	}
@@ -211,14 +211,14 @@ func (p *Persons) key(ctx context.Context, w *wrapping, ref uuid.UUID) (key even
 // replication log holds the wrapped key, worth nothing without person.key, until
 // they compact it.
 func (p *Persons) Erase(ctx context.Context, ref uuid.UUID) error {
-	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, p.ledger.answer)
 	defer cancel()
 	w, err := p.open(ctx, false)
 	if w == nil || err != nil {
 		return err
 	}
 	subject := personKeys + ref.String()
-	m, err := p.log.lastOnLeader(ctx, personStream, subject)
+	m, err := p.ledger.lastOnLeader(ctx, personStream, subject)
 	if err != nil {
 		return unavailable(ctx, "find the key to erase", err)
 	}
@@ -248,7 +248,7 @@ func (p *Persons) Erase(ctx context.Context, ref uuid.UUID) error {
 
 // Check finds out whether person.key is the one this register's keys are wrapped with.
 func (p *Persons) Check(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, p.log.answer)
+	ctx, cancel := context.WithTimeout(ctx, p.ledger.answer)
 	defer cancel()
 	_, err := p.open(ctx, false)
 	return err
@@ -256,7 +256,7 @@ func (p *Persons) Check(ctx context.Context) error {
 
 // destroy overwrites and deletes an entry, if it is still there.
 func (p *Persons) destroy(ctx context.Context, seq uint64) error {
-	stream, err := p.log.js.Stream(ctx, personStream)
+	stream, err := p.ledger.js.Stream(ctx, personStream)
 	if err == nil {
 		err = stream.SecureDeleteMsg(ctx, seq)
 	}
@@ -269,7 +269,7 @@ func (p *Persons) destroy(ctx context.Context, seq uint64) error {
 // put writes an entry if the one under its subject is still the one at after, and
 // says where.
 func (p *Persons) put(ctx context.Context, subject string, after uint64, data []byte) (uint64, error) {
-	ack, err := p.log.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
+	ack, err := p.ledger.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
 		natsjs.ExpectedStreamHeader:      {personStream},
 		natsjs.ExpectedLastSubjSeqHeader: {strconv.FormatUint(after, 10)},
 	}}, natsjs.WithRetryAttempts(0))
@@ -299,7 +299,7 @@ func (p *Persons) open(ctx context.Context, create bool) (*wrapping, error) {
 		return nil, nil
 	}
 	for {
-		m, err := p.log.lastOnLeader(ctx, personStream, personCheck)
+		m, err := p.ledger.lastOnLeader(ctx, personStream, personCheck)
 		if err != nil {
 			return nil, unavailable(ctx, "find the keys of persons", err)
 		}
@@ -325,22 +325,22 @@ func (p *Persons) open(ctx context.Context, create bool) (*wrapping, error) {
 
 // stream finds the stream, and makes it if asked to.
 func (p *Persons) stream(ctx context.Context, create bool) (there bool, err error) {
-	_, err = p.log.js.Stream(ctx, personStream)
+	_, err = p.ledger.js.Stream(ctx, personStream)
 	switch missing := errors.Is(err, natsjs.ErrStreamNotFound); {
 	case !missing:
 		return err == nil, err
 	case !create:
 		return false, nil
 	}
-	if p.log.server != nil {
-		if err := p.log.server.checkEmpty(personStream); err != nil {
+	if p.ledger.server != nil {
+		if err := p.ledger.server.checkEmpty(personStream); err != nil {
 			return false, err
 		}
 	}
-	_, err = p.log.js.CreateStream(ctx, natsjs.StreamConfig{
+	_, err = p.ledger.js.CreateStream(ctx, natsjs.StreamConfig{
 		Name: personStream, Description: "jointlab: the keys of persons, wrapped. Never copy it where they could not be deleted.",
 		Subjects: []string{personPrefix + ">"}, Retention: natsjs.LimitsPolicy, Storage: natsjs.FileStorage, Discard: natsjs.DiscardNew,
-		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: 1, Replicas: p.log.replicas, Duplicates: 2 * time.Minute,
+		MaxMsgs: -1, MaxBytes: -1, MaxMsgSize: -1, MaxConsumers: -1, MaxMsgsPerSubject: 1, Replicas: p.ledger.replicas, Duplicates: 2 * time.Minute,
 		AllowDirect: true, // for backups; all else asks the leader, which knows what is deleted
 	})
 	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {

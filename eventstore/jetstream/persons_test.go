@@ -45,7 +45,7 @@ func holding(t *testing.T, dir string, what []byte) (files []string) {
 	return files
 }
 
-func TestAPersonHasOneNumberAndKeyHoweverManyNameThePersonAtOnce(t *testing.T) {
+func TestConcurrentNaming(t *testing.T) {
 	dir := t.TempDir()
 	l := openHere(t, dir)
 	var numbers sync.Map
@@ -79,7 +79,7 @@ func TestAPersonHasOneNumberAndKeyHoweverManyNameThePersonAtOnce(t *testing.T) {
 	}
 }
 
-func TestAnErasedKeyIsGoneFromTheDiskAndForGood(t *testing.T) {
+func TestErasedKeyLeavesDisk(t *testing.T) {
 	dir := t.TempDir()
 	l := openHere(t, dir)
 	ref, _ := named(t, l.Persons(), "张三")
@@ -120,7 +120,7 @@ func TestAnErasedKeyIsGoneFromTheDiskAndForGood(t *testing.T) {
 	}
 }
 
-func TestOnlyTheRegistersOwnPersonKeyReadsAnybody(t *testing.T) {
+func TestForeignPersonKey(t *testing.T) {
 	dir := t.TempDir()
 	l := openHere(t, dir)
 	if err := l.Persons().Check(t.Context()); err != nil {
@@ -156,7 +156,7 @@ func TestOnlyTheRegistersOwnPersonKeyReadsAnybody(t *testing.T) {
 	}
 }
 
-func TestErasingAgainLeavesAPersonNamedMeanwhileAlone(t *testing.T) {
+func TestEraseTwiceKeepsRenamed(t *testing.T) {
 	l := openHere(t, t.TempDir())
 	p := l.Persons()
 	first, _ := named(t, p, "张三")
@@ -183,7 +183,7 @@ func TestErasingAgainLeavesAPersonNamedMeanwhileAlone(t *testing.T) {
 	}
 }
 
-func TestPersonsAreNamedAndErasedThroughAnyServerOfACluster(t *testing.T) {
+func TestPersonsOnCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three servers")
 	}
@@ -216,7 +216,7 @@ func TestPersonsAreNamedAndErasedThroughAnyServerOfACluster(t *testing.T) {
 	}
 }
 
-func TestAPersonIsNamedOnceTheClusterHasALeaderAgain(t *testing.T) {
+func TestNamingAwaitsLeader(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts three servers")
 	}

@@ -40,9 +40,9 @@ func Holds(dir string) bool {
 	return false
 }
 
-// whole says that a locked folder may be opened. One to restore into is emptied
+// checkDataDir says that a locked folder may be opened. One to restore into is emptied
 // of what a restore that was broken off left behind, and of nothing else.
-func whole(dir string, restore bool) error {
+func checkDataDir(dir string, restore bool) error {
 	_, err := os.Stat(filepath.Join(dir, restoring))
 	begun := err == nil
 	switch {
@@ -56,7 +56,7 @@ func whole(dir string, restore bool) error {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		switch {
-		case slices.Contains(empty, e.Name()):
+		case slices.Contains(ignoredEntries, e.Name()):
 		case begun:
 			err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
 		default:
@@ -69,12 +69,12 @@ func whole(dir string, restore bool) error {
 	return durable.WriteFile(filepath.Join(dir, restoring), []byte("run jointlab restore again\n"))
 }
 
-// empty is what a folder may hold and still be called empty.
-var empty = []string{"lock", "lost+found", restoring}
+// ignoredEntries is what a folder may hold and still be called empty.
+var ignoredEntries = []string{"lock", "lost+found", restoring}
 
-// vacant says that a backup may be restored into a folder: it is missing, empty,
+// checkRestorable says that a backup may be restored into a folder: it is missing, empty,
 // or what a restore that was broken off left.
-func vacant(dir string) error {
+func checkRestorable(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err := ignoreMissing(err); err != nil {
 		return err
@@ -83,7 +83,7 @@ func vacant(dir string) error {
 		if e.Name() == restoring {
 			return nil
 		}
-		if !slices.Contains(empty, e.Name()) {
+		if !slices.Contains(ignoredEntries, e.Name()) {
 			err = ErrFolderNotEmpty
 		}
 	}
@@ -97,10 +97,10 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// mend writes on the ledger's stream that it is being restored, for nodes that
+// markRestoring writes on the ledger's stream that it is being restored, for nodes that
 // do not share the folder, or that it no longer is.
-func (l *Ledger) mend(ctx context.Context, begun bool) error {
-	return l.persist(ctx, func(ctx context.Context) error {
+func (l *Ledger) markRestoring(ctx context.Context, begun bool) error {
+	return l.retry(ctx, func(ctx context.Context) error {
 		cfg := l.stream.CachedInfo().Config
 		metadata := map[string]string{}
 		maps.Copy(metadata, cfg.Metadata)
@@ -119,7 +119,7 @@ func (l *Ledger) mend(ctx context.Context, begun bool) error {
 
 // Restored makes what was restored a register.
 func (l *Ledger) Restored(ctx context.Context) error {
-	if err := l.mend(ctx, false); err != nil {
+	if err := l.markRestoring(ctx, false); err != nil {
 		return fmt.Errorf("jetstream: end the restore: %w", err)
 	}
 	if err := os.Remove(filepath.Join(l.dir, restoring)); err != nil {

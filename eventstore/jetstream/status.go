@@ -64,7 +64,7 @@ func (l *Ledger) StatusTarget(ctx context.Context, cfg StatusConfig) (*Target, e
 // yet; all of them, where it was not made yet. It fails where the stream was
 // filled from another ledger.
 func (l *Ledger) StatusLag(ctx context.Context) (lag int, err error) {
-	last, err := (&Target{log: l, stream: StatusStream}).Last(ctx)
+	last, err := (&Target{ledger: l, stream: StatusStream}).Last(ctx)
 	if err != nil && !errors.Is(err, natsjs.ErrStreamNotFound) {
 		return 0, err
 	}

@@ -32,7 +32,7 @@ const batchBytes = 8 << 20 // of bodies in one atomic batch
 // remembers how far the relay has come; and each is written only where the
 // stream ends as the relay believes, so that of several relays one writes it.
 type Target struct {
-	log     *Ledger
+	ledger  *Ledger
 	stream  string
 	subject func(eventstore.Recorded) (string, bool, error)
 	beside  func() nats.Header // headers that go with each message; nil: none
@@ -48,7 +48,7 @@ type Cursor struct {
 // RelayTarget is the ledger itself, every event of the source on its
 // aggregate's subject. The log must have been opened as Relayed.
 func (l *Ledger) RelayTarget() *Target {
-	return &Target{log: l, stream: streamName, subject: func(e eventstore.Recorded) (string, bool, error) {
+	return &Target{ledger: l, stream: streamName, subject: func(e eventstore.Recorded) (string, bool, error) {
 		if !l.relayed {
 			return "", false, errors.New("jetstream: commands append to this ledger; a relay may not")
 		}
@@ -73,7 +73,7 @@ func (l *Ledger) Derive(ctx context.Context, name, description string, subjects 
 	if _, err := l.js.CreateOrUpdateStream(ctx, config); err != nil {
 		return nil, fmt.Errorf("jetstream: make stream %s: %w", name, err)
 	}
-	return &Target{log: l, stream: name, subject: subject}, nil
+	return &Target{ledger: l, stream: name, subject: subject}, nil
 }
 
 // Name is the stream's.
@@ -83,8 +83,8 @@ func (t *Target) Name() string { return t.stream }
 func (t *Target) Last(ctx context.Context) (Cursor, error) {
 	doing := "read the end of stream " + t.stream
 	var last stored
-	err := t.log.persist(ctx, func(ctx context.Context) (err error) {
-		last, err = t.log.lastOnLeader(ctx, t.stream, ">")
+	err := t.ledger.retry(ctx, func(ctx context.Context) (err error) {
+		last, err = t.ledger.lastOnLeader(ctx, t.stream, ">")
 		return err
 	})
 	if err != nil {
@@ -113,7 +113,7 @@ func (t *Target) Last(ctx context.Context) (Cursor, error) {
 // or this one did without hearing of it. After ErrUnavailable either may be so.
 // Last tells.
 func (t *Target) Publish(ctx context.Context, mark Cursor, events []eventstore.Recorded) (Cursor, error) {
-	if err := t.log.Refusal(); err != nil {
+	if err := t.ledger.Refusal(); err != nil {
 		return mark, fmt.Errorf("jetstream: publish to %s: %w", t.stream, err)
 	}
 	var beside nats.Header
@@ -146,7 +146,7 @@ func (t *Target) Publish(ctx context.Context, mark Cursor, events []eventstore.R
 		if len(batch) > 0 {
 			seq, err := t.publish(ctx, mark.Sequence, batch)
 			if err == nil {
-				err = t.log.durable()
+				err = t.ledger.durable()
 			}
 			for _, end := range ends {
 				end(err)
@@ -156,7 +156,7 @@ func (t *Target) Publish(ctx context.Context, mark Cursor, events []eventstore.R
 			}
 			mark.Sequence = seq
 			if t.stream == streamName {
-				t.log.acknowledged(seq)
+				t.ledger.acknowledged(seq)
 			}
 		}
 		mark.Source, mark.Event = events[n-1].Position, events[n-1].ID
@@ -166,7 +166,7 @@ func (t *Target) Publish(ctx context.Context, mark Cursor, events []eventstore.R
 }
 
 func (t *Target) publish(ctx context.Context, after uint64, msgs []*nats.Msg) (uint64, error) {
-	l := t.log
+	l := t.ledger
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	msgs[0].Header.Set(natsjs.ExpectedLastSeqHeader, strconv.FormatUint(after, 10))

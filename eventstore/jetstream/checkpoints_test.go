@@ -13,9 +13,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-func TestACheckpointIsPublishedOnlyAfterTheOneItsSignerKnew(t *testing.T) {
+func TestPublishExpectsLastCheckpoint(t *testing.T) {
 	l := open(t, t.TempDir())
-	b := l.Board()
+	b := l.Checkpoints()
 	if p, err := b.Last(t.Context()); err != nil || p.Sequence != 0 {
 		t.Fatal(p, err)
 	}
@@ -25,10 +25,10 @@ func TestACheckpointIsPublishedOnlyAfterTheOneItsSignerKnew(t *testing.T) {
 	if err := b.Publish(t.Context(), 0, []byte("two"), "key"); !errors.Is(err, eventstore.ErrConflict) {
 		t.Error(err)
 	}
-	if p, err := l.Board().Last(t.Context()); err != nil || p.Sequence != 1 || string(p.Note) != "one" || p.Key != "key" {
+	if p, err := l.Checkpoints().Last(t.Context()); err != nil || p.Sequence != 1 || string(p.Note) != "one" || p.Key != "key" {
 		t.Error(p, err)
 	}
-	stream, err := l.js.Stream(t.Context(), boardStream)
+	stream, err := l.js.Stream(t.Context(), checkpointStream)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,12 +40,12 @@ func TestACheckpointIsPublishedOnlyAfterTheOneItsSignerKnew(t *testing.T) {
 	}
 }
 
-func TestTheLogFollowsTheLedgerAndPublishesItsCheckpoints(t *testing.T) {
+func TestLogPublishesCheckpoints(t *testing.T) {
 	dir := t.TempDir()
 	var last audit.Checkpoint
 	for _, events := range []int{3, 0, 4} { // opened three times
 		l := open(t, dir)
-		log, err := audit.Open(audit.Config{Dir: dir, Ledger: l, Board: l.Board(), Alone: true, Pause: time.Millisecond})
+		log, err := audit.Open(audit.Config{Dir: dir, Ledger: l, Board: l.Checkpoints(), Alone: true, Pause: time.Millisecond})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +73,7 @@ func TestTheLogFollowsTheLedgerAndPublishesItsCheckpoints(t *testing.T) {
 	}
 	l := open(t, dir)
 	var sizes []int64
-	consumer, err := l.js.OrderedConsumer(t.Context(), boardStream, natsjs.OrderedConsumerConfig{})
+	consumer, err := l.js.OrderedConsumer(t.Context(), checkpointStream, natsjs.OrderedConsumerConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func state(t testing.TB, l *Ledger) string {
 	return b.String()
 }
 
-func TestASubscriberMayReadAndAcknowledgeItsOwnAndNothingElse(t *testing.T) {
+func TestSubscriberPermissions(t *testing.T) {
 	l, seeds := openDoor(t, t.TempDir(), Listen{Addr: "127.0.0.1:0"}, "mine", "other")
 	denied := make(chan error, 100)
 	conn, err := dial(t, l, seeds["mine"], nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
@@ -247,7 +247,7 @@ func TestASubscriberMayReadAndAcknowledgeItsOwnAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestNobodyComesInWithoutAKeyThatIsListed(t *testing.T) {
+func TestUnlistedKeyIsRefused(t *testing.T) {
 	l, seeds := openDoor(t, t.TempDir(), Listen{Addr: "127.0.0.1:0"}, "mine")
 	stranger, _ := nkeys.CreateUser()
 	seed, _ := stranger.Seed()
@@ -281,7 +281,7 @@ func TestNobodyComesInWithoutAKeyThatIsListed(t *testing.T) {
 	}
 }
 
-func TestASubscriberIsAddedAndRevokedWhileTheServerRuns(t *testing.T) {
+func TestSubscriberAddAndRevoke(t *testing.T) {
 	dir := t.TempDir()
 	l, seeds := openDoor(t, dir, Listen{Addr: "127.0.0.1:0"}, "mine")
 	if _, err := CreateSubscriber(dir, Subscriber{Name: "mine", Window: 1}); !errors.Is(err, ErrSubscriberExists) {
@@ -337,7 +337,7 @@ func TestASubscriberIsAddedAndRevokedWhileTheServerRuns(t *testing.T) {
 	}
 }
 
-func TestSubscribersMayBeReachedOverTLSOnly(t *testing.T) {
+func TestSubscribersOverTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	certify(t, cert, key)

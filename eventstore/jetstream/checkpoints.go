@@ -14,29 +14,29 @@ import (
 )
 
 const (
-	boardStream  = "CHECKPOINTS"
-	boardSubject = "jointlab.checkpoint"
-	verifierKey  = "Jointlab-Verifier-Key"
+	checkpointStream  = "CHECKPOINTS"
+	checkpointSubject = "jointlab.checkpoint"
+	verifierKey       = "Jointlab-Verifier-Key"
 )
 
 // CheckpointStream is the stream CHECKPOINTS: every checkpoint of the ledger's log, in the
 // order in which they were signed, each a signed note on the subject
 // jointlab.checkpoint with the key that verifies it in the header
 // Jointlab-Verifier-Key. Like the ledger it is never edited.
-type CheckpointStream struct{ log *Ledger }
+type CheckpointStream struct{ ledger *Ledger }
 
 var _ audit.Board = CheckpointStream{}
 
-// Board is where this ledger's checkpoints are published.
-func (l *Ledger) Board() CheckpointStream { return CheckpointStream{l} }
+// Checkpoints is where this ledger's checkpoints are published.
+func (l *Ledger) Checkpoints() CheckpointStream { return CheckpointStream{l} }
 
 // make makes the stream, unless it is there.
 func (b CheckpointStream) make(ctx context.Context) error {
-	config := streamConfig(b.log.replicas)
-	config.Name, config.Subjects = boardStream, []string{boardSubject}
+	config := streamConfig(b.ledger.replicas)
+	config.Name, config.Subjects = checkpointStream, []string{checkpointSubject}
 	config.Description = "jointlab: signed checkpoints of the ledger. Never edit, purge or delete."
 	config.AllowAtomicPublish = false
-	_, err := b.log.js.CreateStream(ctx, config)
+	_, err := b.ledger.js.CreateStream(ctx, config)
 	if errors.Is(err, natsjs.ErrStreamNameAlreadyInUse) {
 		return nil
 	}
@@ -45,10 +45,10 @@ func (b CheckpointStream) make(ctx context.Context) error {
 
 // Last is the last checkpoint published, as the stream's leader knows it.
 func (b CheckpointStream) Last(ctx context.Context) (audit.Published, error) {
-	doing := "read the end of stream " + boardStream
-	ctx, cancel := context.WithTimeout(ctx, b.log.answer)
+	doing := "read the end of stream " + checkpointStream
+	ctx, cancel := context.WithTimeout(ctx, b.ledger.answer)
 	defer cancel()
-	last, err := b.log.lastOnLeader(ctx, boardStream, boardSubject)
+	last, err := b.ledger.lastOnLeader(ctx, checkpointStream, checkpointSubject)
 	if errors.Is(err, natsjs.ErrStreamNotFound) {
 		return audit.Published{}, nil
 	}
@@ -68,17 +68,17 @@ func (b CheckpointStream) Last(ctx context.Context) (audit.Published, error) {
 // Publish adds a checkpoint if the stream still ends at after. The first one
 // makes the stream.
 func (b CheckpointStream) Publish(ctx context.Context, after uint64, note []byte, key string) error {
-	l := b.log
+	l := b.ledger
 	ctx, cancel := context.WithTimeout(ctx, l.answer)
 	defer cancel()
 	if after == 0 {
 		if err := b.make(ctx); err != nil {
-			return unavailable(ctx, "make stream "+boardStream, err)
+			return unavailable(ctx, "make stream "+checkpointStream, err)
 		}
 	}
-	_, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: boardSubject, Data: note, Header: nats.Header{
+	_, err := l.js.PublishMsg(ctx, &nats.Msg{Subject: checkpointSubject, Data: note, Header: nats.Header{
 		verifierKey:                  {key},
-		natsjs.ExpectedStreamHeader:  {boardStream},
+		natsjs.ExpectedStreamHeader:  {checkpointStream},
 		natsjs.ExpectedLastSeqHeader: {strconv.FormatUint(after, 10)},
 	}}, natsjs.WithRetryAttempts(0))
 	var answer *natsjs.APIError

@@ -95,7 +95,7 @@ type Ledger struct {
 // Problems. One that cannot be read either is an error, and nothing is written
 // over it. A folder that another process has open gives ErrInUse.
 func Open(ctx context.Context, cfg Config) (*Ledger, error) {
-	l := newLog(cfg)
+	l := newLedger(cfg)
 	if err := l.open(ctx, cfg); err != nil {
 		l.shutdown()
 		where := cfg.Dir
@@ -108,7 +108,7 @@ func Open(ctx context.Context, cfg Config) (*Ledger, error) {
 	return l, nil
 }
 
-func newLog(cfg Config) *Ledger {
+func newLedger(cfg Config) *Ledger {
 	l := &Ledger{
 		patience: cfg.Patience, answer: 2 * time.Second, wanted: cfg.Replicas, relayed: cfg.Relayed, restoring: cfg.Restore,
 		logger: cfg.Logger, dir: cfg.Dir, mark: newHighWater(cfg.Dir),
@@ -129,14 +129,14 @@ func newLog(cfg Config) *Ledger {
 func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if cfg.Dir != "" {
 		if cfg.Restore {
-			if err := vacant(cfg.Dir); err != nil {
+			if err := checkRestorable(cfg.Dir); err != nil {
 				return err // with no lock left in somebody's folder
 			}
 		}
 		if l.lock, err = lockFolder(cfg.Dir); err != nil {
 			return err
 		}
-		if err := whole(cfg.Dir, cfg.Restore); err != nil {
+		if err := checkDataDir(cfg.Dir, cfg.Restore); err != nil {
 			return err
 		}
 	}
@@ -144,10 +144,10 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 		if cfg.Listen.Addr != "" {
 			return errors.New("subscribers reach an outside server by its own port; give it permissions for them, and do not listen here")
 		}
-		if err := l.connect(outside(cfg)); err != nil {
+		if err := l.connect(dialOutside(cfg)); err != nil {
 			return err
 		}
-		return l.beginPatiently(ctx)
+		return l.beginRetrying(ctx)
 	}
 	before := blockBytes(cfg.Dir)
 	if l.server, err = startEmbedded(ctx, cfg); err != nil {
@@ -156,7 +156,7 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if err := l.connect(l.server.connect); err != nil {
 		return err
 	}
-	if err := l.persist(ctx, l.begin); err != nil {
+	if err := l.retry(ctx, l.begin); err != nil {
 		return err
 	}
 	// The engine does not say what it leaves behind when it opens its files.
@@ -267,7 +267,7 @@ func (l *Ledger) Problems() []string { return l.problems }
 // so it never lags behind an acknowledgement.
 func (l *Ledger) Head(ctx context.Context) (eventstore.Position, error) {
 	var info *natsjs.StreamInfo
-	err := l.persist(ctx, func(ctx context.Context) (err error) {
+	err := l.retry(ctx, func(ctx context.Context) (err error) {
 		info, err = l.stream.Info(ctx)
 		return err
 	})

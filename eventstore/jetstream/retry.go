@@ -14,10 +14,10 @@ import (
 // oldestServer is the first version without known losses.
 var oldestServer = []int{2, 15, 2}
 
-// outside connects to a server that somebody else runs. Whether it syncs each
+// dialOutside connects to a server that somebody else runs. Whether it syncs each
 // event to disk before it acknowledges it is in its own configuration
 // (sync_interval: always), and cannot be seen from here.
-func outside(cfg Config) func(name string) (*nats.Conn, error) {
+func dialOutside(cfg Config) func(name string) (*nats.Conn, error) {
 	return func(name string) (*nats.Conn, error) {
 		options := connection("jointlab "+name, 250*time.Millisecond)
 		if cfg.Credentials != "" {
@@ -27,21 +27,21 @@ func outside(cfg Config) func(name string) (*nats.Conn, error) {
 	}
 }
 
-// beginPatiently begins as soon as the servers answer: a cluster that has just
+// beginRetrying begins as soon as the servers answer: a cluster that has just
 // started has no leader yet.
-func (l *Ledger) beginPatiently(ctx context.Context) error {
-	err := l.persist(ctx, l.begin)
+func (l *Ledger) beginRetrying(ctx context.Context) error {
+	err := l.retry(ctx, l.begin)
 	if transient(err) {
 		err = fmt.Errorf("the stream cannot be opened; see that JetStream runs on the server, the user may use it, and the cluster has a leader: %w", err)
 	}
 	return err
 }
 
-// persist asks again while there is no answer, up to the log's patience. A
+// retry asks again while there is no answer, up to the log's patience. A
 // request may be lost on the way, to a server that has just ended or is cut
 // off, and nobody says so; ask must do no harm when it is done twice.
-func (l *Ledger) persist(ctx context.Context, ask func(context.Context) error) error {
-	ctx, cancel := l.patiently(ctx)
+func (l *Ledger) retry(ctx context.Context, ask func(context.Context) error) error {
+	ctx, cancel := l.withPatience(ctx)
 	defer cancel()
 	for {
 		once, stop := context.WithTimeout(ctx, l.answer)

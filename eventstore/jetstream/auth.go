@@ -19,7 +19,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// door lets subscribers in at the embedded server's port, and nobody else.
+// subscriberAuth lets subscribers in at the embedded server's port, and nobody else.
 //
 // Permissions alone would not keep them apart. A pull request names the subject
 // that the server is to answer on, and the server does not ask whether the one
@@ -29,14 +29,14 @@ import (
 // its own, in which there is nothing. What it may ask for, and that is its own
 // consumer, is a service imported from the register's account; the subject to
 // answer on is then looked up in its own account.
-type door struct {
+type subscriberAuth struct {
 	mu       sync.Mutex
 	admitted map[string]*server.User // by public key
 }
 
 // Check decides who a connection is. Whoever comes through the process itself,
 // by a pipe, is the register.
-func (d *door) Check(c server.ClientAuthentication) bool {
+func (d *subscriberAuth) Check(c server.ClientAuthentication) bool {
 	if from := c.RemoteAddress(); from != nil && from.Network() == "pipe" {
 		return true
 	}
@@ -65,7 +65,7 @@ type Listen struct {
 	TLS  *tls.Config // nil: without
 }
 
-func (l Listen) configure(o *server.Options, d *door) error {
+func (l Listen) configure(o *server.Options, d *subscriberAuth) error {
 	host, port, err := net.SplitHostPort(l.Addr)
 	if err == nil {
 		o.Port, err = strconv.Atoi(port)
@@ -86,7 +86,7 @@ func (l Listen) configure(o *server.Options, d *door) error {
 // SubscribersAddr is where subscribers reach the embedded server; "" where it
 // does not listen.
 func (l *Ledger) SubscribersAddr() string {
-	if l.server == nil || l.server.door == nil {
+	if l.server == nil || l.server.auth == nil {
 		return ""
 	}
 	return l.server.server.Addr().String()
@@ -123,12 +123,12 @@ func (e *embedded) admit(s Subscriber) (*server.User, error) {
 	return user, nil
 }
 
-// let replaces who is admitted, and disconnects whoever no longer is.
-func (e *embedded) let(users map[string]*server.User) error {
-	e.door.mu.Lock()
-	before := e.door.admitted
-	e.door.admitted = users
-	e.door.mu.Unlock()
+// setAdmitted replaces who is admitted, and disconnects whoever no longer is.
+func (e *embedded) setAdmitted(users map[string]*server.User) error {
+	e.auth.mu.Lock()
+	before := e.auth.admitted
+	e.auth.admitted = users
+	e.auth.mu.Unlock()
 	for key, user := range before {
 		if users[key] != nil {
 			continue
@@ -209,7 +209,7 @@ func (l *Ledger) admitAll(ctx context.Context) error {
 			return fmt.Errorf("subscriber %s: %w", s.Name, err)
 		}
 	}
-	if err := l.server.let(users); err != nil {
+	if err := l.server.setAdmitted(users); err != nil {
 		return err
 	}
 	for name := range have {
@@ -223,7 +223,7 @@ func (l *Ledger) admitAll(ctx context.Context) error {
 // statusReached fails while STATUS is being filled and may still come to hold
 // events up to a position, as in a register that was restored.
 func (l *Ledger) statusReached(ctx context.Context, after eventstore.Position) error {
-	last, err := (&Target{log: l, stream: StatusStream}).Last(ctx)
+	last, err := (&Target{ledger: l, stream: StatusStream}).Last(ctx)
 	if err != nil || last.Source >= after {
 		return err
 	}

@@ -58,7 +58,7 @@ func BenchmarkLogUpkeep(b *testing.B) {
 		if i == 0 {
 			continue
 		}
-		log, err := audit.Open(audit.Config{Dir: dir, Ledger: l, Board: l.Board(), Alone: true})
+		log, err := audit.Open(audit.Config{Dir: dir, Ledger: l, Board: l.Checkpoints(), Alone: true})
 		if err != nil {
 			b.Fatal(err)
 		}

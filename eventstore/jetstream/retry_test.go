@@ -45,7 +45,7 @@ func TestContractOnAnOutsideServer(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) (eventstore.Store, eventstore.Ledger) { return l, l })
 }
 
-func TestAnOutsideLedgerThatIsNotAsItWasLeftIsOnlyRead(t *testing.T) {
+func TestChangedOutsideIsReadOnly(t *testing.T) {
 	dir, url := t.TempDir(), single(t, t.TempDir())
 	l := openOutside(t, Config{NATS: url, Dir: dir})
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(3))
@@ -80,7 +80,7 @@ func TestAnOutsideLedgerThatIsNotAsItWasLeftIsOnlyRead(t *testing.T) {
 	}
 }
 
-func TestNoErrorSaysThePasswordOfAServer(t *testing.T) {
+func TestErrorsHidePassword(t *testing.T) {
 	url := strings.Replace(single(t, t.TempDir()), "s3cret", "wr0ng", 1)
 	for _, cfg := range []Config{{NATS: url}, {NATS: "nats://u:wr0ng@127.0.0.1:1"}, {NATS: url, Credentials: filepath.Join(t.TempDir(), "none")}} {
 		_, err := Open(t.Context(), cfg)
@@ -90,7 +90,7 @@ func TestNoErrorSaysThePasswordOfAServer(t *testing.T) {
 	}
 }
 
-func TestOldServersAreNamed(t *testing.T) {
+func TestOldServersAreRefused(t *testing.T) {
 	for version, fine := range map[string]bool{"2.15.2": true, "2.16.0-RC.1": true, "3.0.0": true, "2.15.1": false, "2.9.25": false, "": false} {
 		if atLeast(version, oldestServer) != fine {
 			t.Error(version)
@@ -98,7 +98,7 @@ func TestOldServersAreNamed(t *testing.T) {
 	}
 }
 
-func TestARelayedLedgerIsWrittenByARelayOnly(t *testing.T) {
+func TestRelayedRefusesAppend(t *testing.T) {
 	dir := t.TempDir()
 	l, err := Open(t.Context(), Config{Dir: dir, Relayed: true})
 	if err != nil {
