@@ -165,7 +165,7 @@ func TestAnUploadBrokenOffLeavesNothing(t *testing.T) {
 	}
 	fmt.Fprintf(c, "PUT /v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 500000\r\n\r\n%s", w.as(domain.Officer), pdf)
 	c.(*net.TCPConn).CloseWrite()
-	c.SetReadDeadline(time.Now().Add(20 * time.Second))
+	c.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	answer, err := io.ReadAll(c)
 	if err != nil || !strings.Contains(string(answer), "upload-broken-off") {
 		t.Fatalf("%s %v", answer, err)
@@ -214,7 +214,7 @@ func outsideNATS(t *testing.T) (url string, bucket func(string) natsjs.ObjectSto
 		t.Fatal(err)
 	}
 	go s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(5 * time.Minute) {
 		t.Fatal("the NATS server does not start")
 	}
 	conn, err := nats.Connect(s.ClientURL())

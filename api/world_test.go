@@ -10,7 +10,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -34,6 +36,12 @@ var today = time.Date(2024, 6, 3, 4, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return today }
 
+// TestMain lets the heap grow, since each test begins a server that soon ends.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
+
 // world is a whole server on a real store, spoken to over HTTP.
 type world struct {
 	testing.TB
@@ -52,7 +60,7 @@ type world struct {
 
 	deliverer *webhooks.Dispatcher // to webhooks; deliver runs it
 
-	usual    bool      // that its configuration was not changed, so that all such have one contract
+	config   string    // what of its configuration the OpenAPI document depends on; "": not known
 	reading  sync.Once // by asDocumented, of contract
 	contract *contract
 }
@@ -112,7 +120,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), usual: len(change) == 0, log: log, model: model, proof: proof, logged: &logged{}, dir: dir, spool: spool}
+	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &logged{}, dir: dir, spool: spool}
 	w.signer = api.NewSigner(private, w.clock)
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Persons: log.Persons(), Spool: spool, Log: proof, Streams: log, Backup: log.Backup()}
 	begun := time.Now()
@@ -124,6 +132,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	for _, c := range change {
 		c(&cfg)
 	}
+	w.config = fmt.Sprintf("version %q, open %t, documents %t of %d", cfg.Version, cfg.AnonymousRead, cfg.Documents != nil, cfg.DocumentLimit)
 	w.server = api.New(log, log, model, w.verifier, w.clock, cfg)
 	srv := httptest.NewUnstartedServer(nil)
 	srv.Config = w.server.HTTPServer("")
@@ -253,13 +262,9 @@ type contract struct {
 	routes   *http.ServeMux
 }
 
-// contracts are those read so far: text to *contract. Reading one takes long.
-// usualContract is of all servers whose configuration was not changed, which need
-// not write theirs either.
-var (
-	contracts     sync.Map
-	usualContract atomic.Pointer[contract]
-)
+// contracts holds the contracts read so far, by configuration and by text, since
+// to write one and to read one takes long.
+var contracts sync.Map // string to *contract
 
 // answered counts the answers of each operation with each status in each test, of
 // which only so many are held against the document: that takes long as well.
@@ -272,12 +277,11 @@ const manyAnswers = 25
 func (w *world) asDocumented(req *http.Request, r response) {
 	w.Helper()
 	w.reading.Do(func() {
-		if w.usual {
-			if w.contract = usualContract.Load(); w.contract != nil {
-				return
-			}
-			defer func() { usualContract.Store(w.contract) }()
+		if known, ok := contracts.Load(w.config); ok && w.config != "" {
+			w.contract = known.(*contract)
+			return
 		}
+		defer func() { contracts.Store(w.config, w.contract) }()
 		asking, err := http.NewRequestWithContext(w.Context(), http.MethodGet, w.url+"/openapi.json", nil)
 		if err != nil {
 			w.Fatal(err)

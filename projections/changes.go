@@ -42,13 +42,13 @@ func Changes(before, after []byte) ([]Change, error) {
 	return docs[0].changes(nil, nil, docs[1]), nil
 }
 
-// node is a JSON value and its members, in order.
+// node is a JSON value.
 type node struct {
 	kind  jsontext.Kind
-	value jsontext.Value
-	parts []named
+	value jsontext.Value // valid and compact
 }
 
+// named is a member of an object, or of a list by its place or its key.
 type named struct {
 	name string
 	node
@@ -59,39 +59,35 @@ func parseNode(b []byte) (node, error) {
 	if err := v.Compact(); err != nil {
 		return node{}, err
 	}
-	return parse(v)
+	// Compact accepts names that come twice and bad UTF-8; this does not.
+	_, err := jsontext.NewDecoder(bytes.NewReader(v)).ReadValue()
+	return node{v.Kind(), v}, err
 }
 
-// parse returns the node of a well-formed value.
-func parse(v jsontext.Value) (node, error) {
-	n := node{kind: v.Kind(), value: v}
+// parts returns the members of n in order, none where it is no object or list.
+// What both documents have alike is never taken apart.
+func (n node) parts() (parts []named) {
 	if n.kind != '{' && n.kind != '[' {
-		return n, nil
+		return nil
 	}
-	d := jsontext.NewDecoder(bytes.NewReader(v))
-	if _, err := d.ReadToken(); err != nil {
-		return n, err
-	}
+	d := jsontext.NewDecoder(bytes.NewReader(n.value))
+	d.ReadToken()
 	for d.PeekKind() != n.kind+2 { // the closing bracket: in ASCII it is the opening one plus 2
-		name := strconv.Itoa(len(n.parts))
+		name := strconv.Itoa(len(parts))
 		if n.kind == '{' {
 			t, err := d.ReadToken()
 			if err != nil {
-				return n, err
+				return parts // not reached: n is valid
 			}
 			name = t.String()
 		}
 		part, err := d.ReadValue()
 		if err != nil {
-			return n, err
+			return parts // likewise
 		}
-		child, err := parse(part.Clone())
-		if err != nil {
-			return n, err
-		}
-		n.parts = append(n.parts, named{name, child})
+		parts = append(parts, named{name, node{part.Kind(), part.Clone()}})
 	}
-	return n, nil
+	return parts
 }
 
 // keys are the paths that can identify the members of a list, the best first.
@@ -125,11 +121,12 @@ func byKey(lists ...[]named) {
 // at returns the text or number at a path, empty if there is none.
 func (n node) at(path string) string {
 	first, rest, more := strings.Cut(path, "/")
-	i := n.index(first)
+	parts := n.parts()
+	i := index(parts, first)
 	if i < 0 || n.kind != '{' {
 		return ""
 	}
-	part := n.parts[i]
+	part := parts[i]
 	switch {
 	case more:
 		return part.at(rest)
@@ -145,8 +142,8 @@ func (n node) at(path string) string {
 	return ""
 }
 
-func (n node) index(name string) int {
-	return slices.IndexFunc(n.parts, func(p named) bool { return p.name == name })
+func index(parts []named, name string) int {
+	return slices.IndexFunc(parts, func(p named) bool { return p.name == name })
 }
 
 var escape = strings.NewReplacer("~", "~0", "/", "~1")
@@ -159,15 +156,16 @@ func (n node) changes(found []Change, path []string, other node) []Change {
 	if n.kind != other.kind || n.kind != '{' && n.kind != '[' {
 		return append(found, Change{strings.Join(path, "/"), n.value, other.value})
 	}
+	mine, theirs := n.parts(), other.parts()
 	if n.kind == '[' {
-		byKey(n.parts, other.parts)
+		byKey(mine, theirs)
 	}
 	below := func(name string) []string { return append(slices.Clip(path), escape.Replace(name)) }
 	next := 0
 	added := func(until int) { // appends the members before until that only other has
 		for ; next < until; next++ {
-			p := other.parts[next]
-			if n.index(p.name) >= 0 {
+			p := theirs[next]
+			if index(mine, p.name) >= 0 {
 				continue
 			}
 			if p.kind == '[' {
@@ -177,19 +175,19 @@ func (n node) changes(found []Change, path []string, other node) []Change {
 			}
 		}
 	}
-	for _, p := range n.parts {
-		i := other.index(p.name)
+	for _, p := range mine {
+		i := index(theirs, p.name)
 		switch {
 		case i >= 0:
 			added(i)
-			found = p.changes(found, below(p.name), other.parts[i].node)
+			found = p.changes(found, below(p.name), theirs[i].node)
 		case p.kind == '[':
 			found = p.changes(found, below(p.name), nothing)
 		default:
 			found = append(found, Change{strings.Join(below(p.name), "/"), p.value, nil})
 		}
 	}
-	added(len(other.parts))
+	added(len(theirs))
 	return found
 }
 
