@@ -60,7 +60,7 @@ func streamOf(t testing.TB, name string, body []byte) Stream {
 	return stream
 }
 
-func TestEveryEventEverReleasedReadsAndWritesAsItDid(t *testing.T) {
+func TestReleasedEvents(t *testing.T) {
 	if *update {
 		writeGolden(t)
 	}
@@ -387,7 +387,7 @@ func word(event string, t reflect.Type, field string) string {
 	return "样例 sample"
 }
 
-func TestDecodingRefusesWhatItDoesNotKnow(t *testing.T) {
+func TestDecodeRejectsUnknown(t *testing.T) {
 	good := string(bodies(t)["lab.record.discipline-set.v1"])
 	if _, err := Decode([]byte(good)); err != nil {
 		t.Fatal(err)
@@ -433,7 +433,7 @@ func TestDecodingRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-func TestEveryNameSaysAggregateFacetFactAndVersion(t *testing.T) {
+func TestStoredNames(t *testing.T) {
 	facets := []string{"agreement", "rights", "funding", "status", "review", "record"}
 	types := map[reflect.Type]string{}
 	for name, row := range eventTypes {
@@ -458,15 +458,15 @@ func TestEveryNameSaysAggregateFacetFactAndVersion(t *testing.T) {
 	}
 }
 
-func TestAnEventWithoutAStoredNameIsNotWritten(t *testing.T) {
+func TestEncodeNeedsStoredName(t *testing.T) {
 	if _, err := Encode(Stream{"lab", sampleID(1)}, domain.Meta{}, domain.Correction{With: domain.Restated{Event: sample("lab.record.renamed.v1")}}); err == nil {
 		t.Error("an event without a row in eventtypes.go is encoded")
 	}
 }
 
-// TestAnyEventIsReadBackAsItWasAndSaysSomething goes through every event type,
+// TestEncodeDecode goes through every event type,
 // with any of its fields absent and texts that look like formats.
-func TestAnyEventIsReadBackAsItWasAndSaysSomething(t *testing.T) {
+func TestEncodeDecode(t *testing.T) {
 	all := slices.Sorted(maps.Keys(eventTypes))
 	rapid.Check(t, func(t *rapid.T) {
 		name := rapid.SampledFrom(all).Draw(t, "type")
@@ -538,7 +538,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func TestWhatIsNoEventOfOursIsRefused(t *testing.T) {
+func TestDecodeRejectsForeign(t *testing.T) {
 	body := string(bodies(t)["lab.record.corrected.v1"])
 	for what, change := range map[string][2]string{
 		"another version of the envelope": {`"specversion":"1.0"`, `"specversion":"0.3"`},

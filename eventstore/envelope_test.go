@@ -14,7 +14,7 @@ import (
 // ASCII letters and digits, at most 20 of them as the specification advises.
 var attributeName = regexp.MustCompile(`^[a-z0-9]{1,20}$`)
 
-func TestEveryBodyIsACloudEvent(t *testing.T) {
+func TestBodiesAreCloudEvents(t *testing.T) {
 	for name, body := range bodies(t) {
 		var e map[string]any
 		if err := json.Unmarshal(body, &e); err != nil {
@@ -65,7 +65,7 @@ func TestEveryBodyIsACloudEvent(t *testing.T) {
 	}
 }
 
-func TestASourceNamesItsAggregate(t *testing.T) {
+func TestSource(t *testing.T) {
 	for kind, want := range map[string]string{"lab": "/labs/", "entity": "/entities/", "programme": "/programmes/", "webhook": "/webhooks/", "key": "/keys/"} {
 		if got := (Stream{kind, sampleID(1)}).Source(); got != want+sampleID(1).String() {
 			t.Errorf("%s: %s", kind, got)
@@ -73,7 +73,7 @@ func TestASourceNamesItsAggregate(t *testing.T) {
 	}
 }
 
-func TestRecordedTimesSortAsText(t *testing.T) {
+func TestRecordedTimesSort(t *testing.T) {
 	at := time.Date(2024, 2, 29, 23, 59, 59, 999_999_000, time.FixedZone("CST", 8*3600))
 	previous := ""
 	for i := range 3 {
@@ -95,7 +95,7 @@ func TestRecordedTimesSortAsText(t *testing.T) {
 	}
 }
 
-func TestAnAbsentGroundIsAbsentInTheBody(t *testing.T) {
+func TestAbsentGroundsAreOmitted(t *testing.T) {
 	p, err := Encode(Stream{"lab", sampleID(1)}, domain.Meta{ID: sampleID(2), Actor: domain.Actor{Subject: "a", Role: domain.Host}}, sample("lab.record.discipline-set.v1"))
 	if err != nil {
 		t.Fatal(err)

@@ -88,7 +88,7 @@ func (m *memory) Append(ctx context.Context, s eventstore.Stream, at eventstore.
 	return version(end), m.fails(ctx, moment{"append", true})
 }
 
-func TestTheStoreInMemoryKeepsItsPromises(t *testing.T) {
+func TestMemoryStoreContract(t *testing.T) {
 	storetest.Run(t, func(*testing.T) (eventstore.Store, eventstore.Ledger) { return newMemory(), nil })
 }
 
@@ -195,7 +195,7 @@ func commands(all []domain.RecordedEvent[lab.Event]) (of []uuid.UUID) {
 	return of
 }
 
-func TestEachFaultIsSettledBySendingTheCommandAgain(t *testing.T) {
+func TestRetryResolvesFaults(t *testing.T) {
 	story := []lab.Command{propose(), draft(), sign(host.ID, "2024-05-01"), discipline(1), sign(partner.ID, "2024-05-02"), discipline(2)}
 	fix := func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }
 	for _, at := range []moment{{"load", false}, {"load", true}, {"append", false}, {"append", true}} {
@@ -256,7 +256,7 @@ func TestEachFaultIsSettledBySendingTheCommandAgain(t *testing.T) {
 	}
 }
 
-func TestACommandSentTwiceIsCarriedOutOnce(t *testing.T) {
+func TestCommandIsIdempotent(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	first, err := a.Do(t.Context(), id, propose(), request(0))
@@ -278,7 +278,7 @@ func TestACommandSentTwiceIsCarriedOutOnce(t *testing.T) {
 	follows(t, m, a, b)
 }
 
-func TestAThousandRacingCommandsAreEachCarriedOutOnce(t *testing.T) {
+func TestRacingCommands(t *testing.T) {
 	const many = 1000
 	m := newMemory()
 	nodes := []*labs{node(m), node(m)}
@@ -335,7 +335,7 @@ func TestAThousandRacingCommandsAreEachCarriedOutOnce(t *testing.T) {
 	follows(t, m, nodes...)
 }
 
-func TestACommandIDIsForOneCommand(t *testing.T) {
+func TestReusedCommandID(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	send(t, a, 0, propose(), discipline(1), discipline(2))
@@ -353,7 +353,7 @@ func TestACommandIDIsForOneCommand(t *testing.T) {
 	}
 }
 
-func TestAStaleExpectationIsRefused(t *testing.T) {
+func TestStaleExpectation(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	send(t, a, 0, propose())
@@ -381,7 +381,7 @@ func TestAStaleExpectationIsRefused(t *testing.T) {
 	}
 }
 
-func TestNothingIsRefusedOnAnOldState(t *testing.T) {
+func TestNoRejectionOnOldState(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	send(t, a, 0, propose())
@@ -394,7 +394,7 @@ func TestNothingIsRefusedOnAnOldState(t *testing.T) {
 	follows(t, m, a, b)
 }
 
-func TestNothingIsDecidedOnAHistoryThatCannotBeRead(t *testing.T) {
+func TestUnreadableHistory(t *testing.T) {
 	m := newMemory()
 	send(t, node(m), 0, propose())
 	recorded, _, _ := m.Load(t.Context(), eventstore.Stream{Kind: "lab", ID: id}, eventstore.Version{})
@@ -410,7 +410,7 @@ func TestNothingIsDecidedOnAHistoryThatCannotBeRead(t *testing.T) {
 
 func corrected(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }
 
-func TestACorrectionRestatesTheEventInItsPlace(t *testing.T) {
+func TestCorrectionReplacesEvent(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	start := func(day string) lab.Command { return lab.StartIncubation{On: domain.MustDate(day)} }
@@ -464,7 +464,7 @@ func TestACorrectionRestatesTheEventInItsPlace(t *testing.T) {
 	follows(t, m, a, b, node(m))
 }
 
-func TestACorrectionReachesWhatCameAfter(t *testing.T) {
+func TestCorrectionReachesLaterState(t *testing.T) {
 	m := newMemory()
 	a := node(m)
 	send(t, a, 0, propose(), draft(), sign(host.ID, "2024-05-01"), sign(partner.ID, "2024-05-02"))
@@ -477,7 +477,7 @@ func TestACorrectionReachesWhatCameAfter(t *testing.T) {
 	follows(t, m, a)
 }
 
-func TestWhatIsRecordedIsWhatTheSenderSaid(t *testing.T) {
+func TestRecordedMeta(t *testing.T) {
 	m := newMemory()
 	r := request(0)
 	r.Correlation, r.Actor.OnBehalfOf = "import 7", host.ID
@@ -496,7 +496,7 @@ func TestWhatIsRecordedIsWhatTheSenderSaid(t *testing.T) {
 	}
 }
 
-func TestACommandIDIsForOneCommandEvenOnANodeOneEventBehind(t *testing.T) {
+func TestReusedCommandIDOnStaleNode(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	send(t, a, 0, propose())
@@ -512,7 +512,7 @@ func TestACommandIDIsForOneCommandEvenOnANodeOneEventBehind(t *testing.T) {
 	follows(t, m, a, b)
 }
 
-func TestACommandSentAgainToANodeOneEventBehindIsAReplay(t *testing.T) {
+func TestReplayOnStaleNode(t *testing.T) {
 	m := newMemory()
 	a, b := node(m), node(m)
 	send(t, a, 0, propose())

@@ -27,7 +27,7 @@ func opened(t testing.TB, text string, ref uuid.UUID, key eventstore.PersonKey) 
 	return string(out), failed
 }
 
-func TestASealIsOpenedWithItsPersonsKeyAndNoOther(t *testing.T) {
+func TestSealNeedsItsKey(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		var key, other eventstore.PersonKey
 		copy(key[:], rapid.SliceOfN(rapid.Byte(), 32, 32).Draw(r, "key"))
@@ -57,14 +57,14 @@ func TestASealIsOpenedWithItsPersonsKeyAndNoOther(t *testing.T) {
 	})
 }
 
-func TestASealDoesNotShowHowLongANameIs(t *testing.T) {
+func TestSealHidesLength(t *testing.T) {
 	var key eventstore.PersonKey
 	if a, b := key.Seal(uuid.Nil, "王"), key.Seal(uuid.Nil, "Maximiliane Mustermann"); len(a) != len(b) {
 		t.Errorf("%d and %d bytes", len(a), len(b))
 	}
 }
 
-func TestEveryPersonOfACommandIsSealedWhereverItStands(t *testing.T) {
+func TestSealPersons(t *testing.T) {
 	two := []lab.NewSupervisor{{Person: domain.Person{Name: "甲", ID: "orcid:1"}}, {Person: domain.Person{Name: "乙", Title: "教授"}}}
 	cmd := lab.PairSupervisors{Supervisors: two, Grounds: domain.Grounds{Reason: "as agreed"}}
 	var paths []string

@@ -169,7 +169,7 @@ func BenchmarkProof(b *testing.B) {
 	}
 }
 
-func TestAProofTakesAsLittleMemoryInALargeLogAsInASmallOne(t *testing.T) {
+func TestProofMemory(t *testing.T) {
 	for _, size := range []int{100, 50_000} {
 		log, err := audit.Open(config(t.TempDir(), newLedger(size)))
 		if err != nil {

@@ -62,7 +62,7 @@ func (l *Log) Rebuild(ctx context.Context, progress func(done, total int64)) (ev
 	if err := l.extend(ctx, int64(head), progress); err != nil {
 		return 0, fmt.Errorf("audit: make the tree anew: %w", err)
 	}
-	return l.tree.size.Load(), l.settle()
+	return l.tree.size.Load(), l.confirmCheckpoint()
 }
 
 // extend takes the ledger into the tree up to a size.
@@ -71,7 +71,7 @@ func (l *Log) extend(ctx context.Context, to int64, progress func(done, total in
 		if progress != nil {
 			defer func() { progress(l.tree.size.Load(), to) }()
 		}
-		return l.take(events)
+		return l.appendLeaves(events)
 	})
 }
 
@@ -80,7 +80,7 @@ func (l *Log) extend(ctx context.Context, to int64, progress func(done, total in
 // the tree does not, as after the power failed, the tree is made anew.
 func (l *Log) compare(ctx context.Context, progress func(done, total int64)) error {
 	doing := func(err error) error { return fmt.Errorf("audit: compare the ledger with the log: %w", err) }
-	if err := l.hear(ctx); err != nil {
+	if err := l.fetchPublished(ctx); err != nil {
 		return err
 	}
 	at, err := l.cfg.Ledger.Head(ctx)
@@ -150,11 +150,11 @@ func (l *Log) compare(ctx context.Context, progress func(done, total int64)) err
 			return fmt.Errorf("audit: make the tree anew: %w", err)
 		}
 	}
-	return l.settle()
+	return l.confirmCheckpoint()
 }
 
-// hear learns what was published last.
-func (l *Log) hear(ctx context.Context) error {
+// fetchPublished learns what was published last.
+func (l *Log) fetchPublished(ctx context.Context) error {
 	if l.cfg.Board == nil {
 		return nil
 	}
@@ -165,5 +165,5 @@ func (l *Log) hear(ctx context.Context) error {
 	if published.Sequence == 0 {
 		return nil
 	}
-	return l.learn(published)
+	return l.acceptCheckpoint(published)
 }

@@ -122,12 +122,12 @@ func (x *exporter) write(ctx context.Context, to io.Writer) error {
 		func() error { return x.put(checkpointName, c.Note) },
 		func() error { return x.events(ctx) },
 		func() error { return x.tiles(c) },
-		func() error { return x.settle(ctx) },
+		func() error { return x.refoldCorrected(ctx) },
 		x.states,
 		func() error { return x.put(rulesName, rules) },
 		x.references,
 		x.documents,
-		func() error { return x.held(ctx) },
+		func() error { return x.backupDocuments(ctx) },
 		x.seal,
 		x.zip.Close,
 	} {
@@ -183,7 +183,7 @@ func (x *exporter) state(ctx context.Context) error {
 	return err
 }
 
-func (x *exporter) held(ctx context.Context) error {
+func (x *exporter) backupDocuments(ctx context.Context) error {
 	if x.Backup == nil {
 		return nil
 	}
@@ -319,7 +319,7 @@ func (x *exporter) events(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("position %d: %w", r.Position, err)
 		}
-		if err := x.fold.take(r.Position, d); err != nil {
+		if err := x.fold.apply(r.Position, d); err != nil {
 			return err
 		}
 		x.at.add(r.Position)
@@ -334,8 +334,8 @@ func (x *exporter) events(ctx context.Context) error {
 	return out.Flush()
 }
 
-// settle folds the streams with corrections from the store.
-func (x *exporter) settle(ctx context.Context) error {
+// refoldCorrected folds the streams with corrections from the store.
+func (x *exporter) refoldCorrected(ctx context.Context) error {
 	for _, stream := range x.fold.corrected() {
 		events, _, err := x.Store.Load(ctx, stream, eventstore.Version{})
 		if err != nil {
@@ -350,7 +350,7 @@ func (x *exporter) settle(ctx context.Context) error {
 			}
 			at, history = append(at, r.Position), append(history, d)
 		}
-		if err := x.fold.settle(stream, at, history); err != nil {
+		if err := x.fold.refoldCorrected(stream, at, history); err != nil {
 			return err
 		}
 	}

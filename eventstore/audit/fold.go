@@ -33,8 +33,8 @@ type folded struct {
 	corrected bool
 }
 
-// take folds in the event at a position. Errors name it.
-func (f *fold) take(at eventstore.Position, d eventstore.Decoded) error {
+// apply folds in the event at a position. Errors name it.
+func (f *fold) apply(at eventstore.Position, d eventstore.Decoded) error {
 	s := f.streams[d.Stream]
 	if s == nil {
 		state, ok := eventstore.NewState(d.Stream)
@@ -102,11 +102,11 @@ func (f *fold) corrected() []eventstore.Stream {
 	return streams
 }
 
-// settle folds a stream that has corrections, from its whole history, and
+// refoldCorrected folds a stream that has corrections, from its whole history, and
 // judges the steps from the first correction on: each on the state before it as
 // the corrections by then had left it, and a corrected step on the state before
 // the one it corrects.
-func (f *fold) settle(stream eventstore.Stream, at []eventstore.Position, history []eventstore.Decoded) error {
+func (f *fold) refoldCorrected(stream eventstore.Stream, at []eventstore.Position, history []eventstore.Decoded) error {
 	s := f.streams[stream]
 	if uint64(len(history)) != s.events {
 		return contradicts(s.last, "%s has %d events at a second reading, and had %d", stream, len(history), s.events)

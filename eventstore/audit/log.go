@@ -100,7 +100,7 @@ func Open(cfg Config) (*Log, error) {
 	if l.tree, err = openTree(l.dir); err != nil {
 		return nil, fmt.Errorf("audit: open the log: %w", err)
 	}
-	if err := l.recall(); err != nil {
+	if err := l.loadCheckpoint(); err != nil {
 		return nil, errors.Join(err, l.tree.close())
 	}
 	return l, nil
@@ -109,8 +109,8 @@ func Open(cfg Config) (*Log, error) {
 // Close closes the log's files. Run must have returned.
 func (l *Log) Close() error { return l.tree.close() }
 
-// recall reads the last checkpoint from the folder.
-func (l *Log) recall() error {
+// loadCheckpoint reads the last checkpoint from the folder.
+func (l *Log) loadCheckpoint() error {
 	signed, err := os.ReadFile(filepath.Join(l.dir, checkpointFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -120,7 +120,7 @@ func (l *Log) recall() error {
 	if err := errors.Join(err, err2, err3); err != nil {
 		return fmt.Errorf("audit: read the last checkpoint: %w", err)
 	}
-	if err := l.learn(Published{Note: signed, Key: strings.TrimSpace(string(key))}); err != nil {
+	if err := l.acceptCheckpoint(Published{Note: signed, Key: strings.TrimSpace(string(key))}); err != nil {
 		l.stop(err)
 	}
 	l.learned = file.ModTime()
@@ -131,7 +131,7 @@ func (l *Log) recall() error {
 		root, err := l.tree.root(l.last.Size)
 		l.agrees = err == nil && root == l.last.Root
 	}
-	return l.recallCosigned()
+	return l.loadCosigned()
 }
 
 // Key is the verifier key of this log's checkpoints: of whoever signed the
@@ -157,8 +157,8 @@ func (l *Log) Problems() []string {
 	return problems
 }
 
-// stall notes why the log does not come on for now; nil: it does.
-func (l *Log) stall(reason error) {
+// setStalled notes why the log does not come on for now; nil: it does.
+func (l *Log) setStalled(reason error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if reason != nil && (l.stalled == nil || l.stalled.Error() != reason.Error()) {
@@ -245,7 +245,7 @@ func (l *Log) Run(ctx context.Context) error {
 			l.stop(contradiction)
 			return err
 		}
-		l.stall(err)
+		l.setStalled(err)
 		select {
 		case <-ctx.Done():
 		case <-rested:
@@ -284,8 +284,8 @@ func (l *Log) advance(ctx context.Context) error {
 	return l.sign(ctx)
 }
 
-// take adds events to the tree.
-func (l *Log) take(events []eventstore.Recorded) error {
+// appendLeaves adds events to the tree.
+func (l *Log) appendLeaves(events []eventstore.Recorded) error {
 	if want := positionOf(l.tree.size.Load()); events[0].Position != want {
 		return fmt.Errorf("audit: the ledger gave position %d where %d belongs", events[0].Position, want)
 	}
@@ -299,10 +299,10 @@ func (l *Log) take(events []eventstore.Recorded) error {
 // sign learns what others have published and signs what is not under a
 // checkpoint yet.
 func (l *Log) sign(ctx context.Context) error {
-	if err := l.hear(ctx); err != nil {
+	if err := l.fetchPublished(ctx); err != nil {
 		return err
 	}
-	if err := l.settle(); err != nil {
+	if err := l.confirmCheckpoint(); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -336,15 +336,15 @@ func (l *Log) sign(ctx context.Context) error {
 		}
 		sequence++ // if it is not, the next one learns it
 	}
-	if err := l.learn(Published{made.Note, l.key.Public(), sequence}); err != nil {
+	if err := l.acceptCheckpoint(Published{made.Note, l.key.Public(), sequence}); err != nil {
 		return err
 	}
-	return l.settle()
+	return l.confirmCheckpoint()
 }
 
-// learn takes in a checkpoint that somebody published: it must be signed with
+// acceptCheckpoint takes in a checkpoint that somebody published: it must be signed with
 // the one key this log is signed with, and sizes only grow.
-func (l *Log) learn(p Published) error {
+func (l *Log) acceptCheckpoint(p Published) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last.Note != nil && bytes.Equal(l.last.Note, p.Note) {
@@ -373,9 +373,9 @@ func (l *Log) learn(p Published) error {
 	return nil
 }
 
-// settle compares the last checkpoint with the tree, once that has come so far,
+// confirmCheckpoint compares the last checkpoint with the tree, once that has come so far,
 // and writes it down.
-func (l *Log) settle() error {
+func (l *Log) confirmCheckpoint() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.last.Note == nil || l.agrees || l.last.Size > l.tree.size.Load() {

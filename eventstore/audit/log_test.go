@@ -18,7 +18,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/audit/audittest"
 )
 
-func TestTheTreeIsThatOfRFC6962AndOfTheLedgerAlone(t *testing.T) {
+func TestTreeFollowsRFC6962(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(0, 700).Draw(t, "events")
 		l := newLedger(n)
@@ -67,7 +67,7 @@ func TestTheTreeIsThatOfRFC6962AndOfTheLedgerAlone(t *testing.T) {
 	})
 }
 
-func TestALogGoesOnWhereItWasAndFromNothingComesToTheSame(t *testing.T) {
+func TestLogRestart(t *testing.T) {
 	dir, l := t.TempDir(), newLedger(300)
 	r := start(t, config(dir, l))
 	first := r.signed(300)
@@ -95,7 +95,7 @@ func TestALogGoesOnWhereItWasAndFromNothingComesToTheSame(t *testing.T) {
 	}
 }
 
-func TestATreeThatWasTornOrDamagedIsMadeAnew(t *testing.T) {
+func TestDamagedTreeIsRebuilt(t *testing.T) {
 	flip := func(at int64) func(*os.File) error {
 		return func(f *os.File) error { _, err := f.WriteAt([]byte{1, 2, 3}, at); return err }
 	}
@@ -139,7 +139,7 @@ func TestATreeThatWasTornOrDamagedIsMadeAnew(t *testing.T) {
 
 // A drawing is a ledger as letters, an event a letter. The tree on the disk
 // and the last checkpoint were made from the first drawing.
-func TestALedgerThatWasChangedIsCaughtAndNothingMoreIsSigned(t *testing.T) {
+func TestChangedLedgerStopsSigning(t *testing.T) {
 	const drawn = "a-b-c-d-e-f-g-h-i-j-k-l-m"
 	for name, c := range map[string]struct {
 		now string
@@ -224,7 +224,7 @@ func (l *ledger) draw(drawing string) {
 	}
 }
 
-func TestACheckpointSignedWithAnotherKeyIsNotTakenFor(t *testing.T) {
+func TestCheckpointWithForeignKeyIsRejected(t *testing.T) {
 	dir, l, b := t.TempDir(), newLedger(9), &board{}
 	cfg := config(dir, l)
 	cfg.Board = b
@@ -263,7 +263,7 @@ func TestACheckpointSignedWithAnotherKeyIsNotTakenFor(t *testing.T) {
 	})
 }
 
-func TestNodesThatShareALedgerAndAKeyPublishOneRowOfCheckpoints(t *testing.T) {
+func TestNodesPublishOneSequence(t *testing.T) {
 	l, b := newLedger(5), &board{}
 	var nodes []*running
 	first := t.TempDir()
@@ -295,7 +295,7 @@ func TestNodesThatShareALedgerAndAKeyPublishOneRowOfCheckpoints(t *testing.T) {
 	}
 }
 
-func TestANodeWithoutTheKeyServesWhatTheOthersSign(t *testing.T) {
+func TestNodeWithoutKeyServes(t *testing.T) {
 	l, b := newLedger(5), &board{}
 	cfg := config(t.TempDir(), l)
 	cfg.Board, cfg.Alone = b, false
@@ -311,7 +311,7 @@ func TestANodeWithoutTheKeyServesWhatTheOthersSign(t *testing.T) {
 	}
 }
 
-func TestWhatIsBeyondTheLastCheckpointIsSaidToBe(t *testing.T) {
+func TestBeyondLastCheckpoint(t *testing.T) {
 	r := start(t, config(t.TempDir(), newLedger(5)))
 	r.signed(5)
 	var beyond *audit.BeyondError
@@ -331,7 +331,7 @@ func TestWhatIsBeyondTheLastCheckpointIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsMadeOnceAndKeptToItsOrigin(t *testing.T) {
+func TestLoadOrCreateKey(t *testing.T) {
 	dir := t.TempDir()
 	a, err := audit.LoadOrCreateKey(dir, "register.example.org/log")
 	if err != nil {

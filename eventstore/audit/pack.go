@@ -122,8 +122,8 @@ func noteText(origin, digest string) string {
 	return packVersion + "\n" + origin + "\n" + digest + "\n"
 }
 
-// claimed is a line of streams.ndjson.
-type claimed struct {
+// streamState is a line of streams.ndjson.
+type streamState struct {
 	Stream string              `json:"stream"`
 	Events uint64              `json:"events"`
 	Last   eventstore.Position `json:"last"`
@@ -133,7 +133,7 @@ type claimed struct {
 // line is the stream's line in streams.ndjson. The same state always gives the
 // same bytes.
 func (f *folded) line() ([]byte, error) {
-	text, err := json.Marshal(claimed{f.stream.String(), f.events, f.last, f.state.Value()}, json.Deterministic(true))
+	text, err := json.Marshal(streamState{f.stream.String(), f.events, f.last, f.state.Value()}, json.Deterministic(true))
 	return append(text, '\n'), err
 }
 

@@ -145,7 +145,7 @@ func verifyPack(pack []byte, key string) (audit.Verified, error) {
 	return audit.Verify(bytes.NewReader(pack), int64(len(pack)), audit.Trust{Key: key})
 }
 
-func TestAPackOfEachScopeIsVerifiedWithoutTheRegister(t *testing.T) {
+func TestVerifyEachScope(t *testing.T) {
 	r := newRegistry(t, 600)
 	for name, c := range map[string]struct {
 		scope     audit.Scope
@@ -176,7 +176,7 @@ func TestAPackOfEachScopeIsVerifiedWithoutTheRegister(t *testing.T) {
 	}
 }
 
-func TestAPackHoldsStreamsOfEveryKind(t *testing.T) {
+func TestPackHoldsEveryKind(t *testing.T) {
 	r := newRegistry(t, 1)
 	hooks := eventstore.NewAggregates[*webhook.Webhook, webhook.Event](r.ledger, "webhook", webhook.New)
 	if _, err := hooks.Do(t.Context(), uuid.New(), webhook.Register{URL: "https://example.org/jointlab"}, r.request()); err != nil {
@@ -188,7 +188,7 @@ func TestAPackHoldsStreamsOfEveryKind(t *testing.T) {
 	}
 }
 
-func TestAPackSaysWhichDocumentsItsEventsReferTo(t *testing.T) {
+func TestPackListsDocuments(t *testing.T) {
 	r := newRegistry(t, 1)
 	document := func(digest string) (io.ReadCloser, error) {
 		if digest != paper {
@@ -293,7 +293,7 @@ func edit(t *testing.T, files map[string][]byte, change func(map[string]any)) ma
 	return changed
 }
 
-func TestAPackThatWasChangedIsCaught(t *testing.T) {
+func TestVerifyDetectsChanges(t *testing.T) {
 	r := newRegistry(t, 6)
 	dir := t.TempDir()
 	pack, log := export(t, dir, r.ledger, audit.Export{Scope: audit.Scope{Lab: r.first}})
@@ -431,7 +431,7 @@ func TestAPackThatWasChangedIsCaught(t *testing.T) {
 
 func first[A, B any](a A, _ B) A { return a }
 
-func TestADecisionThatDoesNotFollowFromItsRulesIsNamed(t *testing.T) {
+func TestVerifyNamesWrongDecision(t *testing.T) {
 	for name, c := range map[string]struct {
 		event lab.Event
 		what  string
@@ -471,7 +471,7 @@ func TestADecisionThatDoesNotFollowFromItsRulesIsNamed(t *testing.T) {
 	}
 }
 
-func TestAPackThatNobodyCanVouchForIsNotMade(t *testing.T) {
+func TestExportRefusals(t *testing.T) {
 	r := newRegistry(t, 1)
 	dir := t.TempDir()
 	log, err := audit.Open(config(dir, r.ledger))

@@ -220,7 +220,7 @@ func (c *verification) events(v *Verified, progress func(done, total int64)) (er
 		return nil
 	}, func(b *batch) error {
 		for i, d := range b.decoded {
-			if err := c.fold.take(b.at[i], d); err != nil {
+			if err := c.fold.apply(b.at[i], d); err != nil {
 				return err
 			}
 			c.refs.note(b.at[i], b.bodies[i])
@@ -233,7 +233,7 @@ func (c *verification) events(v *Verified, progress func(done, total int64)) (er
 	if err != nil {
 		return err
 	}
-	return c.settle()
+	return c.refoldCorrected()
 }
 
 // read gives the events of the pack in batches.
@@ -305,8 +305,8 @@ func (b *batch) compare(hashes tlog.HashReader) {
 	}
 }
 
-// settle reads the events a second time for the streams that have corrections.
-func (c *verification) settle() error {
+// refoldCorrected reads the events a second time for the streams that have corrections.
+func (c *verification) refoldCorrected() error {
 	corrected := c.fold.corrected()
 	if len(corrected) == 0 {
 		return nil
@@ -347,7 +347,7 @@ func (c *verification) settle() error {
 		return fmt.Errorf("audit: read %s again: %w", eventsName, err)
 	}
 	for _, s := range corrected {
-		if err := c.fold.settle(s, of[s.Source()].at, of[s.Source()].events); err != nil {
+		if err := c.fold.refoldCorrected(s, of[s.Source()].at, of[s.Source()].events); err != nil {
 			return err
 		}
 	}

@@ -129,9 +129,9 @@ func (l *Log) Published() (Checkpoint, bool) {
 	return l.last, l.agrees
 }
 
-// recallCosigned reads the last cosigned checkpoint from the folder. One whose
+// loadCosigned reads the last cosigned checkpoint from the folder. One whose
 // witnesses are no longer configured is let go.
-func (l *Log) recallCosigned() error {
+func (l *Log) loadCosigned() error {
 	signed, err := os.ReadFile(filepath.Join(l.dir, cosignedFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/audit/audittest"
 )
 
-func TestOnlyKnownWitnessesCosignWhatTheLogHasSigned(t *testing.T) {
+func TestCosign(t *testing.T) {
 	known, vkey := audittest.NewWitness("witness.example.org")
 	second, other := audittest.NewWitness("second.example.org/w1")
 	stranger, _ := audittest.NewWitness("stranger.example.org")
@@ -82,7 +82,7 @@ func TestOnlyKnownWitnessesCosignWhatTheLogHasSigned(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsNoWitnessesIsRefusedWithItsLine(t *testing.T) {
+func TestParseWitnessesErrors(t *testing.T) {
 	_, good := audittest.NewWitness("w")
 	plain, err := audit.LoadOrCreateKey(t.TempDir(), "log")
 	if err != nil {

@@ -50,7 +50,7 @@ const (
 type Relay struct {
 	source Source
 	target *jetstream.Target
-	mark   jetstream.Cursor // Run's
+	cursor jetstream.Cursor // Run's
 	lost   int              // how often in a row another relay was quicker; Run's
 
 	mu      sync.Mutex
@@ -83,24 +83,24 @@ func (r *Relay) Run(ctx context.Context) error {
 	defer watching.Wait()
 	defer stop()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, maxWait) {
-		before := r.mark
+		before := r.cursor
 		err := r.follow(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		r.stopped(err)
-		if !passing(err) {
+		r.setProblem(err)
+		if !isTransient(err) {
 			return fmt.Errorf("relay: onto %s: %w", r.target.Name(), err)
 		}
-		if r.mark != before {
+		if r.cursor != before {
 			wait = 10 * time.Millisecond
 		}
 		pause(ctx, wait)
 	}
 }
 
-// passing says that trying again may help.
-func passing(err error) bool {
+// isTransient says that trying again may help.
+func isTransient(err error) bool {
 	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrConflict)
 }
 
@@ -126,21 +126,21 @@ func (r *Relay) follow(ctx context.Context) error {
 			return fmt.Errorf("the stream's last message, %d, is event %s from position %d of the source, where event %s is now: this is another source, or it was put back to an older state; compare the two", last.Sequence, last.Event, last.Source, e.ID)
 		}
 	}
-	r.reached(last)
+	r.setCursor(last)
 	return r.source.Follow(ctx, last.Source, func(events []eventstore.Recorded) error { return r.carry(ctx, events) })
 }
 
 // carry writes events that follow the mark, or finds that another relay did.
 func (r *Relay) carry(ctx context.Context, events []eventstore.Recorded) error {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, maxWait) {
-		for len(events) > 0 && events[0].Position <= r.mark.Source {
+		for len(events) > 0 && events[0].Position <= r.cursor.Source {
 			events = events[1:]
 		}
 		if len(events) == 0 {
 			return nil
 		}
-		mark, err := r.target.Publish(ctx, r.mark, events)
-		r.reached(mark)
+		mark, err := r.target.Publish(ctx, r.cursor, events)
+		r.setCursor(mark)
 		switch {
 		case err == nil:
 			r.lost = 0
@@ -150,22 +150,22 @@ func (r *Relay) carry(ctx context.Context, events []eventstore.Recorded) error {
 		case errors.Is(err, eventstore.ErrConflict):
 			pause(ctx, min(maxYield, 5*time.Millisecond<<min(r.lost, 10)))
 			r.lost++
-		case passing(err):
-			r.stopped(err)
+		case isTransient(err):
+			r.setProblem(err)
 			pause(ctx, wait)
 		default:
 			return err
 		}
 		last, err := r.target.Last(ctx)
 		switch {
-		case err != nil && passing(err):
-			r.stopped(err)
+		case err != nil && isTransient(err):
+			r.setProblem(err)
 			continue
 		case err != nil:
 			return err
-		case last.Sequence < r.mark.Sequence:
-			return fmt.Errorf("the stream ended at message %d and now ends at %d: it lost events; restore it from a backup, or relay into an empty one", r.mark.Sequence, last.Sequence)
-		case last.Sequence == r.mark.Sequence:
+		case last.Sequence < r.cursor.Sequence:
+			return fmt.Errorf("the stream ended at message %d and now ends at %d: it lost events; restore it from a backup, or relay into an empty one", r.cursor.Sequence, last.Sequence)
+		case last.Sequence == r.cursor.Sequence:
 			continue // its source may be less: what does not belong there leaves no message
 		}
 		for _, e := range events {
@@ -173,7 +173,7 @@ func (r *Relay) carry(ctx context.Context, events []eventstore.Recorded) error {
 				return fmt.Errorf("message %d is event %s from position %d of a source, where this source has event %s: two relays copy different sources into one stream; stop one of them and compare", last.Sequence, last.Event, last.Source, e.ID)
 			}
 		}
-		r.reached(last)
+		r.setCursor(last)
 	}
 }
 
@@ -199,15 +199,15 @@ func (r *Relay) watch(ctx context.Context) {
 	}
 }
 
-func (r *Relay) reached(m jetstream.Cursor) {
-	r.mark = m
+func (r *Relay) setCursor(m jetstream.Cursor) {
+	r.cursor = m
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.status.Relayed, r.status.Sequence, r.status.Head = m.Source, m.Sequence, max(r.status.Head, m.Source)
 	r.problem[0] = nil
 }
 
-func (r *Relay) stopped(err error) {
+func (r *Relay) setProblem(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.problem[0] = err

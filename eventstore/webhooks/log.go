@@ -33,15 +33,15 @@ type Attempt struct {
 	Parked   bool                `json:"parked,omitzero" doc:"It was given up after this attempt, until it is replayed"`
 }
 
-func (s *server) attempt(e eventstore.Recorded, n int, r Result, at time.Time, took time.Duration) Attempt {
+func (s *endpointWorker) attempt(e eventstore.Recorded, n int, r Result, at time.Time, took time.Duration) Attempt {
 	return Attempt{
 		Event: e.ID, Position: e.Position, Lab: e.Stream.ID, Attempt: n, At: at.UTC(), Took: took.Milliseconds(),
 		Outcome: r.Outcome, Status: r.Status, Detail: r.Detail, Answer: r.Answer,
 	}
 }
 
-// note logs an attempt. What came of it stands even where that fails.
-func (s *server) note(ctx context.Context, a Attempt) {
+// logAttempt logs an attempt. What came of it stands even where that fails.
+func (s *endpointWorker) logAttempt(ctx context.Context, a Attempt) {
 	body, err := json.Marshal(a)
 	if err == nil {
 		err = s.outbox.Log(context.WithoutCancel(ctx), s.hook.ID, body)
@@ -84,14 +84,14 @@ func (d *Dispatcher) Test(ctx context.Context, w *webhook.Webhook) (Attempt, err
 	if err != nil {
 		return Attempt{}, err
 	}
-	s := &server{Dispatcher: d, outbox: outbox, hook: *w}
+	s := &endpointWorker{Dispatcher: d, outbox: outbox, hook: *w}
 	event := eventstore.Recorded{ID: id, Body: body}
 	result, begun, took, err := s.try(ctx, event)
 	if err != nil {
 		return Attempt{}, err
 	}
 	a := s.attempt(event, 1, result, begun, took)
-	s.note(ctx, a)
+	s.logAttempt(ctx, a)
 	return a, nil
 }
 

@@ -107,7 +107,7 @@ func TestSecretDerivation(t *testing.T) {
 }
 
 func TestBackoffBounds(t *testing.T) {
-	s := &server{Dispatcher: New(nil, nil, Registry{}, Key{}, Config{})}
+	s := &endpointWorker{Dispatcher: New(nil, nil, Registry{}, Key{}, Config{})}
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 100_000).Draw(t, "attempts")
 		asked := time.Duration(rapid.Int64Range(0, int64(6*time.Hour)).Draw(t, "Retry-After"))

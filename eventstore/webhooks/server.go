@@ -17,8 +17,8 @@ import (
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
-// server serves one endpoint on this node, as it stood when it began.
-type server struct {
+// endpointWorker serves one endpoint on this node, as it stood when it began.
+type endpointWorker struct {
 	*Dispatcher
 	outbox  *jetstream.Outbox
 	hook    webhook.Webhook
@@ -33,11 +33,11 @@ type server struct {
 }
 
 // patience is how long an event or a lab may be in one node's hands.
-func (s *server) patience() time.Duration { return 2 * s.cfg.Timeout }
+func (s *endpointWorker) patience() time.Duration { return 2 * s.cfg.Timeout }
 
-// walk goes through the ledger: an event of a lab that is held up is put behind
+// consumeQueue goes through the ledger: an event of a lab that is held up is put behind
 // what holds it up, any other is tried once.
-func (s *server) walk(ctx context.Context) error {
+func (s *endpointWorker) consumeQueue(ctx context.Context) error {
 	queue, err := s.outbox.Queue(ctx, s.hook.ID, s.hook.Replays, s.after, s.patience())
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func (s *server) walk(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := s.take(ctx, event); err != nil {
+		if err := s.handle(ctx, event); err != nil {
 			if errors.Is(err, errHeldUp) {
 				_ = event.Nak(s.cfg.MinWait)
 				continue
@@ -64,8 +64,8 @@ func (s *server) walk(ctx context.Context) error {
 
 var errHeldUp = errors.New("webhooks: too much is held up")
 
-// take settles an event: it was delivered, or stands in its lab's record.
-func (s *server) take(ctx context.Context, event *jetstream.QueuedDelivery) error {
+// handle settles an event: it was delivered, or stands in its lab's record.
+func (s *endpointWorker) handle(ctx context.Context, event *jetstream.QueuedDelivery) error {
 	wanted, err := s.wants(ctx, event.Recorded)
 	if err != nil || !wanted {
 		return err
@@ -85,7 +85,7 @@ func (s *server) take(ctx context.Context, event *jetstream.QueuedDelivery) erro
 	switch result.Outcome {
 	case Delivered:
 	case Gone:
-		s.note(ctx, a)
+		s.logAttempt(ctx, a)
 		return s.disable(ctx, event.Position)
 	default:
 		if err := s.change(ctx, lab, func(r *record) error {
@@ -99,7 +99,7 @@ func (s *server) take(ctx context.Context, event *jetstream.QueuedDelivery) erro
 			return err
 		}
 	}
-	s.note(ctx, a)
+	s.logAttempt(ctx, a)
 	return nil
 }
 
@@ -116,7 +116,7 @@ func (r *record) hold(p eventstore.Position, held bool) error {
 }
 
 // wants reports whether the endpoint asks for an event that its owner may read now.
-func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error) {
+func (s *endpointWorker) wants(ctx context.Context, e eventstore.Recorded) (bool, error) {
 	outline, err := eventstore.ParseHeader(e.Body)
 	if err != nil {
 		return false, fmt.Errorf("webhooks: position %d: %w", e.Position, err)
@@ -139,7 +139,7 @@ func (s *server) wants(ctx context.Context, e eventstore.Recorded) (bool, error)
 }
 
 // mayBeSeen reports whether the endpoint's owner may read an event now.
-func (s *server) mayBeSeen(ctx context.Context, e eventstore.Recorded) (bool, error) {
+func (s *endpointWorker) mayBeSeen(ctx context.Context, e eventstore.Recorded) (bool, error) {
 	outline, err := eventstore.ParseHeader(e.Body)
 	if err != nil {
 		return false, fmt.Errorf("webhooks: position %d: %w", e.Position, err)
@@ -148,7 +148,7 @@ func (s *server) mayBeSeen(ctx context.Context, e eventstore.Recorded) (bool, er
 }
 
 // change changes a lab's record, on its last state whoever else writes.
-func (s *server) change(ctx context.Context, lab uuid.UUID, change func(*record) error) error {
+func (s *endpointWorker) change(ctx context.Context, lab uuid.UUID, change func(*record) error) error {
 	for {
 		entry, err := s.outbox.Entry(ctx, keyOf(s.hook.ID, lab))
 		if err != nil {
@@ -175,7 +175,7 @@ func (s *server) change(ctx context.Context, lab uuid.UUID, change func(*record)
 }
 
 // retry looks after labs that are held up, each when it is due.
-func (s *server) retry(ctx context.Context) error {
+func (s *endpointWorker) retry(ctx context.Context) error {
 	defer s.trying.Wait()
 	places := make(chan struct{}, s.cfg.AtOnce)
 	for {
@@ -216,18 +216,18 @@ func (s *server) retry(ctx context.Context) error {
 	}
 }
 
-func (s *server) isBusy(lab uuid.UUID) bool {
+func (s *endpointWorker) isBusy(lab uuid.UUID) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.busy[lab]
 }
 
-func (s *server) begin(ctx context.Context, lab uuid.UUID, places chan struct{}) {
+func (s *endpointWorker) begin(ctx context.Context, lab uuid.UUID, places chan struct{}) {
 	s.mu.Lock()
 	s.busy[lab] = true
 	s.mu.Unlock()
 	s.trying.Go(func() {
-		err := s.work(ctx, lab)
+		err := s.deliverPending(ctx, lab)
 		if err != nil && ctx.Err() == nil {
 			s.cfg.Logger.Warn("webhooks: try again", "webhook", s.hook.ID, "lab", lab, "error", err)
 			pause(ctx, time.Second)
@@ -236,15 +236,15 @@ func (s *server) begin(ctx context.Context, lab uuid.UUID, places chan struct{})
 		delete(s.busy, lab)
 		s.mu.Unlock()
 		<-places
-		tell(s.changed)
+		notify(s.changed)
 	})
 }
 
-var errTaken = errors.New("webhooks: claimed by another node")
+var errClaimed = errors.New("webhooks: claimed by another node")
 
-// work claims a lab and delivers its events, one after the other, until one is
+// deliverPending claims a lab and delivers its events, one after the other, until one is
 // not taken.
-func (s *server) work(ctx context.Context, lab uuid.UUID) error {
+func (s *endpointWorker) deliverPending(ctx context.Context, lab uuid.UUID) error {
 	claim := uuid.New()
 	var at eventstore.Position
 	var attempts int
@@ -255,7 +255,7 @@ func (s *server) work(ctx context.Context, lab uuid.UUID) error {
 	}
 	err := s.change(ctx, lab, func(r *record) error {
 		if due := r.due(s.hook.ParkedBefore); due.IsZero() || due.After(s.cfg.Now()) {
-			return errTaken
+			return errClaimed
 		}
 		r.unpark(s.hook.ParkedBefore)
 		look(r)
@@ -289,7 +289,7 @@ func (s *server) work(ctx context.Context, lab uuid.UUID) error {
 		a := s.attempt(event, attempts, result, begun, took)
 		if err = s.change(ctx, lab, func(r *record) error {
 			if r.Claim != claim && result.Outcome != Delivered {
-				return errTaken
+				return errClaimed
 			}
 			switch {
 			case result.Outcome == Delivered:
@@ -308,12 +308,12 @@ func (s *server) work(ctx context.Context, lab uuid.UUID) error {
 		}); err != nil {
 			break
 		}
-		s.note(ctx, a)
+		s.logAttempt(ctx, a)
 		if result.Outcome == Gone {
 			return s.disable(ctx, event.Position)
 		}
 	}
-	if errors.Is(err, errTaken) {
+	if errors.Is(err, errClaimed) {
 		return nil
 	}
 	if err != nil { // let others have it at once
@@ -330,7 +330,7 @@ func (s *server) work(ctx context.Context, lab uuid.UUID) error {
 }
 
 // try makes an attempt and learns from it when to rest.
-func (s *server) try(ctx context.Context, e eventstore.Recorded) (r Result, begun time.Time, took time.Duration, err error) {
+func (s *endpointWorker) try(ctx context.Context, e eventstore.Recorded) (r Result, begun time.Time, took time.Duration, err error) {
 	begun = s.cfg.Now()
 	if r, err = s.send(ctx, &s.hook, e); err != nil {
 		return r, begun, 0, err
@@ -357,18 +357,18 @@ const (
 	maxRest   = time.Minute // at most, so that it is found again soon after it is back
 )
 
-func (s *server) resting() time.Duration {
+func (s *endpointWorker) resting() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return max(0, s.rest.Sub(s.cfg.Now()))
 }
 
 // wait is how long after the n-th attempt at an event the next one is made.
-func (s *server) wait(n int, r Result) time.Duration { return max(s.backoff(n), r.RetryAfter) }
+func (s *endpointWorker) wait(n int, r Result) time.Duration { return max(s.backoff(n), r.RetryAfter) }
 
 // backoff is exponential with full jitter: anything up to the n-th bound, so
 // that labs that failed together do not come back together.
-func (s *server) backoff(n int) time.Duration {
+func (s *endpointWorker) backoff(n int) time.Duration {
 	bound := s.cfg.MaxWait
 	if n < 40 && s.cfg.MinWait<<n > 0 {
 		bound = min(bound, s.cfg.MinWait<<n)
@@ -380,7 +380,7 @@ var errGone = errors.New("webhooks: the endpoint is gone")
 
 // disable records that the endpoint is gone, and waits for what follows from
 // that: once it is heard, the endpoint is served no more.
-func (s *server) disable(ctx context.Context, p eventstore.Position) error {
+func (s *endpointWorker) disable(ctx context.Context, p eventstore.Position) error {
 	now := s.cfg.Now()
 	_, err := s.webhooks.Do(ctx, s.hook.ID, webhook.Disable(uint64(p)), eventstore.Request{
 		Actor: domain.Actor{Subject: "jointlab", Role: domain.Officer}, Now: now, Command: uuid.New(),

@@ -128,7 +128,7 @@ type endpoint struct {
 func (d *Dispatcher) Run(ctx context.Context) error {
 	defer d.client.CloseIdleConnections()
 	var outbox *jetstream.Outbox
-	d.persist(ctx, "open the outbox", func() (err error) {
+	d.retry(ctx, "open the outbox", func() (err error) {
 		outbox, err = d.ledger.Outbox(ctx)
 		return err
 	})
@@ -138,10 +138,10 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	d.outbox.Store(outbox)
 	var running sync.WaitGroup
 	running.Go(func() {
-		d.persist(ctx, "watch the outbox", func() error { return outbox.Watch(ctx, d.hear) })
+		d.retry(ctx, "watch the outbox", func() error { return outbox.Watch(ctx, d.applyRecord) })
 	})
 	endpoints := map[uuid.UUID]*endpoint{}
-	d.persist(ctx, "follow the webhooks", func() error { return d.follow(ctx, outbox, endpoints) })
+	d.retry(ctx, "follow the webhooks", func() error { return d.follow(ctx, outbox, endpoints) })
 	for _, e := range endpoints {
 		if e.stop != nil {
 			e.stop()
@@ -151,8 +151,8 @@ func (d *Dispatcher) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// persist does something again and again until it succeeds, or ctx ends.
-func (d *Dispatcher) persist(ctx context.Context, what string, do func() error) {
+// retry does something again and again until it succeeds, or ctx ends.
+func (d *Dispatcher) retry(ctx context.Context, what string, do func() error) {
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		begun := time.Now()
 		err := do()
@@ -234,11 +234,11 @@ func (d *Dispatcher) serve(ctx context.Context, outbox *jetstream.Outbox, e *end
 		if e.Replays > 0 {
 			after = eventstore.Position(e.ReplayFrom - 1)
 		}
-		s := &server{Dispatcher: d, outbox: outbox, hook: e.Webhook, after: after, busy: map[uuid.UUID]bool{}, changed: d.listen(e.ID)}
+		s := &endpointWorker{Dispatcher: d, outbox: outbox, hook: e.Webhook, after: after, busy: map[uuid.UUID]bool{}, changed: d.changesOf(e.ID)}
 		serving, cancel := context.WithCancel(ctx)
 		var running sync.WaitGroup
-		running.Go(func() { d.persist(serving, "deliver to "+e.ID.String(), func() error { return s.walk(serving) }) })
-		running.Go(func() { d.persist(serving, "try again at "+e.ID.String(), func() error { return s.retry(serving) }) })
+		running.Go(func() { d.retry(serving, "deliver to "+e.ID.String(), func() error { return s.consumeQueue(serving) }) })
+		running.Go(func() { d.retry(serving, "try again at "+e.ID.String(), func() error { return s.retry(serving) }) })
 		e.stop = func() {
 			cancel()
 			running.Wait()
@@ -247,8 +247,8 @@ func (d *Dispatcher) serve(ctx context.Context, outbox *jetstream.Outbox, e *end
 	return nil
 }
 
-// listen is told when a record of an endpoint changes.
-func (d *Dispatcher) listen(id uuid.UUID) chan struct{} {
+// changesOf is told when a record of an endpoint changes.
+func (d *Dispatcher) changesOf(id uuid.UUID) chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.changed[id] == nil {
@@ -257,8 +257,8 @@ func (d *Dispatcher) listen(id uuid.UUID) chan struct{} {
 	return d.changed[id]
 }
 
-// hear takes in a record that changed.
-func (d *Dispatcher) hear(e jetstream.Entry) {
+// applyRecord takes in a record that changed.
+func (d *Dispatcher) applyRecord(e jetstream.Entry) {
 	id, lab, ok := parseKey(e.Key)
 	r, err := readRecord(e)
 	if !ok || err != nil {
@@ -276,11 +276,11 @@ func (d *Dispatcher) hear(e jetstream.Entry) {
 		d.held[id][lab] = r
 	}
 	if c := d.changed[id]; c != nil {
-		tell(c)
+		notify(c)
 	}
 }
 
-func tell(c chan struct{}) {
+func notify(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default:
