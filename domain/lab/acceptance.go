@@ -57,7 +57,7 @@ type Axis string
 // Axes are the two: 能力水平 and 国际化程度.
 var Axes = []Axis{"level", "internationalisation"}
 
-// Text says the axis in both languages.
+// Text returns the axis in both languages.
 func (a Axis) Text() domain.Text { return reviewWords[string(a)] }
 
 // AcceptanceCell is what peers found in one dimension on one axis, and on which facts.
@@ -77,7 +77,7 @@ type CellFact struct {
 	Evidence string      `json:"evidence,omitempty" doc:"Digest of what shows it"`
 }
 
-// acceptance is the last application for acceptance, or nil.
+// acceptance returns the last application for acceptance, or nil.
 func (l *Lab) acceptance() *Acceptance {
 	if n := len(l.Reviews.Acceptances); n > 0 {
 		return &l.Reviews.Acceptances[n-1]
@@ -85,7 +85,7 @@ func (l *Lab) acceptance() *Acceptance {
 	return nil
 }
 
-// accepting is the last application for acceptance, begun where a source gave
+// accepting returns the last application for acceptance, begun where a source gave
 // the lab's status and there is none.
 func (l *Lab) accepting() *Acceptance {
 	if l.acceptance() == nil {
@@ -99,7 +99,7 @@ func (l *Lab) acceptanceDecided(o Outcome, t Transition) {
 	a.Outcome, a.Decided, a.OpinionsTo = o, t.On, t.OpinionsTo
 }
 
-// SetStageGoal says what construction is to reach by a day (C71).
+// SetStageGoal sets what construction is to reach by a day (C71).
 type SetStageGoal struct {
 	domain.Grounds
 	Text domain.Text `json:"text" doc:"The goal"`
@@ -124,7 +124,7 @@ type StageGoalSet struct {
 	Due  domain.Date `json:"due"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e StageGoalSet) Sentence() domain.Text {
 	return domain.Textf("设定阶段目标 %s，期限 %s：%s", "Set the stage goal %s, due on %s: %s", e.Goal, e.Due, e.Text)
 }
@@ -168,7 +168,7 @@ type StageAssessmentHeld struct {
 	Document string       `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e StageAssessmentHeld) Sentence() domain.Text {
 	s := domain.Textf("%s 依托单位开展阶段性评估：%s", "On %s the host held a stage assessment: %s", e.On, e.Summary)
 	for _, g := range e.Goals {
@@ -217,7 +217,7 @@ type AcceptanceApplied struct {
 	Standard   SystemRef `json:"standard,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AcceptanceApplied) Sentence() domain.Text {
 	var by domain.Text
 	if e.Standard.Version != "" {
@@ -269,7 +269,7 @@ type PeerEvaluationCommissioned struct {
 	Delegation string            `json:"delegation,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PeerEvaluationCommissioned) Sentence() domain.Text {
 	var by domain.Text
 	if e.Delegate != nil {
@@ -305,7 +305,7 @@ type Recognised struct {
 	Certificate string `json:"certificate,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e Recognised) Sentence() domain.Text {
 	var number domain.Text
 	if e.Certificate != "" {
@@ -345,7 +345,7 @@ type RectificationRequired struct {
 	Ground domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RectificationRequired) Sentence() domain.Text {
 	return e.sentence("要求限期整改", "rectification was required", domain.Textf("期限 %s，%s", "by %s, %s", e.By, e.Ground))
 }
@@ -379,7 +379,7 @@ type AcceptanceNotPassed struct {
 	MayReapply bool        `json:"may_reapply,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AcceptanceNotPassed) Sentence() domain.Text {
 	return e.sentence("验收未通过", "the lab did not pass acceptance", e.Ground)
 }
@@ -463,7 +463,7 @@ type CellAssessed struct {
 	Facts      []CellFact       `json:"facts"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CellAssessed) Sentence() domain.Text {
 	return domain.Textf("%[1]s 评估“%[2]s”的%[3]s，依据建设期内事实 %[5]d 项：%[4]s", "On %[1]s peers assessed “%[2]s”, %[3]s, on %[5]d facts of the construction period: %[4]s", e.On, e.Dimension, e.Axis, e.Text, len(e.Facts))
 }
@@ -493,7 +493,7 @@ func (s PassAcceptance) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // AcceptancePassed records that a lab passed acceptance.
 type AcceptancePassed struct{ Transition }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AcceptancePassed) Sentence() domain.Text {
 	return e.sentence("通过验收", "the lab passed acceptance", domain.Text{})
 }
@@ -523,7 +523,7 @@ func (s OpenLab) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // LabOpened records the formal opening of a recognised lab.
 type LabOpened struct{ Transition }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e LabOpened) Sentence() domain.Text {
 	return e.sentence("正式开放运行", "the lab formally opened", domain.Text{})
 }
@@ -568,7 +568,7 @@ type CertificateIssued struct {
 	Document string `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CertificateIssued) Sentence() domain.Text {
 	return domain.Textf("%s 颁发认定证书 %s", "On %s the certificate of recognition %s was issued", e.On, e.Number)
 }

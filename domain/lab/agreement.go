@@ -10,7 +10,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// Class says what an agreement binds its parties to. Only a substantive one
+// Class is what an agreement binds its parties to. Only a substantive one
 // can carry a lab (C05, C15).
 type Class string
 
@@ -21,7 +21,7 @@ const (
 	MoU         Class = "mou"         // 谅解备忘录
 )
 
-// AgreementStatus is where an agreement stands on a day.
+// AgreementStatus is the status of an agreement on a day.
 type AgreementStatus string
 
 // The statuses of an agreement. EXPIRED follows from the date alone.
@@ -107,7 +107,7 @@ type Amendment struct {
 	Evidence   []uuid.UUID   `json:"events,omitempty"`                              // the signatures, until it binds
 }
 
-// StatusOn is where the agreement stands on a day.
+// StatusOn returns the status of the agreement on a day.
 func (a *Agreement) StatusOn(d domain.Date) AgreementStatus {
 	switch {
 	case a.Ended != "" && !d.Before(a.EndedOn):
@@ -125,7 +125,7 @@ func (a *Agreement) StatusOn(d domain.Date) AgreementStatus {
 	return InForce
 }
 
-// PartiesOn lists who is bound on a day.
+// PartiesOn returns the parties bound on a day.
 func (a *Agreement) PartiesOn(d domain.Date) []Party {
 	var bound []Party
 	for _, p := range a.Parties {
@@ -145,7 +145,7 @@ func (a *Agreement) party(id uuid.UUID) *Party {
 	return nil
 }
 
-// bound lists who is bound, or is to be, as things stand.
+// bound returns the parties that have not left.
 func (a *Agreement) bound() []Party {
 	return slices.DeleteFunc(slices.Clone(a.Parties), func(p Party) bool { return !p.Left.IsZero() })
 }
@@ -182,7 +182,7 @@ func (l *Lab) agreement(id string) *Agreement {
 	return nil
 }
 
-// anAgreement finds an agreement of an open lab that has not ended.
+// anAgreement returns an agreement of an open lab that has not ended.
 func (l *Lab) anAgreement(id string) (*Agreement, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -294,7 +294,7 @@ type AgreementDrafted struct {
 	Documents    []Document    `json:"documents"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AgreementDrafted) Sentence() domain.Text {
 	return domain.Textf("登记协议 %s“%s”草案，共 %d 方", "Drafted agreement %s, “%s”, between %d parties", e.Agreement, e.Title, len(e.Parties))
 }
@@ -337,7 +337,7 @@ type AgreementClassified struct {
 	To        Class  `json:"to"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AgreementClassified) Sentence() domain.Text {
 	return domain.Textf("将协议 %s 认定为%s", "Classified agreement %s as %s", e.Agreement, e.To)
 }
@@ -409,7 +409,7 @@ func (s SignAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{AgreementSigned{s.Agreement, ref, sig}}, nil
 }
 
-// signersOf lists whose signatures an amendment needs: everyone bound now and
+// signersOf returns whose signatures an amendment needs: everyone bound now and
 // everyone acceding (C52).
 func (a *Agreement) signersOf(m *Amendment) []Party {
 	return append(a.bound(), m.Accede...)
@@ -423,7 +423,7 @@ type AgreementSigned struct {
 	Signature Signature        `json:"signature"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AgreementSigned) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 签署协议 %[3]s", "On %[2]s %[1]s signed agreement %[3]s", e.Party.Name, e.Signature.On, e.Agreement)
 }
@@ -443,7 +443,7 @@ func (e AgreementSigned) apply(l *Lab, m domain.Meta) {
 	}
 }
 
-// complete is the day on which the last of the signers had signed, not before
+// complete returns the day on which the last of the signers had signed, not before
 // earliest; zero while one is missing.
 func (a *Agreement) complete(signers []Party, signatures []Signature, earliest domain.Date) domain.Date {
 	from := earliest
@@ -468,7 +468,7 @@ func (l *Lab) refresh(a *Agreement, ref domain.EntityRef) {
 }
 
 // AmendAgreement proposes a change to an agreement in force: a new term,
-// further parties, or what its text says. It binds once every party has signed.
+// further parties, or its text. It binds once every party has signed.
 type AmendAgreement struct {
 	domain.Grounds
 	Agreement string        `json:"agreement" doc:"e.g. A1"`
@@ -521,7 +521,7 @@ type AmendmentProposed struct {
 	Amendment Amendment `json:"amendment"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AmendmentProposed) Sentence() domain.Text {
 	return domain.Textf("提出协议 %[1]s 的第 %[2]d 号补充协议：%[3]s", "Proposed amendment %[2]d to agreement %[1]s: %[3]s", e.Agreement, e.Amendment.No, e.Amendment.Summary)
 }
@@ -539,7 +539,7 @@ func (e AmendmentProposed) apply(l *Lab, _ domain.Meta) {
 }
 
 // AmendmentSigned records a party's signature on an amendment. With the last
-// one the amendment binds: its term holds and whoever accedes is a party.
+// one the amendment binds: its term holds and those who accede are parties.
 type AmendmentSigned struct {
 	Agreement string           `json:"agreement"`
 	Amendment int              `json:"amendment"`
@@ -547,7 +547,7 @@ type AmendmentSigned struct {
 	Signature Signature        `json:"signature"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AmendmentSigned) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 签署协议 %[3]s 的第 %[4]d 号补充协议", "On %[2]s %[1]s signed amendment %[4]d to agreement %[3]s", e.Party.Name, e.Signature.On, e.Agreement, e.Amendment)
 }
@@ -657,7 +657,7 @@ type AgreementRenewed struct {
 	Document  string      `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AgreementRenewed) Sentence() domain.Text {
 	return domain.Textf("%[2]s 续签协议 %[1]s，截止日由 %[3]s 延至 %[4]s", "On %[2]s agreement %[1]s was renewed; its last day moves from %[3]s to %[4]s", e.Agreement, e.On, e.From, e.Until)
 }
@@ -722,7 +722,7 @@ type AgreementTerminated struct {
 	Ground    domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AgreementTerminated) Sentence() domain.Text {
 	return domain.Textf("协议 %s 自 %s 起终止：%s", "Agreement %s was terminated with effect from %s: %s", e.Agreement, e.On, e.Ground)
 }
@@ -773,7 +773,7 @@ type AgreementSuperseded struct {
 	On        domain.Date `json:"on"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AgreementSuperseded) Sentence() domain.Text {
 	return domain.Textf("自 %[3]s 起，协议 %[2]s 取代协议 %[1]s", "From %[3]s agreement %[2]s takes the place of agreement %[1]s", e.Agreement, e.By, e.On)
 }
@@ -842,7 +842,7 @@ type PartyWithdrew struct {
 	Notice    string           `json:"notice"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PartyWithdrew) Sentence() domain.Text {
 	return domain.Textf("%[1]s自 %[2]s 起退出协议 %[3]s", "%[1]s left agreement %[3]s with effect from %[2]s", e.Party.Name, e.On, e.Agreement)
 }
@@ -916,7 +916,7 @@ type PartySucceeded struct {
 	Evidence  string           `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PartySucceeded) Sentence() domain.Text {
 	return domain.Textf("自 %[4]s 起，%[3]s承继%[2]s在协议 %[1]s 中的地位", "From %[4]s %[3]s takes the place of %[2]s in agreement %[1]s", e.Agreement, e.Party.Name, e.Successor.Name, e.On)
 }

@@ -12,9 +12,9 @@ import (
 // What is confidential about a lab follows from the procedure of the programme:
 // what is negotiated is its parties' until it binds, what is reviewed is not
 // public before it is decided, and who the experts are is never. All of it is
-// said here, for events and for the state they fold to alike.
+// decided here, for events and for the state they fold to alike.
 
-// Confidence is how confidential what an event says is.
+// Confidence is how confidential the content of an event is.
 type Confidence string
 
 // The classes of events.
@@ -36,13 +36,13 @@ var classWords = map[Confidence][2]domain.Text{
 	Seated:     {domain.T("专家身份", "who the experts are"), domain.T("教育部、评审机构、项目官员、审计员", "ministry, agency, officer, auditor")},
 }
 
-// Text says the class in both languages.
+// Text returns the class in both languages.
 func (c Confidence) Text() domain.Text { return classWords[c][0] }
 
-// ReadBy says in both languages who reads what is of the class.
+// ReadBy returns in both languages who reads what is of the class.
 func (c Confidence) ReadBy() domain.Text { return classWords[c][1] }
 
-// readers are those who may read what is of the class while it is confidential.
+// readers returns those who may read what is of the class while it is confidential.
 func (c Confidence) readers() domain.Readers {
 	switch c {
 	case Public:
@@ -85,7 +85,7 @@ func ConfidenceOf(e Event) (class, documents Confidence) {
 	return s.class, cmp.Or(s.documents, s.class)
 }
 
-// Secrecy says what of a lab's record is confidential, as the record stands. It
+// Secrecy is what of a lab's record is confidential. It
 // holds for what the lab was before as well.
 type Secrecy struct {
 	bound       map[string]bool   // agreements that were ever in force
@@ -95,7 +95,7 @@ type Secrecy struct {
 	decided     map[Of]domain.Opinions
 }
 
-// Secrecy is that of the lab as it stands.
+// Secrecy returns the lab's, of its present state.
 func (l *Lab) Secrecy() Secrecy {
 	s := Secrecy{map[string]bool{}, map[string][]bool{}, map[string]string{}, map[string]string{}, map[Of]domain.Opinions{}}
 	for _, a := range l.Agreements {
@@ -123,7 +123,7 @@ func (l *Lab) Secrecy() Secrecy {
 	return s
 }
 
-// AgreementReaders are those who may read an agreement.
+// AgreementReaders returns those who may read an agreement.
 func (s Secrecy) AgreementReaders(id string) domain.Readers {
 	if s.bound[id] {
 		return domain.Everybody
@@ -138,18 +138,18 @@ func (s Secrecy) amendment(id string, no int) domain.Readers {
 	return s.AgreementReaders(id)
 }
 
-// ItemReaders are those who may read an item of the matrix, as it is or was: it
+// ItemReaders returns those who may read an item of the matrix, as it is or was: it
 // may have hung on another agreement before it was corrected.
 func (s Secrecy) ItemReaders(it Item) domain.Readers {
 	return s.resting(s.items, it.ID) & s.under(it.Agreement)
 }
 
-// CommitmentReaders are those who may read a commitment, as it is or was.
+// CommitmentReaders returns those who may read a commitment, as it is or was.
 func (s Secrecy) CommitmentReaders(f Commitment) domain.Readers {
 	return s.resting(s.commitments, f.ID) & s.under(f.Agreement)
 }
 
-// resting are the readers of what rests on an agreement, or on none.
+// resting returns the readers of what rests on an agreement, or on none.
 func (s Secrecy) resting(on map[string]string, id string) domain.Readers {
 	if agreement, ok := on[id]; ok {
 		return s.under(agreement)
@@ -157,7 +157,7 @@ func (s Secrecy) resting(on map[string]string, id string) domain.Readers {
 	return Drafts
 }
 
-// under are the readers of what names an agreement, or none.
+// under returns the readers of what names an agreement, or none.
 func (s Secrecy) under(agreement string) domain.Readers {
 	if agreement == "" {
 		return domain.Everybody
@@ -165,7 +165,7 @@ func (s Secrecy) under(agreement string) domain.Readers {
 	return s.AgreementReaders(agreement)
 }
 
-// review are the readers of what is of a class in a review.
+// review returns the readers of what is of a class in a review.
 func (s Secrecy) review(c Confidence, of Of) domain.Readers {
 	opinions, decided := s.decided[of]
 	switch {
@@ -199,16 +199,16 @@ func (s Secrecy) Of(e Event) (readers, documents domain.Readers) {
 	return readers, documents
 }
 
-// Sight says who may read an event that not everybody may.
+// Sight is who may read an event that not everybody may.
 type Sight struct {
 	Revision  uint64
 	Readers   domain.Readers
 	Documents domain.Readers // that it names
 }
 
-// Closed lists the events of the lab's history that not everybody may read, or
+// Closed returns the events of the lab's history that not everybody may read, or
 // whose documents not everybody may. An event that was corrected, and what
-// corrects it, are for whoever may read all that was said in its place.
+// corrects it, are for those who may read all that it was and became.
 func (s Secrecy) Closed(history []domain.RecordedEvent[Event]) (closed []Sight) {
 	said := make([]Sight, len(history))
 	at := map[uuid.UUID]int{}
@@ -307,7 +307,7 @@ func (l *Lab) PartyMay(id uuid.UUID, command PartyCommand) bool {
 	return about || l.Binds(id)
 }
 
-// Readers are what an actor is to this lab.
+// Readers returns what an actor is to this lab.
 func (l *Lab) Readers(a domain.Actor) domain.Readers {
 	who := a.Readers()
 	switch {
@@ -320,7 +320,7 @@ func (l *Lab) Readers(a domain.Actor) domain.Readers {
 	return who
 }
 
-// View is what of the lab, as it is now or was at some time, may be shown to
+// View returns what of the lab, as it is now or was at some time, may be shown to
 // some readers. Nothing of the lab itself is changed.
 func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
 	if domain.Reviewers.Include(who) {
@@ -362,7 +362,7 @@ func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
 	return &v
 }
 
-// Agreement is what of an agreement may be shown: its amendments, as they bind.
+// Agreement returns what of an agreement may be shown: its amendments, as they bind.
 func (s Secrecy) Agreement(a Agreement, who domain.Readers) Agreement {
 	a.Amendments = slices.DeleteFunc(slices.Clone(a.Amendments), func(m Amendment) bool { return !s.amendment(a.ID, m.No).Include(who) })
 	return a
@@ -386,8 +386,8 @@ var judgedFrom = map[string]Confidence{
 }
 
 // Findings withholds from some readers what rules found in a review that is
-// not open to them, and who and what it rests on where experts do; judged says
-// whether all findings say whether they are met.
+// not open to them, and who and what it rests on where experts do; judged reports
+// whether every finding tells whether it is met.
 func (s Secrecy) Findings(findings []domain.Finding, of Of, who domain.Readers) (shown []domain.Finding, judged bool) {
 	shown, judged = slices.Clone(findings), true
 	if domain.Reviewers.Include(who) {

@@ -24,7 +24,7 @@ type Equipment struct {
 	Value domain.Money `json:"value" doc:"What they are worth together"`
 }
 
-// Kind is cash, premises, equipment or staff; empty unless exactly one is given.
+// Kind returns cash, premises, equipment or staff; empty unless exactly one is given.
 func (q Quantity) Kind() string {
 	kind, n := "", 0
 	for k, given := range map[string]bool{"cash": q.Cash != nil, "premises": q.Premises != nil, "equipment": q.Equipment != nil, "staff": q.StaffMonths != nil} {
@@ -38,7 +38,7 @@ func (q Quantity) Kind() string {
 	return kind
 }
 
-// unit is what quantities must share to be added: the kind, and the currency
+// unit returns what quantities must share to be added: the kind, and the currency
 // where there is one.
 func (q Quantity) unit() string {
 	switch {
@@ -122,7 +122,7 @@ func (q Quantity) combine(o Quantity, sign int) Quantity {
 	return q
 }
 
-// nothing is zero in q's unit.
+// nothing returns zero in q's unit.
 func (q Quantity) nothing() Quantity { return q.combine(q, -1) }
 
 // covers reports whether q is at least o, item count and value alike.
@@ -142,7 +142,7 @@ func (q Quantity) covers(o Quantity) bool {
 	return d.Equipment != nil && d.Equipment.Items >= 0 && d.Equipment.Value.Amount.Sign() >= 0
 }
 
-// lesser is the lesser of two quantities of one unit, item count and value
+// lesser returns the lesser of two quantities of one unit, item count and value
 // each on their own.
 func (q Quantity) lesser(o Quantity) Quantity {
 	if q.Equipment != nil && o.Equipment != nil {
@@ -158,7 +158,7 @@ func (q Quantity) lesser(o Quantity) Quantity {
 	return q
 }
 
-// Measure is the quantity as a number and its unit: an ISO 4217 code, m2 or
+// Measure returns the quantity as a number and its unit: an ISO 4217 code, m2 or
 // person-months. Of equipment it is the value.
 func (q Quantity) Measure() (domain.Decimal, string) {
 	switch {
@@ -208,11 +208,11 @@ const (
 // FundingSources lists them in the order of reports.
 var FundingSources = []FundingSource{OwnFunds, MinistryFunds, GovernmentFunds, ForeignFunds, SocialFunds}
 
-// CommitmentStatus is where a commitment stands on a day.
+// CommitmentStatus is the status of a commitment on a day.
 type CommitmentStatus string
 
 // The statuses of a commitment. All but CANCELLED follow from what was
-// delivered and the date; closing one as fulfilled only says that no more is
+// delivered and the date; closing one as fulfilled only tells that no more is
 // to come.
 const (
 	Pledged            CommitmentStatus = "PLEDGED"
@@ -257,7 +257,7 @@ type Contribution struct {
 	Evidence string      `json:"evidence"`
 }
 
-// deliveredBy is what had been received, less what had been returned, by the end of d.
+// deliveredBy returns what had been received, less what had been returned, by the end of d.
 func (f *Commitment) deliveredBy(d domain.Date) Quantity {
 	sum := f.Quantity.nothing()
 	for _, t := range f.Contributions {
@@ -272,7 +272,7 @@ func (f *Commitment) deliveredBy(d domain.Date) Quantity {
 	return sum
 }
 
-// StatusOn is where the commitment stands on a day.
+// StatusOn returns the status of the commitment on a day.
 func (f *Commitment) StatusOn(d domain.Date) CommitmentStatus {
 	delivered := f.deliveredBy(d)
 	switch {
@@ -296,7 +296,7 @@ func (f *Commitment) firmOn(d domain.Date) bool {
 	return f.Firm && !d.Before(f.FirmOn) && !cancelled
 }
 
-// returnable is how much of what was delivered could be given back on a day,
+// returnable returns how much of what was delivered could be given back on a day,
 // so that no later day is left with less than nothing.
 func (f *Commitment) returnable(on domain.Date) Quantity {
 	least := f.deliveredBy(on)
@@ -308,7 +308,7 @@ func (f *Commitment) returnable(on domain.Date) Quantity {
 	return least
 }
 
-// LateOn lists the instalments due before d that what was delivered by then
+// LateOn returns the instalments due before d that what was delivered by then
 // does not cover, earliest first.
 func (f *Commitment) LateOn(d domain.Date) []Instalment {
 	if f.Closed != "" && !d.Before(f.ClosedOn) {
@@ -397,7 +397,7 @@ type CommitmentPledged struct {
 	Quantity   Quantity         `json:"quantity"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CommitmentPledged) Sentence() domain.Text {
 	return domain.Textf("%[1]s作出承诺 %[3]s：投入 %[2]s", "%[1]s pledged %[2]s as commitment %[3]s", e.Party.Name, e.Quantity, e.Commitment)
 }
@@ -454,7 +454,7 @@ type CommitmentFirmed struct {
 	Evidence   string           `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CommitmentFirmed) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 落实承诺 %[3]s", "On %[2]s commitment %[3]s of %[1]s became firm", e.Party.Name, e.On, e.Commitment)
 }
@@ -536,7 +536,7 @@ type CommitmentAmended struct {
 	Schedule   []Instalment     `json:"schedule,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CommitmentAmended) Sentence() domain.Text {
 	return domain.Textf("%[1]s的承诺 %[2]s 由 %[3]s 调整为 %[4]s", "Commitment %[2]s of %[1]s changed from %[3]s to %[4]s", e.Party.Name, e.Commitment, e.From, e.To)
 }
@@ -588,7 +588,7 @@ type InstalmentsScheduled struct {
 	Schedule   []Instalment     `json:"schedule"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e InstalmentsScheduled) Sentence() domain.Text {
 	n := len(e.Schedule)
 	switch n {
@@ -649,7 +649,7 @@ type ContributionReceived struct {
 	Contribution Contribution     `json:"contribution"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ContributionReceived) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 按承诺 %[4]s 到位：%[3]s", "On %[2]s %[1]s delivered %[3]s under commitment %[4]s", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
@@ -704,7 +704,7 @@ type ContributionReturned struct {
 	Contribution Contribution     `json:"contribution"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ContributionReturned) Sentence() domain.Text {
 	return domain.Textf("%[2]s 向%[1]s退回承诺 %[4]s 的到位投入：%[3]s", "On %[2]s %[1]s was given back %[3]s under commitment %[4]s", e.Party.Name, e.Contribution.On, e.Contribution.Quantity, e.Commitment)
 }
@@ -746,7 +746,7 @@ type CommitmentFulfilled struct {
 	On         domain.Date      `json:"on"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CommitmentFulfilled) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 全部兑现承诺 %[3]s", "On %[2]s %[1]s completed its commitment %[3]s", e.Party.Name, e.On, e.Commitment)
 }
@@ -793,7 +793,7 @@ type CommitmentCancelled struct {
 	Ground     domain.Text      `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e CommitmentCancelled) Sentence() domain.Text {
 	return domain.Textf("%[1]s的承诺 %[2]s 自 %[3]s 起取消：%[4]s", "Commitment %[2]s of %[1]s was cancelled with effect from %[3]s: %[4]s", e.Party.Name, e.Commitment, e.On, e.Ground)
 }

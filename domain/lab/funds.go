@@ -26,7 +26,7 @@ var fundKinds = kindTable[FundKind]{
 	{YouthFund, domain.T("青年创新基金", "youth innovation fund")},
 }
 
-// Fund is a joint fund, what was paid in and what it awarded. It stands beside
+// Fund is a joint fund, what was paid in and what it awarded. It is kept beside
 // the commitments to the lab: what is paid into it counts towards none of them.
 type Fund struct {
 	ID           string             `json:"id"` // K1, K2 …
@@ -58,7 +58,7 @@ type Award struct {
 	Evidence   string       `json:"evidence" doc:"Digest of the decision"`
 }
 
-// paidBy lists the contributors that had paid something by a day, and the
+// paidBy returns the contributors that had paid something by a day, and the
 // events that show it.
 func (f *Fund) paidBy(d domain.Date) (who []domain.EntityRef, proof []uuid.UUID) {
 	for _, p := range f.Paid {
@@ -73,7 +73,7 @@ func (f *Fund) paidBy(d domain.Date) (who []domain.EntityRef, proof []uuid.UUID)
 	return who, proof
 }
 
-// balance is what the fund holds in one currency.
+// balance returns what the fund holds in one currency.
 func (f *Fund) balance(currency string) domain.Decimal {
 	sum := domain.Sums{}
 	for _, p := range f.Paid {
@@ -140,7 +140,7 @@ type FundEstablished struct {
 	Document     string             `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e FundEstablished) Sentence() domain.Text {
 	return domain.Textf("%[4]s 设立%[2]s %[1]s“%[3]s”，出资方 %[5]d 个", "On %[4]s the %[2]s %[1]s, “%[3]s”, was established; those who pay in: %[5]d", e.Fund, fundKinds.text(e.Kind), e.Name, e.On, len(e.Contributors))
 }
@@ -194,7 +194,7 @@ type FundContributed struct {
 	Evidence    string           `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e FundContributed) Sentence() domain.Text {
 	return domain.Textf("%[2]s于 %[4]s 向基金 %[1]s 出资 %[3]s", "On %[4]s %[2]s paid %[3]s into fund %[1]s", e.Fund, e.Contributor.Name, e.Amount, e.On)
 }
@@ -242,7 +242,7 @@ type FundAwarded struct {
 	Award
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e FundAwarded) Sentence() domain.Text {
 	return domain.Textf("%[2]s 基金 %[1]s 资助 %[3]d 人，共 %[4]s：%[5]s", "On %[2]s fund %[1]s granted %[4]s (recipients: %[3]d): %[5]s", e.Fund, e.On, e.Recipients, e.Amount, e.Purpose)
 }
@@ -294,7 +294,7 @@ func (r RecordRate) Decide(l *Lab, x domain.Context) ([]Event, error) {
 // RateRecorded records an exchange rate.
 type RateRecorded struct{ ExchangeRate }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RateRecorded) Sentence() domain.Text {
 	return domain.Textf("%[4]s 的汇率：1 %[1]s = %[3]s %[2]s（%[5]s）", "Rate of %[4]s: 1 %[1]s = %[3]s %[2]s (%[5]s)", e.From, e.To, e.Rate, e.On, e.Source)
 }
@@ -303,7 +303,7 @@ func (RateRecorded) subject() subject { return public }
 
 func (e RateRecorded) apply(l *Lab, _ domain.Meta) { l.Rates = append(l.Rates, e.ExchangeRate) }
 
-// rate is the last one recorded for a day not after d, or nil.
+// rate returns the last rate recorded for a day not after d, or nil.
 func (l *Lab) rate(from, to string, d domain.Date) *ExchangeRate {
 	var best *ExchangeRate
 	for i := range l.Rates {
@@ -331,7 +331,7 @@ type Share struct {
 	DeliveredPercent domain.Decimal `json:"delivered_percent"`
 }
 
-// FundingStructure is where the firm cash comes from on a day: a Structure for
+// FundingStructure returns where the firm cash comes from on a day: a Structure for
 // each currency. Where one is asked for, others are converted into it with the
 // rate recorded for the last day before; a currency without a rate stays on
 // its own (C81).

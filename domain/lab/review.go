@@ -155,7 +155,7 @@ type Returned struct {
 	Event  uuid.UUID   `json:"event"`
 }
 
-// Panel is the experts of a review and what they say.
+// Panel is the experts of a review and their opinions.
 type Panel struct {
 	Experts    []Expert        `json:"experts,omitempty" zh:"专家" en:"expert"`
 	Opinions   []Opinion       `json:"opinions,omitempty" zh:"专家意见" en:"opinion"`
@@ -172,10 +172,10 @@ type Expert struct {
 	Event        uuid.UUID          `json:"event"`
 }
 
-// Side is the side of the expert's employer.
+// Side returns the side of the expert's employer.
 func (x Expert) Side() domain.Side { return employer(x.Affiliations).Side }
 
-// employer is the first affiliation.
+// employer returns the first affiliation.
 func employer(affiliations []domain.EntityRef) (e domain.EntityRef) {
 	if len(affiliations) > 0 {
 		e = affiliations[0]
@@ -223,7 +223,7 @@ type Assessed struct {
 	Event     uuid.UUID       `json:"event"`
 }
 
-// reviewWords says every code of reviews in Chinese and English.
+// reviewWords has the words for every code of reviews in Chinese and English.
 var reviewWords = map[string]domain.Text{
 	"agreement": domain.T("合作协议", "the agreement"), "foundation": domain.T("组建基础", "the foundation"),
 	"incubation": domain.T("培育进展情况", "progress in incubation"), "plan": domain.T("未来3年发展规划", "the plan for the next three years"),
@@ -232,13 +232,13 @@ var reviewWords = map[string]domain.Text{
 	"level":              domain.T("能力水平", "level"), "internationalisation": domain.T("国际化程度", "internationalisation"),
 }
 
-// Text says the dimension in both languages.
+// Text returns the dimension in both languages.
 func (d ReviewDimension) Text() domain.Text { return reviewWords[string(d)] }
 
-// Text says it in both languages.
+// Text returns it in both languages.
 func (a AffiliatedTo) Text() domain.Text { return reviewWords[string(a)] }
 
-// application is the open application, or nil.
+// application returns the open application, or nil.
 func (l *Lab) application() *Application {
 	n := len(l.Reviews.Applications)
 	if n == 0 || l.Reviews.Applications[n-1].Outcome != "" {
@@ -247,7 +247,7 @@ func (l *Lab) application() *Application {
 	return &l.Reviews.Applications[n-1]
 }
 
-// applicationNo is the number of the application that a record now belongs to.
+// applicationNo returns the number of the application that a record now belongs to.
 func (l *Lab) applicationNo() int {
 	if l.application() == nil {
 		return len(l.Reviews.Applications) + 1
@@ -255,7 +255,7 @@ func (l *Lab) applicationNo() int {
 	return len(l.Reviews.Applications)
 }
 
-// opened is the open application, begun where there is none.
+// opened returns the open application, begun where there is none.
 func (l *Lab) opened() *Application {
 	if l.application() == nil {
 		n := len(l.Reviews.Applications)
@@ -270,7 +270,7 @@ func (l *Lab) decide(o Outcome, t Transition) {
 	a.Outcome, a.Decided, a.OpinionsTo = o, t.On, t.OpinionsTo
 }
 
-// recommendation is the one that stands, or nil.
+// recommendation returns the recommendation in effect, or nil.
 func (a *Application) recommendation() *Recommendation {
 	for i := len(a.Recommendations) - 1; i >= 0; i-- {
 		if a.Recommendations[i].Withdrawn.IsZero() {
@@ -280,7 +280,7 @@ func (a *Application) recommendation() *Recommendation {
 	return nil
 }
 
-// frozen is the last package, or nil.
+// frozen returns the last package, or nil.
 func (a *Application) frozen() *Package {
 	if len(a.Packages) == 0 {
 		return nil
@@ -309,17 +309,17 @@ type Dated struct {
 	On domain.Date `json:"on"`
 }
 
-// ActedOn is the day of the act.
+// ActedOn returns the day of the act.
 func (d Dated) ActedOn() domain.Date { return d.On }
 
-// Of says which review something belongs to: an application for
+// Of is the review that something belongs to: an application for
 // establishment or one for acceptance, by its number.
 type Of struct {
 	Application int `json:"application,omitzero"`
 	Acceptance  int `json:"acceptance,omitzero"`
 }
 
-// Reviewed is the review that the lab is in, going by its status.
+// Reviewed returns the review that the lab is in, going by its status.
 func (l *Lab) Reviewed() Of {
 	if l.Status == StatusAcceptance || l.Status == StatusPeerEval {
 		return Of{Acceptance: max(1, len(l.Reviews.Acceptances))}
@@ -327,7 +327,7 @@ func (l *Lab) Reviewed() Of {
 	return Of{Application: l.applicationNo()}
 }
 
-// UnderReview is the review that is open, if one is.
+// UnderReview returns the review that is open, if one is.
 func (l *Lab) UnderReview() (of Of) {
 	if a := l.acceptance(); a != nil && a.Outcome == "" {
 		of.Acceptance = a.No
@@ -337,7 +337,7 @@ func (l *Lab) UnderReview() (of Of) {
 	return of
 }
 
-// panel is the panel of a review that may not be there yet, as when a source
+// panel returns the panel of a review that may not be there yet, as when a source
 // gave the lab's status.
 func (l *Lab) panel(of Of) *Panel {
 	if of.Acceptance > 0 {
@@ -346,7 +346,7 @@ func (l *Lab) panel(of Of) *Panel {
 	return &l.opened().Panel
 }
 
-// seated is the panel of the review the lab is in, without beginning one.
+// seated returns the panel of the review the lab is in, without beginning one.
 func (l *Lab) seated() Panel {
 	if of := l.Reviewed(); of.Acceptance > 0 {
 		if a := l.acceptance(); a != nil {
@@ -393,7 +393,7 @@ func (l *Lab) interested(x Expert) *domain.EntityRef {
 	return nil
 }
 
-// conflict says why an expert may not give an opinion; zero where it may.
+// conflict returns why an expert may not give an opinion; zero where it may.
 func (l *Lab) conflict(x Expert) domain.Text {
 	if of := l.interested(x); of != nil {
 		return domain.Textf("专家 %s（%s）隶属于协议一方%s，不得发表意见；请换一位专家", "the expert %s (%s) is affiliated with %s, a party to this lab, and may give no opinion; ask another one",
@@ -402,7 +402,7 @@ func (l *Lab) conflict(x Expert) domain.Text {
 	return domain.Text{}
 }
 
-// argued says whose absence keeps an argumentation from standing (C32). An
+// argued returns whose absence makes an argumentation invalid (C32). An
 // expert with an interest, or without a declaration, does not count.
 func (l *Lab) argued(p Panel, present []string) (r result) {
 	var why []domain.Text
@@ -456,7 +456,7 @@ type AffiliationRecorded struct {
 	Evidence string       `json:"evidence"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e AffiliationRecorded) Sentence() domain.Text {
 	return domain.Textf("登记依托单位的隶属关系：%s", "Recorded whom the host answers to: %s", e.To)
 }
@@ -525,7 +525,7 @@ type SelfAssessmentCompleted struct {
 	Document    string    `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e SelfAssessmentCompleted) Sentence() domain.Text {
 	return domain.Textf("%[1]s 依托单位对照指标体系第 %[2]s 版“%[3]s”完成自评，%[4]d 项指标均已作答", "On %[1]s the host completed its self-assessment by version %[2]s of the indicator system, “%[3]s”: all %[4]d indicators are answered",
 		e.On, e.System.Version, e.System.Title, e.System.Indicators)
@@ -587,7 +587,7 @@ type PackageFrozen struct {
 	Attachments []Attachment `json:"attachments,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e PackageFrozen) Sentence() domain.Text {
 	return domain.Textf("%[1]s 固化第 %[2]d 次申请的申报材料第 %[3]d 版，附件 %[4]d 份", "On %[1]s version %[3]d of the package of application %[2]d was frozen, with %[4]d attachments", e.On, e.Application, e.Version, len(e.Attachments))
 }
@@ -634,7 +634,7 @@ func (r IssueRecommendation) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	return []Event{RecommendationIssued{Dated{r.On}, l.applicationNo(), issuer, r.Number, r.Document}}, nil
 }
 
-// mayRecommend says why a body is not the one to recommend the host; zero where it is.
+// mayRecommend returns why a body is not the one to recommend the host; zero where it is.
 func (l *Lab) mayRecommend(issuer domain.EntityRef) domain.Text {
 	a, host := l.Reviews.Affiliation, issuer.ID == l.Host.ID
 	switch {
@@ -657,7 +657,7 @@ type RecommendationIssued struct {
 	Document    string           `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RecommendationIssued) Sentence() domain.Text {
 	return domain.Textf("%[1]s %[2]s以 %[3]s 向教育部推荐", "On %[1]s %[2]s recommended the lab to the ministry, %[3]s", e.On, e.Issuer.Name, e.Number)
 }
@@ -678,7 +678,7 @@ type WithdrawRecommendation struct {
 	Ground domain.Text `json:"ground" doc:"Why"`
 }
 
-// Decide refuses where no recommendation stands.
+// Decide refuses where no recommendation is in effect.
 func (w WithdrawRecommendation) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := l.during(StatusIncubating, StatusRecommended, StatusReturned, StatusInReview, StatusSiteVisit); err != nil {
 		return nil, err
@@ -706,7 +706,7 @@ type RecommendationWithdrawn struct {
 	Ground      domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RecommendationWithdrawn) Sentence() domain.Text {
 	return domain.Textf("%[1]s 撤回推荐 %[2]s：%[3]s", "On %[1]s the recommendation %[2]s was withdrawn: %[3]s", e.On, e.Number, e.Ground)
 }
@@ -740,7 +740,7 @@ type NotShortlisted struct {
 	Ground domain.Text `json:"ground"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e NotShortlisted) Sentence() domain.Text {
 	return e.sentence("未列为考察对象", "the lab was not shortlisted", e.Ground)
 }
@@ -805,7 +805,7 @@ type ExpertInvited struct {
 	Declaration  string             `json:"declaration,omitempty"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e ExpertInvited) Sentence() domain.Text {
 	return domain.Textf("%[1]s 邀请专家 %[2]s，任职于%[3]s", "On %[1]s the expert %[2]s, of %[3]s, was invited", e.On, e.Expert, employer(e.Affiliations).Name)
 }
@@ -859,7 +859,7 @@ type SiteArgumentationHeld struct {
 	Minutes     string   `json:"minutes"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e SiteArgumentationHeld) Sentence() domain.Text {
 	return domain.Textf("%[1]s 召开国内外专家现场论证会，到会专家 %[2]s", "On %[1]s domestic and foreign experts argued the case on site: %[2]s", e.On, strings.Join(e.Present, ", "))
 }
@@ -932,7 +932,7 @@ type OpinionRecorded struct {
 	Document string   `json:"document"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e OpinionRecorded) Sentence() domain.Text {
 	verdict := domain.T("不同意", "against it")
 	if e.Supports {
@@ -981,7 +981,7 @@ type DimensionAssessed struct {
 	Text        domain.Text     `json:"text"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e DimensionAssessed) Sentence() domain.Text {
 	return domain.Textf("%[1]s 评审“%[2]s”：%[3]s", "On %[1]s the review assessed “%[2]s”: %[3]s", e.On, e.Dimension, e.Text)
 }
@@ -1120,7 +1120,7 @@ func fourDimensions(l *Lab, on domain.Date) (r result) {
 	return r
 }
 
-// separateDuties keeps whoever recorded or corrected what a host handed in from
+// separateDuties keeps those who recorded or corrected what a host handed in from
 // recording the decision on it, in whatever role.
 func separateDuties(u RuleContext) func(*Lab, domain.Date) result {
 	return func(l *Lab, _ domain.Date) (r result) {

@@ -21,7 +21,7 @@ const (
 // ItemKinds lists 责, 权, 利 in that order.
 var ItemKinds = []ItemKind{Responsibility, Right, Interest}
 
-// ItemState is how an item stands; "overdue" follows from a date, see OverdueOn.
+// ItemState is the state of an item; "overdue" follows from a date, see OverdueOn.
 type ItemState string
 
 // The states of an item.
@@ -79,7 +79,7 @@ func (l *Lab) item(id string) *Item {
 	return nil
 }
 
-// anItem finds an item of an open lab in one of the given states.
+// anItem returns an item of an open lab in one of the given states.
 func (l *Lab) anItem(id string, states ...ItemState) (*Item, error) {
 	if err := l.open(); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func (l *Lab) anItem(id string, states ...ItemState) (*Item, error) {
 	return nil, domain.Reject(domain.State, "条目 %s 目前为“%s”，不能这样变更", "item %s is “%s” and cannot change this way", id, it.State)
 }
 
-// amendedBy refuses a change to what an agreement in force says unless an
+// amendedBy refuses a change to the content of an agreement in force unless an
 // amendment that every party has signed allows it.
 func (l *Lab) amendedBy(agreement string, no int) error {
 	a := l.agreement(agreement)
@@ -168,7 +168,7 @@ type RightAdded struct {
 	Due          domain.Date       `json:"due,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RightAdded) Sentence() domain.Text {
 	return domain.Textf("登记%s的“%s” %s（协议 %s，%s）：%s", "Entered %[2]s %[3]s of %[1]s (agreement %[4]s, %[5]s): %[6]s", e.Party.Name, e.Kind, e.Item, e.Agreement, e.Clause, e.Text)
 }
@@ -184,7 +184,7 @@ func (e RightAdded) apply(l *Lab, m domain.Meta) {
 	})
 }
 
-// AmendRight changes what an item says. Once its agreement is in force, only
+// AmendRight changes the content of an item. Once its agreement is in force, only
 // an amendment signed by every party can.
 type AmendRight struct {
 	domain.Grounds
@@ -217,7 +217,7 @@ func (r AmendRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	return []Event{RightAmended{r.Item, r.Amendment, r.Clause, r.Text, r.Scope, r.Due}}, nil
 }
 
-// RightAmended records what an item says from then on.
+// RightAmended records the content of an item from then on.
 type RightAmended struct {
 	Item      string      `json:"item"`
 	Amendment int         `json:"amendment,omitzero"`
@@ -227,7 +227,7 @@ type RightAmended struct {
 	Due       domain.Date `json:"due,omitzero"`
 }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RightAmended) Sentence() domain.Text {
 	return domain.Textf("条目 %s 修改为（%s）：%s", "Item %s now reads (%s): %s", e.Item, e.Clause, e.Text)
 }
@@ -337,7 +337,7 @@ func (l *Lab) settle(x domain.Context, id string, to ItemState, on domain.Date, 
 	}
 }
 
-// Settlement is what every change of an item's state says.
+// Settlement is the common content of the events that change an item's state.
 type Settlement struct {
 	Item     string           `json:"item"`
 	Party    domain.EntityRef `json:"party"`
@@ -358,7 +358,7 @@ func (s Settlement) become(l *Lab, state ItemState) {
 // RightDischarged records that an item was carried out.
 type RightDischarged struct{ Settlement }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RightDischarged) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 履行条目 %[3]s", "On %[2]s %[1]s carried out item %[3]s", e.Party.Name, e.On, e.Item)
 }
@@ -370,7 +370,7 @@ func (e RightDischarged) apply(l *Lab, _ domain.Meta) { e.become(l, Discharged) 
 // RightWaived records that an item was let go.
 type RightWaived struct{ Settlement }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RightWaived) Sentence() domain.Text {
 	return domain.Textf("%[2]s 豁免%[1]s的条目 %[3]s：%[4]s", "On %[2]s item %[3]s of %[1]s was waived: %[4]s", e.Party.Name, e.On, e.Item, e.Ground)
 }
@@ -382,7 +382,7 @@ func (e RightWaived) apply(l *Lab, _ domain.Meta) { e.become(l, Waived) }
 // RightBreached records that an item was not kept to.
 type RightBreached struct{ Settlement }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e RightBreached) Sentence() domain.Text {
 	return domain.Textf("%[1]s自 %[2]s 起违反条目 %[3]s：%[4]s", "From %[2]s %[1]s was in breach of item %[3]s: %[4]s", e.Party.Name, e.On, e.Item, e.Ground)
 }
@@ -394,7 +394,7 @@ func (e RightBreached) apply(l *Lab, _ domain.Meta) { e.become(l, Breached) }
 // BreachCured records that a breach was made good.
 type BreachCured struct{ Settlement }
 
-// Sentence says what happened.
+// Sentence returns the event in words.
 func (e BreachCured) Sentence() domain.Text {
 	return domain.Textf("%[1]s于 %[2]s 补正对条目 %[3]s 的违反", "On %[2]s %[1]s made good its breach of item %[3]s", e.Party.Name, e.On, e.Item)
 }

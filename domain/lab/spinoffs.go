@@ -60,7 +60,7 @@ type SpinOffFounded struct {
 	Entity   *domain.EntityRef `json:"entity,omitempty"`
 }
 
-// Sentence returns what happened.
+// Sentence returns the event in words.
 func (e SpinOffFounded) Sentence() domain.Text {
 	return domain.Textf("%[2]s 成立衍生企业“%[1]s”", "On %[2]s the spin-off company “%[1]s” was founded", e.Name, e.On)
 }
