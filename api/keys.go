@@ -120,8 +120,8 @@ type serviceKey struct {
 	Updated    time.Time         `json:"updated"`
 }
 
-func (s *Server) shownKey(k *key.Key, events uint64, created, updated time.Time) serviceKey {
-	v := serviceKey{k.ID, k.Name, k.Subject, k.Role, nil, k.StateAt(s.now()), k.Expires, k.Revoked, k.Issuer, created, events - 1, updated}
+func (s *Server) shownKey(k *key.Key, revision uint64, created, updated time.Time) serviceKey {
+	v := serviceKey{k.ID, k.Name, k.Subject, k.Role, nil, k.StateAt(s.now()), k.Expires, k.Revoked, k.Issuer, created, revision, updated}
 	if k.OnBehalfOf.ID != uuid.Nil {
 		v.OnBehalfOf = &k.OnBehalfOf
 	}
@@ -170,7 +170,7 @@ func (s *Server) getKey(ctx context.Context, in *keyInput) (*single[serviceKey],
 	if err != nil {
 		return nil, err
 	}
-	v := s.shownKey(k, events, time.Time{}, updated)
+	v := s.shownKey(k, events-1, time.Time{}, updated)
 	return one(in.Conditional, events, false, &v), nil
 }
 

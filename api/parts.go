@@ -20,7 +20,7 @@ type labRef struct {
 	Revision uint64           `json:"revision"`
 }
 
-func refOf(o projections.OfLab) labRef { return labRef{o.Lab, o.Name, o.Host, o.Revision - 1} }
+func refOf(o projections.OfLab) labRef { return labRef{o.Lab, o.Name, o.Host, o.Revision} }
 
 // AgreementView is an agreement with its status on a day.
 type AgreementView struct {

@@ -62,7 +62,7 @@ func (s *Server) listProgrammes(ctx context.Context, in *programmesInput) (*list
 	p, err := s.model.Programmes(ctx, in.model())
 	return listed(ctx, p, err, func(r projections.ProgrammeRow) programmeRow {
 		policy := r.Programme.Facts().PolicyOn(s.day(in.On)).Document
-		return programmeRow{r.Programme.ID, r.Programme.Name, r.Programme.Level, policy, r.Revision - 1, r.Created, r.Updated}
+		return programmeRow{r.Programme.ID, r.Programme.Name, r.Programme.Level, policy, r.Revision, r.Created, r.Updated}
 	})
 }
 

@@ -247,7 +247,7 @@ func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], er
 		Level: lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.LabRow) labRow {
-		return labRow{r.ID, r.Name, r.Level, r.Programme, r.Host, r.Discipline, r.Status, r.Status.Text(), r.StatusSince, r.Construction, r.Revision - 1, r.Created, r.Updated}
+		return labRow{r.ID, r.Name, r.Level, r.Programme, r.Host, r.Discipline, r.Status, r.Status.Text(), r.StatusSince, r.Construction, r.Revision, r.Created, r.Updated}
 	})
 }
 
@@ -291,7 +291,7 @@ func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[ent
 		Status: words[entity.Status](in.Status), Today: w.on, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.EntityRow) entityRow {
-		return entityRow{r.ID, r.Name, r.Kind, r.Country, domain.SideOf(r.Country), r.Status, r.Identifiers, r.Ended, r.Revision - 1, r.Created, r.Updated}
+		return entityRow{r.ID, r.Name, r.Kind, r.Country, domain.SideOf(r.Country), r.Status, r.Identifiers, r.Ended, r.Revision, r.Created, r.Updated}
 	})
 }
 

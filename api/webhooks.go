@@ -151,7 +151,7 @@ func (s *Server) listWebhooks(ctx context.Context, in *webhooksInput) (*list[web
 	p, err := s.model.Webhooks(ctx, q)
 	return listed(ctx, p, err, func(r projections.WebhookRow) webhookRow {
 		w := r.Webhook
-		return webhookRow{w.ID, w.URL, w.State, w.Filter, w.Description, w.Owner, r.Revision - 1, r.Created, r.Updated}
+		return webhookRow{w.ID, w.URL, w.State, w.Filter, w.Description, w.Owner, r.Revision, r.Created, r.Updated}
 	})
 }
 

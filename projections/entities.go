@@ -60,11 +60,11 @@ func (s *entityState) past(n int64, _ domain.Event) (rows, []string) {
 // Entity returns a legal entity, its number of events and the time of the last.
 func (m *Model) Entity(ctx context.Context, id uuid.UUID) (*entity.Entity, uint64, time.Time, error) {
 	e := entity.New(id)
-	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "entity", ID: id}, e)
+	events, updated, err := m.document(ctx, eventstore.Stream{Kind: "entity", ID: id}, e)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return e, revision, updated, nil
+	return e, events, updated, nil
 }
 
 // entityOrders are the columns that legal entities can be sorted by.

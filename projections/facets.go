@@ -137,9 +137,9 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 	}
 	type hit struct {
 		cursor
-		id       uuid.UUID
-		revision uint64
-		lab      *labDetails
+		id     uuid.UUID
+		events uint64
+		lab    *labDetails
 	}
 	var hits []hit
 	with := s.at.tables()
@@ -158,7 +158,7 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 		return each(ctx, db, func(rows *sql.Rows) error {
 			h := hit{cursor: cursor{Order: table}}
 			var document sql.RawBytes
-			if err := rows.Scan(&h.N, &h.No, &h.revision, &h.id, &document); err != nil {
+			if err := rows.Scan(&h.N, &h.No, &h.events, &h.id, &document); err != nil {
 				return err
 			}
 			if last := len(hits) - 1; last >= 0 && hits[last].N == h.N { // rows of one lab share its document
@@ -191,7 +191,7 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 		}
 		if err == nil {
 			page.Items = append(page.Items, row(OfLab{Lab: h.lab.ID, Name: domain.Current(h.lab.Names),
-				Host: h.lab.Host, Revision: h.revision}, h.lab, int(h.No)))
+				Host: h.lab.Host, Revision: h.events - 1}, h.lab, int(h.No)))
 		}
 	}
 	return page, listError(err, table)

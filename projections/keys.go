@@ -33,11 +33,11 @@ func (s *keyState) rows(n int64) (all rows) {
 // Key returns a service key, its number of events and the time of the last.
 func (m *Model) Key(ctx context.Context, id uuid.UUID) (*key.Key, uint64, time.Time, error) {
 	k := key.New(id)
-	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "key", ID: id}, k)
+	events, updated, err := m.document(ctx, eventstore.Stream{Kind: "key", ID: id}, k)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return k, revision, updated, nil
+	return k, events, updated, nil
 }
 
 // KeysQuery selects service keys. A zero field does not restrict.
@@ -52,7 +52,7 @@ type KeysQuery struct {
 // KeyRow is a service key in a list.
 type KeyRow struct {
 	Key      *key.Key
-	Revision uint64 // number of events
+	Revision uint64 // of the last event
 	Created  time.Time
 	Updated  time.Time
 }

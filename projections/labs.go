@@ -196,11 +196,11 @@ func (s *labState) addParties(all *rows, n int64, onlyBound bool) {
 // Lab returns a lab, its number of events and the time of the last.
 func (m *Model) Lab(ctx context.Context, id uuid.UUID) (*lab.Lab, uint64, time.Time, error) {
 	l := lab.New(id)
-	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "lab", ID: id}, l)
+	events, updated, err := m.document(ctx, eventstore.Stream{Kind: "lab", ID: id}, l)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return l, revision, updated, nil
+	return l, events, updated, nil
 }
 
 // EachLab calls each with every lab, in the order they were registered, all at
@@ -231,13 +231,13 @@ func (m *Model) EachLab(ctx context.Context, each func(*lab.Lab) error) error {
 
 // document decodes the document of a stream into a value. It returns the number
 // of events and the time of the last, or an ErrNotFound.
-func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any) (revision uint64, updated time.Time,
+func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any) (events uint64, updated time.Time,
 	err error) {
 	var document []byte
 	var at int64
 	err = m.readers.QueryRowContext(ctx,
 		`SELECT events, updated, document FROM streams JOIN documents USING (n) WHERE id = ? AND kind = ?`,
-		stream.ID[:], stream.Kind).Scan(&revision, &at, &document)
+		stream.ID[:], stream.Kind).Scan(&events, &at, &document)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, time.Time{}, fmt.Errorf("%w: %s", ErrNotFound, stream)
 	}
@@ -247,7 +247,7 @@ func (m *Model) document(ctx context.Context, stream eventstore.Stream, into any
 	if err != nil {
 		return 0, time.Time{}, fmt.Errorf("projections: read %s: %w", stream, err)
 	}
-	return revision, time.UnixMicro(at).UTC(), nil
+	return events, time.UnixMicro(at).UTC(), nil
 }
 
 // labOrders are the columns that labs can be sorted by.
@@ -332,7 +332,9 @@ type labSummary struct {
 	Construction domain.PartialPeriod `json:"construction,omitzero"`
 }
 
-// list returns a page of aggregates, in one of the given orders.
+// list returns a page of aggregates, in one of the given orders. The function row
+// makes a row from a document, the revision of the last event, and when the first
+// and the last event were recorded.
 func list[T any](ctx context.Context, m *Model, p Paging, table string, orders map[string]string, sort string,
 	sortArgs []any, desc bool, s selection,
 	row func(document []byte, revision uint64, created, updated time.Time) (T, error),
@@ -375,10 +377,10 @@ func list[T any](ctx context.Context, m *Model, p Paging, table string, orders m
 				return nil
 			}
 			var document []byte
-			var revision uint64
+			var events uint64
 			var created, updated int64
 			var key any
-			if err := rows.Scan(&last.N, &revision, &created, &updated, &document, &key); err != nil {
+			if err := rows.Scan(&last.N, &events, &created, &updated, &document, &key); err != nil {
 				return err
 			}
 			last.Order = order
@@ -391,7 +393,7 @@ func list[T any](ctx context.Context, m *Model, p Paging, table string, orders m
 			case int64:
 				last.Num = k
 			}
-			item, err := row(document, revision, time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC())
+			item, err := row(document, events-1, time.UnixMicro(created).UTC(), time.UnixMicro(updated).UTC())
 			page.Items = append(page.Items, item)
 			return err
 		}, with+"SELECT n, events, created, updated, document, key FROM (SELECT n, "+by+" AS key"+from+s.String()+

@@ -146,11 +146,11 @@ func (m *Model) LabAt(ctx context.Context, id uuid.UUID, at Moment) (*lab.Lab, u
 	if at.IsZero() {
 		return m.Lab(ctx, id)
 	}
-	s, revision, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "lab", ID: id}, at)
+	s, known, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "lab", ID: id}, at)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return s.(*labState).Lab, revision, updated, nil
+	return s.(*labState).Lab, known, updated, nil
 }
 
 // EntityAt is LabAt for a legal entity.
@@ -158,11 +158,11 @@ func (m *Model) EntityAt(ctx context.Context, id uuid.UUID, at Moment) (*entity.
 	if at.IsZero() {
 		return m.Entity(ctx, id)
 	}
-	s, revision, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "entity", ID: id}, at)
+	s, known, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "entity", ID: id}, at)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return s.(*entityState).Entity, revision, updated, nil
+	return s.(*entityState).Entity, known, updated, nil
 }
 
 // ProgrammeAt is LabAt for a programme.
@@ -171,11 +171,11 @@ func (m *Model) ProgrammeAt(ctx context.Context, id uuid.UUID, at Moment) (*prog
 	if at.IsZero() {
 		return m.Programme(ctx, id)
 	}
-	s, revision, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "programme", ID: id}, at)
+	s, known, updated, err := m.foldAt(ctx, eventstore.Stream{Kind: "programme", ID: id}, at)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return s.(*programmeState).Programme, revision, updated, nil
+	return s.(*programmeState).Programme, known, updated, nil
 }
 
 // foldAt returns a stream folded at a moment, the number of its events known then

@@ -140,11 +140,11 @@ func (o *oracle) counts(s eventstore.Stream, at Moment) (counts []domain.Recorde
 
 // oracleRow is an aggregate at a moment.
 type oracleRow[A any] struct {
-	n        int // its stream's place
-	state    A
-	revision uint64
-	created  time.Time
-	updated  time.Time
+	n       int // the index of its stream
+	state   A
+	known   uint64 // number of events known
+	created time.Time
+	updated time.Time
 }
 
 func eachAt[A any](o *oracle, kind string, at Moment,
@@ -154,7 +154,13 @@ func eachAt[A any](o *oracle, kind string, at Moment,
 			continue
 		}
 		if counts, known, updated := o.counts(s, at); len(counts) > 0 {
-			all = append(all, oracleRow[A]{n, fold(s.ID, counts), known, o.events[s][0].Meta.Time, updated})
+			all = append(all, oracleRow[A]{
+				n:       n,
+				state:   fold(s.ID, counts),
+				known:   known,
+				created: o.events[s][0].Meta.Time,
+				updated: updated,
+			})
 		}
 	}
 	return all
@@ -388,8 +394,20 @@ func (o *oracle) labs(m *Model, known []domain.EntityRef) {
 	want := []LabRow{}
 	for _, p := range found {
 		l := p.state
-		want = append(want, LabRow{l.ID, l.Name(), l.Level, l.Programme, l.Host, l.Discipline, l.StatusOn(q.Today),
-			l.StatusSince, l.Construction, p.revision, p.created, p.updated})
+		want = append(want, LabRow{
+			ID:           l.ID,
+			Name:         l.Name(),
+			Level:        l.Level,
+			Programme:    l.Programme,
+			Host:         l.Host,
+			Discipline:   l.Discipline,
+			Status:       l.StatusOn(q.Today),
+			StatusSince:  l.StatusSince,
+			Construction: l.Construction,
+			Revision:     p.known - 1,
+			Created:      p.created,
+			Updated:      p.updated,
+		})
 	}
 	agree(o, at, q, append([]LabRow{}, all(o, len(want), func(p Paging) (Page[LabRow], error) {
 		q.Paging = p
@@ -438,8 +456,18 @@ func (o *oracle) entities(m *Model) {
 	want := []EntityRow{}
 	for _, p := range found {
 		e := p.state
-		want = append(want, EntityRow{e.ID, e.DisplayName(), e.Kind, e.Country, e.Identifiers, e.Ended,
-			e.StatusOn(q.Today), p.revision, p.created, p.updated})
+		want = append(want, EntityRow{
+			ID:          e.ID,
+			Name:        e.DisplayName(),
+			Kind:        e.Kind,
+			Country:     e.Country,
+			Identifiers: e.Identifiers,
+			Ended:       e.Ended,
+			Status:      e.StatusOn(q.Today),
+			Revision:    p.known - 1,
+			Created:     p.created,
+			Updated:     p.updated,
+		})
 	}
 	agree(o, at, q, append([]EntityRow{}, all(o, len(want), func(p Paging) (Page[EntityRow], error) {
 		q.Paging = p
@@ -520,7 +548,7 @@ func (o *oracle) parts(m *Model, known []domain.EntityRef) {
 		if ofLab != uuid.Nil && l.ID != ofLab {
 			continue
 		}
-		of := OfLab{l.ID, l.Name(), l.Host, p.revision}
+		of := OfLab{l.ID, l.Name(), l.Host, p.known - 1}
 		// A part keeps its place in its list, as corrections keep its type and id;
 		// here they do not, so that it is the place that tells what it is now.
 		open, who, is := now[l.ID].Secrecy(), now[l.ID].Readers(reader), now[l.ID]

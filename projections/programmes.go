@@ -32,17 +32,17 @@ func (s *programmeState) rows(n int64) (all rows) {
 // Programme returns a programme, its number of events and the time of the last.
 func (m *Model) Programme(ctx context.Context, id uuid.UUID) (*programme.Programme, uint64, time.Time, error) {
 	p := programme.New(id)
-	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "programme", ID: id}, p)
+	events, updated, err := m.document(ctx, eventstore.Stream{Kind: "programme", ID: id}, p)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return p, revision, updated, nil
+	return p, events, updated, nil
 }
 
 // ProgrammeRow is a programme in a list.
 type ProgrammeRow struct {
 	Programme *programme.Programme
-	Revision  uint64 // number of events
+	Revision  uint64 // of the last event
 	Created   time.Time
 	Updated   time.Time
 }

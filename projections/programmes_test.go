@@ -25,7 +25,7 @@ func TestProgrammeCorrections(t *testing.T) {
 	r.isTheFold(t, f.Model)
 	page, err := f.Programmes(t.Context(), Paging{Limit: 1})
 	if err != nil || page.Total != 2 || len(page.Items) != 1 ||
-		page.Items[0].Programme.Policies[0].ConstructionYears != 3 || page.Items[0].Revision != 3 {
+		page.Items[0].Programme.Policies[0].ConstructionYears != 3 || page.Items[0].Revision != 2 {
 		t.Fatalf("%+v, %v", page, err)
 	}
 	if page, err = f.Programmes(t.Context(), Paging{Limit: 1, Cursor: page.Next}); err != nil || page.Next != "" ||

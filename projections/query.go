@@ -68,7 +68,7 @@ type LabRow struct {
 	Status       lab.Status // on the query's Today
 	StatusSince  domain.PartialDate
 	Construction domain.PartialPeriod
-	Revision     uint64 // number of events of the lab
+	Revision     uint64 // of the last event
 	Created      time.Time
 	Updated      time.Time
 }
@@ -97,7 +97,7 @@ type EntityRow struct {
 	Identifiers []entity.Identifier
 	Ended       *entity.Ending
 	Status      entity.Status // on the query's Today; empty without it
-	Revision    uint64
+	Revision    uint64        // of the last event
 	Created     time.Time
 	Updated     time.Time
 }
@@ -107,7 +107,7 @@ type OfLab struct {
 	Lab      uuid.UUID
 	Name     domain.Text
 	Host     domain.EntityRef
-	Revision uint64
+	Revision uint64 // of the lab's last event
 }
 
 // AgreementsQuery selects agreements across labs. A zero field does not restrict.

@@ -35,11 +35,11 @@ func (s *webhookState) rows(n int64) (all rows) {
 // Webhook returns an endpoint, its number of events and the time of the last.
 func (m *Model) Webhook(ctx context.Context, id uuid.UUID) (*webhook.Webhook, uint64, time.Time, error) {
 	w := webhook.New(id)
-	revision, updated, err := m.document(ctx, eventstore.Stream{Kind: "webhook", ID: id}, w)
+	events, updated, err := m.document(ctx, eventstore.Stream{Kind: "webhook", ID: id}, w)
 	if err != nil {
 		return nil, 0, time.Time{}, err
 	}
-	return w, revision, updated, nil
+	return w, events, updated, nil
 }
 
 // WebhooksQuery selects endpoints. A zero field does not restrict.
@@ -52,7 +52,7 @@ type WebhooksQuery struct {
 // WebhookRow is an endpoint in a list.
 type WebhookRow struct {
 	Webhook  *webhook.Webhook
-	Revision uint64 // number of events
+	Revision uint64 // of the last event
 	Created  time.Time
 	Updated  time.Time
 }
