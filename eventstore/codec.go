@@ -13,8 +13,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// UnknownTypeError says that an event has a type this version of the register
-// does not know. It is never skipped: whoever reads on would fold a false state.
+// UnknownTypeError reports that an event has a type this version of the register
+// does not know. It is never skipped: the state folded without it would be false.
 type UnknownTypeError struct{ Type string }
 
 func (e *UnknownTypeError) Error() string {
@@ -59,7 +59,7 @@ func Types() map[string]domain.Event {
 //go:embed testdata/events
 var released embed.FS
 
-// Released is a body of the named type as it was released, for examples and
+// Released returns a body of the named type as it was released, for examples and
 // for tests; nil where there is no such type.
 func Released(name string) []byte {
 	body, err := released.ReadFile("testdata/events/" + name + ".json")
@@ -69,7 +69,7 @@ func Released(name string) []byte {
 	return bytes.TrimSuffix(body, []byte("\n"))
 }
 
-// Facet is which part of a lab an event of the named type is about: agreement,
+// Facet returns which part of a lab an event of the named type is about: agreement,
 // rights, funding, status, review or record; for other aggregates, the
 // aggregate itself.
 func Facet(name string) string {
@@ -80,7 +80,7 @@ func Facet(name string) string {
 	return parts[1]
 }
 
-// Name is the stored name of an event's type.
+// Name returns the stored name of an event's type.
 func Name(event domain.Event) string {
 	name, err := nameOf(event)
 	if err != nil {
@@ -97,7 +97,7 @@ func nameOf(event domain.Event) (string, error) {
 	return name, nil
 }
 
-// restated is how an event stands inside another one.
+// restated is the form of an event inside another one.
 type restated struct {
 	Type string         `json:"type"`
 	Data jsontext.Value `json:"data"`
@@ -142,7 +142,7 @@ func decodeData(name string, data jsontext.Value) (domain.Event, error) {
 	return p.Elem().Interface().(domain.Event), nil
 }
 
-// sameEvent reports whether two events say the same: whether their bodies would.
+// sameEvent reports whether the bodies of two events would be the same.
 func sameEvent(a, b domain.Event) (bool, error) {
 	x, err := json.Marshal(a, marshal)
 	if err != nil {

@@ -140,7 +140,7 @@ func sampleMeta(name string) domain.Meta {
 	}
 }
 
-// sample is an event of the named type with every field filled.
+// sample returns an event of the named type with every field filled.
 func sample(name string) domain.Event {
 	v := reflect.New(reflect.TypeOf(eventTypes[name].event)).Elem()
 	fill(name, v, "")
@@ -302,7 +302,7 @@ func fill(event string, v reflect.Value, field string) {
 	}
 }
 
-// word is a sample of a string, by its type or else by its field's name.
+// word returns a sample of a string, by its type or else by its field's name.
 func word(event string, t reflect.Type, field string) string {
 	if strings.HasPrefix(event, "webhook.") {
 		if w, ok := map[string]string{

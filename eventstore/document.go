@@ -18,7 +18,7 @@ const digestPrefix = "sha256:"
 // String is sha256: and 64 hex digits.
 func (d Digest) String() string { return digestPrefix + hex.EncodeToString(d[:]) }
 
-// Next is the digest that follows in order; the first follows the last.
+// Next returns the digest that follows in order; the first follows the last.
 func (d Digest) Next() Digest {
 	for i := len(d) - 1; i >= 0; i-- {
 		if d[i]++; d[i] != 0 {

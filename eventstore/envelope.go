@@ -42,7 +42,7 @@ type envelope struct {
 	Data            jsontext.Value `json:"data"`
 }
 
-// Source is the CloudEvents source of a stream's events: /labs/<id>,
+// Source returns the CloudEvents source of a stream's events: /labs/<id>,
 // /entities/<id> and so on.
 func (s Stream) Source() string { return "/" + Plural(s.Kind) + "/" + s.ID.String() }
 
@@ -62,7 +62,7 @@ var subjects = []struct{ member, plural string }{
 	{"commitment", "commitments"}, {"item", "rights"}, {"agreement", "agreements"},
 }
 
-// Subject is the CloudEvents subject: the part of the aggregate an event is
+// Subject returns the CloudEvents subject: the part of the aggregate an event is
 // about, as agreements/A1; empty where it is about the whole.
 func Subject(event domain.Event) string {
 	if c, ok := domain.AsCorrection(event); ok && c.With.Event != nil {
@@ -150,7 +150,7 @@ func Decode(body []byte) (Decoded, error) {
 	if err != nil {
 		return Decoded{}, fmt.Errorf("eventstore: decode event %s: %w", e.ID, err)
 	}
-	return Decoded{e.Type, stream, domain.Meta{
+	return Decoded{Type: e.Type, Stream: stream, Event: event, Data: e.Data, Meta: domain.Meta{
 		ID: e.ID, Revision: e.Revision, Time: at,
 		Actor: e.actor(),
 		Because: domain.Grounds{Reason: e.Reason, Basis: domain.Basis{
@@ -158,7 +158,7 @@ func Decode(body []byte) (Decoded, error) {
 		}},
 		Policy: e.Policy, Command: e.CommandID, Digest: e.CommandDigest,
 		Correlation: e.CorrelationID, Causation: e.CausationID, Trace: e.TraceParent,
-	}, event, e.Data}, nil
+	}}, nil
 }
 
 func (e envelope) actor() domain.Actor {

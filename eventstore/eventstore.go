@@ -53,20 +53,20 @@ type Recorded struct {
 	Body     []byte
 }
 
-// Version is where a stream stands: what Load saw and Append compares. The
-// zero Version is that of a stream without events.
+// Version is the state of a stream that Load saw and Append compares. The zero
+// Version is that of a stream without events.
 type Version struct {
-	Count uint64 // how many events the stream holds: the next one's revision
+	Count uint64 // number of events in the stream, which is the revision of the next
 	Token uint64 // the store's own number of the last of them; for its store alone to read
 }
 
-// ErrConflict says that the stream does not stand where Append expected it.
+// ErrConflict reports that the stream is not at the version Append expected.
 // Nothing was written: load again and decide again.
 var ErrConflict = errors.New("eventstore: expected version does not match")
 
-// ErrUnavailable says that the store did not answer in time, or may not be
+// ErrUnavailable reports that the store did not answer in time, or may not be
 // written to now. An Append that fails with it may have been written or not;
-// the same Append with the same event ids, sent again, settles it.
+// the same Append with the same event ids, sent again, resolves it.
 var ErrUnavailable = errors.New("eventstore: the store is unavailable")
 
 // Store keeps streams.
@@ -76,7 +76,7 @@ type Store interface {
 	// through whichever node.
 	Load(ctx context.Context, stream Stream, after Version) ([]Recorded, Version, error)
 
-	// Append adds events to stream if it stands exactly at version: all of
+	// Append adds events to stream if it is exactly at version: all of
 	// them or none, durable once Append returns. Appending events that are
 	// already there, in that place, under the same ids, succeeds and changes
 	// nothing, so an Append whose answer was lost may be sent again.

@@ -33,7 +33,7 @@ type Request struct {
 	MayCorrect func(recorded domain.Meta) error // likewise, of a correction, by what is known of the event it corrects
 }
 
-// policyOf is the document number of the policy an event was decided under:
+// policyOf returns the document number of the policy an event was decided under:
 // the one in force on the day of the act, or today where the event is no act.
 func (r Request) policyOf(e domain.Event) string {
 	if r.Programme == nil {
@@ -54,14 +54,14 @@ type Outcome struct {
 	Replay  bool                                 // the command had been carried out before; nothing new was written
 }
 
-// StaleError says that the sender decided on a state that has since changed.
+// StaleError reports that the state has changed since the sender read it.
 type StaleError struct{ Expected, Actual uint64 }
 
 func (e *StaleError) Error() string {
 	return fmt.Sprintf("the record has moved on from revision %d to %d; read it again, then decide again", e.Expected, e.Actual)
 }
 
-// ReusedError says that an idempotency key came back with another command.
+// ReusedError reports that an idempotency key came back with another command.
 type ReusedError struct{ Command uuid.UUID }
 
 func (e *ReusedError) Error() string {
@@ -167,7 +167,7 @@ func (a *Aggregates[S, E]) Correct(
 	})
 }
 
-// State returns the aggregate as it stands, read up to its stream's end, and
+// State calls use with the aggregate, read up to its stream's end, and
 // its version. use must not keep or change the state.
 func (a *Aggregates[S, E]) State(ctx context.Context, id uuid.UUID, use func(S, Version)) error {
 	f := a.acquire(id)
@@ -305,7 +305,7 @@ func untyped[E domain.Event](events []domain.RecordedEvent[E]) []domain.Recorded
 	return all
 }
 
-// eventID is the id of a request's i-th event. It is the same however often
+// eventID returns the id of a request's i-th event. It is the same however often
 // the store is asked to append it, and another one when the command is sent
 // again: a store takes an id it holds for the answer that was lost, so an id
 // must never stand for two bodies. That a command was carried out before is

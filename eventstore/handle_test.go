@@ -108,7 +108,7 @@ var (
 
 const document = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// request is the n-th command's.
+// request returns the n-th command's.
 func request(n int) eventstore.Request {
 	return eventstore.Request{
 		Actor: domain.Actor{Subject: "officer", Role: domain.Officer}, Now: time.Date(2024, 6, 1, 4, 0, n, 0, time.UTC),

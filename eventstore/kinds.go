@@ -36,10 +36,10 @@ func kindOf[S domain.Aggregate[E], E domain.Event](plural string, empty func(uui
 	return kind{plural, func(id uuid.UUID) State { return &stateOf[S, E]{id, empty, empty(id)} }}
 }
 
-// Kinds are the kinds of streams there are.
+// Kinds returns the kinds of streams there are.
 func Kinds() []string { return slices.Sorted(maps.Keys(kinds)) }
 
-// Plural is what aggregates of a kind are called in paths: entities, for entity.
+// Plural returns what aggregates of a kind are called in paths: entities, for entity.
 func Plural(kind string) string { return kinds[kind].plural }
 
 // State is an aggregate of whichever kind, being folded from its events.
@@ -49,7 +49,7 @@ type State interface {
 	Value() any              // the aggregate itself
 }
 
-// NewState is the state of a stream before its first event; false where its
+// NewState returns the state of a stream before its first event; false where its
 // kind is unknown.
 func NewState(s Stream) (State, bool) {
 	k, ok := kinds[s.Kind]
@@ -96,7 +96,7 @@ func unfoldable(err *error) {
 	}
 }
 
-// HappenedIn is a decoded event as one of an aggregate whose events are E.
+// HappenedIn returns a decoded event as one of an aggregate whose events are E.
 func HappenedIn[E domain.Event](d Decoded) (domain.RecordedEvent[E], error) {
 	e, ok := d.Event.(E)
 	if !ok {

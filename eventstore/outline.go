@@ -13,7 +13,7 @@ import (
 )
 
 // Header is what subscribers choose events by. It is read from a body without
-// decoding what the event says, so a register passes on the events of a newer
+// decoding the data, so a register passes on the events of a newer
 // one as well.
 type Header struct {
 	Stream   Stream
@@ -22,8 +22,8 @@ type Header struct {
 	Actor    domain.Actor
 
 	// From and To are the statuses of a status event, and empty otherwise. A
-	// status event is one of facet status, or the correction of one: whoever
-	// follows a lab's status must hear that what was said of it is no longer so.
+	// status event is one of facet status, or the correction of one: subscribers
+	// to a lab's status must receive its corrections too.
 	From, To lab.Status
 }
 
@@ -90,7 +90,7 @@ type LabFacts struct {
 	Level     lab.Level
 }
 
-// Readers are what an actor is to the lab.
+// Readers returns what an actor is to the lab.
 func (f LabFacts) Readers(a domain.Actor) domain.Readers {
 	who := a.Readers()
 	switch {
@@ -103,7 +103,7 @@ func (f LabFacts) Readers(a domain.Actor) domain.Readers {
 	return who
 }
 
-// VisibleTo is the lab as an actor may choose events by it: parties of drafts are for
+// VisibleTo returns the lab as an actor may choose events by it: parties of drafts are for
 // those who may read drafts.
 func (f LabFacts) VisibleTo(a domain.Actor) LabFacts {
 	if lab.Drafts.Include(f.Readers(a)) {

@@ -28,9 +28,9 @@ type PersonKey [32]byte
 // bytes so that a name's length does not show. The number is authenticated, so
 // one person's seal cannot pass for another's.
 //
-// It is text, so it stands wherever the text it seals would: in an event, in a
-// state, in the middle of a sentence. Whoever shows such text to somebody opens
-// the seals in it last.
+// It is text, so it can be wherever the text it seals would be: in an event, in a
+// state, in the middle of a sentence. Seals are opened last, when text is rendered
+// for a reader.
 var seal = regexp.MustCompile(`\{sealed:([A-Za-z0-9_-]+)\}`)
 
 // sealPrefix begins every seal, and no text that is taken in may hold it: it
@@ -115,9 +115,9 @@ func (k PersonKey) aead() cipher.AEAD {
 	return aead
 }
 
-// SealPersons returns a command with every person in it sealed as key says,
-// and whether there was any. key is given where in the command the person
-// stands, as parties[1].person, and the person as sent; it returns the person's
+// SealPersons returns a command with every person in it sealed with the key from key,
+// and whether there was any. key is given the path of the person in
+// the command, as parties[1].person, and the person as sent; it returns the person's
 // number and key. The command given is not changed.
 func SealPersons(cmd any, key func(path string, p domain.Person) (uuid.UUID, PersonKey, error)) (sealed any, found bool, err error) {
 	v := reflect.New(reflect.TypeOf(cmd)).Elem()
@@ -139,7 +139,7 @@ func SealPersons(cmd any, key func(path string, p domain.Person) (uuid.UUID, Per
 }
 
 // eachPerson calls do with every person in v, which must be settable, but for
-// those that say nothing. What v shares with others is copied before it is changed.
+// empty ones. What v shares with others is copied before it is changed.
 func eachPerson(v reflect.Value, path string, do func(string, *domain.Person) error) error {
 	switch v.Kind() {
 	case reflect.Struct:

@@ -8,8 +8,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// RefusedError says that nothing is written for now, that nothing was, and what
-// the operator is to do about it. It is an ErrUnavailable.
+// RefusedError reports that writing is refused for now, that nothing was written,
+// and what the operator is to do. It is an ErrUnavailable.
 type RefusedError struct{ Why domain.Text }
 
 func (e *RefusedError) Error() string {
@@ -23,7 +23,7 @@ func (e *RefusedError) Unwrap() error { return ErrUnavailable }
 // an earlier one in the ledger: about what the clocks of several nodes differ.
 const ClockTolerance = 5 * time.Second
 
-// ClockGuard is a store that refuses to append while the clock stands behind what
+// ClockGuard is a store that refuses to append while the clock is behind what
 // was recorded, as after it was set back, by more than a tolerance. It goes on
 // by itself when the clock is right again. What other nodes recorded counts from
 // when this node has heard of it, and for as long as it can be read.

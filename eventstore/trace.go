@@ -14,12 +14,12 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// A command is one trace from its request to whoever is told of its events. What
+// A command is one trace from its request to the receivers of its events. What
 // is done with an event later, by whichever node, joins the trace by the event's
 // CloudEvents extension traceparent (Distributed Tracing, W3C Trace Context),
 // which an event has only where its command was traced.
 //
-// Spans name operations, streams and positions; never what a record says or whom
+// Spans name operations, streams and positions; never the content of a record or whom
 // it names.
 
 // tracer makes none but empty spans until the process has a provider.
@@ -33,14 +33,14 @@ const traceparent = "traceparent"
 func Span(ctx context.Context, name string, about ...attribute.KeyValue) (_ context.Context, end func(err error)) {
 	ctx, span := tracer.Start(ctx, name, trace.WithAttributes(about...))
 	return ctx, func(err error) {
-		if err != nil { // its text may name somebody
+		if err != nil { // its text may name a person
 			span.SetStatus(codes.Error, fmt.Sprintf("%T", err))
 		}
 		span.End()
 	}
 }
 
-// TraceParent is where ctx is in its trace, as the traceparent of W3C Trace
+// TraceParent returns where ctx is in its trace, as the traceparent of W3C Trace
 // Context; empty where it is in none that is recorded.
 func TraceParent(ctx context.Context) string {
 	if !trace.SpanFromContext(ctx).IsRecording() {
@@ -66,7 +66,7 @@ func SpanOf(ctx context.Context, name string, e Recorded, about ...attribute.Key
 	return Span(ctx, name, append(about, attribute.String("jointlab.stream", e.Stream.String()), attribute.Int64("jointlab.position", int64(e.Position)))...)
 }
 
-// traceOf is the traceparent of an event recorded not long ago.
+// traceOf returns the traceparent of an event recorded not long ago.
 func traceOf(body []byte) string {
 	if !bytes.Contains(body, []byte(`"`+traceparent+`":"`)) {
 		return ""

@@ -36,13 +36,13 @@ import (
 // Entry is an event's entry in the log: the SHA-256 of its bytes.
 type Entry = tlog.Hash
 
-// Index is the leaf index of the event at position p.
+// Index returns the leaf index of the event at position p.
 func Index(p eventstore.Position) int64 { return int64(p) - 1 }
 
-// positionOf is the position of the event at a leaf index.
+// positionOf returns the position of the event at a leaf index.
 func positionOf(index int64) eventstore.Position { return eventstore.Position(index + 1) }
 
-// BeyondError says that something was asked of the log that it has not come to.
+// BeyondError reports a tree size that the log has not reached.
 type BeyondError struct {
 	Asked int64 // the tree size asked for, or needed
 	Size  int64 // of the last checkpoint

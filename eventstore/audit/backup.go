@@ -45,7 +45,7 @@ func (v Verified) Events(each func([]eventstore.Recorded) error) error {
 	return nil
 }
 
-// Document gives the contents of a document in a backup, whether an event
+// Document returns the contents of a document in a backup, whether an event
 // refers to it or not.
 func (v Verified) Document(digest eventstore.Digest) (io.ReadCloser, error) {
 	name := strings.TrimPrefix(digest.String(), "sha256:")
@@ -55,7 +55,7 @@ func (v Verified) Document(digest eventstore.Digest) (io.ReadCloser, error) {
 	return v.pack.open(besideDir + documentsDir + name)
 }
 
-// Beside gives a file that stands beside the events of a backup; nil where it
+// Beside returns a file that is beside the events of a backup; nil where it
 // holds none of that name.
 func (v Verified) Beside(name string) (io.ReadCloser, error) {
 	if v.pack[besideDir+name] == nil {
@@ -83,7 +83,7 @@ func (v Verified) KeepCosigned(dir string) error {
 	return nil
 }
 
-// KeyIn is the verifier key that belongs to a log's signing key, as log.key
+// KeyIn returns the verifier key that belongs to a log's signing key, as log.key
 // holds it.
 func KeyIn(text []byte) (string, error) {
 	k, err := parseKey(strings.TrimSpace(string(text)))
@@ -93,8 +93,8 @@ func KeyIn(text []byte) (string, error) {
 	return k.Public(), nil
 }
 
-// Agrees fails where a checkpoint, kept elsewhere, does not say of this log what
-// its tree says.
+// Agrees fails where a checkpoint, kept elsewhere, does not have the root of this
+// log's tree.
 func (l *Log) Agrees(c Checkpoint) error {
 	if err := l.reached(c.Size); err != nil {
 		return err

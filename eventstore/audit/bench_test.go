@@ -20,7 +20,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/audit"
 )
 
-// benchEvents is how many events the ledger of a benchmark holds: 100,000, or
+// benchEvents returns how many events the ledger of a benchmark holds: 100,000, or
 // what JOINTLAB_TEST_EVENTS says.
 func benchEvents() int {
 	if n, err := strconv.Atoi(os.Getenv("JOINTLAB_TEST_EVENTS")); err == nil {
@@ -29,7 +29,7 @@ func benchEvents() int {
 	return 100_000
 }
 
-// lives is a ledger of n events, twenty a lab, each of about 600 bytes.
+// lives returns a ledger of n events, twenty a lab, each of about 600 bytes.
 func lives(b *testing.B, n int) *ledger {
 	b.Helper()
 	l := newLedger(0)

@@ -11,7 +11,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// ContradictionError says what does not agree with a checkpoint that was signed.
+// ContradictionError reports what does not agree with a checkpoint that was signed.
 // Position is the first one at fault; 0 where that cannot be told.
 type ContradictionError struct {
 	Position eventstore.Position
@@ -32,7 +32,7 @@ func contradicts(at eventstore.Position, format string, args ...any) *Contradict
 // Check reads the whole ledger and compares each event with the tree, and the
 // root that follows from the events with the last checkpoint, published or kept.
 // It fails with a *ContradictionError, or returns how many events it compared.
-// progress, if not nil, is told how far it is.
+// progress, if not nil, is called with how far it is.
 func (l *Log) Check(ctx context.Context, progress func(done, total int64)) (events int64, err error) {
 	l.running.Lock()
 	defer l.running.Unlock()

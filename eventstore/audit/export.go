@@ -31,7 +31,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Export says what a pack is made of. Store must hold the streams of the log's
+// Export is what a pack is made of. Store must hold the streams of the log's
 // ledger, with their positions.
 type Export struct {
 	Scope    Scope
@@ -226,7 +226,7 @@ func (x *exporter) choose(ctx context.Context) error {
 	return err
 }
 
-// programmeOf is the programme that an event puts a lab in.
+// programmeOf returns the programme that an event puts a lab in.
 func programmeOf(e any) (uuid.UUID, bool) {
 	if c, ok := domain.AsCorrection(e); ok {
 		return programmeOf(c.With.Event)
@@ -235,7 +235,7 @@ func programmeOf(e any) (uuid.UUID, bool) {
 	return domain.ProgrammeID(cmp.Or(p.Programme, lab.DefaultProgramme)), ok
 }
 
-// ErrEmptyPeriod says that nothing was recorded in the period that a pack is to be of.
+// ErrEmptyPeriod reports that nothing was recorded in the period that a pack is to be of.
 var ErrEmptyPeriod = errors.New("no events in the period")
 
 // choosePeriod takes every stream in which something was recorded in the
@@ -430,7 +430,7 @@ func (x *exporter) documents() error {
 	for _, digest := range x.refs.order {
 		content, err := x.Document(digest)
 		if errors.Is(err, eventstore.ErrDocumentMissing) {
-			continue // its digest is listed; verification says whose contents are there
+			continue // its digest is listed; verification counts the contents that are there
 		}
 		if err != nil {
 			return fmt.Errorf("document %s: %w", digest, err)

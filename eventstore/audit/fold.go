@@ -91,7 +91,7 @@ func (f *fold) judge(before *lab.Lab, h domain.RecordedEvent[lab.Event]) error {
 	return nil
 }
 
-// corrected are the streams that settle asks for.
+// corrected returns the streams that refoldCorrected asks for.
 func (f *fold) corrected() []eventstore.Stream {
 	var streams []eventstore.Stream
 	for _, s := range f.order {

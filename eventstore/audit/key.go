@@ -25,10 +25,10 @@ type Key struct {
 	public   string
 }
 
-// Origin is the log's name, the first line of its checkpoints.
+// Origin returns the log's name, the first line of its checkpoints.
 func (k *Key) Origin() string { return k.signer.Name() }
 
-// Public is the verifier key (vkey) that checkpoints are checked with:
+// Public returns the verifier key (vkey) that checkpoints are checked with:
 // <origin>+<hash>+<base64>, as C2SP signed-note has it.
 func (k *Key) Public() string { return k.public }
 

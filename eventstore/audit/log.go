@@ -46,7 +46,7 @@ type Board interface {
 	Publish(ctx context.Context, after uint64, note []byte, key string) error
 }
 
-// Config says what a log is made from. Ledger must be set.
+// Config configures a log. Ledger must be set.
 type Config struct {
 	Dir       string // the data folder; "": the current one
 	Origin    string // of a key to be made; "": one that nobody else has
@@ -68,7 +68,7 @@ type Log struct {
 	running sync.Mutex // held by Run and Check
 
 	mu       sync.Mutex // guards the rest
-	signer   string     // verifier key of whoever signs this log's checkpoints; "": nobody has yet
+	signer   string     // verifier key that this log's checkpoints are signed with; "": none was signed yet
 	kept     string     // signer, as the folder has it
 	last     Checkpoint // the last one known; its Note is nil where there is none
 	learned  time.Time  // when last became known here
@@ -134,7 +134,7 @@ func (l *Log) loadCheckpoint() error {
 	return l.loadCosigned()
 }
 
-// Key is the verifier key of this log's checkpoints: of whoever signed the
+// Key returns the verifier key of this log's checkpoints: of the node that signed the
 // last one, which as a rule is this node.
 func (l *Log) Key() string {
 	l.mu.Lock()
@@ -145,7 +145,7 @@ func (l *Log) Key() string {
 	return l.signer
 }
 
-// Problems says what stopped the signing of checkpoints, and what to do.
+// Problems returns what stopped the signing of checkpoints, and what to do.
 // Nothing is signed while there is any; reading goes on.
 func (l *Log) Problems() []string {
 	l.mu.Lock()
@@ -167,7 +167,7 @@ func (l *Log) setStalled(reason error) {
 	l.stalled = reason
 }
 
-// Checkpoint is the last checkpoint that agrees with the tree. False: there is
+// Checkpoint returns the last checkpoint that agrees with the tree. False: there is
 // none yet.
 func (l *Log) Checkpoint() (Checkpoint, bool) {
 	l.mu.Lock()
@@ -219,7 +219,7 @@ func (l *Log) announce() {
 // Run reads the ledger through once and compares it with the tree, then follows
 // it and signs a checkpoint when it has grown, at most one a Pause. It returns
 // when ctx ends, after a last checkpoint, or with a *ContradictionError. While
-// the ledger or the disk does not answer it keeps trying, and says so in
+// the ledger or the disk does not answer it keeps trying, and reports so in
 // Problems.
 //
 // Under load the ledger is read in bulk, once a Pause: that costs a fraction of
@@ -342,7 +342,7 @@ func (l *Log) sign(ctx context.Context) error {
 	return l.confirmCheckpoint()
 }
 
-// acceptCheckpoint takes in a checkpoint that somebody published: it must be signed with
+// acceptCheckpoint takes in a published checkpoint. It must be signed with
 // the one key this log is signed with, and sizes only grow.
 func (l *Log) acceptCheckpoint(p Published) error {
 	l.mu.Lock()
@@ -352,7 +352,7 @@ func (l *Log) acceptCheckpoint(p Published) error {
 		return nil
 	}
 	if l.signer != "" && l.signer != p.Key {
-		return contradicts(0, "this log was signed with the key %s, and now somebody publishes checkpoints signed with %s; find out who", l.signer, p.Key)
+		return contradicts(0, "this log was signed with the key %s, and checkpoints signed with %s are published now; find out by which node", l.signer, p.Key)
 	}
 	verifier, err := note.NewVerifier(p.Key)
 	if err != nil {

@@ -360,7 +360,7 @@ func TestLoadOrCreateKey(t *testing.T) {
 	}
 }
 
-// rootOf is the root over the first events of a ledger, from the RFC alone.
+// rootOf returns the root over the first events of a ledger, from the RFC alone.
 func rootOf(l *ledger, size int) tlog.Hash {
 	events, _ := l.after(0)
 	var leaves []audittest.Hash

@@ -20,7 +20,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// PackFormat describes a pack for whoever writes a second verifier.
+// PackFormat describes a pack for the author of a second verifier.
 const PackFormat = `A pack is a ZIP file that holds some of the register's events and all that is
 needed to check them without the register. Text is UTF-8; hashes are SHA-256.
 
@@ -82,7 +82,7 @@ type Scope struct {
 	To     domain.Date `json:"to,omitzero"`   // last day; together with From
 }
 
-// String says what the scope is.
+// String returns the scope for people to read.
 func (s Scope) String() string {
 	switch {
 	case s.Lab != uuid.Nil:
@@ -95,7 +95,7 @@ func (s Scope) String() string {
 	return "the whole registry"
 }
 
-// Manifest says what a pack holds.
+// Manifest lists what a pack holds.
 type Manifest struct {
 	Format    string              `json:"format"`
 	Scope     Scope               `json:"scope,omitzero"`
@@ -113,10 +113,10 @@ type Manifest struct {
 	Beside    map[string]string   `json:"beside,omitempty"` // of a backup: SHA-256, in hex, of what is in beside/, by name
 }
 
-// IsBackup says that a register can be made again from the pack.
+// IsBackup reports whether a register can be made again from the pack.
 func (m Manifest) IsBackup() bool { return m.Beside != nil && m.Scope == (Scope{}) }
 
-// noteText is what the log's key signs about a manifest. It is no checkpoint's
+// noteText returns what the log's key signs about a manifest. It is no checkpoint's
 // text: an origin has no spaces.
 func noteText(origin, digest string) string {
 	return packVersion + "\n" + origin + "\n" + digest + "\n"
@@ -130,14 +130,14 @@ type streamState struct {
 	State  any                 `json:"state"`
 }
 
-// line is the stream's line in streams.ndjson. The same state always gives the
+// line returns the stream's line in streams.ndjson. The same state always gives the
 // same bytes.
 func (f *folded) line() ([]byte, error) {
 	text, err := json.Marshal(streamState{f.stream.String(), f.events, f.last, f.state.Value()}, json.Deterministic(true))
 	return append(text, '\n'), err
 }
 
-// rulesDocument is the rules and tables of this program, as rules.json has them.
+// rulesDocument returns the rules and tables of this program, as rules.json has them.
 func rulesDocument() ([]byte, error) {
 	type rule struct {
 		Rule   string      `json:"rule"`
@@ -193,7 +193,7 @@ func (r *ranges) add(p eventstore.Position) {
 	*r = append(*r, [2]eventstore.Position{p, p})
 }
 
-// strings are the ranges as a manifest has them.
+// strings returns the ranges as a manifest has them.
 func (r ranges) strings() (texts []string) {
 	for _, x := range r {
 		texts = append(texts, fmt.Sprintf("%d-%d", x[0], x[1]))

@@ -261,7 +261,7 @@ func caught(t *testing.T, files map[string][]byte, key string, at eventstore.Pos
 	}
 }
 
-// lines are the events of a pack; events puts them back.
+// lines returns the events of a pack; events puts them back.
 func lines(files map[string][]byte) []string {
 	return strings.SplitAfter(strings.TrimSuffix(string(files["events.ndjson"]), "\n"), "\n")
 }

@@ -19,7 +19,7 @@ type Inclusion struct {
 	Path     []Sibling // from the leaf to the root
 }
 
-// Sibling is a hash of an audit path and the side it stands on.
+// Sibling is a hash of an audit path and the side it is on.
 type Sibling struct {
 	Hash tlog.Hash
 	Left bool // its hash comes before the other in the node that both make
@@ -102,9 +102,9 @@ func (l *Log) reached(size int64) error {
 	return nil
 }
 
-// Tile is what C2SP tlog-tiles has under a path, such as tile/0/000 or
+// Tile returns what C2SP tlog-tiles has under a path, such as tile/0/000 or
 // tile/entries/x001/234.p/56. False: there is no such tile in the tree of the
-// last checkpoint. Whether it is whole says that it will never change.
+// last checkpoint. A whole one will never change.
 func (l *Log) Tile(path string) (content []byte, whole, ok bool, err error) {
 	t, ok := parseTilePath(path)
 	c, signed := l.Checkpoint()

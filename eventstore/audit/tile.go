@@ -15,7 +15,7 @@ const (
 	tileWidth  = 1 << tileHeight // hashes in a full tile, entries in a full bundle
 )
 
-// tilePath is the path of a tile after /log/, as C2SP tlog-tiles has it:
+// tilePath returns the path of a tile after /log/, as C2SP tlog-tiles has it:
 // tile/<L>/<N>[.p/<W>], or tile/entries/<N>[.p/<W>] for a bundle of entries,
 // which has L −1 here. It is not what tlog.Tile.Path gives.
 func tilePath(t tlog.Tile) string {
@@ -59,7 +59,7 @@ func within(t tlog.Tile, size int64) bool {
 	return last <= size>>(tileHeight*max(t.L, 0))
 }
 
-// tile is the content of a tile, or of a bundle: its entries, each after its
+// tile returns the content of a tile, or of a bundle: its entries, each after its
 // length in two bytes, big endian.
 func (t *tree) tile(of tlog.Tile) ([]byte, error) {
 	if of.L >= 0 {

@@ -18,8 +18,8 @@ const (
 )
 
 // tree is the Merkle tree in two files. One goroutine appends; any number read
-// below the size meanwhile. What stands in the files beyond the size, as after
-// a crash, is nothing and is written over.
+// below the size meanwhile. Bytes in the files beyond the size, as after
+// a crash, are ignored and written over.
 type tree struct {
 	entries, hashes *os.File
 	size            atomic.Int64
@@ -124,7 +124,7 @@ func (t *tree) read(index int64, into []Entry) error {
 	return nil
 }
 
-// root is the tree's root at a size it has reached.
+// root returns the tree's root at a size it has reached.
 func (t *tree) root(size int64) (tlog.Hash, error) { return tlog.TreeHash(size, t) }
 
 // reset empties the tree, for it to be made anew from the ledger.

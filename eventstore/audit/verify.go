@@ -28,7 +28,7 @@ type Trust struct {
 	Progress  func(done, total int64)
 }
 
-// Verified says what a pack was found to prove.
+// Verified is what a pack was found to prove.
 type Verified struct {
 	Manifest   Manifest
 	Key        string     // that signed it
@@ -65,7 +65,7 @@ func Verify(pack io.ReaderAt, size int64, trust Trust) (v Verified, err error) {
 		return v, contradicts(0, "%v", err)
 	}
 	// A manifest that was changed gives the pack away, but not where it was
-	// changed. So what the events themselves say is heard first.
+	// changed. So the events themselves are checked first.
 	sealed, err := p.manifest(&v)
 	if err != nil {
 		return v, err
@@ -91,7 +91,7 @@ func Verify(pack io.ReaderAt, size int64, trust Trust) (v Verified, err error) {
 // opened is a pack's files by their names.
 type opened map[string]*zip.File
 
-// missingError says that a pack lacks a file.
+// missingError reports that a pack lacks a file.
 type missingError struct{ name string }
 
 func (e *missingError) Error() string { return "audit: the pack holds no " + e.name }
@@ -236,7 +236,7 @@ func (c *verification) events(v *Verified, progress func(done, total int64)) (er
 	return c.refoldCorrected()
 }
 
-// read gives the events of the pack in batches.
+// read calls give with the events of the pack, in batches.
 func (c *verification) read(_ context.Context, give func(*batch) error) error {
 	lines, err := c.pack.lines(eventsName)
 	if err != nil {
@@ -371,7 +371,7 @@ func (c *verification) counts(v *Verified) error {
 	return nil
 }
 
-// states compares each stream, as folded, with what the pack says of it.
+// states compares each stream, as folded, with the state in the pack.
 func (c *verification) states(v *Verified) error {
 	lines, err := c.pack.lines(streamsName)
 	if err != nil {
@@ -505,7 +505,7 @@ func (o opened) lines(name string) (*lines, error) {
 
 func (l *lines) close() { l.file.Close() }
 
-// next is the next line without its line feed, until the one after is asked
+// next returns the next line without its line feed, until the one after is asked
 // for. A last line without a line feed is cut off, and an error.
 func (l *lines) next() ([]byte, error) {
 	line, err := l.r.ReadSlice('\n')

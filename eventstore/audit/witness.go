@@ -20,7 +20,7 @@ const (
 	maxCosignedNote = 64 << 10
 )
 
-// ErrNotCosigned says that a note brings no cosignature of a witness that is
+// ErrNotCosigned reports that a note brings no cosignature of a witness that is
 // configured here, on a checkpoint that this log has signed.
 var ErrNotCosigned = errors.New("audit: no cosignature of a witness known here, on a checkpoint of this log")
 
@@ -95,7 +95,7 @@ func (l *Log) Cosign(signed []byte) error {
 	return nil
 }
 
-// union is all signatures of a, then those of b by keys that a has none of.
+// union returns all signatures of a, then those of b by keys that a has none of.
 func union(a, b []note.Signature) []note.Signature {
 	all := append([]note.Signature(nil), a...)
 	for _, s := range b {
@@ -110,7 +110,7 @@ func union(a, b []note.Signature) []note.Signature {
 	return all
 }
 
-// Cosigned is the last checkpoint that a witness has cosigned, with all
+// Cosigned returns the last checkpoint that a witness has cosigned, with all
 // cosignatures it has. False: there is none.
 func (l *Log) Cosigned() (Checkpoint, bool) {
 	l.mu.Lock()
@@ -118,7 +118,7 @@ func (l *Log) Cosigned() (Checkpoint, bool) {
 	return l.cosigned, l.cosigned.Note != nil
 }
 
-// Published is the last checkpoint as it is to be served: with the
+// Published returns the last checkpoint as it is to be served: with the
 // cosignatures that have come in for it.
 func (l *Log) Published() (Checkpoint, bool) {
 	l.mu.Lock()

@@ -65,7 +65,7 @@ type Report struct {
 	Streams []Divergence // the first of each aggregate that differs in itself
 }
 
-// Agree says that both stores hold the same bytes in the same order.
+// Agree reports whether both stores hold the same bytes in the same order.
 func (r Report) Agree() bool { return r.First == nil }
 
 // Compare reads both stores as far as they go when it begins, and says where
@@ -148,7 +148,7 @@ func diverge(all [2][]entry, names [2]string) *Divergence {
 	if i == len(a) && i == len(b) {
 		return nil
 	}
-	var first [2]map[key]int // where each event first stands
+	var first [2]map[key]int // the first place of each event
 	for side := range all {
 		first[side] = make(map[key]int, len(all[side]))
 		for j, e := range all[side] {

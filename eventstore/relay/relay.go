@@ -37,13 +37,13 @@ type Status struct {
 	Asked    time.Time           // when that was; zero: it has not answered yet
 	Relayed  eventstore.Position // all of the source up to here is in the stream, or does not belong there
 	Sequence uint64              // of the stream's last message
-	Err      error               // what stands in the way; nil: nothing
+	Err      error               // what holds it up; nil: nothing
 }
 
 const (
 	askEvery = time.Second
 	maxWait  = 2 * time.Second        // between tries while a server is away
-	maxYield = 250 * time.Millisecond // how long a relay that another is quicker than stands back, so how long one may be missing unnoticed
+	maxYield = 250 * time.Millisecond // how long a relay waits where another is quicker, so how long one may be missing unnoticed
 )
 
 // Relay copies source onto target while Run runs.
@@ -53,9 +53,9 @@ type Relay struct {
 	cursor jetstream.Cursor // Run's
 	lost   int              // how often in a row another relay was quicker; Run's
 
-	mu      sync.Mutex
+	mu      sync.Mutex // guards the rest
 	status  Status
-	problem [2]error // what stands in the way of relaying, and of asking the source
+	problem [2]error // what holds up relaying, and asking the source
 }
 
 // New makes a relay. It does nothing until it is run.
@@ -73,8 +73,8 @@ func (r *Relay) Status() Status {
 }
 
 // Run relays until ctx ends, and waits while either side is away. It returns
-// another error only where going on would make the stream say something else
-// than the source: where the two do not belong together, or either has lost
+// another error only where going on would make the stream differ from
+// the source: where the two do not belong together, or either has lost
 // events. Run it once at a time.
 func (r *Relay) Run(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
@@ -99,7 +99,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 }
 
-// isTransient says that trying again may help.
+// isTransient reports whether trying again may help.
 func isTransient(err error) bool {
 	return errors.Is(err, eventstore.ErrUnavailable) || errors.Is(err, eventstore.ErrConflict)
 }

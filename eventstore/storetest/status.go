@@ -10,7 +10,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// StatusEvents are the first n events of a lab's stream that only changes its
+// StatusEvents returns the first n events of a lab's stream that only changes its
 // status, to and fro.
 func StatusEvents(stream eventstore.Stream, n int) []eventstore.Pending {
 	on := time.Date(2024, 6, 3, 4, 0, 0, 0, time.UTC)

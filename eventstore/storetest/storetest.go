@@ -20,7 +20,7 @@ import (
 )
 
 // Run checks every sentence against what open returns. A store that is not a
-// ledger, and feeds none, returns nil for it; what is said of ledgers is then
+// ledger, and feeds none, returns nil for it; what is tested of ledgers is then
 // left out.
 func Run(t *testing.T, open func(*testing.T) (eventstore.Store, eventstore.Ledger)) {
 	for _, sentence := range sentences {
@@ -71,7 +71,7 @@ type test struct {
 	ledger eventstore.Ledger
 }
 
-// NewStream is a stream that has no events yet.
+// NewStream returns a stream that has no events yet.
 func NewStream() eventstore.Stream { return eventstore.Stream{Kind: "lab", ID: uuid.New()} }
 
 // Events makes n events that are like no others.

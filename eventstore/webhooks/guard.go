@@ -19,7 +19,7 @@ type Policy struct {
 	AllowPrivate bool // any address and port, this machine's own included
 }
 
-// Check says what stands against an address, as far as can be seen from the
+// Check reports whether an address may be called, and why not, as far as can be seen from the
 // address alone. What its host's name leads to is judged when it is called.
 func (p Policy) Check(address string) (why domain.Text, ok bool) {
 	u, err := url.Parse(address)
@@ -57,13 +57,13 @@ func (p Policy) control(_, address string, _ syscall.RawConn) error {
 	return nil
 }
 
-// forbiddenError says that a host's name led to an address that is not called.
+// forbiddenError reports that a host's name led to an address that is not called.
 type forbiddenError struct{ address string }
 
 func (e *forbiddenError) Error() string { return fmt.Sprintf("%s is not a public address", e.address) }
 
 // Special addresses, after the registries of RFC 6890. Of IPv6, all outside
-// 2000::/3 is special, forms that stand for IPv4 addresses (mapped, NAT64)
+// 2000::/3 is special, forms of IPv4 addresses (mapped, NAT64)
 // among them.
 var (
 	special4 = prefixes("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",

@@ -40,7 +40,7 @@ func (s *endpointWorker) attempt(e eventstore.Recorded, n int, r Result, at time
 	}
 }
 
-// logAttempt logs an attempt. What came of it stands even where that fails.
+// logAttempt logs an attempt. Its outcome holds even where that fails.
 func (s *endpointWorker) logAttempt(ctx context.Context, a Attempt) {
 	body, err := json.Marshal(a)
 	if err == nil {
@@ -68,7 +68,7 @@ func (c AttemptFilter) lets(a Attempt) bool {
 // maxScan bounds how many attempts one page looks through.
 const maxScan = 20_000
 
-// Test sends an endpoint an event that says nothing: signed like any other,
+// Test sends an endpoint an empty event: signed like any other,
 // with a type of its own and no place in the ledger. It is logged, not tried
 // again, and holds up nothing.
 func (d *Dispatcher) Test(ctx context.Context, w *webhook.Webhook) (Attempt, error) {
@@ -95,7 +95,7 @@ func (d *Dispatcher) Test(ctx context.Context, w *webhook.Webhook) (Attempt, err
 	return a, nil
 }
 
-// opened is the outbox, once it is open.
+// opened returns the outbox, once it is open.
 func (d *Dispatcher) opened() (*jetstream.Outbox, error) {
 	if outbox := d.outbox.Load(); outbox != nil {
 		return outbox, nil
@@ -132,7 +132,7 @@ func (d *Dispatcher) Deliveries(ctx context.Context, endpoint uuid.UUID, chosen 
 
 // Progress is how far delivery to an endpoint has come.
 type Progress struct {
-	Position eventstore.Position // all up to here was delivered, or stands below, or was not asked for
+	Position eventstore.Position // all up to here was delivered, is listed below, or was not asked for
 	Lag      uint64              // events of labs after that
 	HeldUp   []HeldUp
 	Parked   int
@@ -162,7 +162,7 @@ type Parked struct {
 	Text     domain.Text         `json:"text"`
 }
 
-// Progress tells how far delivery to an endpoint has come.
+// Progress returns how far delivery to an endpoint has come.
 func (d *Dispatcher) Progress(ctx context.Context, w *webhook.Webhook) (p Progress, err error) {
 	outbox, err := d.opened()
 	if err != nil {
@@ -174,7 +174,10 @@ func (d *Dispatcher) Progress(ctx context.Context, w *webhook.Webhook) (p Progre
 	for lab, r := range d.holding(w.ID) {
 		p.Parked += len(r.Parked)
 		if r.blocked() {
-			p.HeldUp = append(p.HeldUp, HeldUp{lab, r.Pending[0], len(r.Pending), r.Attempts, r.Since, r.Next, r.Last.Outcome, r.Last.Status, r.Last.Outcome.Text()})
+			p.HeldUp = append(p.HeldUp, HeldUp{
+				Lab: lab, Position: r.Pending[0], Waiting: len(r.Pending), Attempts: r.Attempts, Since: r.Since, Next: r.Next,
+				Outcome: r.Last.Outcome, Status: r.Last.Status, Text: r.Last.Outcome.Text(),
+			})
 		}
 	}
 	slices.SortFunc(p.HeldUp, func(a, b HeldUp) int { return cmp.Compare(a.Position, b.Position) })
@@ -185,7 +188,10 @@ func (d *Dispatcher) Progress(ctx context.Context, w *webhook.Webhook) (p Progre
 func (d *Dispatcher) Parked(endpoint uuid.UUID) (all []Parked) {
 	for lab, r := range d.holding(endpoint) {
 		for _, p := range r.Parked {
-			all = append(all, Parked{p.Position, lab, p.Attempts, p.At, p.Last.Outcome, p.Last.Status, p.Last.Outcome.Text()})
+			all = append(all, Parked{
+				Position: p.Position, Lab: lab, Attempts: p.Attempts, At: p.At,
+				Outcome: p.Last.Outcome, Status: p.Last.Status, Text: p.Last.Outcome.Text(),
+			})
 		}
 	}
 	slices.SortFunc(all, func(a, b Parked) int { return cmp.Compare(a.Position, b.Position) })

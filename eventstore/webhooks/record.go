@@ -13,7 +13,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
-// record is what stands in the way of one lab's events at one endpoint. It
+// record is what holds up one lab's events at one endpoint. It
 // holds positions, never events, and is kept in the outbox under
 // <endpoint>.<lab> while it holds any.
 type record struct {
@@ -22,7 +22,7 @@ type record struct {
 	Since    time.Time             `json:"since,omitzero"`    // of those attempts
 	Next     time.Time             `json:"next,omitzero"`     // not before then
 	Last     failed                `json:"last,omitzero"`     // why the last of them failed
-	Claim    uuid.UUID             `json:"claim,omitzero"`    // of whoever is at it
+	Claim    uuid.UUID             `json:"claim,omitzero"`    // of the worker that delivers them now
 	Until    time.Time             `json:"until,omitzero"`    // when the claim is worth nothing any more
 	Parked   []parked              `json:"parked,omitempty"`  // given up, rising
 }
@@ -33,7 +33,7 @@ type failed struct {
 	Status  int     `json:"status,omitzero"`
 }
 
-// Held is how many events a record of the outbox holds: that wait, and that were
+// Held returns how many events a record of the outbox holds: that wait, and that were
 // given up.
 func Held(value []byte) (waiting, givenUp int, err error) {
 	r, err := readRecord(jetstream.Entry{Value: value})
@@ -75,8 +75,8 @@ func (r *record) delivered(p eventstore.Position) {
 	}
 }
 
-// failed counts an attempt at the first event that failed, and says when the
-// next one is: wait after now, or never, where it is given up.
+// failed counts an attempt at the first event that failed, and returns when
+// the next one is: wait after now, or never, where it is given up.
 func (r *record) failed(now time.Time, why failed, wait, giveUp time.Duration) (next time.Time, givenUp bool) {
 	if r.Attempts++; r.Since.IsZero() {
 		r.Since = now
@@ -110,7 +110,7 @@ func (r *record) unpark(before time.Time) (any bool) {
 	return any
 }
 
-// due is when somebody should look after the record; zero: there is nothing to do.
+// due returns when the record is to be looked after; zero: there is nothing to do.
 func (r *record) due(parkedBefore time.Time) time.Time {
 	at := time.Time{}
 	switch {
@@ -137,7 +137,7 @@ func readRecord(e jetstream.Entry) (r record, err error) {
 	return r, err
 }
 
-// value is the record as it is kept; nothing, where it holds nothing.
+// value returns the record as it is kept; nothing, where it holds nothing.
 func (r *record) value() ([]byte, error) {
 	if len(r.Pending) == 0 && len(r.Parked) == 0 {
 		return nil, nil
@@ -145,12 +145,12 @@ func (r *record) value() ([]byte, error) {
 	return json.Marshal(r)
 }
 
-// outcomes are said in both languages, for lists.
+// outcomes are the names of outcomes in both languages, for lists.
 var outcomes = map[Outcome]domain.Text{
 	Delivered: domain.T("已送达", "delivered"), Refused: domain.T("对方拒收", "refused"), Redirected: domain.T("对方要求转址", "redirected"),
 	Gone: domain.T("端点已不存在", "gone"), Late: domain.T("超时", "no answer in time"), Unreachable: domain.T("无法连接", "unreachable"),
 	Insecure: domain.T("TLS 失败", "TLS failed"), Forbidden: domain.T("地址不允许", "address not allowed"),
 }
 
-// Text says the outcome in both languages.
+// Text returns the outcome in both languages.
 func (o Outcome) Text() domain.Text { return outcomes[o] }

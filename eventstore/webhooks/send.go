@@ -120,7 +120,7 @@ func (d *Dispatcher) send(ctx context.Context, hook *webhook.Webhook, e eventsto
 	return d.failure(err), nil
 }
 
-// judge says what an answer means.
+// judge returns the result that an answer means.
 func (d *Dispatcher) judge(res *http.Response, answer []byte, now time.Time) Result {
 	r := Result{Status: res.StatusCode, Answer: excerpt(res.Header.Get("Content-Type"), answer)}
 	switch status := res.StatusCode; {
@@ -139,7 +139,7 @@ func (d *Dispatcher) judge(res *http.Response, answer []byte, now time.Time) Res
 	return r
 }
 
-// failure says why there is no answer.
+// failure returns why there is no answer.
 func (d *Dispatcher) failure(err error) Result {
 	var forbidden *forbiddenError
 	var certificate *tls.CertificateVerificationError
@@ -170,7 +170,7 @@ func retryAfter(header string, now time.Time) time.Duration {
 	return 0
 }
 
-// excerpt is the beginning of an answer for people to read, or nothing where
+// excerpt returns the beginning of an answer for people to read, or nothing where
 // it is not text.
 func excerpt(contentType string, answer []byte) string {
 	media, _, _ := mime.ParseMediaType(contentType)

@@ -17,7 +17,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/jetstream"
 )
 
-// endpointWorker serves one endpoint on this node, as it stood when it began.
+// endpointWorker serves one endpoint on this node, as it was when it began.
 type endpointWorker struct {
 	*Dispatcher
 	outbox  *jetstream.Outbox
@@ -25,14 +25,14 @@ type endpointWorker struct {
 	after   eventstore.Position
 	changed chan struct{}
 
-	mu     sync.Mutex
+	mu     sync.Mutex         // guards row, rest and busy
 	row    int                // failures in a row
 	rest   time.Time          // nothing is sent before then
 	busy   map[uuid.UUID]bool // labs being tried again here
 	trying sync.WaitGroup
 }
 
-// patience is how long an event or a lab may be in one node's hands.
+// patience returns how long an event or a lab may be in one node's hands.
 func (s *endpointWorker) patience() time.Duration { return 2 * s.cfg.Timeout }
 
 // consumeQueue goes through the ledger: an event of a lab that is held up is put behind
@@ -64,7 +64,7 @@ func (s *endpointWorker) consumeQueue(ctx context.Context) error {
 
 var errHeldUp = errors.New("webhooks: too much is held up")
 
-// handle settles an event: it was delivered, or stands in its lab's record.
+// handle settles an event: it was delivered, or is in its lab's record.
 func (s *endpointWorker) handle(ctx context.Context, event *jetstream.QueuedDelivery) error {
 	wanted, err := s.wants(ctx, event.Recorded)
 	if err != nil || !wanted {
@@ -147,7 +147,7 @@ func (s *endpointWorker) mayBeSeen(ctx context.Context, e eventstore.Recorded) (
 	return s.known.Sees(ctx, s.hook.Owner, outline, e.Position)
 }
 
-// change changes a lab's record, on its last state whoever else writes.
+// change changes a lab's record, on its last state, whichever node else writes.
 func (s *endpointWorker) change(ctx context.Context, lab uuid.UUID, change func(*record) error) error {
 	for {
 		entry, err := s.outbox.Entry(ctx, keyOf(s.hook.ID, lab))
@@ -295,7 +295,7 @@ func (s *endpointWorker) deliverPending(ctx context.Context, lab uuid.UUID) erro
 			case result.Outcome == Delivered:
 				r.delivered(event.Position)
 			case result.Outcome == Gone:
-				r.Next = s.cfg.Now().Add(s.cfg.MinWait) // while the endpoint is disabled nobody looks
+				r.Next = s.cfg.Now().Add(s.cfg.MinWait) // a disabled endpoint has no worker
 			case r.blocked() && r.Pending[0] == event.Position:
 				a.Next, a.Parked = r.failed(s.cfg.Now(), failed{result.Outcome, result.Status}, s.wait(r.Attempts+1, result), s.cfg.GiveUp)
 			}
@@ -329,7 +329,7 @@ func (s *endpointWorker) deliverPending(ctx context.Context, lab uuid.UUID) erro
 	return err
 }
 
-// try makes an attempt and learns from it when to rest.
+// try makes an attempt, and sets from its result when to rest.
 func (s *endpointWorker) try(ctx context.Context, e eventstore.Recorded) (r Result, begun time.Time, took time.Duration, err error) {
 	begun = s.cfg.Now()
 	if r, err = s.send(ctx, &s.hook, e); err != nil {
@@ -363,7 +363,7 @@ func (s *endpointWorker) resting() time.Duration {
 	return max(0, s.rest.Sub(s.cfg.Now()))
 }
 
-// wait is how long after the n-th attempt at an event the next one is made.
+// wait returns how long after the n-th attempt at an event the next one is made.
 func (s *endpointWorker) wait(n int, r Result) time.Duration { return max(s.backoff(n), r.RetryAfter) }
 
 // backoff is exponential with full jitter: anything up to the n-th bound, so
@@ -379,7 +379,7 @@ func (s *endpointWorker) backoff(n int) time.Duration {
 var errGone = errors.New("webhooks: the endpoint is gone")
 
 // disable records that the endpoint is gone, and waits for what follows from
-// that: once it is heard, the endpoint is served no more.
+// that: once it is received, the endpoint is served no more.
 func (s *endpointWorker) disable(ctx context.Context, p eventstore.Position) error {
 	now := s.cfg.Now()
 	_, err := s.webhooks.Do(ctx, s.hook.ID, webhook.Disable(uint64(p)), eventstore.Request{

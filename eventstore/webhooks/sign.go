@@ -45,7 +45,7 @@ func LoadOrCreateKey(path string) (Key, error) {
 	return key, nil
 }
 
-// ParseKey is the key that a file's text holds.
+// ParseKey returns the key that a file's text holds.
 func ParseKey(text string) (Key, error) {
 	decoded, err := base64.StdEncoding.DecodeString(strings.TrimSpace(text))
 	if err != nil || len(decoded) != keyBytes {
@@ -54,7 +54,7 @@ func ParseKey(text string) (Key, error) {
 	return Key{decoded}, nil
 }
 
-// secret is the signing key of an endpoint's generation (HKDF-SHA256, RFC 5869).
+// secret returns the signing key of an endpoint's generation (HKDF-SHA256, RFC 5869).
 func (k Key) secret(endpoint uuid.UUID, generation int) []byte {
 	secret, err := hkdf.Key(sha256.New, k.bytes, nil, fmt.Sprintf("jointlab webhook %s generation %d", endpoint, generation), 32)
 	if err != nil {
@@ -63,13 +63,13 @@ func (k Key) secret(endpoint uuid.UUID, generation int) []byte {
 	return secret
 }
 
-// Secret is how the secret of an endpoint's generation is handed to whoever
-// verifies deliveries: whsec_<base64>, as Standard Webhooks has it.
+// Secret returns the secret of an endpoint's generation as its receiver gets it,
+// to verify deliveries with: whsec_<base64>, as Standard Webhooks has it.
 func (k Key) Secret(endpoint uuid.UUID, generation int) string {
 	return "whsec_" + base64.StdEncoding.EncodeToString(k.secret(endpoint, generation))
 }
 
-// signature is the header webhook-signature of Standard Webhooks 1.0: for each
+// signature returns the header webhook-signature of Standard Webhooks 1.0: for each
 // generation v1,<base64 of HMAC-SHA256 over id.timestamp.body>, with spaces between.
 func (k Key) signature(endpoint uuid.UUID, generations []int, id string, at time.Time, body []byte) string {
 	signed := make([]string, len(generations))

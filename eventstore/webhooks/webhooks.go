@@ -11,10 +11,9 @@
 //
 // Any number of nodes deliver together, without a leader. The queue of an
 // endpoint is a durable consumer of the ledger that hands out one event at a
-// time over all nodes; labs that are held up stand in records which are claimed
+// time over all nodes; labs that are held up have records which are claimed
 // and changed by compare-and-swap. A node that vanishes loses what it was
-// handed to the others. What is delivered comes from the ledger itself, so
-// nothing stands between a fact and its subscribers, and whichever facet they
+// handed to the others. What is delivered comes from the ledger itself, and, whichever facet they
 // ask for, positions are the ledger's.
 package webhooks
 
@@ -49,7 +48,7 @@ type Config struct {
 	Now     func() time.Time // nil: the machine's clock
 	Logger  *slog.Logger     // nil: the default logger
 
-	// Observe is told of every attempt. nil: nobody is.
+	// Observe is called with the outcome of every attempt, if not nil.
 	Observe func(Outcome)
 
 	// Checkpoint is the newest signed checkpoint of the ledger's log, sent along
@@ -74,9 +73,9 @@ type Dispatcher struct {
 	client   *http.Client
 	outbox   atomic.Pointer[jetstream.Outbox] // nil until Run has opened it
 
-	mu      sync.Mutex
-	held    map[uuid.UUID]map[uuid.UUID]record // by endpoint and lab, as last heard
-	changed map[uuid.UUID]chan struct{}        // told when held changes; one place
+	mu      sync.Mutex                         // guards the rest
+	held    map[uuid.UUID]map[uuid.UUID]record // by endpoint and lab, as last received
+	changed map[uuid.UUID]chan struct{}        // receives when held changes; capacity 1
 }
 
 // New delivers the events of ledger. Endpoints that are gone are disabled by
@@ -106,12 +105,12 @@ func New(ledger *jetstream.Ledger, store eventstore.Store, known Registry, key K
 	}
 }
 
-// Secret is what deliveries to an endpoint are verified with.
+// Secret returns what deliveries to an endpoint are verified with.
 func (d *Dispatcher) Secret(endpoint uuid.UUID, generation int) string {
 	return d.key.Secret(endpoint, generation)
 }
 
-// Check says what stands against an address.
+// Check reports whether an address may be called, and why not.
 func (d *Dispatcher) Check(address string) (why domain.Text, ok bool) {
 	return d.cfg.Policy.Check(address)
 }
@@ -189,7 +188,7 @@ func (d *Dispatcher) follow(ctx context.Context, outbox *jetstream.Outbox, endpo
 		}
 		if decoded.Meta.Revision == 0 {
 			if e := endpoints[r.Stream.ID]; e != nil && e.stop != nil {
-				e.stop() // heard anew after a break
+				e.stop() // received again after a break
 			}
 			endpoints[r.Stream.ID] = &endpoint{Webhook: *webhook.New(r.Stream.ID), registered: r.Position}
 		}
@@ -287,7 +286,7 @@ func notify(c chan struct{}) {
 	}
 }
 
-// holding is what is held of an endpoint's labs, as last heard.
+// holding returns what is held of an endpoint's labs, as last received.
 func (d *Dispatcher) holding(id uuid.UUID) map[uuid.UUID]record {
 	d.mu.Lock()
 	defer d.mu.Unlock()

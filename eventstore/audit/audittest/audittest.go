@@ -20,10 +20,10 @@ import (
 // Hash is a SHA-256.
 type Hash = [32]byte
 
-// LeafHash is the hash of an entry (RFC 6962, 2.1).
+// LeafHash returns the hash of an entry (RFC 6962, 2.1).
 func LeafHash(entry Hash) Hash { return sha256.Sum256(append([]byte{0}, entry[:]...)) }
 
-// NodeHash is the hash of two nodes.
+// NodeHash returns the hash of two nodes.
 func NodeHash(left, right Hash) Hash {
 	return sha256.Sum256(append(append([]byte{1}, left[:]...), right[:]...))
 }
@@ -102,7 +102,7 @@ func Consistent(first, second int64, firstRoot, secondRoot Hash, path []Hash) bo
 	return fr == firstRoot && sr == secondRoot && sn == 0
 }
 
-// Checkpoint is what a checkpoint says (C2SP tlog-checkpoint).
+// Checkpoint is the content of a checkpoint (C2SP tlog-checkpoint).
 type Checkpoint struct {
 	Origin string
 	Size   int64
@@ -135,7 +135,7 @@ func ParseKey(vkey string) (k Key, err error) {
 }
 
 // OpenCheckpoint verifies a signed note with the log's key, and each signature
-// of the witnesses' keys, and reads the checkpoint. It says who signed.
+// of the witnesses' keys, and reads the checkpoint. It returns who signed.
 func OpenCheckpoint(note []byte, keys ...Key) (c Checkpoint, by []string, err error) {
 	at := bytes.LastIndex(note, []byte("\n\n"))
 	if at < 0 {
@@ -180,7 +180,7 @@ func OpenCheckpoint(note []byte, keys ...Key) (c Checkpoint, by []string, err er
 	return Checkpoint{lines[0], size, Hash(root)}, by, nil
 }
 
-// TilePath is the path of a tile, or of a bundle of entries with level −1
+// TilePath returns the path of a tile, or of a bundle of entries with level −1
 // (C2SP tlog-tiles).
 func TilePath(level int, n int64, width int) string {
 	l := "entries"
