@@ -352,7 +352,7 @@ func (l *Log) acceptCheckpoint(p Published) error {
 		return nil
 	}
 	if l.signer != "" && l.signer != p.Key {
-		return contradicts(0, "this log was signed with the key %s, and checkpoints signed with %s are published now; find out by which node", l.signer, p.Key)
+		return contradicts(0, "this log was signed with the key %s, and checkpoints signed with %s are published now; find out who signs them", l.signer, p.Key)
 	}
 	verifier, err := note.NewVerifier(p.Key)
 	if err != nil {
