@@ -24,7 +24,10 @@ in log.key. Keep the verifier key (jointlab audit key), and checkpoints from tim
 to time, where the operators of this register cannot change them: whoever has
 them can prove what was in the ledger then.`,
 	}
-	cmd.AddCommand(auditKeyCommand(), auditCheckpointCommand(), auditCheckCommand(), auditRebuildCommand(), auditExportCommand(), auditVerifyCommand())
+	cmd.AddCommand(
+		auditKeyCommand(), auditCheckpointCommand(), auditCheckCommand(), auditRebuildCommand(), auditExportCommand(),
+		auditVerifyCommand(),
+	)
 	return cmd
 }
 
@@ -61,7 +64,10 @@ func auditCheckpointCommand() *cobra.Command {
 			defer log.Close()
 			c, ok := log.Published()
 			if !ok {
-				return errors.Join(errors.New("there is no checkpoint yet that agrees with the tree; one is signed while the register is served"), problems(log))
+				return errors.Join(
+					errors.New("there is no checkpoint yet that agrees with the tree; one is signed while the register is served"),
+					problems(log),
+				)
 			}
 			_, err = cmd.OutOrStdout().Write(c.Note)
 			return err
@@ -90,7 +96,10 @@ each time it starts.`,
 					return err
 				}
 				c, _ := log.Checkpoint()
-				fmt.Fprintf(cmd.OutOrStdout(), "%d events are as they were taken into the log; the last checkpoint is of %d\n", events, c.Size)
+				fmt.Fprintf(
+					cmd.OutOrStdout(), "%d events are as they were taken into the log; the last checkpoint is of %d\n", events,
+					c.Size,
+				)
 				return nil
 			})
 		},
@@ -136,7 +145,10 @@ const originHelp = "name of the audit log, when its key is first made: one nobod
 // the key of an empty log, which no reader should trust.
 func openLog(s settings) (*audit.Log, error) {
 	if _, err := os.Stat(filepath.Join(s.data, audit.KeyFile)); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no %s in %s; name the register's folder with --data (jointlab serve and jointlab import make the key), or put the file back from what jointlab backup secrets wrote", audit.KeyFile, s.data)
+		return nil, fmt.Errorf(
+			"there is no %s in %s; name the register's folder with --data (jointlab serve and jointlab import make the key), or put the file back from what jointlab backup secrets wrote",
+			audit.KeyFile, s.data,
+		)
 	}
 	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin})
 }
@@ -161,7 +173,13 @@ func withLog(ctx context.Context, s settings, use func(*audit.Log) error) (err e
 
 // openLogOf returns the log of a ledger, opened.
 func openLogOf(ledger *jetstream.Ledger, s settings) (*audit.Log, error) {
-	return audit.Open(audit.Config{Dir: s.data, Origin: s.origin, Ledger: ledger, Board: ledger.Checkpoints(), Alone: s.natsURL == ""})
+	return audit.Open(audit.Config{
+		Dir:    s.data,
+		Origin: s.origin,
+		Ledger: ledger,
+		Board:  ledger.Checkpoints(),
+		Alone:  s.natsURL == "",
+	})
 }
 
 // problems returns those of a log as an error.

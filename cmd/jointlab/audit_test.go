@@ -50,25 +50,29 @@ func TestCheckpointsSurviveKills(t *testing.T) {
 		if err != nil || c.Origin != "register.example.org/log" {
 			t.Fatal(note, err)
 		}
-		if err := audittest.CheckTiles(c.Size, c.Root, func(path string) ([]byte, error) { return []byte(s.read(t, "/log/"+path)), nil }); err != nil {
+		if err := audittest.CheckTiles(
+			c.Size, c.Root, func(path string) ([]byte, error) { return []byte(s.read(t, "/log/"+path)), nil },
+		); err != nil {
 			t.Error(err)
 		}
 		for _, b := range before {
 			var proof struct {
 				Path []string `json:"path"`
 			}
-			if err := (client{base: s.url, http: httpClient()}).get(t.Context(), fmt.Sprintf("/v1/audit/consistency?from=%d&to=%d", b.Size, c.Size), &proof); err != nil {
+			reader := client{base: s.url, http: httpClient()}
+			path := fmt.Sprintf("/v1/audit/consistency?from=%d&to=%d", b.Size, c.Size)
+			if err := reader.get(t.Context(), path, &proof); err != nil {
 				t.Fatal(err)
 			}
-			var path []audittest.Hash
+			var hashes []audittest.Hash
 			for _, h := range proof.Path {
 				one, err := hex.DecodeString(h)
 				if err != nil || len(one) != 32 {
 					t.Fatal(h, err)
 				}
-				path = append(path, audittest.Hash(one))
+				hashes = append(hashes, audittest.Hash(one))
 			}
-			if !audittest.Consistent(b.Size, c.Size, b.Root, c.Root, path) {
+			if !audittest.Consistent(b.Size, c.Size, b.Root, c.Root, hashes) {
 				t.Errorf("the log of %d events does not begin as that of %d did", c.Size, b.Size)
 			}
 		}

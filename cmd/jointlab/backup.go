@@ -49,7 +49,9 @@ jointlab backup secrets.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if server != "" && secrets != "" {
-				return errors.New("secrets are not given over HTTP; run jointlab backup secrets --data … on the server's machine, also while it runs")
+				return errors.New(
+					"secrets are not given over HTTP; run jointlab backup secrets --data … on the server's machine, also while it runs",
+				)
 			}
 			take := func(w io.Writer) error { return takeBackup(cmd, where, w) }
 			if server != "" {
@@ -74,7 +76,9 @@ jointlab backup secrets.`,
 		},
 	}
 	storeFlags(cmd, &where)
-	cmd.Flags().StringVar(&server, "server", "", "address of the server that runs on the register, e.g. http://127.0.0.1:8080")
+	cmd.Flags().StringVar(
+		&server, "server", "", "address of the server that runs on the register, e.g. http://127.0.0.1:8080",
+	)
 	cmd.Flags().StringVar(&token, "token", "", "token to act with on that server")
 	cmd.Flags().StringVar(&secrets, "secrets", "", "file to write the register's keys into")
 	cmd.AddCommand(backupSecretsCommand())
@@ -212,11 +216,16 @@ func backupSecrets(ctx context.Context, out io.Writer, where settings, file stri
 		return fmt.Errorf("%s holds no keys; name the register's data folder with --data", data)
 	}
 	var err error
-	if s.Persons, err = jetstream.PersonEntries(ctx, jetstream.Config{Dir: data, NATS: where.natsURL, Credentials: where.credentials}); err != nil {
+	if s.Persons, err = jetstream.PersonEntries(ctx, jetstream.Config{
+		Dir: data, NATS: where.natsURL, Credentials: where.credentials,
+	}); err != nil {
 		return err
 	}
 	if s.Files[jetstream.PersonKeyFile] != "" && len(s.Persons) == 0 {
-		return fmt.Errorf("%s holds %s, and the keys of persons that go with it are not there: give --nats-url and --nats-credentials as serve has them", data, jetstream.PersonKeyFile)
+		return fmt.Errorf(
+			"%s holds %s, and the keys of persons that go with it are not there: give --nats-url and --nats-credentials as serve has them",
+			data, jetstream.PersonKeyFile,
+		)
 	}
 	err = writeNew(file, func(f *os.File) error {
 		return json.MarshalWrite(f, s, json.Deterministic(true), jsontext.WithIndent("  "))
@@ -243,7 +252,10 @@ func readSecrets(file string) (s secretsFile, err error) {
 			return s, fmt.Errorf("%s holds %q, which this version does not know; use the version that wrote it", file, name)
 		}
 		if err := s.checkKey(name, text); err != nil {
-			return s, fmt.Errorf("%s: %s in it is damaged, %w; take another copy of the secrets (without --secrets new keys are made)", file, name, err)
+			return s, fmt.Errorf(
+				"%s: %s in it is damaged, %w; take another copy of the secrets (without --secrets new keys are made)", file, name,
+				err,
+			)
 		}
 	}
 	return s, nil

@@ -80,7 +80,8 @@ func agrees(t testing.TB, data string, c audit.Checkpoint) {
 	if err := log.Agrees(c); err != nil {
 		t.Errorf("%s: %v", data, err)
 	}
-	if _, key, _ := strings.Cut(string(c.Note), "— "); !strings.HasPrefix(key, c.Origin+" ") || !strings.HasPrefix(log.Key(), c.Origin+"+") {
+	if _, key, _ := strings.Cut(string(c.Note), "— "); !strings.HasPrefix(key, c.Origin+" ") ||
+		!strings.HasPrefix(log.Key(), c.Origin+"+") {
 		t.Errorf("%s signs as %s, what was signed is of %s", data, log.Key(), c.Origin)
 	}
 }
@@ -113,9 +114,13 @@ func TestBackupUnderLoad(t *testing.T) {
 		before := acked.count()
 		output(t, "backup", "--server", server.url, "--token", officer.token, files[i])
 		if got := packed(t, files[i]).Manifest; got.Events < before || int64(got.Events) != got.Size {
-			t.Errorf("%d commands were acknowledged before the backup, which holds %d events at a checkpoint of %d", before, got.Events, got.Size)
+			t.Errorf(
+				"%d commands were acknowledged before the backup, which holds %d events at a checkpoint of %d", before,
+				got.Events, got.Size,
+			)
 		}
-		output(t, "backup", "secrets", "--data", data, filepath.Join(dir, fmt.Sprintf("keys%d.json", i))) // works beside the server
+		// works beside the server
+		output(t, "backup", "secrets", "--data", data, filepath.Join(dir, fmt.Sprintf("keys%d.json", i)))
 	}
 	acked.await(ctx, t, acked.count()+50)
 	stop()
@@ -136,16 +141,23 @@ func TestBackupUnderLoad(t *testing.T) {
 		if got := ledger(t, to); len(got) != v.Manifest.Events {
 			t.Errorf("backup %d: %d events are restored of %d", i, len(got), v.Manifest.Events)
 		}
-		if got := output(t, "audit", "check", "--data", to); !strings.Contains(got, fmt.Sprintf("the last checkpoint is of %d\n", v.Manifest.Size)) {
+		if got := output(t, "audit", "check", "--data", to); !strings.Contains(
+			got, fmt.Sprintf("the last checkpoint is of %d\n", v.Manifest.Size),
+		) {
 			t.Error(got)
 		}
 		healthy(t, "--data", to)
 		again := startServer(t, to)
 		officer.base = again.url // whose token is valid there
 		// It is not ready until the stream of status events is derived anew.
-		eventually(ctx, t, "the restored register is ready", func() bool { return officer.get(ctx, "/readyz", &struct{}{}) == nil })
+		eventually(
+			ctx, t, "the restored register is ready", func() bool { return officer.get(ctx, "/readyz", &struct{}{}) == nil },
+		)
 		healthy(t, "--server", again.url, "--token", officer.token, "--key", v.Key)
-		a, err := officer.send(ctx, "/v1/labs/"+uuid.NewSHA1(demoSpace, []byte("crash 0")).String()+"/set-discipline", "", lab.SetDiscipline{Discipline: domain.T("", fmt.Sprint("after ", i))})
+		a, err := officer.send(
+			ctx, "/v1/labs/"+uuid.NewSHA1(demoSpace, []byte("crash 0")).String()+"/set-discipline", "",
+			lab.SetDiscipline{Discipline: domain.T("", fmt.Sprint("after ", i))},
+		)
 		if err != nil || len(a.Events) != 1 {
 			t.Fatalf("a command on what was restored: %+v, %v", a, err)
 		}
@@ -305,7 +317,8 @@ func holdsNoSecret(t testing.TB, backup, data string) {
 				t.Fatal(err)
 			}
 			for line := range strings.Lines(string(key)) {
-				if line = strings.TrimSpace(line); len(line) > 30 && !strings.HasPrefix(line, "---") && bytes.Contains(text, []byte(line)) {
+				if line = strings.TrimSpace(line); len(line) > 30 && !strings.HasPrefix(line, "---") &&
+					bytes.Contains(text, []byte(line)) {
 					t.Errorf("%s of the backup holds %s", f.Name, name)
 				}
 			}
@@ -339,7 +352,8 @@ func TestKilledRestoreRunsAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		for ended := within(t); ; {
-			if _, err := os.Stat(filepath.Join(to, "jetstream", "$G", "streams", "JOINTLAB", "msgs", "1.blk")); err == nil || ended.Err() != nil {
+			if _, err := os.Stat(filepath.Join(to, "jetstream", "$G", "streams", "JOINTLAB", "msgs", "1.blk")); err == nil ||
+				ended.Err() != nil {
 				break
 			}
 		}
@@ -348,7 +362,10 @@ func TestKilledRestoreRunsAgain(t *testing.T) {
 		_, err := os.Stat(mark)
 		caught = err == nil // or it had come to its end already
 	}
-	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"verify"}, {"audit", "check"}, {"backup", filepath.Join(t.TempDir(), "b.zip")}} {
+	for _, args := range [][]string{
+		{"serve", "--listen", "127.0.0.1:0"}, {"verify"}, {"audit", "check"},
+		{"backup", filepath.Join(t.TempDir(), "b.zip")},
+	} {
 		cmd := run(t, append(args, "--data", to)...)
 		var said strings.Builder
 		cmd.Stderr = &said
@@ -442,7 +459,9 @@ func TestBackupHTTPAccess(t *testing.T) {
 	if _, err := server.client(t, data, "officer", "").send(within(t), "/v1/entities", "", entity.Register{Kind: entity.University, Country: "CN", Names: name("虚构大学", "Fictional University")}); err != nil {
 		t.Fatal(err)
 	}
-	for role, want := range map[string]int{"": 401, "ministry": 200, "officer": 200, "auditor": 200, "agency": 403, "authority": 403, "expert": 403} {
+	for role, want := range map[string]int{
+		"": 401, "ministry": 200, "officer": 200, "auditor": 200, "agency": 403, "authority": 403, "expert": 403,
+	} {
 		r, err := http.NewRequestWithContext(within(t), http.MethodGet, server.url+"/v1/backup", nil)
 		if err != nil {
 			t.Fatal(err)
@@ -480,10 +499,13 @@ func TestRestoreOntoCluster(t *testing.T) {
 	healthy(t, where...)
 	output(t, append([]string{"backup", again}, where...)...)
 	was, is := packed(t, file), packed(t, again)
-	if was.Manifest.Root != is.Manifest.Root || was.Manifest.Origin != is.Manifest.Origin || was.Manifest.Events != is.Manifest.Events {
+	if was.Manifest.Root != is.Manifest.Root || was.Manifest.Origin != is.Manifest.Origin ||
+		was.Manifest.Events != is.Manifest.Events {
 		t.Errorf("the cluster holds %+v, the backup %+v", is.Manifest, was.Manifest)
 	}
-	other := run(t, append([]string{"restore", "--secrets", keys, file}, append(slices.Clone(where[2:]), "--data", filepath.Join(dir, "other"))...)...)
+	other := run(t, append([]string{
+		"restore", "--secrets", keys, file,
+	}, append(slices.Clone(where[2:]), "--data", filepath.Join(dir, "other"))...)...)
 	var said strings.Builder
 	other.Stderr = &said
 	if err := other.Run(); err == nil || !strings.Contains(said.String(), "restore into an empty one") {
@@ -537,7 +559,9 @@ func TestRestoreRejectsDamagedSecrets(t *testing.T) {
 			if err := errors.Join(err, os.WriteFile(other, written, 0o600)); err != nil {
 				t.Fatal(err)
 			}
-			if said := refused(t, "restore", "--data", to, "--secrets", other, file); !strings.Contains(said, name+" in it is damaged") {
+			if said := refused(
+				t, "restore", "--data", to, "--secrets", other, file,
+			); !strings.Contains(said, name+" in it is damaged") {
 				t.Errorf("%s is %q: %s", name, text, said)
 			}
 			if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) {
@@ -549,7 +573,8 @@ func TestRestoreRejectsDamagedSecrets(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(data, jetstream.PersonKeyFile), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if said, fails := diagnose(t, "--data", data); !fails || !strings.Contains(said, want) || strings.Contains(said, "ok      person") {
+		if said, fails := diagnose(t, "--data", data); !fails || !strings.Contains(said, want) ||
+			strings.Contains(said, "ok      person") {
 			t.Errorf("person.key is %q:\n%s", text, said)
 		}
 	}

@@ -23,7 +23,10 @@ func certify(t *testing.T, dir string, serial int64, at time.Time) (cert, key st
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(serial), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
 	if err != nil {
 		t.Fatal(err)
@@ -33,7 +36,9 @@ func certify(t *testing.T, dir string, serial int64, at time.Time) (cert, key st
 		t.Fatal(err)
 	}
 	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	for file, block := range map[string]*pem.Block{key: {Type: "PRIVATE KEY", Bytes: pkcs}, cert: {Type: "CERTIFICATE", Bytes: der}} {
+	for file, block := range map[string]*pem.Block{
+		key: {Type: "PRIVATE KEY", Bytes: pkcs}, cert: {Type: "CERTIFICATE", Bytes: der},
+	} {
 		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -50,7 +55,10 @@ func TestCertificateRenewal(t *testing.T) {
 	server := startServer(t, t.TempDir(), "--tls-cert", cert, "--tls-key", key)
 	serial := func() int64 {
 		t.Helper()
-		c := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}, Timeout: hang}
+		c := &http.Client{
+			Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true},
+			Timeout:   hang,
+		}
 		r, err := c.Get(server.url + "/healthz")
 		if err != nil {
 			t.Fatal(err)

@@ -32,7 +32,9 @@ func inProcess(h http.Handler, token string) client {
 
 // clientOf returns a client of the server at an address or, where none is given, of
 // the register in a folder, which stays open until done is called.
-func clientOf(ctx context.Context, where settings, server, token string, role domain.Role, subject string) (c client, done func() error, err error) {
+func clientOf(
+	ctx context.Context, where settings, server, token string, role domain.Role, subject string,
+) (c client, done func() error, err error) {
 	if server != "" {
 		return client{strings.TrimSuffix(server, "/"), httpClient(), token}, func() error { return nil }, nil
 	}

@@ -40,7 +40,8 @@ func TestClockStepsBack(t *testing.T) {
 	refused := func(i string) {
 		t.Helper()
 		var p *problem
-		if err := register(i); !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable || p.Code != "writing-refused" || !strings.Contains(p.Detail, "set the clock") {
+		if err := register(i); !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable ||
+			p.Code != "writing-refused" || !strings.Contains(p.Detail, "set the clock") {
 			t.Errorf("%s: %v", i, err)
 		}
 		w := &recorder{header: http.Header{}, status: http.StatusOK}

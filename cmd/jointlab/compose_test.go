@@ -111,7 +111,8 @@ func TestComposeFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !options.SyncAlways || !options.JetStream || options.StoreDir != "/data" || len(options.Routes) != 3 || options.HTTPPort != 8222 {
+	if !options.SyncAlways || !options.JetStream || options.StoreDir != "/data" || len(options.Routes) != 3 ||
+		options.HTTPPort != 8222 {
 		t.Errorf("the NATS servers would run with %+v", options)
 	}
 }
@@ -135,7 +136,8 @@ func TestDockerfile(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(string(text), "\nUSER 65532:65532\n") || !strings.Contains(string(text), "CGO_ENABLED=0 go build") {
+	if !strings.Contains(string(text), "\nUSER 65532:65532\n") ||
+		!strings.Contains(string(text), "CGO_ENABLED=0 go build") {
 		t.Error("the image does not run a static binary as a user without rights")
 	}
 }

@@ -211,7 +211,9 @@ func TestRaceOnOneLab(t *testing.T) {
 			for i := range commands {
 				// Both clients set the same discipline: one is carried out, the
 				// other refused because nothing would change.
-				a, err := officer.send(ctx, path+"/set-discipline", "", lab.SetDiscipline{Discipline: domain.T("", fmt.Sprintf("discipline %d", i))})
+				a, err := officer.send(ctx, path+"/set-discipline", "", lab.SetDiscipline{
+					Discipline: domain.T("", fmt.Sprintf("discipline %d", i)),
+				})
 				if err == nil {
 					acked.add(a.Events)
 					continue

@@ -110,23 +110,24 @@ func (d *demo) entities() {
 		key, zh, en string
 		kind        entity.Kind
 		country     string
-		id          domain.Identifier
+		scheme      domain.Scheme
+		value       string
 	}{
-		{"xuni", "虚构大学", "Fictional University", entity.University, "CN", domain.Identifier{Scheme: domain.USCC, Value: "12000000DEM000014Q"}},
-		{"shili", "示例理工大学", "Example University of Technology", entity.University, "CN", domain.Identifier{Scheme: domain.USCC, Value: "12000000DEM000022K"}},
-		{"yangben", "样本农林大学", "Sample University of Agriculture and Forestry", entity.University, "CN", domain.Identifier{Scheme: domain.USCC, Value: "12000000DEM000030E"}},
-		{"muster", "穆斯特大学（虚构）", "Musterstadt University (fictional)", entity.University, "DE", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-1"}},
-		{"kaku", "架空大学（虚构）", "Kakū University (fictional)", entity.University, "JP", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-2"}},
-		{"fictive", "虚拟城研究院（虚构）", "Institut de Villefictive (fictional)", entity.ResearchInstitute, "FR", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-3"}},
-		{"nowhere", "乌有大学（虚构）", "University of Nowhere (fictional)", entity.University, "GB", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-4"}},
-		{"yanjiu", "示例科学院（虚构）", "Example Academy of Sciences (fictional)", entity.ResearchInstitute, "CN", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-6"}},
-		{"ailleurs", "他方大学（虚构）", "Université d'Ailleurs (fictional)", entity.University, "CH", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-7"}},
-		{"specimen", "样品仪器公司（虚构）", "Specimen Instruments B.V. (fictional)", entity.Company, "NL", domain.Identifier{Scheme: "ZZ-DEMO", Value: "DEMO-5"}},
+		{key: "xuni", zh: "虚构大学", en: "Fictional University", kind: entity.University, country: "CN", scheme: domain.USCC, value: "12000000DEM000014Q"},
+		{key: "shili", zh: "示例理工大学", en: "Example University of Technology", kind: entity.University, country: "CN", scheme: domain.USCC, value: "12000000DEM000022K"},
+		{key: "yangben", zh: "样本农林大学", en: "Sample University of Agriculture and Forestry", kind: entity.University, country: "CN", scheme: domain.USCC, value: "12000000DEM000030E"},
+		{key: "muster", zh: "穆斯特大学（虚构）", en: "Musterstadt University (fictional)", kind: entity.University, country: "DE", scheme: "ZZ-DEMO", value: "DEMO-1"},
+		{key: "kaku", zh: "架空大学（虚构）", en: "Kakū University (fictional)", kind: entity.University, country: "JP", scheme: "ZZ-DEMO", value: "DEMO-2"},
+		{key: "fictive", zh: "虚拟城研究院（虚构）", en: "Institut de Villefictive (fictional)", kind: entity.ResearchInstitute, country: "FR", scheme: "ZZ-DEMO", value: "DEMO-3"},
+		{key: "nowhere", zh: "乌有大学（虚构）", en: "University of Nowhere (fictional)", kind: entity.University, country: "GB", scheme: "ZZ-DEMO", value: "DEMO-4"},
+		{key: "yanjiu", zh: "示例科学院（虚构）", en: "Example Academy of Sciences (fictional)", kind: entity.ResearchInstitute, country: "CN", scheme: "ZZ-DEMO", value: "DEMO-6"},
+		{key: "ailleurs", zh: "他方大学（虚构）", en: "Université d'Ailleurs (fictional)", kind: entity.University, country: "CH", scheme: "ZZ-DEMO", value: "DEMO-7"},
+		{key: "specimen", zh: "样品仪器公司（虚构）", en: "Specimen Instruments B.V. (fictional)", kind: entity.Company, country: "NL", scheme: "ZZ-DEMO", value: "DEMO-5"},
 	} {
 		d.send(domain.Officer, uuid.Nil, "/v1/entities/"+demoEntity(e.key).String()+"/register", entity.Register{
 			Grounds: domain.Grounds{Reason: "invented for the demo registry"},
 			Kind:    e.kind, Country: e.country, Names: name(e.zh, e.en),
-			Identifiers: []entity.Assertion{{Identifier: e.id, Source: "invented for the demo registry"}},
+			Identifiers: []entity.Assertion{{Identifier: domain.Identifier{Scheme: e.scheme, Value: e.value}, Source: "invented for the demo registry"}},
 		})
 	}
 }
@@ -137,7 +138,9 @@ var demoProgramme = "/v1/programmes/" + domain.ProgrammeID(lab.DefaultProgramme)
 // and the sample tables on record.
 func (d *demo) programme() {
 	send := func(command string, body any) { d.send(domain.Officer, uuid.Nil, demoProgramme+"/"+command, body) }
-	send("register-programme", programme.RegisterProgramme{Name: domain.T(lab.DefaultProgramme, "Plan for Joint International Research Laboratories"), Level: "ministry"})
+	send("register-programme", programme.RegisterProgramme{
+		Name: domain.T(lab.DefaultProgramme, "Plan for Joint International Research Laboratories"), Level: "ministry",
+	})
 	terms := domain.BuiltIn.Terms
 	terms.Effective.From, terms.LegalBasis = domain.MustDate("2014-01-01"), []string{"国家中长期教育改革和发展规划纲要（2010-2020年）"}
 	send("adopt-policy", programme.AdoptPolicy{Terms: terms})
@@ -151,7 +154,9 @@ func (d *demo) programme() {
 		Document: "示例教技厅函〔0000〕3号", Title: domain.T("虚构的申报通知（演示）", "An invented call (demo)"),
 		Window: domain.Period{From: later.Effective.From.AddDays(30), To: later.Effective.From.AddDays(90)},
 	}})
-	send("supersede-policy", programme.SupersedePolicy{Document: terms.Document, By: later.Document, On: later.Effective.From})
+	send("supersede-policy", programme.SupersedePolicy{
+		Document: terms.Document, By: later.Document, On: later.Effective.From,
+	})
 	send("publish-indicator-system", jsontext.Value(programme.SampleEstablishment))
 	send("publish-indicator-system", jsontext.Value(programme.SampleAcceptance))
 }
@@ -160,7 +165,10 @@ func (d *demo) programme() {
 func (d *demo) notice() {
 	d.send(domain.Officer, uuid.Nil, demoProgramme+"/issue-notice", programme.IssueNotice{
 		Document: "示例教技函〔0000〕1号", Title: domain.T("关于公布认定结果的通知（演示）", "Notice of decisions (demo)"), On: d.today, Digest: digest("notice"),
-		Decisions: []programme.Decision{{Lab: demoLab(5), Decision: "established"}, {Lab: demoLab(8), Decision: "not-passed"}, {Lab: demoLab(9), Decision: "recognised"}},
+		Decisions: []programme.Decision{
+			{Lab: demoLab(5), Decision: "established"}, {Lab: demoLab(8), Decision: "not-passed"},
+			{Lab: demoLab(9), Decision: "recognised"},
+		},
 	})
 }
 
@@ -182,12 +190,16 @@ func (s demoStory) as(role domain.Role, command string, body any) uuid.UUID {
 }
 
 // propose registers lab n.
-func (d *demo) propose(n int, zh, en, host string, discipline domain.Text, start domain.Date, partners ...string) demoStory {
+func (d *demo) propose(
+	n int, zh, en, host string, discipline domain.Text, start domain.Date, partners ...string,
+) demoStory {
 	s := demoStory{demo: d, path: "/v1/labs/" + demoLab(n).String(), host: demoEntity(host), start: start}
 	for _, p := range partners {
 		s.partners = append(s.partners, demoEntity(p))
 	}
-	s.as(domain.Host, "propose", lab.Propose{Level: lab.MinistryLevel, Names: name(zh, en), Host: s.host, Discipline: discipline})
+	s.as(domain.Host, "propose", lab.Propose{
+		Level: lab.MinistryLevel, Names: name(zh, en), Host: s.host, Discipline: discipline,
+	})
 	return s
 }
 
@@ -220,7 +232,13 @@ func (s demoStory) agree(years int) (last uuid.UUID) {
 			{lab.Right, "第6条", domain.T("委派管委会成员并查阅全部实验数据", "Appoint members of the board and see all data")},
 			{lab.Interest, "第8条", domain.T("按贡献共享成果和知识产权", "Share results and intellectual property by contribution")},
 		} {
-			s.as(domain.Host, "add-right", lab.AddRight{Agreement: "A1", Kind: item.kind, Party: p.Entity, Clause: item.clause, Text: item.text})
+			s.as(domain.Host, "add-right", lab.AddRight{
+				Agreement: "A1",
+				Kind:      item.kind,
+				Party:     p.Entity,
+				Clause:    item.clause,
+				Text:      item.text,
+			})
 		}
 	}
 	return last
@@ -267,17 +285,23 @@ func (s demoStory) prepare() {
 	}})
 	area := domain.MustDecimal("1200")
 	s.commit(s.host, lab.OwnFunds, lab.Quantity{Premises: &area})
-	s.commit(s.host, lab.OwnFunds, lab.Quantity{Equipment: &lab.Equipment{Items: 12, Value: domain.Money{Amount: domain.MustDecimal("8600000"), Currency: "CNY"}}})
+	s.commit(s.host, lab.OwnFunds, lab.Quantity{
+		Equipment: &lab.Equipment{Items: 12, Value: domain.Money{Amount: domain.MustDecimal("8600000"), Currency: "CNY"}},
+	})
 	for i := range 3 {
 		if on := due(year + 1 + i).AddDays(-5); !on.After(s.today) {
-			s.as(domain.Host, "receive-contribution", lab.ReceiveContribution{Commitment: "F1", On: on, Quantity: cash("1000000", "CNY"), Evidence: digest("%s receipt %d", s.path, i)})
+			s.as(domain.Host, "receive-contribution", lab.ReceiveContribution{
+				Commitment: "F1", On: on, Quantity: cash("1000000", "CNY"), Evidence: digest("%s receipt %d", s.path, i),
+			})
 		}
 	}
 	s.as(domain.Host, "evidence-discipline", lab.EvidenceDiscipline{Discipline: domain.T("示例学科", "an example discipline"), Status: "national-key", On: on, Document: digest("%s discipline", s.path)})
 	s.as(domain.Host, "link-platform", lab.LinkPlatform{Name: domain.T("示例教育部重点实验室", "Example Key Laboratory of the Ministry"), Level: "ministerial", Evidence: digest("%s platform", s.path)})
 	s.aims(on)
 	for i, n := range []string{"F1", "F2", "F3"} {
-		s.as(domain.Host, "firm-up-commitment", lab.FirmUpCommitment{Commitment: n, On: on, Evidence: digest("%s firm %d", s.path, i)})
+		s.as(domain.Host, "firm-up-commitment", lab.FirmUpCommitment{
+			Commitment: n, On: on, Evidence: digest("%s firm %d", s.path, i),
+		})
 	}
 }
 
@@ -286,15 +310,21 @@ func cash(amount, currency string) lab.Quantity {
 }
 
 func (s demoStory) commit(party uuid.UUID, source lab.FundingSource, q lab.Quantity) {
-	s.as(domain.Host, "pledge-commitment", lab.PledgeCommitment{Party: party, Source: source, Agreement: "A1", Quantity: q})
+	s.as(domain.Host, "pledge-commitment", lab.PledgeCommitment{
+		Party: party, Source: source, Agreement: "A1", Quantity: q,
+	})
 }
 
 // apply submits the application two years into incubation, with all that
 // comes before it.
 func (s demoStory) apply() domain.Date {
 	on := s.start.AddYears(2).AddDays(10)
-	s.as(domain.Officer, "record-affiliation", lab.RecordAffiliation{To: lab.ToMinistry, Evidence: digest("%s affiliation", s.path)})
-	assessment := lab.CompleteSelfAssessment{On: on.AddDays(-8), System: "sample-1", Document: digest("%s self-assessment", s.path)}
+	s.as(domain.Officer, "record-affiliation", lab.RecordAffiliation{
+		To: lab.ToMinistry, Evidence: digest("%s affiliation", s.path),
+	})
+	assessment := lab.CompleteSelfAssessment{
+		On: on.AddDays(-8), System: "sample-1", Document: digest("%s self-assessment", s.path),
+	}
 	for _, id := range []string{"1.1", "1.2", "2.1", "2.2", "3.1", "3.2"} {
 		assessment.Answers = append(assessment.Answers, lab.Answer{Indicator: id, Text: domain.T("已达到预期，详见附件", "As expected; see the annex")})
 	}
@@ -318,7 +348,9 @@ func (s demoStory) establish(applied domain.Date) domain.Date {
 	on := applied.AddDays(120)
 	s.assess(on.AddDays(-20))
 	s.argue(on.AddDays(-10))
-	s.as(domain.Ministry, "approve-establishment", lab.ApproveEstablishment{Grounds: ministryDocument, On: on, Construction: domain.Period{From: on.AddDays(10), To: on.AddDays(9).AddYears(3)}})
+	s.as(domain.Ministry, "approve-establishment", lab.ApproveEstablishment{
+		Grounds: ministryDocument, On: on, Construction: domain.Period{From: on.AddDays(10), To: on.AddDays(9).AddYears(3)},
+	})
 	return on
 }
 
@@ -351,7 +383,9 @@ func (s demoStory) opine(on domain.Date, experts ...string) {
 // argue has a domestic and a foreign expert argue the case on site.
 func (s demoStory) argue(on domain.Date) {
 	s.invite(on.AddDays(-5))
-	s.as(domain.Agency, "hold-site-argumentation", lab.HoldSiteArgumentation{On: on, Present: []string{"Z1", "Z2"}, Minutes: digest("%s minutes", s.path)})
+	s.as(domain.Agency, "hold-site-argumentation", lab.HoldSiteArgumentation{
+		On: on, Present: []string{"Z1", "Z2"}, Minutes: digest("%s minutes", s.path),
+	})
 	s.opine(on, "Z1", "Z2")
 }
 
@@ -361,9 +395,13 @@ func (s demoStory) evaluate(established domain.Date) domain.Date {
 	s.as(domain.Host, "set-stage-goal", lab.SetStageGoal{Text: domain.T("建成联合实验平台", "Have the joint platform built"), Due: established.AddYears(2)})
 	s.as(domain.Host, "hold-stage-assessment", lab.HoldStageAssessment{On: established.AddYears(2), Goals: []lab.GoalResult{{Goal: "H1", Reached: true}},
 		Summary: domain.T("总体进展顺利", "Well on its way"), Document: digest("%s stage", s.path)})
-	s.as(domain.Host, "apply-for-acceptance", lab.ApplyForAcceptance{On: on, Standard: "sample-1", Document: digest("%s acceptance", s.path)})
+	s.as(domain.Host, "apply-for-acceptance", lab.ApplyForAcceptance{
+		On: on, Standard: "sample-1", Document: digest("%s acceptance", s.path),
+	})
 	s.invite(on.AddDays(10))
-	s.as(domain.Ministry, "commission-peer-evaluation", lab.CommissionPeerEvaluation{Grounds: ministryDocument, On: on.AddDays(30)})
+	s.as(domain.Ministry, "commission-peer-evaluation", lab.CommissionPeerEvaluation{
+		Grounds: ministryDocument, On: on.AddDays(30),
+	})
 	for _, dimension := range domain.Dimensions {
 		for _, axis := range lab.Axes {
 			s.as(domain.Agency, "assess-cell", lab.AssessCell{
@@ -417,7 +455,8 @@ func (d *demo) incubating() {
 	amendment := digest("%s amendment", s.path)
 	s.as(domain.Host, "amend-agreement", lab.AmendAgreement{
 		Agreement: "A1", Summary: domain.T("样品仪器公司加入；第4条到期日顺延", "Specimen Instruments accedes; the day in clause 4 moves"),
-		Accede: []lab.NewParty{{Entity: demoEntity("specimen"), Role: lab.EnterpriseParty}}, Documents: []lab.Document{{Lang: "zh", Digest: amendment}},
+		Accede:    []lab.NewParty{{Entity: demoEntity("specimen"), Role: lab.EnterpriseParty}},
+		Documents: []lab.Document{{Lang: "zh", Digest: amendment}},
 	})
 	for i, p := range []uuid.UUID{s.host, demoEntity("muster"), demoEntity("kaku"), demoEntity("specimen")} {
 		sign := demoSignature(p, i, d.ago(0, 90-i), amendment)
@@ -438,7 +477,9 @@ func (d *demo) returned() {
 	s.prepare()
 	applied := s.apply()
 	s.as(domain.Agency, "return-application", lab.ReturnApplication{On: applied.AddDays(15), Ground: domain.T("请补充外方单位证明", "Supplement the evidence of the foreign unit")})
-	s.as(domain.Host, "freeze-package", lab.FreezePackage{On: applied.AddDays(38), Document: digest("%s application 2", s.path)})
+	s.as(domain.Host, "freeze-package", lab.FreezePackage{
+		On: applied.AddDays(38), Document: digest("%s application 2", s.path),
+	})
 	s.as(domain.Host, "resubmit-application", lab.ResubmitApplication{On: applied.AddDays(40), Answer: domain.T("已补充证明", "Evidence supplemented"), Document: digest("%s application 2", s.path)})
 	s.as(domain.Agency, "pass-formal-check", lab.PassFormalCheck{On: applied.AddDays(60)})
 }
@@ -470,8 +511,12 @@ func (d *demo) building() {
 	s.commit(demoEntity("kaku"), lab.ForeignFunds, cash("120000000", "JPY"))
 	s.commit(demoEntity("muster"), lab.ForeignFunds, cash("850000.50", "EUR"))
 	s.commit(s.host, lab.SocialFunds, cash("500000", "CNY"))
-	s.as(domain.Host, "receive-contribution", lab.ReceiveContribution{Commitment: "F5", On: d.ago(2, 0), Quantity: cash("400000.25", "EUR"), Evidence: digest("%s EUR", s.path)})
-	s.as(domain.Host, "return-contribution", lab.ReturnContribution{Commitment: "F5", On: d.ago(1, 300), Quantity: cash("100000.00", "EUR"), Evidence: digest("%s EUR back", s.path)})
+	s.as(domain.Host, "receive-contribution", lab.ReceiveContribution{
+		Commitment: "F5", On: d.ago(2, 0), Quantity: cash("400000.25", "EUR"), Evidence: digest("%s EUR", s.path),
+	})
+	s.as(domain.Host, "return-contribution", lab.ReturnContribution{
+		Commitment: "F5", On: d.ago(1, 300), Quantity: cash("100000.00", "EUR"), Evidence: digest("%s EUR back", s.path),
+	})
 	s.establish(s.apply())
 }
 
@@ -526,7 +571,13 @@ func (d *demo) operating() {
 		Grounds: domain.Grounds{Reason: "the university took a new name in this story"},
 		Lang:    "en", Name: "Technical University of Musterstadt (fictional)", On: d.ago(1, 0).Partial(),
 	})
-	s.as(domain.Host, "succeed-party", lab.SucceedParty{Agreement: "A1", Party: demoEntity("fictive"), Successor: demoEntity("nowhere"), On: d.ago(0, 300), Evidence: digest("%s succession", s.path)})
+	s.as(domain.Host, "succeed-party", lab.SucceedParty{
+		Agreement: "A1",
+		Party:     demoEntity("fictive"),
+		Successor: demoEntity("nowhere"),
+		On:        d.ago(0, 300),
+		Evidence:  digest("%s succession", s.path),
+	})
 }
 
 // closed tells of a lab that was recognised and closed later.

@@ -26,7 +26,9 @@ func (s demoStory) record(commands ...lab.Command) {
 			}
 			name.WriteRune(unicode.ToLower(r))
 		}
-		roles := api.Commands()[slices.IndexFunc(api.Commands(), func(row api.Command) bool { return row.Aggregate == "lab" && row.Name == name.String() })].Roles
+		roles := api.Commands()[slices.IndexFunc(
+			api.Commands(), func(row api.Command) bool { return row.Aggregate == "lab" && row.Name == name.String() },
+		)].Roles
 		for _, role := range []domain.Role{domain.Host, domain.Officer, domain.Ministry} {
 			if slices.Contains(roles, role) {
 				s.as(role, name.String(), c)
@@ -74,7 +76,10 @@ func (s demoStory) works() {
 		s.record(lab.DeclareReform{Reform: lab.Reform{Domain: d, Text: text("改革措施", "reform measure"), On: from}})
 	}
 	for i := range objectives {
-		s.record(lab.ReportIndicator{Objective: fmt.Sprintf("O%d", i+1), Reading: lab.Reading{On: lately, Value: domain.MustDecimal("8"), Evidence: paper("reading")}})
+		s.record(lab.ReportIndicator{
+			Objective: fmt.Sprintf("O%d", i+1),
+			Reading:   lab.Reading{On: lately, Value: domain.MustDecimal("8"), Evidence: paper("reading")},
+		})
 	}
 	s.record(lab.ReportReform{Reform: "E1", ReformReport: lab.ReformReport{On: lately, Result: text("成效", "result")}},
 		lab.DesignateForeignUnit{Party: partner, Unit: text("研究所", "institute"), On: from, Document: paper("unit")})
@@ -99,12 +104,20 @@ func (s demoStory) works() {
 		appoint(lab.DirectorPost, "示例中方主任", host), appoint(lab.DirectorPost, "示例外方主任", partner),
 		lab.OpenTrainingProgramme{Kind: lab.StudentExchange, Name: text("本科生互换", "undergraduate exchange"), Parties: []uuid.UUID{host, partner}, Runs: term, Document: paper("exchange")},
 		lab.OpenTrainingProgramme{Kind: lab.JointDegree, Name: text("联合学位", "joint degree"), Parties: []uuid.UUID{host, partner}, Runs: term, Document: paper("degree")},
-		lab.AwardJointDegrees{Programme: "X2", Degrees: lab.Degrees{On: lately, Level: "master", Number: 4, Evidence: paper("degrees")}},
+		lab.AwardJointDegrees{
+			Programme: "X2", Degrees: lab.Degrees{On: lately, Level: "master", Number: 4, Evidence: paper("degrees")},
+		},
 		lab.PairSupervisors{Supervisors: []lab.NewSupervisor{
 			{Person: domain.Person{Name: "示例导师甲"}, Party: host}, {Person: domain.Person{Name: "示例导师乙"}, Party: partner},
 		}, Level: "doctor", Students: 3, From: from})
 	visit := func(kind lab.VisitorKind, from, to uuid.UUID, year int) {
-		s.record(lab.RecordVisit{Kind: kind, From: from, To: to, Persons: 2, Stay: domain.Period{From: domain.NewDate(year, 12, 1), To: domain.NewDate(year, 12, 20)}})
+		s.record(lab.RecordVisit{
+			Kind:    kind,
+			From:    from,
+			To:      to,
+			Persons: 2,
+			Stay:    domain.Period{From: domain.NewDate(year, 12, 1), To: domain.NewDate(year, 12, 20)},
+		})
 	}
 	visit(lab.Undergraduates, host, partner, year)
 	for y := s.start.Year(); y <= year; y++ { // each party sends young teachers each year; the last one owes last year's
@@ -119,16 +132,26 @@ func (s demoStory) works() {
 		fund := "K" + string(rune('1'+i))
 		s.record(lab.EstablishFund{Kind: k, Name: text("基金", "fund"), Contributors: []uuid.UUID{host, partner}, On: from, Document: paper(fund)})
 		for _, by := range []uuid.UUID{host, partner} {
-			s.record(lab.ContributeToFund{Fund: fund, Contributor: by, Amount: *cash("100000", "CNY").Cash, On: from, Evidence: paper(fund + " paid")})
+			s.record(lab.ContributeToFund{
+				Fund:        fund,
+				Contributor: by,
+				Amount:      *cash("100000", "CNY").Cash,
+				On:          from,
+				Evidence:    paper(fund + " paid"),
+			})
 		}
 		s.record(lab.AwardFromFund{Fund: fund, Award: lab.Award{On: lately, Recipients: 2, Amount: *cash("50000", "CNY").Cash, Purpose: text("资助", "award"), Evidence: paper(fund + " award")}})
 	}
-	for _, k := range []lab.CountKind{lab.InternationalStudents, lab.VisitingResearchers, lab.YoungScholars, lab.GraduateStudents, lab.UndergraduateStudents, lab.TechnicalStaff, lab.ManagementStaff} {
+	for _, k := range []lab.CountKind{
+		lab.InternationalStudents, lab.VisitingResearchers, lab.YoungScholars, lab.GraduateStudents,
+		lab.UndergraduateStudents, lab.TechnicalStaff, lab.ManagementStaff,
+	} {
 		s.record(lab.ReportHeadcount{Headcount: lab.Headcount{Kind: k, On: lately, Number: 12}})
 	}
 	s.record(lab.RecordOutput{Kind: "paper", Title: text("论文", "paper"), On: lately, Parties: []uuid.UUID{host, partner}},
 		lab.FileAnnualReport{AnnualReport: lab.AnnualReport{Year: year - 1, On: lately, Summary: text("年度报告", "annual report"), Document: paper("report")}})
-	for _, k := range []lab.SupportKind{lab.PolicySupport, lab.FundingSupport, lab.InstitutionSupport} { // S1 came; the others are late
+	// S1 came; the others are late
+	for _, k := range []lab.SupportKind{lab.PolicySupport, lab.FundingSupport, lab.InstitutionSupport} {
 		s.record(lab.PromiseSupport{Provider: host, Kind: k, Text: text("支持措施", "support"), On: from, Due: s.today.AddDays(-30)})
 	}
 	s.record(lab.DeliverSupport{Support: "S1", On: lately, Evidence: paper("support")},

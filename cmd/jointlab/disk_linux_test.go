@@ -144,7 +144,9 @@ func (d *onDisk) lab(n int) string {
 // note sends one command.
 func (d *onDisk) note(what string) error {
 	d.Helper()
-	a, err := d.officer.send(within(d), d.lab(0)+"/assert-fact", "", lab.AssertFact{Grounds: domain.Grounds{Basis: domain.Basis{Source: "disk test"}}, Kind: "note", Text: domain.T("", what)})
+	a, err := d.officer.send(within(d), d.lab(0)+"/assert-fact", "", lab.AssertFact{
+		Grounds: domain.Grounds{Basis: domain.Basis{Source: "disk test"}}, Kind: "note", Text: domain.T("", what),
+	})
 	d.acked.add(a.Events)
 	return err
 }
@@ -153,10 +155,12 @@ func (d *onDisk) note(what string) error {
 func (d *onDisk) refused(what string) {
 	d.Helper()
 	var p *problem
-	if err := d.note(what); !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable || p.Code != "writing-refused" || !strings.Contains(p.Detail, what) {
+	if err := d.note(what); !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable ||
+		p.Code != "writing-refused" || !strings.Contains(p.Detail, what) {
 		d.Errorf("a command: %v; want one that says %q", err, what)
 	}
-	if err := d.officer.get(within(d), "/readyz", &struct{}{}); err == nil || !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable || !strings.Contains(err.Error(), what) {
+	if err := d.officer.get(within(d), "/readyz", &struct{}{}); err == nil || !errors.As(err, &p) ||
+		p.Status != http.StatusServiceUnavailable || !strings.Contains(err.Error(), what) {
 		d.Errorf("readyz: %v; want %q", err, what)
 	}
 	d.reads()
@@ -183,7 +187,8 @@ func (d *onDisk) hammer(then func()) {
 		load.Go(func() {
 			for i := 0; ctx.Err() == nil; i++ {
 				a, err := d.officer.send(ctx, d.lab(n)+"/assert-fact", "", lab.AssertFact{
-					Grounds: domain.Grounds{Basis: domain.Basis{Source: "disk test"}}, Kind: "note", Text: domain.T("", fmt.Sprintf("%d %s", i, strings.Repeat("long ", 500))),
+					Grounds: domain.Grounds{Basis: domain.Basis{Source: "disk test"}}, Kind: "note",
+					Text: domain.T("", fmt.Sprintf("%d %s", i, strings.Repeat("long ", 500))),
 				})
 				d.acked.add(a.Events)
 				var p *problem
@@ -223,7 +228,9 @@ func (d *onDisk) checkRestart() {
 	if got := output(d, "verify", "--data", d.data); !strings.Contains(got, " 0 differences") {
 		d.Error(got)
 	}
-	if got := output(d, "audit", "check", "--data", d.data); !strings.Contains(got, "are as they were taken into the log") {
+	if got := output(d, "audit", "check", "--data", d.data); !strings.Contains(
+		got, "are as they were taken into the log",
+	) {
 		d.Error(got)
 	}
 }
@@ -270,7 +277,9 @@ func TestBackupWithoutRoom(t *testing.T) {
 	}
 	data, file, keys := demoBackup(t)
 	tiny := memoryDisk(t, "160k")
-	for _, args := range [][]string{{"backup", filepath.Join(tiny, "backup.zip")}, {"audit", "export", filepath.Join(tiny, "pack.zip")}} {
+	for _, args := range [][]string{
+		{"backup", filepath.Join(tiny, "backup.zip")}, {"audit", "export", filepath.Join(tiny, "pack.zip")},
+	} {
 		cmd := run(t, append(args, "--data", data)...)
 		cmd.Stderr = nil
 		if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "no space left on device") {
@@ -307,7 +316,15 @@ func TestReadModelOnFullDisk(t *testing.T) {
 	if !ownMounts(t) {
 		return
 	}
-	away, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(), SyncAlways: true})
+	away, err := server.NewServer(&server.Options{
+		Host:       "127.0.0.1",
+		Port:       -1,
+		NoLog:      true,
+		NoSigs:     true,
+		JetStream:  true,
+		StoreDir:   t.TempDir(),
+		SyncAlways: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -337,7 +354,9 @@ func TestReadModelOnFullDisk(t *testing.T) {
 	free()
 	eventually(within(t), t, "the read model catches up, without a restart", func() bool { return ready() == nil })
 	d.stop(t)
-	if got := output(t, append([]string{"verify", "--data", d.data}, where...)...); !strings.Contains(got, " 0 differences") {
+	if got := output(t, append([]string{
+		"verify", "--data", d.data,
+	}, where...)...); !strings.Contains(got, " 0 differences") {
 		t.Error(got)
 	}
 }
@@ -349,7 +368,9 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	}
 	dir := t.TempDir()
 	image, disk := filepath.Join(dir, "image"), filepath.Join(dir, "disk")
-	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 256<<20), os.Mkdir(disk, 0o700)); err != nil {
+	if err := errors.Join(
+		os.WriteFile(image, nil, 0o600), os.Truncate(image, 256<<20), os.Mkdir(disk, 0o700),
+	); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"mkfs.ext4", "-q", image}, {"mount", "-o", "loop,errors=remount-ro", image, disk}} {
@@ -364,7 +385,9 @@ func TestDiskTurnsReadOnly(t *testing.T) {
 	}
 	d := newOnDisk(t, disk)
 	d.hammer(func() { // as the kernel does when the disk gives an error
-		if err := os.WriteFile("/sys/fs/ext4/"+filepath.Base(strings.TrimSpace(string(device)))+"/trigger_fs_error", []byte("on purpose"), 0o200); err != nil {
+		if err := os.WriteFile(
+			"/sys/fs/ext4/"+filepath.Base(strings.TrimSpace(string(device)))+"/trigger_fs_error", []byte("on purpose"), 0o200,
+		); err != nil {
 			t.Fatal(err)
 		}
 	})

@@ -112,7 +112,9 @@ func (d *doctor) count(state string) (n int) {
 
 func (d *doctor) print(out io.Writer, asJSON bool) error {
 	if asJSON {
-		err := json.MarshalWrite(out, map[string]any{"checks": d.found, "wrong": d.count(wrong), "warnings": d.count(warning)}, json.Deterministic(true), jsontext.WithIndent("  "))
+		err := json.MarshalWrite(out, map[string]any{
+			"checks": d.found, "wrong": d.count(wrong), "warnings": d.count(warning),
+		}, json.Deterministic(true), jsontext.WithIndent("  "))
 		fmt.Fprintln(out)
 		return err
 	}
@@ -161,7 +163,9 @@ func (d *doctor) folder(ctx context.Context) {
 	d.deliveries(ctx, ledger)
 	if err := ledger.Persons().Check(ctx); err != nil {
 		// A key that is well formed and wrong is not reported as ok besides.
-		d.found = slices.DeleteFunc(d.found, func(c checked) bool { return c.Check == jetstream.PersonKeyFile && c.State == fine })
+		d.found = slices.DeleteFunc(
+			d.found, func(c checked) bool { return c.Check == jetstream.PersonKeyFile && c.State == fine },
+		)
 		d.add("persons", wrong, "登记簿所载的人无法读取，也不能登记新的人：%s", "nobody named in the register can be read, and nobody named anew: %s", err)
 	} else {
 		d.add("persons", fine, "人员密钥可用", "the keys of persons can be used")

@@ -32,7 +32,8 @@ func diagnose(t testing.TB, args ...string) (said string, fails bool) {
 // healthy checks that doctor finds nothing wrong.
 func healthy(t testing.TB, args ...string) {
 	t.Helper()
-	if said, fails := diagnose(t, args...); fails || strings.Contains(said, "wrong  ") || !strings.Contains(said, "ok      log ") {
+	if said, fails := diagnose(t, args...); fails || strings.Contains(said, "wrong  ") ||
+		!strings.Contains(said, "ok      log ") {
 		t.Errorf("doctor %v:\n%s", args, said)
 	}
 }
@@ -60,7 +61,9 @@ func TestDoctor(t *testing.T) {
 	}
 	register := func(data string, now func() time.Time) {
 		t.Helper()
-		r, err := openRegister(within(t), settings{data: data, store: embedded}, registerConfig{now: now, tolerance: time.Hour * 100})
+		r, err := openRegister(within(t), settings{data: data, store: embedded}, registerConfig{
+			now: now, tolerance: time.Hour * 100,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,9 +97,16 @@ func TestDoctor(t *testing.T) {
 		},
 		`warning webhook\.key `: func(dir string) error { return os.Remove(filepath.Join(dir, "webhook.key")) },
 		`wrong   ledger      .*the end is missing`: func(dir string) error {
-			return errors.Join(os.RemoveAll(filepath.Join(dir, "jetstream")), os.CopyFS(filepath.Join(dir, "jetstream"), os.DirFS(filepath.Join(older, "jetstream"))))
+			return errors.Join(
+				os.RemoveAll(filepath.Join(dir, "jetstream")),
+				os.CopyFS(filepath.Join(dir, "jetstream"), os.DirFS(filepath.Join(older, "jetstream"))),
+			)
 		},
-		`wrong   ledger      .*run jointlab restore again`: func(dir string) error { return os.WriteFile(filepath.Join(dir, "restoring"), nil, 0o600) },
+		`wrong   ledger      .*run jointlab restore again`: func(dir string) error {
+			return os.WriteFile(
+				filepath.Join(dir, "restoring"), nil, 0o600,
+			)
+		},
 		`wrong   model       .*run jointlab rebuild`: func(dir string) error {
 			db, err := sql.Open("sqlite", filepath.Join(dir, modelFile))
 			if err != nil {
@@ -105,7 +115,11 @@ func TestDoctor(t *testing.T) {
 			_, err = db.Exec(`DELETE FROM identifiers`)
 			return errors.Join(err, db.Close())
 		},
-		`warning model       .*there is no read model`: func(dir string) error { return os.Remove(filepath.Join(dir, modelFile)) },
+		`warning model       .*there is no read model`: func(dir string) error {
+			return os.Remove(
+				filepath.Join(dir, modelFile),
+			)
+		},
 		`wrong   documents   1 .*1 have changed`: func(dir string) error {
 			tamper(t, dir, digest)
 			return nil

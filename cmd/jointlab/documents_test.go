@@ -66,12 +66,14 @@ func TestVerifyDocuments(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.stop(t)
-	if report := output(t, "verify", "--data", data); !strings.Contains(report, "1 documents held") || !strings.Contains(report, "not handed in") || strings.Contains(report, digest.String()) {
+	if report := output(t, "verify", "--data", data); !strings.Contains(report, "1 documents held") ||
+		!strings.Contains(report, "not handed in") || strings.Contains(report, digest.String()) {
 		t.Errorf("one document is held, those of the demo registry are not:\n%s", report)
 	}
 	tamper(t, data, digest)
 	out, err := run(t, "verify", "--data", data).Output()
-	if err == nil || !strings.Contains(string(out), "document "+digest.String()+": CHANGED; 1 events refer to it") || !strings.Contains(string(out), " 0 differences") {
+	if err == nil || !strings.Contains(string(out), "document "+digest.String()+": CHANGED; 1 events refer to it") ||
+		!strings.Contains(string(out), " 0 differences") {
 		t.Errorf("%v\n%s", err, out)
 	}
 }
@@ -79,7 +81,14 @@ func TestVerifyDocuments(t *testing.T) {
 // tamper puts other bytes in a document's place, past the register.
 func tamper(t *testing.T, data string, digest eventstore.Digest) {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{DontListen: true, JetStream: true, StoreDir: data, NoSigs: true, NoLog: true, SyncAlways: true})
+	s, err := server.NewServer(&server.Options{
+		DontListen: true,
+		JetStream:  true,
+		StoreDir:   data,
+		NoSigs:     true,
+		NoLog:      true,
+		SyncAlways: true,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +154,8 @@ func TestKillDuringUpload(t *testing.T) {
 	}
 	defer log.Close()
 	for i, digest := range digests {
-		if err := log.Documents().Check(context.Background(), digest); err != nil && !errors.Is(err, eventstore.ErrDocumentMissing) {
+		if err := log.Documents().Check(context.Background(), digest); err != nil &&
+			!errors.Is(err, eventstore.ErrDocumentMissing) {
 			t.Errorf("document %d: %v", i, err)
 		}
 		if _, err := log.Documents().Put(within(t), digest, "application/pdf", bytes.NewReader(paper(size+i))); err != nil {

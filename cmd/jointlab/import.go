@@ -154,7 +154,9 @@ func (im *importer) run(ctx context.Context, files []string) error {
 		}
 	}
 	if im.failed > 0 {
-		unread = append(unread, fmt.Errorf("rows that could not be loaded: %d; mend them and import again, what is there already stays as it is", im.failed))
+		unread = append(unread, fmt.Errorf(
+			"rows that could not be loaded: %d; mend them and import again, what is there already stays as it is", im.failed,
+		))
 	}
 	return errors.Join(unread...)
 }
@@ -221,7 +223,10 @@ func (im *importer) file(ctx context.Context, path string) error {
 		switch {
 		case errors.As(err, &broken):
 			r.line, r.bad = broken.StartLine, true
-			r.remarks = []string{fmt.Sprintf("column %d: %v; the header has %d columns and the row has %d", broken.Column, broken.Err, len(header), len(fields))}
+			r.remarks = []string{fmt.Sprintf(
+				"column %d: %v; the header has %d columns and the row has %d", broken.Column, broken.Err, len(header),
+				len(fields),
+			)}
 		case err != nil:
 			return fmt.Errorf("%s: %w", path, err)
 		default:
@@ -246,7 +251,10 @@ func (im *importer) file(ctx context.Context, path string) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: stopped before its end; import it again to go on: %w", path, ctx.Err())
 	}
-	fmt.Fprintf(im.out, "%s: loaded %d, unchanged %d, not loaded %d\n", path, count["loaded"], count["unchanged"], count["NOT LOADED"])
+	fmt.Fprintf(
+		im.out, "%s: loaded %d, unchanged %d, not loaded %d\n", path, count["loaded"], count["unchanged"],
+		count["NOT LOADED"],
+	)
 	return nil
 }
 
@@ -266,12 +274,20 @@ func (im *importer) report(r *row, outcome string) {
 
 // reader returns what loads the rows of a file with these columns.
 func (im *importer) reader(header []string) (func(context.Context, *row) error, error) {
-	load, known := im.organisation, []string{"ror_id", "name_en", "name_zh", "other_names", "country", "kind", "established", "status", "uscc", "lei", "isni", "grid", "wikidata", "fundref", "document", "note"}
+	load, known := im.organisation, []string{
+		"ror_id", "name_en", "name_zh", "other_names", "country", "kind", "established", "status", "uscc", "lei", "isni",
+		"grid", "wikidata", "fundref", "document", "note",
+	}
 	switch {
 	case slices.Contains(header, "host"):
-		load, known = im.laboratory, []string{"name_zh", "name_zh_basis", "name_en", "host", "foreign_partners", "level", "decided", "period", "status", "document", "note"}
+		load, known = im.laboratory, []string{
+			"name_zh", "name_zh_basis", "name_en", "host", "foreign_partners", "level", "decided", "period", "status",
+			"document", "note",
+		}
 	case !slices.Contains(header, "country"):
-		return nil, errors.New("neither organisations (no column country) nor laboratories (no column host); see jointlab help import")
+		return nil, errors.New(
+			"neither organisations (no column country) nor laboratories (no column host); see jointlab help import",
+		)
 	}
 	for i, h := range header {
 		if !slices.Contains(known, h) {
@@ -393,7 +409,14 @@ func (im *importer) organisation(ctx context.Context, r *row) error {
 		return err
 	}
 	if !known {
-		err = im.send(ctx, r, path+"/register", entity.Register{Grounds: because, Kind: kind, Country: country, Names: names, Identifiers: asserted, Established: established})
+		err = im.send(ctx, r, path+"/register", entity.Register{
+			Grounds:     because,
+			Kind:        kind,
+			Country:     country,
+			Names:       names,
+			Identifiers: asserted,
+			Established: established,
+		})
 	} else {
 		err = im.addToEntity(ctx, r, path, have, country, names, asserted)
 	}
@@ -410,7 +433,10 @@ func (im *importer) organisation(ctx context.Context, r *row) error {
 }
 
 // addToEntity sends what the row has beyond the register.
-func (im *importer) addToEntity(ctx context.Context, r *row, path string, have entity.Entity, country string, names []domain.Name, asserted []entity.Assertion) error {
+func (im *importer) addToEntity(
+	ctx context.Context, r *row, path string, have entity.Entity, country string, names []domain.Name,
+	asserted []entity.Assertion,
+) error {
 	if have.Country != country {
 		r.remark("country", "the register has %s, which stays; correct it there if the file is right", have.Country)
 	}
@@ -424,7 +450,9 @@ func (im *importer) addToEntity(ctx context.Context, r *row, path string, have e
 	}
 	for _, a := range asserted {
 		if !slices.ContainsFunc(have.Identifiers, func(h entity.Identifier) bool { return h.Identifier == a.Identifier }) {
-			if err := im.send(ctx, r, path+"/assert-identifier", entity.AssertIdentifier{Grounds: r.because(), Identifier: a.Identifier, Source: a.Source}); err != nil {
+			if err := im.send(ctx, r, path+"/assert-identifier", entity.AssertIdentifier{
+				Grounds: r.because(), Identifier: a.Identifier, Source: a.Source,
+			}); err != nil {
 				return err
 			}
 		}
@@ -439,13 +467,18 @@ func (im *importer) resolveEntity(name string) (uuid.UUID, error) {
 	case 1:
 		return found[0], nil
 	case 0:
-		return uuid.Nil, fmt.Errorf("no entity is registered as %q; register it, or add this spelling as a further name, and import again", name)
+		return uuid.Nil, fmt.Errorf(
+			"no entity is registered as %q; register it, or add this spelling as a further name, and import again", name,
+		)
 	}
 	ids := make([]string, len(found))
 	for i, id := range found {
 		ids[i] = id.String()
 	}
-	return uuid.Nil, fmt.Errorf("%q is the name of several entities: %s; write the one that is meant by a name only it has", name, strings.Join(ids, ", "))
+	return uuid.Nil, fmt.Errorf(
+		"%q is the name of several entities: %s; write the one that is meant by a name only it has", name,
+		strings.Join(ids, ", "),
+	)
 }
 
 // bracketed returns a cell without the remark in brackets at its end, and the remark.
@@ -468,7 +501,9 @@ func (r *row) labNames() []domain.Name {
 		if remark != "中文名待核" {
 			text = zh
 		}
-		names = append(names, domain.Name{Text: text, Lang: "zh", Kind: domain.Official, Unverified: r.get("name_zh_basis") != "source"})
+		names = append(names, domain.Name{
+			Text: text, Lang: "zh", Kind: domain.Official, Unverified: r.get("name_zh_basis") != "source",
+		})
 	}
 	if en := r.get("name_en"); en != "" {
 		text, acronym := bracketed(en)
@@ -510,7 +545,9 @@ func (im *importer) laboratory(ctx context.Context, r *row) error {
 		if level == "" && strings.Contains(r.get("status"), "university-level") {
 			level = lab.UniversityLevel
 		}
-		if err := im.send(ctx, r, path+"/propose", lab.Propose{Grounds: r.because(), Level: level, Names: names, Host: host}); err != nil {
+		if err := im.send(ctx, r, path+"/propose", lab.Propose{
+			Grounds: r.because(), Level: level, Names: names, Host: host,
+		}); err != nil {
 			return err
 		}
 	}
@@ -520,7 +557,9 @@ func (im *importer) laboratory(ctx context.Context, r *row) error {
 		}
 	}
 	for _, f := range facts {
-		if !slices.ContainsFunc(have.Facts, func(h lab.Fact) bool { return h.Kind == f.Kind && h.On == f.On && h.Text == f.Text }) {
+		if !slices.ContainsFunc(
+			have.Facts, func(h lab.Fact) bool { return h.Kind == f.Kind && h.On == f.On && h.Text == f.Text },
+		) {
 			if err := im.send(ctx, r, path+"/assert-fact", f); err != nil {
 				return err
 			}
@@ -579,7 +618,9 @@ func (im *importer) history(r *row) (lab.RecordHistory, []lab.AssertFact) {
 		}
 	}
 	if remark != "" {
-		facts = append(facts, lab.AssertFact{Grounds: because, Kind: "construction-period", On: h.Construction.From, Text: domain.Text{En: remark}})
+		facts = append(facts, lab.AssertFact{
+			Grounds: because, Kind: "construction-period", On: h.Construction.From, Text: domain.Text{En: remark},
+		})
 	}
 	status := r.get("status")
 	switch passed, isPassed := strings.CutPrefix(status, "acceptance review passed"); {
@@ -590,7 +631,9 @@ func (im *importer) history(r *row) (lab.RecordHistory, []lab.AssertFact) {
 		h.Status, h.On = lab.StatusIncubating, decided
 	case isPassed:
 		h.Status, h.On = lab.StatusPeerEval, date("status", strings.TrimSpace(passed))
-		facts = append(facts, lab.AssertFact{Grounds: because, Kind: "acceptance-review-passed", On: h.On, Text: domain.Text{En: status}})
+		facts = append(facts, lab.AssertFact{
+			Grounds: because, Kind: "acceptance-review-passed", On: h.On, Text: domain.Text{En: status},
+		})
 	default:
 		r.fail("status", fmt.Errorf("%q is unknown; use established, incubating, or acceptance review passed DATE", status))
 	}

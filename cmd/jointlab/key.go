@@ -38,7 +38,9 @@ register's keeper.`,
 
 // keyCommandOf returns a command that is sent to a register, as role where that is
 // one in a folder.
-func keyCommandOf(use, short string, role func() domain.Role, act func(context.Context, *cobra.Command, client) error) *cobra.Command {
+func keyCommandOf(
+	use, short string, role func() domain.Role, act func(context.Context, *cobra.Command, client) error,
+) *cobra.Command {
 	var where settings
 	var server, token string
 	cmd := &cobra.Command{
@@ -68,7 +70,10 @@ func keyCreate() *cobra.Command {
 		return domain.Officer
 	}
 	cmd := keyCommandOf("create --name WHAT-FOR --service NAME --role ROLE > FILE", "Issue a key and print it, once · 签发密钥", keeper, func(ctx context.Context, cmd *cobra.Command, c client) error {
-		issue := key.Issue{Name: domain.T("", name), Service: service, Role: domain.Role(role), Expires: time.Now().Add(time.Duration(days) * 24 * time.Hour)}
+		issue := key.Issue{
+			Name: domain.T("", name), Service: service, Role: domain.Role(role),
+			Expires: time.Now().Add(time.Duration(days) * 24 * time.Hour),
+		}
 		if strings.ContainsFunc(name, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
 			issue.Name = domain.T(name, "")
 		}
@@ -88,7 +93,9 @@ func keyCreate() *cobra.Command {
 	})
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "what system the key is for")
-	f.StringVar(&service, "service", "", "the system's short name: a–z, 0–9, . and -; its acts are recorded as by service:NAME")
+	f.StringVar(
+		&service, "service", "", "the system's short name: a–z, 0–9, . and -; its acts are recorded as by service:NAME",
+	)
 	f.StringVar(&role, "role", "", fmt.Sprintf("one of %v", domain.Roles))
 	f.StringVar(&entity, "entity", "", "id of the legal entity acted for; host, partner and director need one")
 	f.IntVar(&days, "days", 90, "how many days the key holds, at most 400")
@@ -117,7 +124,10 @@ func keyList() *cobra.Command {
 				return err
 			}
 			for _, k := range page.Items {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s  %-7s  %-9s  until %s  %s  %s\n", k.ID, k.State, k.Role, k.Expires.Format(time.DateOnly), k.Subject, k.Name.Chinese())
+				fmt.Fprintf(
+					cmd.OutOrStdout(), "%s  %-7s  %-9s  until %s  %s  %s\n", k.ID, k.State, k.Role, k.Expires.Format(time.DateOnly),
+					k.Subject, k.Name.Chinese(),
+				)
 			}
 			if page.Next == "" {
 				return nil

@@ -32,7 +32,10 @@ func TestKeyCommands(t *testing.T) {
 		return res.StatusCode
 	}
 	token := strings.TrimSpace(output(t, "token", "create", "--data", data, "--role", "ministry", "--subject", "us"))
-	second := strings.TrimSpace(output(t, "key", "create", "--server", server.url, "--token", token, "--name", "sync", "--service", "sync", "--role", "officer", "--days", "400"))
+	second := strings.TrimSpace(output(
+		t, "key", "create", "--server", server.url, "--token", token, "--name", "sync", "--service", "sync", "--role",
+		"officer", "--days", "400",
+	))
 	if a, b := status(first), status(second); a != http.StatusOK || b != http.StatusOK {
 		t.Errorf("the keys give %d and %d", a, b)
 	}
@@ -49,7 +52,8 @@ func TestKeyCommands(t *testing.T) {
 	refused := run(t, "key", "create", "--data", data, "--name", "x", "--service", "x", "--role", "host")
 	var said strings.Builder
 	refused.Stderr = &said
-	if out, err := refused.Output(); err == nil || len(out) > 0 || !strings.Contains(said.String(), "must act for a legal entity") {
+	if out, err := refused.Output(); err == nil || len(out) > 0 ||
+		!strings.Contains(said.String(), "must act for a legal entity") {
 		t.Errorf("a host for nobody: %v %s %s", err, out, &said)
 	}
 }

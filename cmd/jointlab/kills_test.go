@@ -227,7 +227,8 @@ func TestClusterKillsLoseNothing(t *testing.T) {
 		load.Go(func() {
 			for i := 0; loading.Err() == nil; i++ {
 				a, err := send(ctx, path+"/assert-fact", fmt.Sprintf("fact-%d-%d", n, i), lab.AssertFact{
-					Grounds: domain.Grounds{Basis: domain.Basis{Source: "kill test"}}, Kind: "note", Text: domain.T("", fmt.Sprintf("fact %d", i)),
+					Grounds: domain.Grounds{Basis: domain.Basis{Source: "kill test"}}, Kind: "note",
+					Text: domain.T("", fmt.Sprintf("fact %d", i)),
 				})
 				if err != nil {
 					t.Errorf("client %d, command %d: %v", n, i, err)
@@ -331,11 +332,16 @@ func TestClusterKillsLoseNothing(t *testing.T) {
 	}
 	for i, p := range all[3:] {
 		p.kill()
-		if out := output(t, append([]string{"verify", "--data", folders[i]}, where...)...); !strings.Contains(out, " 0 differences") {
+		if out := output(t, append([]string{
+			"verify", "--data", folders[i],
+		}, where...)...); !strings.Contains(out, " 0 differences") {
 			t.Errorf("node %d: %s", i, out)
 		}
 	}
-	t.Logf("%d kills, of which %d held up commands until the process was back; %d events acknowledged, %d in the ledger", rounds, waited, acked.count(), head)
+	t.Logf(
+		"%d kills, of which %d held up commands until the process was back; %d events acknowledged, %d in the ledger",
+		rounds, waited, acked.count(), head,
+	)
 }
 
 func readAll(t *testing.T, r *http.Response) string {

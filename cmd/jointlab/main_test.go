@@ -128,7 +128,9 @@ func startServer(t testing.TB, data string, args ...string) served {
 // startServerTo has the server log to log.
 func startServerTo(t testing.TB, log io.Writer, data string, args ...string) served {
 	t.Helper()
-	cmd := run(t, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0", "--rate", "0", "--concurrent", "0"}, args...)...)
+	cmd := run(t, append([]string{
+		"serve", "--data", data, "--listen", "127.0.0.1:0", "--rate", "0", "--concurrent", "0",
+	}, args...)...)
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -66,7 +66,10 @@ func metricsTopic() *cobra.Command {
 var seconds = []float64{.0005, .001, .002, .005, .01, .02, .05, .1, .2, .5, 1, 2, 5, 10, 20}
 
 // reasons are the labels of refusals that depend on the sender.
-var reasons = map[int]string{http.StatusUnauthorized: "unauthenticated", http.StatusForbidden: "forbidden", http.StatusTooManyRequests: "too-many"}
+var reasons = map[int]string{
+	http.StatusUnauthorized: "unauthenticated", http.StatusForbidden: "forbidden",
+	http.StatusTooManyRequests: "too-many",
+}
 
 func newMetrics() *metrics {
 	m := &metrics{
@@ -75,7 +78,8 @@ func newMetrics() *metrics {
 			Name: "jointlab_http_request_seconds", Help: "Time to answer a request, by route and status.", Buckets: seconds,
 		}, []string{"method", "route", "status"}),
 		appends: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "jointlab_append_seconds", Help: "Time to append a command's events, by outcome: ok, conflict, unavailable or refused.", Buckets: seconds,
+			Name: "jointlab_append_seconds",
+			Help: "Time to append a command's events, by outcome: ok, conflict, unavailable or refused.", Buckets: seconds,
 		}, []string{"outcome"}),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "jointlab_refused_total", Help: "Requests refused for who sent them, by reason.",
@@ -90,7 +94,10 @@ func newMetrics() *metrics {
 	for _, o := range webhooks.Outcomes {
 		m.attempts.WithLabelValues(string(o))
 	}
-	m.registry.MustRegister(m.requests, m.appends, m.refused, m.attempts, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.registry.MustRegister(
+		m.requests, m.appends, m.refused, m.attempts, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
 	return m
 }
 
@@ -110,10 +117,19 @@ func (m *metrics) watch(r *register, deliveries *webhooks.Dispatcher) {
 	}
 	projected := func() float64 { return float64(r.model.Position()) }
 	m.gauge("jointlab_projection_position", "Position up to which the read model holds the ledger.", projected)
-	m.gauge("jointlab_projection_lag", "Positions that the read model is behind the ledger; -1 while the ledger does not answer.", behind(projected))
+	m.gauge(
+		"jointlab_projection_lag",
+		"Positions that the read model is behind the ledger; -1 while the ledger does not answer.", behind(projected),
+	)
 	m.gauge("jointlab_ledger_head", "Position of the ledger's last event; -1 while the ledger does not answer.", r.head)
-	m.gauge("jointlab_problems", "Reasons why the register may not be written to or is behind; 0: none.", func() float64 { return float64(len(r.problems()) + len(r.status.problems())) })
-	m.gauge("jointlab_status_lag", "Positions of the ledger that the stream STATUS is behind; -1 while it is not filled.", r.status.lag)
+	m.gauge(
+		"jointlab_problems", "Reasons why the register may not be written to or is behind; 0: none.",
+		func() float64 { return float64(len(r.problems()) + len(r.status.problems())) },
+	)
+	m.gauge(
+		"jointlab_status_lag", "Positions of the ledger that the stream STATUS is behind; -1 while it is not filled.",
+		r.status.lag,
+	)
 	if r.relay != nil {
 		m.gauge("jointlab_relay_lag", "Positions of EventStoreDB's log that the relay is behind.", func() float64 {
 			s := r.relay.Status()
@@ -164,9 +180,14 @@ type queues struct {
 }
 
 var (
-	queueDesc  = prometheus.NewDesc("jointlab_webhook_queue", "Events of labs that active webhooks have still to look at; -1 while the queues do not answer.", nil, nil)
+	queueDesc = prometheus.NewDesc(
+		"jointlab_webhook_queue",
+		"Events of labs that active webhooks have still to look at; -1 while the queues do not answer.", nil, nil,
+	)
 	heldDesc   = prometheus.NewDesc("jointlab_webhook_held_up", "Events that wait for a first one to be taken.", nil, nil)
-	parkedDesc = prometheus.NewDesc("jointlab_webhook_parked", "Events that were given up, until they are replayed.", nil, nil)
+	parkedDesc = prometheus.NewDesc(
+		"jointlab_webhook_parked", "Events that were given up, until they are replayed.", nil, nil,
+	)
 )
 
 // Describe implements prometheus.Collector.
@@ -182,7 +203,9 @@ func (q *queues) Collect(to chan<- prometheus.Metric) {
 	defer cancel()
 	var queued, held, parked float64
 	for cursor := ""; ; {
-		page, err := q.model.Webhooks(ctx, projections.WebhooksQuery{Paging: projections.Paging{Limit: 500, Cursor: cursor}, State: []webhook.State{webhook.Active}})
+		page, err := q.model.Webhooks(ctx, projections.WebhooksQuery{
+			Paging: projections.Paging{Limit: 500, Cursor: cursor}, State: []webhook.State{webhook.Active},
+		})
 		for _, row := range page.Items {
 			var p webhooks.Progress
 			if p, err = q.deliveries.Progress(ctx, row.Webhook); err != nil {
@@ -227,7 +250,9 @@ type measured struct {
 	appends *prometheus.HistogramVec
 }
 
-func (s measured) Append(ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending) (eventstore.Version, error) {
+func (s measured) Append(
+	ctx context.Context, stream eventstore.Stream, at eventstore.Version, events []eventstore.Pending,
+) (eventstore.Version, error) {
 	begun := time.Now()
 	v, err := s.Store.Append(ctx, stream, at, events)
 	outcome := "refused"

@@ -54,7 +54,10 @@ the folder open.`,
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: %s, %d events of %d streams, under the checkpoint of %d events\n", args[0], m.Scope, m.Events, m.Streams, m.Size)
+			fmt.Fprintf(
+				cmd.OutOrStdout(), "%s: %s, %d events of %d streams, under the checkpoint of %d events\n", args[0], m.Scope,
+				m.Events, m.Streams, m.Size,
+			)
 			return nil
 		},
 	}
@@ -63,12 +66,17 @@ the folder open.`,
 	cmd.Flags().StringVar(&entityID, "entity", "", "id of the legal entity to export")
 	cmd.Flags().StringVar(&since, "since", "", "first day, in China, on which something was recorded")
 	cmd.Flags().StringVar(&until, "until", "", "last day; with --since")
-	cmd.Flags().BoolVar(&documents, "documents", false, "put the contents of the documents that events refer to in as well, where they are held")
+	cmd.Flags().BoolVar(
+		&documents, "documents", false,
+		"put the contents of the documents that events refer to in as well, where they are held",
+	)
 	return cmd
 }
 
 // export writes a pack to a new file.
-func export(ctx context.Context, where settings, file string, scope audit.Scope, documents bool, p *progress) (m audit.Manifest, err error) {
+func export(
+	ctx context.Context, where settings, file string, scope audit.Scope, documents bool, p *progress,
+) (m audit.Manifest, err error) {
 	ledger, db, err := openLedger(ctx, where, nil)
 	if err != nil {
 		return m, err
@@ -174,11 +182,17 @@ the pack is believed, and a pack that somebody else signed passes as theirs.`,
 				return err
 			}
 			m, out := v.Manifest, cmd.OutOrStdout()
-			fmt.Fprintf(out, "%s: %d events of %d streams, under the checkpoint of %d events\n", m.Scope, m.Events, m.Streams, m.Size)
+			fmt.Fprintf(
+				out, "%s: %d events of %d streams, under the checkpoint of %d events\n", m.Scope, m.Events, m.Streams, m.Size,
+			)
 			fmt.Fprintf(out, "every event is in the log, every state follows, and so does each of %d decisions\n", v.Decisions)
 			fmt.Fprintf(out, "%d documents are referred to; the contents of %d are here\n", m.Documents, v.Contents)
 			if v.OtherRules {
-				fmt.Fprintf(out, "the pack was made by %s, whose rules or tables are not those of this program; decisions were judged by this program's\n", m.By)
+				fmt.Fprintf(
+					out,
+					"the pack was made by %s, whose rules or tables are not those of this program; decisions were judged by this program's\n",
+					m.By,
+				)
 			}
 			var by []string
 			for _, s := range v.Checkpoint.By {
@@ -190,12 +204,17 @@ the pack is believed, and a pack that somebody else signed passes as theirs.`,
 				fmt.Fprintln(out, "cosigned by", strings.Join(by, ", "))
 			}
 			if key == "" {
-				fmt.Fprintf(out, "no --key was given, so the key in the pack was believed; compare it with the one you had before:\n%s\n", v.Key)
+				fmt.Fprintf(
+					out, "no --key was given, so the key in the pack was believed; compare it with the one you had before:\n%s\n",
+					v.Key,
+				)
 			}
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&key, "key", "", "the log's verifier key, as jointlab audit key prints it")
-	cmd.Flags().StringVar(&witnessKeys, "witness-keys", "", "file of the verifier keys of witnesses whose cosignatures to check, a line each")
+	cmd.Flags().StringVar(
+		&witnessKeys, "witness-keys", "", "file of the verifier keys of witnesses whose cosignatures to check, a line each",
+	)
 	return cmd
 }

@@ -42,7 +42,8 @@ func TestErasedPersonLeavesNoTrace(t *testing.T) {
 	const name, orcid = "Ödön von Unwiederbringlich", "orcid:0000-0002-1694-233X"
 	at := "/v1/labs/" + demoLab(9).String()
 	if _, err := officer.send(ctx, at+"/appoint-member", "", lab.AppointMember{
-		Kind: lab.TeamLeader, Person: domain.Person{ID: orcid, Name: name}, Affiliation: demoActs[domain.Host], Term: domain.Period{From: domain.MustDate("2024-01-01")}, TeamSize: 3,
+		Kind: lab.TeamLeader, Person: domain.Person{ID: orcid, Name: name}, Affiliation: demoActs[domain.Host],
+		Term: domain.Period{From: domain.MustDate("2024-01-01")}, TeamSize: 3,
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +61,9 @@ func TestErasedPersonLeavesNoTrace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := officer.send(ctx, "/v1/persons/"+person.ID+"/erase", "", map[string]string{"reason": "asked for by letter"}); err != nil {
+	if _, err := officer.send(ctx, "/v1/persons/"+person.ID+"/erase", "", map[string]string{
+		"reason": "asked for by letter",
+	}); err != nil {
 		t.Fatal(err)
 	}
 	eventually(ctx, t, "the officer reads that the person was erased", func() bool {

@@ -64,7 +64,10 @@ func storeFlags(cmd *cobra.Command, s *settings) {
 	f.StringVar(&s.data, "data", defaultData, "folder that holds the register; each node has its own")
 	f.StringVar(&s.store, "store", cmp.Or(s.store, embedded), "system of record: embedded, nats or eventstoredb")
 	f.StringVar(&s.esdbURL, "esdb-url", "", "EventStoreDB to use with --store eventstoredb, e.g. esdb+discover://db:2113")
-	f.StringVar(&s.natsURL, "nats-url", "", "NATS to use with --store nats, or for the ledger of eventstoredb: nats://a:4222,nats://b:4222")
+	f.StringVar(
+		&s.natsURL, "nats-url", "",
+		"NATS to use with --store nats, or for the ledger of eventstoredb: nats://a:4222,nats://b:4222",
+	)
 	f.StringVar(&s.credentials, "nats-credentials", "", "file of credentials for that NATS")
 	f.StringVar(&s.origin, "log-origin", "", originHelp)
 	f.IntVar(&s.replicas, "nats-replicas", 0, "on how many servers of that NATS each event is kept; 3 for a cluster")
@@ -132,7 +135,9 @@ func (s settings) inUseHint() string {
 	case s.command == nil || s.command.Name() == "serve":
 		return ""
 	case s.command.Flags().Lookup("server") != nil:
-		return fmt.Sprintf("\n(a server that runs on it can do this itself: give its address, %s --server http://…)", s.command.CommandPath())
+		return fmt.Sprintf(
+			"\n(a server that runs on it can do this itself: give its address, %s --server http://…)", s.command.CommandPath(),
+		)
 	}
 	return fmt.Sprintf("\n(%s cannot ask a server: where one runs on the folder, stop it first)", s.command.CommandPath())
 }
@@ -140,7 +145,9 @@ func (s settings) inUseHint() string {
 // noRegister returns the error for a folder without a register. Most often its
 // name is mistyped, and an empty register made there would pass every check.
 func noRegister(data string) error {
-	return fmt.Errorf("%s holds no register; name the folder of one with --data (jointlab serve and jointlab import make one)", data)
+	return fmt.Errorf(
+		"%s holds no register; name the folder of one with --data (jointlab serve and jointlab import make one)", data,
+	)
 }
 
 // openLedger opens the ledger, and EventStoreDB where that is the system of
@@ -153,7 +160,8 @@ func openLedger(ctx context.Context, s settings, logger *slog.Logger) (*jetstrea
 		return nil, nil, noRegister(s.data)
 	}
 	log, err := jetstream.Open(ctx, jetstream.Config{
-		Dir: s.data, Random: s.random, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas, Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
+		Dir: s.data, Random: s.random, Logger: logger, NATS: s.natsURL, Credentials: s.credentials, Replicas: s.replicas,
+		Relayed: s.store == eventStoreDB, Listen: s.listen, Reserve: s.reserve << 20,
 	})
 	if errors.Is(err, jetstream.ErrInUse) {
 		return nil, nil, fmt.Errorf("%w%s", err, s.inUseHint())
@@ -263,7 +271,10 @@ func (r *register) startRelay(following context.Context, logger *slog.Logger) {
 	r.relay = relay.New(r.db.All(), r.log.RelayTarget())
 	r.following.Go(func() {
 		if err := r.relay.Run(following); err != nil && following.Err() == nil {
-			logger.Error("the relay has stopped; the ledger and EventStoreDB do not belong together, or one has lost events (see jointlab compare)", "error", err)
+			logger.Error(
+				"the relay has stopped; the ledger and EventStoreDB do not belong together, or one has lost events (see jointlab compare)",
+				"error", err,
+			)
 		}
 	})
 }
@@ -294,7 +305,9 @@ func (r *register) startAPI(following context.Context, verifier *api.Verifier, c
 	if cfg.metrics != nil {
 		store, answering.Observe = measured{store, cfg.metrics.appends}, cfg.metrics.observe
 	}
-	r.clockGuard = eventstore.NewClockGuard(store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance))
+	r.clockGuard = eventstore.NewClockGuard(
+		store, cfg.now, r.model.Recorded, cmp.Or(cfg.tolerance, eventstore.ClockTolerance),
+	)
 	if answering.Webhooks, err = r.dispatcher(cfg); err != nil {
 		return err
 	}
@@ -360,7 +373,9 @@ func (r *register) problems() []string {
 	defer cancel()
 	var problems []string
 	var refused *eventstore.RefusedError
-	for _, refusal := range []func(context.Context) error{func(context.Context) error { return r.log.Refusal() }, r.clockGuard.Behind} {
+	for _, refusal := range []func(context.Context) error{
+		func(context.Context) error { return r.log.Refusal() }, r.clockGuard.Behind,
+	} {
 		if errors.As(refusal(ctx), &refused) {
 			problems = append(problems, refused.Why.Chinese()+" · "+refused.Why.English())
 		}

@@ -165,7 +165,10 @@ func (p replayer) print(s projections.ReplayStep) error {
 	if m.Actor.OnBehalfOf != uuid.Nil {
 		as += " for " + m.Actor.OnBehalfOf.String()
 	}
-	fmt.Fprintf(p.out, "%d/%d  position %d  %s  %s (%s)\n  %s\n  %s\n", m.Revision+1, p.total, s.Position, m.Time.Format(time.RFC3339), m.Actor.Subject, as, text.Chinese(), text.English())
+	fmt.Fprintf(
+		p.out, "%d/%d  position %d  %s  %s (%s)\n  %s\n  %s\n", m.Revision+1, p.total, s.Position,
+		m.Time.Format(time.RFC3339), m.Actor.Subject, as, text.Chinese(), text.English(),
+	)
 	if m.Because.Reason != "" {
 		fmt.Fprintf(p.out, "  because: %s\n", m.Because.Reason)
 	}

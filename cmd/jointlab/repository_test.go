@@ -70,7 +70,8 @@ func TestImportDirection(t *testing.T) {
 				continue
 			}
 			for prefix, allowed := range drivers {
-				if strings.HasPrefix(path, prefix) && !slices.ContainsFunc(allowed, func(a string) bool { return strings.HasPrefix(folder, a) }) {
+				if strings.HasPrefix(path, prefix) &&
+					!slices.ContainsFunc(allowed, func(a string) bool { return strings.HasPrefix(folder, a) }) {
 					t.Errorf("%s imports %s; only %v may", file, path, allowed)
 				}
 			}

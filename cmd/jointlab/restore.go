@@ -57,10 +57,17 @@ restore it here and run jointlab migrate.`,
 		},
 	}
 	storeFlags(cmd, &r.where)
-	cmd.Flags().StringVar(&secrets, "secrets", "", "file of the register's keys, as jointlab backup secrets writes it; without, new keys are made")
-	cmd.Flags().StringVar(&r.key, "key", "", "the log's verifier key that you had before; without, the one in the backup is believed")
+	cmd.Flags().StringVar(
+		&secrets, "secrets", "",
+		"file of the register's keys, as jointlab backup secrets writes it; without, new keys are made",
+	)
+	cmd.Flags().StringVar(
+		&r.key, "key", "", "the log's verifier key that you had before; without, the one in the backup is believed",
+	)
 	cmd.Flags().StringVar(&r.newest, "checkpoint", "", "file of the newest signed checkpoint of the log that is known")
-	cmd.Flags().BoolVar(&r.newLog, "new-log", false, "do not go on with the log that was signed; begin one under a new origin")
+	cmd.Flags().BoolVar(
+		&r.newLog, "new-log", false, "do not go on with the log that was signed; begin one under a new origin",
+	)
 	return cmd
 }
 
@@ -109,7 +116,9 @@ func (r *restoring) run(ctx context.Context, name string) error {
 		if name == audit.KeyFile && r.newLog {
 			continue
 		}
-		if _, err := eventstore.SecretFile(filepath.Join(r.where.data, name), func() ([]byte, error) { return []byte(text), nil }); err != nil {
+		if _, err := eventstore.SecretFile(
+			filepath.Join(r.where.data, name), func() ([]byte, error) { return []byte(text), nil },
+		); err != nil {
 			return err
 		}
 	}
@@ -137,10 +146,16 @@ func (r *restoring) run(ctx context.Context, name string) error {
 // report prints what was restored, and what the operator has to know or do.
 func (r *restoring) report(v audit.Verified, aggregates int) {
 	m := v.Manifest
-	fmt.Fprintf(r.out, "%d events and %d documents are in %s, and %d aggregates folded from them: 0 differences\n", m.Events, v.Contents, r.where.data, aggregates)
+	fmt.Fprintf(
+		r.out, "%d events and %d documents are in %s, and %d aggregates folded from them: 0 differences\n", m.Events,
+		v.Contents, r.where.data, aggregates,
+	)
 	fmt.Fprintf(r.out, "root of %d events, as in the backup's checkpoint · 根: %s\n", m.Size, m.Root)
 	if r.key == "" {
-		fmt.Fprintf(r.out, "no --key was given, so the key in the backup was believed; compare it with the one you had before:\n%s\n", v.Key)
+		fmt.Fprintf(
+			r.out, "no --key was given, so the key in the backup was believed; compare it with the one you had before:\n%s\n",
+			v.Key,
+		)
 	}
 	for _, name := range secretFiles {
 		if _, there := r.secrets.Files[name]; !there || name == audit.KeyFile && r.newLog {
@@ -148,10 +163,18 @@ func (r *restoring) report(v audit.Verified, aggregates int) {
 		}
 	}
 	if made := r.secrets.Made; !made.IsZero() && made.Before(m.Made) {
-		fmt.Fprintf(r.out, "the keys were copied at %s and the backup was made at %s: whoever was named for the first time in between cannot be read\n", made, m.Made)
+		fmt.Fprintf(
+			r.out,
+			"the keys were copied at %s and the backup was made at %s: whoever was named for the first time in between cannot be read\n",
+			made, m.Made,
+		)
 	}
 	if !r.newLog && r.newest == "" {
-		fmt.Fprintf(r.out, "the log goes on under %s: if anybody has a checkpoint of more than %d events, restore again with --new-log\n", m.Origin, m.Size)
+		fmt.Fprintf(
+			r.out,
+			"the log goes on under %s: if anybody has a checkpoint of more than %d events, restore again with --new-log\n",
+			m.Origin, m.Size,
+		)
 	}
 }
 
@@ -173,7 +196,10 @@ func (r *restoring) checkSigned(v audit.Verified) (newest audit.Checkpoint, err 
 			return newest, err
 		}
 		if key != v.Key {
-			return newest, fmt.Errorf("the secrets hold the key of the log %s, the backup is signed with %s: they are of different registers", key, v.Key)
+			return newest, fmt.Errorf(
+				"the secrets hold the key of the log %s, the backup is signed with %s: they are of different registers", key,
+				v.Key,
+			)
 		}
 	}
 	if r.newest == "" {
@@ -187,14 +213,19 @@ func (r *restoring) checkSigned(v audit.Verified) (newest audit.Checkpoint, err 
 		return newest, err
 	}
 	if newest.Size > v.Checkpoint.Size && !r.newLog {
-		return newest, fmt.Errorf("a checkpoint of %d events was signed, and the backup holds %d: restore a newer backup; where there is none, %d events are lost, and only a new log may go on: --new-log", newest.Size, v.Checkpoint.Size, newest.Size-v.Checkpoint.Size)
+		return newest, fmt.Errorf(
+			"a checkpoint of %d events was signed, and the backup holds %d: restore a newer backup; where there is none, %d events are lost, and only a new log may go on: --new-log",
+			newest.Size, v.Checkpoint.Size, newest.Size-v.Checkpoint.Size,
+		)
 	}
 	return newest, nil
 }
 
 // prove builds the Merkle tree from the ledger as restored: its root must be
 // that of the backup's checkpoint.
-func (r *restoring) prove(ctx context.Context, log *jetstream.Ledger, v audit.Verified, newest audit.Checkpoint) (err error) {
+func (r *restoring) prove(
+	ctx context.Context, log *jetstream.Ledger, v audit.Verified, newest audit.Checkpoint,
+) (err error) {
 	if !r.newLog {
 		if err := v.KeepCosigned(r.where.data); err != nil {
 			return err
@@ -220,7 +251,9 @@ func (r *restoring) prove(ctx context.Context, log *jetstream.Ledger, v audit.Ve
 // fold makes the read model, and compares it with another fold of the ledger.
 func (r *restoring) fold(ctx context.Context, log *jetstream.Ledger) (aggregates int, err error) {
 	file := filepath.Join(r.where.data, modelFile)
-	if _, err := projections.Rebuild(ctx, file, log, log, func(done, total eventstore.Position) { r.progress.show("fold", int(done), int(total)) }); err != nil {
+	if _, err := projections.Rebuild(
+		ctx, file, log, log, func(done, total eventstore.Position) { r.progress.show("fold", int(done), int(total)) },
+	); err != nil {
 		return 0, err
 	}
 	model, err := projections.Open(ctx, file, log, log)

@@ -24,15 +24,22 @@ import (
 // drainTime is how long requests may take to finish once the server is asked to stop.
 const drainTime = 10 * time.Second
 
+// serveOptions are what the flags of serve choose.
+type serveOptions struct {
+	where         settings
+	listen        string
+	metricsListen string
+	logFormat     string
+	logLevel      slog.Level
+	demo          bool
+	cfg           registerConfig
+	mebibytes     int64 // that a document may have
+	status        jetstream.StatusConfig
+	deliver       webhooks.Config
+}
+
 func serveCommand() *cobra.Command {
-	where := settings{makes: true}
-	var listen, metricsListen, logFormat string
-	var logLevel slog.Level
-	var demo bool
-	var cfg registerConfig
-	var mebibytes int64
-	status := jetstream.StatusConfig{}
-	deliver := webhooks.Config{}
+	o := serveOptions{where: settings{makes: true}}
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the register: store, read models and HTTP in one process · 运行登记簿",
@@ -62,49 +69,108 @@ webhook.key, which their secrets follow from: copy it to each node's data folder
 role, and lets anybody read.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if mebibytes < 1 || mebibytes > 4096 {
-				return fmt.Errorf("--document-limit %d: give 1 to 4096 MiB", mebibytes)
+			if o.mebibytes < 1 || o.mebibytes > 4096 {
+				return fmt.Errorf("--document-limit %d: give 1 to 4096 MiB", o.mebibytes)
 			}
-			cfg.documentLimit = mebibytes << 20
-			cfg.status, cfg.webhooks = &status, &deliver
+			o.cfg.documentLimit = o.mebibytes << 20
+			o.cfg.status, o.cfg.webhooks = &o.status, &o.deliver
 			var err error
-			if cfg.logger, err = logTo(cmd.ErrOrStderr(), logFormat, logLevel); err != nil {
+			if o.cfg.logger, err = logTo(cmd.ErrOrStderr(), o.logFormat, o.logLevel); err != nil {
 				return err
 			}
-			return serve(cmd.Context(), cmd.OutOrStdout(), where, listen, metricsListen, demo, cfg)
+			return serve(cmd.Context(), cmd.OutOrStdout(), o.where, o.listen, o.metricsListen, o.demo, o.cfg)
 		},
 	}
-	storeFlags(cmd, &where)
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8080", "address to listen on")
-	cmd.Flags().StringVar(&metricsListen, "metrics-listen", "", "address at which Prometheus reads /metrics, e.g. 127.0.0.1:9090; empty: nowhere")
-	cmd.Flags().StringVar(&cfg.traceEndpoint, "trace-endpoint", "", "OpenTelemetry collector to send traces of commands to, by OTLP over HTTP, e.g. http://127.0.0.1:4318; empty: nothing is traced")
-	cmd.Flags().Float64Var(&cfg.traceShare, "trace-share", 1, "part of all requests that is traced, from 0 to 1; callers that send a traceparent decide for themselves")
-	cmd.Flags().StringVar(&logFormat, "log-format", "text", "how the log is written to standard error: text or json")
-	cmd.Flags().TextVar(&logLevel, "log-level", slog.LevelInfo, "least that is logged: debug (every request), info (changes, and refusals for who asked), warn or error")
-	cmd.Flags().StringVar(&cfg.witnesses, "witness-keys", "", "file of the verifier keys of witnesses whose cosignatures are taken in, a line each")
-	cmd.Flags().BoolVar(&demo, "demo", false, "load the invented demo registry and let anybody read")
-	cmd.Flags().BoolVar(&cfg.anonymousRead, "anonymous-read", false, "let anybody read what is public without a token")
-	cmd.Flags().StringVar(&cfg.cert, "tls-cert", "", "file of the certificate to serve HTTPS with, in PEM; read again when it changes")
-	cmd.Flags().StringVar(&cfg.key, "tls-key", "", "file of its key")
-	cmd.Flags().Float64Var(&cfg.limits.Rate, "rate", 300, "requests a second that one caller may send in the long run; 0: any number")
-	cmd.Flags().IntVar(&cfg.limits.Burst, "burst", 1000, "requests that one caller may send at once, after a rest")
-	cmd.Flags().IntVar(&cfg.limits.Concurrent, "concurrent", 128, "requests of one caller that are answered at one time, where an answer made from the whole register, as a report, a file or a list of the past, counts for a quarter of them; 0: any number")
-	cmd.Flags().DurationVar(&cfg.limits.QueryTime, "query-time", 30*time.Second, "how long an answer in one piece may take to find; files and streams may take longer")
-	cmd.Flags().Int64Var(&where.reserve, "disk-reserve", jetstream.DefaultReserve>>20, "MiB of the disk that must stay free; below that the embedded store refuses to write, and goes on by itself once there is room")
-	cmd.Flags().DurationVar(&cfg.tolerance, "clock-tolerance", eventstore.ClockTolerance, "how far the clock may stand behind the last recorded time before writing is refused; more only where it was wrong then")
-	cmd.Flags().StringVar(&cfg.provider.Issuer, "oidc-issuer", "", "OpenID Connect provider whose tokens are accepted as well: https://…")
-	cmd.Flags().StringVar(&cfg.provider.Audience, "oidc-audience", "", "what the provider's tokens must name: the register, as the provider knows it")
-	cmd.Flags().StringVar(&cfg.provider.RoleClaim, "oidc-role-claim", "role", "claim that says the role, as a text or a list")
-	cmd.Flags().StringVar(&cfg.provider.EntityClaim, "oidc-entity-claim", "ent", "claim that says the id of the legal entity acted for")
-	cmd.Flags().Int64Var(&mebibytes, "document-limit", api.DefaultDocumentLimit>>20, "how many MiB a document that is handed in may have")
-	cmd.Flags().StringVar(&where.listen.Addr, "nats-listen", "", "address on which subscribers reach the embedded NATS server, e.g. 0.0.0.0:4222; none unless given")
-	cmd.Flags().StringVar(&where.listenCert, "nats-tls-cert", "", "file in PEM with the certificate to show subscribers")
-	cmd.Flags().StringVar(&where.listenKey, "nats-tls-key", "", "file in PEM with its key")
-	cmd.Flags().BoolVar(&status.Agreements, "status-agreements", false, "agreement events on the stream STATUS as well; the same on all nodes, and for good")
-	cmd.Flags().BoolVar(&deliver.Policy.AllowPrivate, "webhook-allow-private", false, "deliver to webhooks on private, loopback and link-local addresses as well, on any port: whoever may register one can then have this machine call inside its network")
-	cmd.Flags().BoolVar(&deliver.Policy.AllowHTTP, "webhook-allow-http", false, "deliver to webhooks without TLS as well")
-	cmd.Flags().IntVar(&cfg.streamsPerCaller, "streams-per-caller", 16, "how many HTTP streams of events one caller may have open")
+	o.flags(cmd)
 	return cmd
+}
+
+// flags adds the flags of serve, which fill the options.
+func (o *serveOptions) flags(cmd *cobra.Command) {
+	storeFlags(cmd, &o.where)
+	f := cmd.Flags()
+	f.StringVar(&o.listen, "listen", "127.0.0.1:8080", "address to listen on")
+	f.StringVar(
+		&o.metricsListen, "metrics-listen", "",
+		"address at which Prometheus reads /metrics, e.g. 127.0.0.1:9090; empty: nowhere",
+	)
+	f.StringVar(
+		&o.cfg.traceEndpoint, "trace-endpoint", "",
+		"OpenTelemetry collector to send traces of commands to, by OTLP over HTTP, e.g. http://127.0.0.1:4318; empty: nothing is traced",
+	)
+	f.Float64Var(
+		&o.cfg.traceShare, "trace-share", 1,
+		"part of all requests that is traced, from 0 to 1; callers that send a traceparent decide for themselves",
+	)
+	f.StringVar(&o.logFormat, "log-format", "text", "how the log is written to standard error: text or json")
+	f.TextVar(
+		&o.logLevel, "log-level", slog.LevelInfo,
+		"least that is logged: debug (every request), info (changes, and refusals for who asked), warn or error",
+	)
+	f.StringVar(
+		&o.cfg.witnesses, "witness-keys", "",
+		"file of the verifier keys of witnesses whose cosignatures are taken in, a line each",
+	)
+	f.BoolVar(&o.demo, "demo", false, "load the invented demo registry and let anybody read")
+	f.BoolVar(&o.cfg.anonymousRead, "anonymous-read", false, "let anybody read what is public without a token")
+	f.StringVar(
+		&o.cfg.cert, "tls-cert", "", "file of the certificate to serve HTTPS with, in PEM; read again when it changes",
+	)
+	f.StringVar(&o.cfg.key, "tls-key", "", "file of its key")
+	f.Float64Var(
+		&o.cfg.limits.Rate, "rate", 300, "requests a second that one caller may send in the long run; 0: any number",
+	)
+	f.IntVar(&o.cfg.limits.Burst, "burst", 1000, "requests that one caller may send at once, after a rest")
+	f.IntVar(
+		&o.cfg.limits.Concurrent, "concurrent", 128,
+		"requests of one caller that are answered at one time, where an answer made from the whole register, as a report, a file or a list of the past, counts for a quarter of them; 0: any number",
+	)
+	f.DurationVar(
+		&o.cfg.limits.QueryTime, "query-time", 30*time.Second,
+		"how long an answer in one piece may take to find; files and streams may take longer",
+	)
+	f.Int64Var(
+		&o.where.reserve, "disk-reserve", jetstream.DefaultReserve>>20,
+		"MiB of the disk that must stay free; below that the embedded store refuses to write, and goes on by itself once there is room",
+	)
+	f.DurationVar(
+		&o.cfg.tolerance, "clock-tolerance", eventstore.ClockTolerance,
+		"how far the clock may stand behind the last recorded time before writing is refused; more only where it was wrong then",
+	)
+	f.StringVar(
+		&o.cfg.provider.Issuer, "oidc-issuer", "", "OpenID Connect provider whose tokens are accepted as well: https://…",
+	)
+	f.StringVar(
+		&o.cfg.provider.Audience, "oidc-audience", "",
+		"what the provider's tokens must name: the register, as the provider knows it",
+	)
+	f.StringVar(
+		&o.cfg.provider.RoleClaim, "oidc-role-claim", "role", "claim that says the role, as a text or a list",
+	)
+	f.StringVar(
+		&o.cfg.provider.EntityClaim, "oidc-entity-claim", "ent", "claim that says the id of the legal entity acted for",
+	)
+	f.Int64Var(
+		&o.mebibytes, "document-limit", api.DefaultDocumentLimit>>20, "how many MiB a document that is handed in may have",
+	)
+	f.StringVar(
+		&o.where.listen.Addr, "nats-listen", "",
+		"address on which subscribers reach the embedded NATS server, e.g. 0.0.0.0:4222; none unless given",
+	)
+	f.StringVar(&o.where.listenCert, "nats-tls-cert", "", "file in PEM with the certificate to show subscribers")
+	f.StringVar(&o.where.listenKey, "nats-tls-key", "", "file in PEM with its key")
+	f.BoolVar(
+		&o.status.Agreements, "status-agreements", false,
+		"agreement events on the stream STATUS as well; the same on all nodes, and for good",
+	)
+	f.BoolVar(
+		&o.deliver.Policy.AllowPrivate, "webhook-allow-private", false,
+		"deliver to webhooks on private, loopback and link-local addresses as well, on any port: whoever may register one can then have this machine call inside its network",
+	)
+	f.BoolVar(&o.deliver.Policy.AllowHTTP, "webhook-allow-http", false, "deliver to webhooks without TLS as well")
+	f.IntVar(
+		&o.cfg.streamsPerCaller, "streams-per-caller", 16, "how many HTTP streams of events one caller may have open",
+	)
 }
 
 // logTo returns a logger that writes to w.
@@ -120,7 +186,9 @@ func logTo(w io.Writer, format string, level slog.Level) (*slog.Logger, error) {
 }
 
 // serve runs the register until ctx ends, and then lets requests finish.
-func serve(ctx context.Context, out io.Writer, where settings, listen, metricsListen string, demo bool, cfg registerConfig) (err error) {
+func serve(
+	ctx context.Context, out io.Writer, where settings, listen, metricsListen string, demo bool, cfg registerConfig,
+) (err error) {
 	listener, err := net.Listen("tcp", listen)
 	if err != nil {
 		return fmt.Errorf("listen on %s: %w (choose another address with --listen)", listen, err)
@@ -182,7 +250,10 @@ func secure(listen string, where *settings, cfg registerConfig) (secured *certif
 		}
 	}
 	if secured == nil && exposed(listen) {
-		cfg.logger.Warn("tokens and answers can be read on the way: serve HTTPS with --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that does", "listen", listen)
+		cfg.logger.Warn(
+			"tokens and answers can be read on the way: serve HTTPS with --tls-cert and --tls-key, or listen on 127.0.0.1 behind a proxy that does",
+			"listen", listen,
+		)
 	}
 	if where.listenCert != "" || where.listenKey != "" {
 		c, err := loadCertificate(where.listenCert, where.listenKey, "--nats-tls-cert and --nats-tls-key", cfg.logger)
@@ -192,13 +263,18 @@ func secure(listen string, where *settings, cfg registerConfig) (secured *certif
 		where.listen.TLS = c.config()
 	}
 	if where.listen.Addr != "" && where.listen.TLS == nil && exposed(where.listen.Addr) {
-		cfg.logger.Warn("what subscribers read can be read on the way: give --nats-tls-cert and --nats-tls-key", "nats-listen", where.listen.Addr)
+		cfg.logger.Warn(
+			"what subscribers read can be read on the way: give --nats-tls-cert and --nats-tls-key", "nats-listen",
+			where.listen.Addr,
+		)
 	}
 	return secured, nil
 }
 
 // answerRequests serves HTTP until ctx ends, then lets requests finish within drainTime.
-func answerRequests(ctx context.Context, server *http.Server, listener net.Listener, secured *certificate, logger *slog.Logger) error {
+func answerRequests(
+	ctx context.Context, server *http.Server, listener net.Listener, secured *certificate, logger *slog.Logger,
+) error {
 	stopped := make(chan error, 1)
 	go func() {
 		if secured == nil {

@@ -30,11 +30,13 @@ func TestFolderInUse(t *testing.T) {
 		{[]string{"key", "list"}, "give its address, jointlab key list --server http://…"},
 	} {
 		said := refused(t, append(c.args, "--data", data)...)
-		if !strings.Contains(said, "in use by another process") || !strings.Contains(said, c.todo) || strings.Contains(said, "import") {
+		if !strings.Contains(said, "in use by another process") || !strings.Contains(said, c.todo) ||
+			strings.Contains(said, "import") {
 			t.Errorf("jointlab %v: %s", c.args, said)
 		}
 	}
-	if said, fails := diagnose(t, "--data", data); !fails || !strings.Contains(said, "give its address, jointlab doctor --server http://…") {
+	if said, fails := diagnose(t, "--data", data); !fails ||
+		!strings.Contains(said, "give its address, jointlab doctor --server http://…") {
 		t.Error(said)
 	}
 	server.stop(t)
@@ -90,12 +92,16 @@ func TestDemo(t *testing.T) {
 		Policy   domain.Policy       `json:"policy"`
 		Document programme.Programme `json:"document"`
 	}
-	if err := anyone.get(ctx, demoProgramme, &held); err != nil || held.Policy.Document != lab.Policy || len(held.Document.Policies) != 2 || len(held.Document.Systems) != 2 ||
+	if err := anyone.get(ctx, demoProgramme, &held); err != nil || held.Policy.Document != lab.Policy ||
+		len(held.Document.Policies) != 2 || len(held.Document.Systems) != 2 ||
 		len(held.Document.Notices) != 1 || len(held.Document.Notices[0].Decisions) != 3 {
 		t.Errorf("the demo's programme: %+v, %v", held, err)
 	}
 	var reviews lab.Reviews
-	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/reviews", &reviews); err != nil || len(reviews.Applications) != 1 || len(reviews.Applications[0].Dimensions) != 4 || len(reviews.Applications[0].Opinions) != 0 ||
+	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/reviews", &reviews); err != nil ||
+		len(reviews.Applications) != 1 || len(
+		reviews.Applications[0].Dimensions,
+	) != 4 || len(reviews.Applications[0].Opinions) != 0 ||
 		len(reviews.Acceptances) != 1 || len(reviews.Acceptances[0].Cells) != 10 || reviews.Opened.IsZero() {
 		t.Errorf("the reviews of the demo's open lab: %+v, %v", reviews, err)
 	}
@@ -103,7 +109,8 @@ func TestDemo(t *testing.T) {
 	var readiness struct {
 		Raised []domain.Finding `json:"raised"`
 	}
-	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/readiness", &readiness); err != nil || len(readiness.Raised) != len(lab.RecordRules) {
+	if err := anyone.get(ctx, "/v1/labs/"+demoLab(9).String()+"/readiness", &readiness); err != nil ||
+		len(readiness.Raised) != len(lab.RecordRules) {
 		t.Errorf("%d rules about its records are raised, %v", len(readiness.Raised), err)
 	}
 	for _, f := range readiness.Raised {

@@ -62,7 +62,9 @@ func applySettings(cmd *cobra.Command) error {
 		for _, from := range []struct {
 			values map[string]string
 			where  string
-		}{{env, "environment variable " + envPrefix + strings.ToUpper(strings.ReplaceAll(f.Name, "-", "_"))}, {file, config.Value.String()}} {
+		}{{env, "environment variable " + envPrefix + strings.ToUpper(
+			strings.ReplaceAll(f.Name, "-", "_"),
+		)}, {file, config.Value.String()}} {
 			v, ok := from.values[f.Name]
 			if !ok || f.Changed {
 				continue

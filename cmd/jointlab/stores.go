@@ -38,7 +38,9 @@ folder open.`,
 				return errors.New("only --store eventstoredb has two stores to compare")
 			}
 			defer db.Close()
-			report, err := relay.Compare(cmd.Context(), relay.Side{Name: "EventStoreDB", Events: db.All()}, relay.Side{Name: "the ledger", Events: log})
+			report, err := relay.Compare(cmd.Context(), relay.Side{
+				Name: "EventStoreDB", Events: db.All(),
+			}, relay.Side{Name: "the ledger", Events: log})
 			if err != nil {
 				return err
 			}
@@ -78,7 +80,9 @@ own. Subscribers over NATS are created anew.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from.store == eventStoreDB || to == "" || data == "" {
-				return errors.New("give the register to copy with --data or --nats-url, the EventStoreDB to copy it to with --to esdb://…, and the data folder to go on with with --new-data")
+				return errors.New(
+					"give the register to copy with --data or --nats-url, the EventStoreDB to copy it to with --to esdb://…, and the data folder to go on with with --new-data",
+				)
 			}
 			log, _, err := openLedger(cmd.Context(), from, nil)
 			if err != nil {

@@ -200,7 +200,9 @@ func TestMigrate(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 { // after an interruption it is run again
-		if out := output(t, "migrate", "--data", old, "--to", db.URL(), "--new-data", fresh); !strings.HasPrefix(out, fmt.Sprintf("EventStoreDB holds all %d events, ", len(ledger))) {
+		if out := output(t, "migrate", "--data", old, "--to", db.URL(), "--new-data", fresh); !strings.HasPrefix(
+			out, fmt.Sprintf("EventStoreDB holds all %d events, ", len(ledger)),
+		) {
 			t.Error(out)
 		}
 	}

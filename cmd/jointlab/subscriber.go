@@ -32,7 +32,9 @@ type statusStream struct {
 // statusBehind is how many events STATUS may lag behind the ledger without a problem.
 const statusBehind = 1000
 
-func (s *statusStream) run(ctx context.Context, log *jetstream.Ledger, cfg jetstream.StatusConfig, logger *slog.Logger) {
+func (s *statusStream) run(
+	ctx context.Context, log *jetstream.Ledger, cfg jetstream.StatusConfig, logger *slog.Logger,
+) {
 	target, err := log.StatusTarget(ctx, cfg)
 	for ; err != nil && ctx.Err() == nil; target, err = log.StatusTarget(ctx, cfg) {
 		logger.Error("the stream STATUS cannot be filled; it is tried again", "error", err)
@@ -53,7 +55,10 @@ func (s *statusStream) run(ctx context.Context, log *jetstream.Ledger, cfg jetst
 		admitting.Go(func() { log.AdmitSubscribers(ctx) })
 	}
 	if err := r.Run(ctx); err != nil && ctx.Err() == nil {
-		logger.Error("the relay to the stream STATUS has stopped; it and the ledger do not belong together, or one has lost events", "error", err)
+		logger.Error(
+			"the relay to the stream STATUS has stopped; it and the ledger do not belong together, or one has lost events",
+			"error", err,
+		)
 		s.set(r, fmt.Errorf("it has stopped: %w", err))
 	}
 }
@@ -154,7 +159,10 @@ func subscriberCreate() *cobra.Command {
 	f.StringSliceVar(&labs, "lab", nil, "status events of this lab only; several: give it again")
 	f.StringSliceVar(&to, "to-status", nil, "status events that reach this status only; several: give it again")
 	f.Uint64Var(&after, "after", 0, "only events later than this position of the ledger")
-	f.IntVar(&s.Window, "window", 1, "events sent before one is acknowledged; with 1 they stay in order even when one is sent again")
+	f.IntVar(
+		&s.Window, "window", 1,
+		"events sent before one is acknowledged; with 1 they stay in order even when one is sent again",
+	)
 	f.DurationVar(&ackWait, "ack-wait", 30*time.Second, "after which an event that was not acknowledged is sent again")
 	_ = cmd.MarkFlagRequired("name")
 	return cmd
@@ -262,7 +270,10 @@ It is an example as well: eventstore/jetstream/subscribe.go.`,
 	f.StringVar(&s.Name, "name", "", "of the subscriber")
 	f.StringVar(&seedFile, "seed-file", "", "file with what subscriber create printed")
 	f.StringVar(&s.CA, "nats-tls-ca", "", "file in PEM of who signed the server's certificate; the system's unless given")
-	f.StringVar(&s.Prefix, "nats-api-prefix", "", "prefix of the JetStream API, where an outside server gives the subscriber another; $JS.API unless given")
+	f.StringVar(
+		&s.Prefix, "nats-api-prefix", "",
+		"prefix of the JetStream API, where an outside server gives the subscriber another; $JS.API unless given",
+	)
 	f.Uint64Var(&after, "after", 0, "pass over events up to this position")
 	f.IntVar(&count, "count", 0, "stop after so many events; 0: never")
 	_ = cmd.MarkFlagRequired("name")

@@ -31,7 +31,9 @@ func TestSubscriberReadsStatusEvents(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	demonstrated(t, data)
 	seed := filepath.Join(t.TempDir(), "ministry.nk")
-	if err := os.WriteFile(seed, []byte(output(t, "subscriber", "create", "--data", data, "--name", "ministry", "--ack-wait", "1s")), 0o600); err != nil {
+	if err := os.WriteFile(
+		seed, []byte(output(t, "subscriber", "create", "--data", data, "--name", "ministry", "--ack-wait", "1s")), 0o600,
+	); err != nil {
 		t.Fatal(err)
 	}
 	cmd := run(t, "serve", "--data", data, "--listen", "127.0.0.1:0", "--nats-listen", "127.0.0.1:0", "--anonymous-read")
@@ -80,11 +82,15 @@ func TestSubscriberReadsStatusEvents(t *testing.T) {
 		}
 		return err == nil
 	})
-	got := output(t, "subscribe", "--nats-url", address, "--name", "ministry", "--seed-file", seed, "--count", fmt.Sprint(len(want)-1))
+	got := output(
+		t, "subscribe", "--nats-url", address, "--name", "ministry", "--seed-file", seed, "--count",
+		fmt.Sprint(len(want)-1),
+	)
 	if got != strings.Join(want[1:], "") {
 		t.Errorf("over NATS came\n%s\nover HTTP\n%s", got, strings.Join(want[1:], ""))
 	}
-	if list := output(t, "subscriber", "list", "--data", data); !strings.Contains(list, "ministry") || strings.Contains(list, strings.TrimSpace(string(must(os.ReadFile(seed))))) {
+	if list := output(t, "subscriber", "list", "--data", data); !strings.Contains(list, "ministry") ||
+		strings.Contains(list, strings.TrimSpace(string(must(os.ReadFile(seed))))) {
 		t.Errorf("subscriber list: %s", list)
 	}
 	output(t, "subscriber", "revoke", "--data", data, "--name", "ministry")
@@ -156,7 +162,9 @@ func TestOutsideServerExample(t *testing.T) {
 		t.Fatal("the server does not start")
 	}
 	addr := outside.Addr().String()
-	r, err := openRegister(within(t), settings{store: outsideNATS, data: t.TempDir(), natsURL: "nats://register:secret@" + addr}, registerConfig{status: &jetstream.StatusConfig{}})
+	r, err := openRegister(within(t), settings{
+		store: outsideNATS, data: t.TempDir(), natsURL: "nats://register:secret@" + addr,
+	}, registerConfig{status: &jetstream.StatusConfig{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,14 +173,18 @@ func TestOutsideServerExample(t *testing.T) {
 	operator := must(nats.Connect("nats://register:secret@"+addr, nats.Timeout(hang)))
 	defer operator.Close()
 	js := must(natsjs.New(operator))
-	must(js.CreateConsumer(t.Context(), jetstream.StatusStream, natsjs.ConsumerConfig{Durable: "ministry", AckPolicy: natsjs.AckExplicitPolicy, MaxAckPending: 1}))
+	must(js.CreateConsumer(t.Context(), jetstream.StatusStream, natsjs.ConsumerConfig{
+		Durable: "ministry", AckPolicy: natsjs.AckExplicitPolicy, MaxAckPending: 1,
+	}))
 
 	lab := storetest.NewStream()
 	if _, err := r.log.Append(t.Context(), lab, eventstore.Version{}, storetest.StatusEvents(lab, 3)); err != nil {
 		t.Fatal(err)
 	}
 	var got []eventstore.Position
-	err = jetstream.Subscribe(t.Context(), jetstream.Subscription{URL: "nats://" + addr, Name: "ministry", Seed: seed, Prefix: "register"}, func(d jetstream.Delivery) error {
+	err = jetstream.Subscribe(t.Context(), jetstream.Subscription{
+		URL: "nats://" + addr, Name: "ministry", Seed: seed, Prefix: "register",
+	}, func(d jetstream.Delivery) error {
 		if got = append(got, d.Position); len(got) == 3 {
 			return jetstream.ErrEnough
 		}
@@ -182,9 +194,15 @@ func TestOutsideServerExample(t *testing.T) {
 		t.Errorf("%v %v", got, err)
 	}
 	denied := make(chan error, 1)
-	ministry := must(nats.Connect("nats://"+addr, nats.Timeout(hang), nats.Nkey(must(pair.PublicKey()), pair.Sign), nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err })))
+	ministry := must(nats.Connect(
+		"nats://"+addr, nats.Timeout(hang), nats.Nkey(must(pair.PublicKey()), pair.Sign),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }),
+	))
 	defer ministry.Close()
-	for _, subject := range []string{"$JS.API.INFO", "register.STREAM.DELETE.STATUS", "$JS.API.STREAM.MSG.GET.JOINTLAB", "$JS.API.CONSUMER.CREATE.STATUS.ministry", "jointlab.ledger.lab." + lab.ID.String(), "$SYS.REQ.SERVER.PING"} {
+	for _, subject := range []string{
+		"$JS.API.INFO", "register.STREAM.DELETE.STATUS", "$JS.API.STREAM.MSG.GET.JOINTLAB",
+		"$JS.API.CONSUMER.CREATE.STATUS.ministry", "jointlab.ledger.lab." + lab.ID.String(), "$SYS.REQ.SERVER.PING",
+	} {
 		if err := ministry.Publish(subject, nil); err != nil {
 			t.Error(err)
 		}

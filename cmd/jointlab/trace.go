@@ -22,7 +22,9 @@ import (
 func traceTo(ctx context.Context, endpoint string, share float64, logger *slog.Logger) (flush func() error, err error) {
 	to, err := url.Parse(endpoint)
 	if err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https" {
-		return nil, fmt.Errorf("--trace-endpoint %q: give the address of an OpenTelemetry collector, such as http://127.0.0.1:4318", endpoint)
+		return nil, fmt.Errorf(
+			"--trace-endpoint %q: give the address of an OpenTelemetry collector, such as http://127.0.0.1:4318", endpoint,
+		)
 	}
 	if share < 0 || share > 1 {
 		return nil, fmt.Errorf("--trace-share %v: give a part of all requests, from 0 to 1", share)
@@ -35,7 +37,9 @@ func traceTo(ctx context.Context, endpoint string, share float64, logger *slog.L
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter),
 		sdktrace.WithSampler(sdktrace.ParentBased(sdktrace.TraceIDRatioBased(share))),
-		sdktrace.WithResource(resource.NewSchemaless(attribute.String("service.name", "jointlab"), attribute.String("service.version", version()))),
+		sdktrace.WithResource(
+			resource.NewSchemaless(attribute.String("service.name", "jointlab"), attribute.String("service.version", version())),
+		),
 	)
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("traces are not taken", "error", err) }))
 	otel.SetTracerProvider(provider)

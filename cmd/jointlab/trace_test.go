@@ -91,7 +91,10 @@ func TestTraceOfCommand(t *testing.T) {
 
 	t.Setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
 	data := t.TempDir()
-	server := startServer(t, data, "--trace-endpoint", collector.URL, "--trace-share", "0", "--anonymous-read", "--webhook-allow-private", "--webhook-allow-http")
+	server := startServer(
+		t, data, "--trace-endpoint", collector.URL, "--trace-share", "0", "--anonymous-read", "--webhook-allow-private",
+		"--webhook-allow-http",
+	)
 	officer := server.client(t, data, "officer", "")
 	host := demoEntity("traced host")
 	at := "/v1/labs/" + demoEntity("traced lab").String()
@@ -102,7 +105,9 @@ func TestTraceOfCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	bearer := "Authorization: Bearer " + officer.token
-	if status, text := ask(t, "POST", server.url+"/v1/webhooks", `{"url":"`+receiver.URL+`"}`, bearer, inJSON); status != http.StatusCreated {
+	if status, text := ask(
+		t, "POST", server.url+"/v1/webhooks", `{"url":"`+receiver.URL+`"}`, bearer, inJSON,
+	); status != http.StatusCreated {
 		t.Fatal(text)
 	}
 	stream, err := http.Get(server.url + "/v1/status-events")
@@ -111,7 +116,10 @@ func TestTraceOfCommand(t *testing.T) {
 	}
 	t.Cleanup(func() { stream.Body.Close() })
 
-	status, text := ask(t, "POST", server.url+at+"/record-history", `{"status":"OPERATING","basis":{"source":"a letter"}}`, bearer, inJSON, "traceparent: 00-"+trace+"-"+caller+"-01")
+	status, text := ask(
+		t, "POST", server.url+at+"/record-history", `{"status":"OPERATING","basis":{"source":"a letter"}}`, bearer, inJSON,
+		"traceparent: 00-"+trace+"-"+caller+"-01",
+	)
 	if status != http.StatusOK {
 		t.Fatal(text)
 	}
@@ -147,7 +155,8 @@ func TestTraceOfCommand(t *testing.T) {
 		if event.Type == "" {
 			continue
 		}
-		if parts := strings.Split(event.Traceparent, "-"); len(parts) != 4 || parts[1] != trace || spans.names[parts[2]] != "append" {
+		if parts := strings.Split(event.Traceparent, "-"); len(parts) != 4 || parts[1] != trace ||
+			spans.names[parts[2]] != "append" {
 			t.Errorf("%s says traceparent %q", event.Type, event.Traceparent)
 		}
 		break

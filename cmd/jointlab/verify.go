@@ -55,7 +55,9 @@ folder open.`,
 				return fmt.Errorf("documents that have changed: %d; find out why, and hand in the genuine ones again", changed)
 			}
 			if len(report.Differences) > 0 || len(r.log.Problems()) > 0 {
-				return errors.New("the register does not hold what it should; see above (jointlab rebuild makes the read model anew)")
+				return errors.New(
+					"the register does not hold what it should; see above (jointlab rebuild makes the read model anew)",
+				)
 			}
 			return nil
 		},
@@ -66,7 +68,9 @@ folder open.`,
 
 // verifyDocuments reads every document that events refer to, and returns how
 // many are there, are not, and are not what they should be.
-func verifyDocuments(ctx context.Context, out io.Writer, model *projections.Model, documents *jetstream.Documents) (held, missing, changed int, err error) {
+func verifyDocuments(
+	ctx context.Context, out io.Writer, model *projections.Model, documents *jetstream.Documents,
+) (held, missing, changed int, err error) {
 	var from eventstore.Digest
 	for more := true; more; {
 		found, err := model.References(ctx, domain.Actor{Role: domain.Auditor}, from, 500)
@@ -79,10 +83,16 @@ func verifyDocuments(ctx context.Context, out io.Writer, model *projections.Mode
 				held++
 			case errors.Is(err, eventstore.ErrDocumentMissing):
 				missing++
-				fmt.Fprintf(out, "document %s: not handed in; %d events refer to it, the first at position %d\n", ref.Digest, ref.Events, ref.First[0])
+				fmt.Fprintf(
+					out, "document %s: not handed in; %d events refer to it, the first at position %d\n", ref.Digest, ref.Events,
+					ref.First[0],
+				)
 			case errors.Is(err, eventstore.ErrDocumentChanged):
 				changed++
-				fmt.Fprintf(out, "document %s: CHANGED; %d events refer to it, the first at position %d: %v\n", ref.Digest, ref.Events, ref.First[0], err)
+				fmt.Fprintf(
+					out, "document %s: CHANGED; %d events refer to it, the first at position %d: %v\n", ref.Digest, ref.Events,
+					ref.First[0], err,
+				)
 			default:
 				return held, missing, changed, err
 			}
@@ -141,7 +151,9 @@ func healthCommand() *cobra.Command {
 			var ready struct {
 				Position uint64 `json:"position"`
 			}
-			if err := (client{base: strings.TrimSuffix(server, "/"), http: httpClient()}).get(cmd.Context(), "/readyz", &ready); err != nil {
+			if err := (client{
+				base: strings.TrimSuffix(server, "/"), http: httpClient(),
+			}).get(cmd.Context(), "/readyz", &ready); err != nil {
 				return fmt.Errorf("%s is not ready: %w", server, err)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "ready at position %d\n", ready.Position)
@@ -160,5 +172,7 @@ func printReport(out io.Writer, r projections.Report) {
 	if !r.Compared {
 		compared = " (nothing to compare with)"
 	}
-	fmt.Fprintf(out, "%d events, %d aggregates, %d differences%s\n", r.Position, r.Aggregates, len(r.Differences), compared)
+	fmt.Fprintf(
+		out, "%d events, %d aggregates, %d differences%s\n", r.Position, r.Aggregates, len(r.Differences), compared,
+	)
 }

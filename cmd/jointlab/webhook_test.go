@@ -46,7 +46,8 @@ func TestWebhookSurvivesKill(t *testing.T) {
 		key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 		mac := hmac.New(sha256.New, key)
 		fmt.Fprintf(mac, "%s.%s.%s", r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp"), body)
-		if err := json.Unmarshal(body, &e); err != nil || e.ID != r.Header.Get("webhook-id") || r.Header.Get("webhook-signature") != "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)) {
+		if err := json.Unmarshal(body, &e); err != nil || e.ID != r.Header.Get("webhook-id") ||
+			r.Header.Get("webhook-signature") != "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)) {
 			t.Errorf("%v: %s", err, body)
 		}
 		if !known[e.ID] {
