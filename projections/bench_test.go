@@ -136,7 +136,7 @@ func bare(b *testing.B, dir string, n int) time.Duration {
 }
 
 // BenchmarkRebuild builds the model of a ledger, beside a bare read of it, in
-// turn on the same machine: their ratio says more than either. JOINTLAB_TEST_LONG=1
+// turn on the same machine: their ratio varies less than either. JOINTLAB_TEST_LONG=1
 // gives the figure for a million events.
 func BenchmarkRebuild(b *testing.B) {
 	dir, n := b.TempDir(), benchEvents()/20*20
@@ -163,7 +163,7 @@ func BenchmarkRebuild(b *testing.B) {
 
 // BenchmarkPast asks for a page of labs, and of items across labs, now and as
 // of half-way, beside each other: the same ledger with twice the history of
-// each lab says whether the log or the rows are paid for.
+// each lab shows whether the ledger or the rows cost the time.
 func BenchmarkPast(b *testing.B) {
 	for _, events := range []int{10, 20} {
 		b.Run(fmt.Sprintf("1000 labs of %d events", events), func(b *testing.B) {

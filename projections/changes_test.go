@@ -39,12 +39,12 @@ func TestChangesPaths(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said := make([]string, len(changes))
+			got := make([]string, len(changes))
 			for i, ch := range changes {
-				said[i] = strings.ReplaceAll(fmt.Sprintf("%s: %s -> %s", ch.Path, []byte(ch.Before), []byte(ch.After)),
+				got[i] = strings.ReplaceAll(fmt.Sprintf("%s: %s -> %s", ch.Path, []byte(ch.Before), []byte(ch.After)),
 					":  ->", ": ->")
 			}
-			if got := strings.Join(said, "; "); got != c.want {
+			if got := strings.Join(got, "; "); got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})

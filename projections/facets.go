@@ -185,7 +185,14 @@ func listFacet[T any](ctx context.Context, m *Model, p Paging, reader domain.Act
 		if h.lab.ID == uuid.Nil { // of the past, and the first of its lab on the page
 			var l *lab.Lab
 			if l, _, _, err = m.LabAt(ctx, h.id, s.at); err == nil {
-				*h.lab = labDetails{l.ID, l.Names, l.Host, l.Agreements, l.Rights, l.Commitments, nil}
+				*h.lab = labDetails{
+					ID:          l.ID,
+					Names:       l.Names,
+					Host:        l.Host,
+					Agreements:  l.Agreements,
+					Rights:      l.Rights,
+					Commitments: l.Commitments,
+				}
 				h.lab.now, _, _, err = m.Lab(ctx, h.id)
 			}
 		}

@@ -207,7 +207,8 @@ func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 		p.add(a)
 	}
 	if d.Meta.ID != r.ID || d.Meta.Revision != a.events {
-		return &eventError{fmt.Errorf("its header names event %s, revision %d; the ledger has it as event %s, revision %d; check the ledger", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
+		return &eventError{fmt.Errorf("its header names event %s, revision %d; "+
+			"the ledger has it as event %s, revision %d; check the ledger", d.Meta.ID, d.Meta.Revision, r.ID, a.events)}
 	}
 	if p.building {
 		a.bodies = append(a.bodies, r.Body)

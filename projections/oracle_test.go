@@ -230,7 +230,7 @@ func (o *oracle) singles(m *Model) {
 		switch {
 		case len(counts) == 0 && errors.Is(err, ErrNotFound):
 		case len(counts) == 0 || err != nil:
-			o.t.Fatalf("%+v: %s: %d events count, the model says %v", at, s, len(counts), err)
+			o.t.Fatalf("%+v: %s: %d events count, the model returns %v", at, s, len(counts), err)
 		case text(o.t, got) != text(o.t, want) || revision != known || !when.Equal(updated):
 			o.t.Fatalf("%+v: %s is, after %d events, %s:\n%s\nwant, after %d, %s:\n%s", at, s, revision, when,
 				text(o.t, got), known, updated, text(o.t, want))
@@ -249,7 +249,7 @@ func (o *oracle) instants(m *Model) {
 		got, err := m.PositionAt(context.Background(), t)
 		o.asked++
 		if err != nil || int(got) != want {
-			o.t.Fatalf("at %s stood position %d, want %d (%v)", t, got, want, err)
+			o.t.Fatalf("PositionAt(%s) = %d, want %d (%v)", t, got, want, err)
 		}
 	}
 	if at, err := m.RecordedAt(context.Background(), eventstore.Position(i+1)); err != nil || !at.Equal(o.times[i]) {
@@ -322,7 +322,7 @@ func some[T any](o *oracle, what string, from []T) []T {
 	return rapid.SliceOfN(rapid.SampledFrom(from), 1, 3).Draw(o.t, what)
 }
 
-// finds is whether a search finds what is known by these words.
+// finds reports whether a search finds a text with these words.
 func finds(typed string, words []string) bool {
 	for _, w := range words {
 		for _, part := range strings.Fields(strings.ToLower(w)) {
@@ -646,14 +646,14 @@ func TestEventChangesDeclaredRows(t *testing.T) {
 		}
 		everything, _ = s.past(1, nil)
 		some, tables := s.past(1, h.Event)
-		after, said := keyed(everything), keyed(some)
+		after, declared := keyed(everything), keyed(some)
 		for _, row := range slices.Concat(slices.Collect(maps.Keys(before)), slices.Collect(maps.Keys(after))) {
 			was, wasThere := before[row]
 			is, isThere := after[row]
 			table, _, _ := strings.Cut(row, " ")
-			if _, named := said[row]; (was != is || wasThere != isThere) && !slices.Contains(tables, table) &&
+			if _, named := declared[row]; (was != is || wasThere != isThere) && !slices.Contains(tables, table) &&
 				!(named && isThere) {
-				rt.Fatalf("%s changed %s from %s to %s, and past does not say so", eventstore.Name(h.Event), row, was,
+				rt.Fatalf("%s changed %s from %s to %s, which past does not declare", eventstore.Name(h.Event), row, was,
 					is)
 			} else if was != is {
 				changes++

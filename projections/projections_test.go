@@ -176,12 +176,12 @@ func (f *runningModel) caughtUp(r *register) *runningModel {
 	return f
 }
 
-// isTheFold requires that the model says what the histories say.
+// isTheFold requires that the model equals the fold of the histories.
 func (r *register) isTheFold(t rapidT, m *Model) {
 	t.Helper()
 	ctx := context.Background()
 	if m.Position() != r.head() {
-		t.Fatalf("the model stands at %d, the ledger at %d", m.Position(), r.head())
+		t.Fatalf("the model is at %d, the ledger at %d", m.Position(), r.head())
 	}
 	for s, history := range r.history {
 		want, err := fold(s, history, domain.Date{})
@@ -428,7 +428,7 @@ func TestDeletedFileIsRebuilt(t *testing.T) {
 	f.stop()
 	built := filepath.Join(dir, "built.db")
 	if f := follow(t, r, built); f.Health(t.Context()).Rebuilt == "" {
-		t.Error("nothing says that it was built")
+		t.Error("Health gives no reason for the rebuild")
 	} else {
 		r.isTheFold(t, f.Model)
 		f.stop()

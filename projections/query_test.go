@@ -249,7 +249,7 @@ func TestConstructionEndMakesLabDue(t *testing.T) {
 		}
 		for _, row := range page.Items {
 			if row.Status != test.status {
-				t.Errorf("%+v: the row says %s", test, row.Status)
+				t.Errorf("%+v: the row has status %s", test, row.Status)
 			}
 		}
 	}
@@ -324,7 +324,7 @@ func TestEntityFilters(t *testing.T) {
 		for _, row := range page.Items {
 			got = append(got, row.ID)
 			if len(test.q.Status) > 0 && row.Status != test.q.Status[0] {
-				t.Errorf("%s: the row says %s", what, row.Status)
+				t.Errorf("%s: the row has status %s", what, row.Status)
 			}
 		}
 		if err != nil || !slices.Equal(got, test.want) {

@@ -314,7 +314,7 @@ func TestUnusableFileIsRebuilt(t *testing.T) {
 			before(t, file)
 			f := follow(t, r, file).caughtUp(r)
 			if got := f.Health(t.Context()).Rebuilt; !strings.Contains(got, why) || (why == "") != (got == "") {
-				t.Errorf("built anew because %q, want %q", got, why)
+				t.Errorf("rebuilt because %q, want %q", got, why)
 			}
 			r.isTheFold(t, f.Model)
 		})

@@ -122,7 +122,7 @@ type streamPast struct {
 	n       int64
 	rows    map[string]*rowPast
 	tables  map[string][]*rowPast
-	found   int // versions of words so far
+	found   int // number of versions of words
 	pending []pendingVersion
 }
 
