@@ -1,6 +1,8 @@
 package domain
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
@@ -138,14 +140,25 @@ func (c *Check) NotFuture(path string, d, today Date) {
 	c.Require(!d.After(today), path, "日期 %s 尚未到来；今天是 %s", "%s is in the future; today is %s", d, today)
 }
 
-// Digest requires a SHA-256 digest written sha256:<64 hex digits>; an empty
-// one is accepted only where optional.
+// ParseDigest returns the SHA-256 digest written as sha256:<64 lower-case hex
+// digits>, and reports whether s is one.
+func ParseDigest(s string) (digest [sha256.Size]byte, ok bool) {
+	digits, ok := strings.CutPrefix(s, "sha256:")
+	if !ok || len(digits) != 2*len(digest) || strings.Trim(digits, "0123456789abcdef") != "" {
+		return digest, false
+	}
+	_, err := hex.Decode(digest[:], []byte(digits))
+	return digest, err == nil
+}
+
+// Digest requires a digest as ParseDigest reads it; an empty one is accepted only
+// where optional.
 func (c *Check) Digest(path, digest string, optional bool) {
 	if digest == "" && optional {
 		return
 	}
-	hex, ok := strings.CutPrefix(digest, "sha256:")
-	c.Require(ok && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == "", path,
+	_, ok := ParseDigest(digest)
+	c.Require(ok, path,
 		"请填写文件摘要 sha256:<64 位小写十六进制>", "give the document's digest as sha256:<64 lower-case hex digits>")
 }
 

@@ -5,18 +5,17 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
+
+	"github.com/jointlab/jointlab/domain"
 )
 
 // Digest is the SHA-256 of a document, under which it is kept and by which
 // events refer to it.
 type Digest [sha256.Size]byte
 
-const digestPrefix = "sha256:"
-
 // String is sha256: and 64 hex digits.
-func (d Digest) String() string { return digestPrefix + hex.EncodeToString(d[:]) }
+func (d Digest) String() string { return "sha256:" + hex.EncodeToString(d[:]) }
 
 // Next returns the digest that follows in order; the first follows the last.
 func (d Digest) Next() Digest {
@@ -29,12 +28,9 @@ func (d Digest) Next() Digest {
 }
 
 // ParseDigest reads what String writes.
-func ParseDigest(s string) (d Digest, err error) {
-	digits, ok := strings.CutPrefix(s, digestPrefix)
-	if ok && len(digits) == 2*len(d) && digits == strings.ToLower(digits) {
-		if _, err := hex.Decode(d[:], []byte(digits)); err == nil {
-			return d, nil
-		}
+func ParseDigest(s string) (Digest, error) {
+	if d, ok := domain.ParseDigest(s); ok {
+		return d, nil
 	}
 	return Digest{}, fmt.Errorf("eventstore: %q is not a digest; write sha256: and 64 hex digits, in lower case", s)
 }

@@ -52,8 +52,8 @@ func secretive(to domain.Opinions) (*lab.Lab, []domain.RecordedEvent[lab.Event])
 	return l, history
 }
 
-// whoReads says in letters who may read each event of a history.
-func whoReads(history []domain.RecordedEvent[lab.Event], closed []lab.Sight, documents bool) (all []string) {
+// readersOf returns the readers of each event of a history, as letters.
+func readersOf(history []domain.RecordedEvent[lab.Event], closed []lab.Sight, documents bool) (all []string) {
 	for i := range history {
 		readers := domain.Everybody
 		for _, c := range closed {
@@ -90,12 +90,12 @@ func TestEventReaders(t *testing.T) {
 			public, public, "r", opinion, public, public, // decided
 			submitted, public, "r", "r", // not decided
 		}
-		if got := whoReads(history, closed, false); !slices.Equal(got, want) {
+		if got := readersOf(history, closed, false); !slices.Equal(got, want) {
 			t.Errorf("opinions open to %q: events are read by\n%v, want\n%v", to, got, want)
 		}
 		// The application itself comes with its transition; an opinion bears a name.
 		want[13], want[17] = "r", submitted
-		if got := whoReads(history, closed, true); !slices.Equal(got, want) {
+		if got := readersOf(history, closed, true); !slices.Equal(got, want) {
 			t.Errorf("opinions open to %q: documents are read by\n%v, want\n%v", to, got, want)
 		}
 	}
@@ -107,7 +107,7 @@ func TestCorrectionReaders(t *testing.T) {
 		right lab.Event
 		want  string
 	}{
-		{4, lab.RightAdded{Item: "R1", Agreement: "A2"}, "raop"}, // said to hang on A1, it hangs on the draft
+		{4, lab.RightAdded{Item: "R1", Agreement: "A2"}, "raop"}, // it names A1 and belongs to the draft
 		{4, lab.RightAdded{Item: "R1", Agreement: "A1"}, "raop*"},
 		{7, lab.RightAdded{Item: "R2", Agreement: "A1"}, "raop"}, // the draft had been named
 		{8, lab.CommitmentPledged{Commitment: "F1"}, "raop"},
@@ -118,7 +118,7 @@ func TestCorrectionReaders(t *testing.T) {
 			Revision: uint64(len(history))}, Event: lab.Corrected{Correction: with}})
 		l = lab.New(l.ID)
 		domain.Fold(l, history)
-		got := whoReads(history, l.Secrecy().Closed(history), false)
+		got := readersOf(history, l.Secrecy().Closed(history), false)
 		if got[c.wrong] != c.want || got[len(got)-1] != c.want {
 			t.Errorf("corrected to %+v, the event is read by %q and what corrects it by %q, want %q", c.right,
 				got[c.wrong], got[len(got)-1], c.want)

@@ -20,7 +20,7 @@ func training(kind lab.TrainingKind, parties ...domain.EntityRef) lab.OpenTraini
 
 // twoChinese is a lab whose agreement binds two Chinese universities and Oxford.
 func twoChinese(t *testing.T) *scenario {
-	return tell(proposed(t),
+	return play(proposed(t),
 		step{"2020-01-20", draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty},
 			lab.NewParty{Entity: oxford.ID, Role: lab.PartnerParty},
 			lab.NewParty{Entity: fudan.ID, Role: lab.PartnerParty})},
@@ -43,7 +43,7 @@ func TestC37StudentExchange(t *testing.T) {
 func TestC38JointDegree(t *testing.T) {
 	s := twoChinese(t)
 	ruled(t, s.When(training(lab.JointDegree, nanjing, fudan), on("2020-09-01")), "C38")
-	tell(s, step{"2020-09-01", training(lab.JointDegree, nanjing, oxford)},
+	play(s, step{"2020-09-01", training(lab.JointDegree, nanjing, oxford)},
 		step{"2020-09-01", training(lab.StudentExchange, nanjing, oxford)})
 	s.When(lab.AwardJointDegrees{Programme: "X3"}, on("2023-07-01")).
 		ThenRefused(domain.Invalid, "on", "programme", "level", "number", "evidence")
@@ -70,7 +70,7 @@ func TestC38JointDegree(t *testing.T) {
 
 func TestVisit(t *testing.T) {
 	s := twoChinese(t)
-	tell(s, step{"2020-09-01", training(lab.JointDegree, nanjing, oxford)})
+	play(s, step{"2020-09-01", training(lab.JointDegree, nanjing, oxford)})
 	s.When(lab.RecordVisit{Kind: "tourist", Programme: "X2"}, on("2021-06-01")).
 		ThenRefused(domain.Invalid, "kind", "stay.from", "stay.to", "programme", "persons")
 	s.When(visit(lab.Graduates, nanjing, bonn, "2021-03-01", "2021-07-01"), on("2021-06-01")).
@@ -105,14 +105,14 @@ func TestC41VisitsOwed(t *testing.T) {
 		"Fudan University"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("owed %q, want %q", got, want)
 	}
-	tell(s, step{"2022-01-10", visit(lab.YoungTeachers, nanjing, oxford, "2021-12-01", "2022-01-10")},
+	play(s, step{"2022-01-10", visit(lab.YoungTeachers, nanjing, oxford, "2021-12-01", "2022-01-10")},
 		step{"2022-01-10", visit(lab.Scholars, fudan, oxford, "2021-12-01", "2022-01-10")},
 		step{"2022-01-10", visit(lab.YoungTeachers, oxford, fudan, "2021-02-01", "2021-02-28")})
 	if got, want := owed("2022-01-10"), []string{"Fudan University"}; !reflect.DeepEqual(got, want) {
 		t.Errorf("owed %q, want %q", got, want)
 	}
 	// Who takes a party's place in the year takes over its visits too, and owes the next.
-	tell(s, step{"2022-06-01", lab.SucceedParty{Agreement: "A1", Party: oxford.ID, Successor: bonn.ID,
+	play(s, step{"2022-06-01", lab.SucceedParty{Agreement: "A1", Party: oxford.ID, Successor: bonn.ID,
 		On: date("2022-06-01"), Evidence: digest(1)}},
 		step{"2022-12-01", visit(lab.YoungTeachers, bonn, fudan, "2022-11-01", "2022-11-30")})
 	if got, want := owed("2023-01-01"), []string{"Fudan University",

@@ -81,7 +81,7 @@ func TestC80PledgeCommitment(t *testing.T) {
 		Purpose: because, Quantity: cny("1200000.00"),
 	})
 	for i, q := range []lab.Quantity{premises("12.5"), months("6"), equipment(2, "10.00")} {
-		tell(s, step{"2020-04-01", pledge(q)})
+		play(s, step{"2020-04-01", pledge(q)})
 		if f := s.State().Commitments[i+1]; f.ID != fmt.Sprintf("F%d", i+2) || f.Quantity.Kind() == "" {
 			t.Errorf("%+v", f)
 		}
@@ -90,26 +90,26 @@ func TestC80PledgeCommitment(t *testing.T) {
 
 func TestFirmCommitment(t *testing.T) {
 	firm := lab.FirmUpCommitment{Commitment: "F1", On: date("2020-05-01"), Evidence: digest(20)}
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))})
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))})
 	s.When(lab.FirmUpCommitment{Commitment: "F1"}, on("2020-05-01")).ThenRefused(domain.Invalid, "on", "evidence")
 	s.When(lab.FirmUpCommitment{Commitment: "F2"}, on("2020-05-01")).ThenRefused(domain.NotFound)
-	tell(s, step{"2020-05-02", firm})
+	play(s, step{"2020-05-02", firm})
 	standing(t, s, map[string]lab.CommitmentStatus{"2020-04-30": lab.Pledged, "2020-05-01": lab.Firm})
 	s.When(firm, on("2020-05-02")).ThenRefused(domain.State)
 }
 
 func TestCommitmentShortfall(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments})
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments})
 	standing(t, s, map[string]lab.CommitmentStatus{"2022-06-30": lab.Pledged, "2022-07-01": lab.Shortfall})
-	tell(s, receive("2021-06-30", cny("40")), receive("2022-08-01", cny("59.99")))
+	play(s, receive("2021-06-30", cny("40")), receive("2022-08-01", cny("59.99")))
 	standing(t, s, map[string]lab.CommitmentStatus{"2021-06-29": lab.Pledged, "2021-06-30": lab.PartiallyDelivered,
 		"2022-07-01": lab.Shortfall, "2022-08-01": lab.Shortfall})
 	s.When(lab.FulfilCommitment{Commitment: "F1", On: date("2022-08-01")}, on("2026-01-01")).ThenRefused(domain.State)
-	tell(s, receive("2022-09-01", cny("0.01")))
+	play(s, receive("2022-09-01", cny("0.01")))
 	standing(t, s, map[string]lab.CommitmentStatus{"2022-08-31": lab.Shortfall, "2022-09-01": lab.Fulfilled})
 	s.When(lab.FulfilCommitment{Commitment: "F1", On: date("2022-08-31")}, on("2026-01-01")).ThenRefused(domain.State)
 	s.When(lab.FulfilCommitment{Commitment: "F1"}, on("2026-01-01")).ThenRefused(domain.Invalid, "on")
-	tell(s, step{"2026-01-01", lab.FulfilCommitment{Commitment: "F1", On: date("2022-09-01")}})
+	play(s, step{"2026-01-01", lab.FulfilCommitment{Commitment: "F1", On: date("2022-09-01")}})
 	for _, cmd := range []lab.Command{receive("2023-01-01", cny("1")).cmd, giveBack("2023-01-01", cny("1")).cmd,
 		instalments, lab.CancelCommitment{Commitment: "F1"}, lab.FulfilCommitment{Commitment: "F1"},
 		lab.AmendCommitment{Commitment: "F1"}, lab.FirmUpCommitment{Commitment: "F1"}} {
@@ -118,7 +118,7 @@ func TestCommitmentShortfall(t *testing.T) {
 }
 
 func TestLateInstalments(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments},
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments},
 		receive("2021-09-01", cny("70")))
 	for day, want := range map[string]int{"2021-06-30": 0, "2021-07-01": 1, "2021-08-31": 1, "2021-09-01": 0,
 		"2022-06-30": 0, "2022-07-01": 1} {
@@ -126,7 +126,7 @@ func TestLateInstalments(t *testing.T) {
 			t.Errorf("on %s late: %v", day, late)
 		}
 	}
-	tell(s, step{"2026-01-01", lab.CancelCommitment{Commitment: "F1", On: date("2023-01-01"), Ground: because}})
+	play(s, step{"2026-01-01", lab.CancelCommitment{Commitment: "F1", On: date("2023-01-01"), Ground: because}})
 	standing(t, s, map[string]lab.CommitmentStatus{"2022-12-31": lab.Shortfall, "2023-01-01": lab.Cancelled})
 	if f := s.State().Commitments[0]; len(f.LateOn(date("2022-12-31"))) != 1 || len(f.LateOn(date("2023-01-01"))) != 0 {
 		t.Error("a cancelled commitment was late until it was cancelled and is not after")
@@ -137,7 +137,7 @@ func TestInstalmentSchedule(t *testing.T) {
 	schedule := func(in ...lab.Instalment) lab.Command {
 		return lab.ScheduleInstalments{Commitment: "F1", Schedule: in}
 	}
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))})
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))})
 	s.When(schedule(), on("2020-04-02")).ThenRefused(domain.Invalid, "schedule")
 	s.When(schedule(lab.Instalment{Due: date("2021-01-01"), Quantity: cny("99.99")}), on("2020-04-02")).
 		ThenRefused(domain.Invalid, "schedule")
@@ -150,13 +150,13 @@ func TestInstalmentSchedule(t *testing.T) {
 		lab.Instalment{Due: date("2022-01-01"), Quantity: eur("1")}), on("2020-04-02")).
 		ThenRefused(domain.Invalid, "schedule[1].quantity")
 	s.When(instalments, on("2020-04-02")).ThenAccepted()
-	// Nobody puts off alone what an agreement in force makes due.
+	// No party defers alone what an agreement in force makes due.
 	s.When(schedule(lab.Instalment{Due: date("2029-01-01"), Quantity: cny("100")}), on("2020-04-03")).
 		ThenRefused(domain.State)
 
 	free := pledge(cny("100"))
 	free.Agreement = ""
-	s = tell(agreed(t), step{"2020-04-01", free}, step{"2020-04-02", instalments},
+	s = play(agreed(t), step{"2020-04-01", free}, step{"2020-04-02", instalments},
 		step{"2020-04-03", schedule(lab.Instalment{Due: date("2021-01-01"), Quantity: cny("100")})})
 	if got := len(s.State().Commitments[0].Schedule); got != 1 {
 		t.Errorf("%d instalments", got)
@@ -166,7 +166,7 @@ func TestInstalmentSchedule(t *testing.T) {
 func TestAmendCommitment(t *testing.T) {
 	change := lab.AmendCommitment{Commitment: "F1", Quantity: cny("120"),
 		Schedule: []lab.Instalment{{Due: date("2023-01-01"), Quantity: cny("120")}}}
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments})
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))}, step{"2020-04-02", instalments})
 	s.When(lab.AmendCommitment{Commitment: "F1", Quantity: eur("1")}, on("2020-05-01")).
 		ThenRefused(domain.Invalid, "quantity")
 	s.When(lab.AmendCommitment{Commitment: "F1"}, on("2020-05-01")).ThenRefused(domain.Invalid, "quantity")
@@ -175,7 +175,7 @@ func TestAmendCommitment(t *testing.T) {
 	s.When(change, on("2020-05-01")).ThenRefused(domain.State)
 	m := amendment
 	m.Accede = nil
-	tell(s, step{"2020-05-01", m}, step{"2020-05-02", sign("A1", 1, nanjing, "2020-05-02", 11)},
+	play(s, step{"2020-05-01", m}, step{"2020-05-02", sign("A1", 1, nanjing, "2020-05-02", 11)},
 		step{"2020-05-03", sign("A1", 1, oxford, "2020-05-03", 11)})
 	change.Amendment = 1
 	party := s.State().Commitments[0].Party
@@ -183,12 +183,12 @@ func TestAmendCommitment(t *testing.T) {
 		Commitment: "F1", Party: party, Amendment: 1, From: cny("100.00"), To: cny("120.00"),
 		Schedule: []lab.Instalment{{Due: date("2023-01-01"), Quantity: cny("120.00")}},
 	})
-	tell(s, receive("2022-01-01", cny("100")))
+	play(s, receive("2022-01-01", cny("100")))
 	standing(t, s, map[string]lab.CommitmentStatus{"2022-01-01": lab.PartiallyDelivered, "2023-01-02": lab.Shortfall})
 }
 
 func TestReceiveContribution(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))})
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))})
 	s.When(lab.ReceiveContribution{Commitment: "F1"}, on("2020-05-01")).
 		ThenRefused(domain.Invalid, "on", "evidence", "quantity")
 	for _, q := range []lab.Quantity{eur("1"), premises("1"), months("1"), equipment(1, "1")} {
@@ -199,29 +199,29 @@ func TestReceiveContribution(t *testing.T) {
 }
 
 func TestReturnContribution(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("60")))
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("60")))
 	s.When(giveBack("2020-12-31", cny("1")).cmd, on("2026-01-01")).ThenRefused(domain.State)
 	s.When(giveBack("2021-01-01", cny("60.01")).cmd, on("2026-01-01")).ThenRefused(domain.State)
-	tell(s, giveBack("2021-03-01", cny("60")), receive("2021-04-01", cny("60")))
+	play(s, giveBack("2021-03-01", cny("60")), receive("2021-04-01", cny("60")))
 	// On 1 February 60 were there, but 1 March would be left with less than nothing.
 	s.When(giveBack("2021-02-01", cny("10")).cmd, on("2026-01-01")).ThenRefused(domain.State)
-	tell(s, giveBack("2021-05-01", cny("10")))
+	play(s, giveBack("2021-05-01", cny("10")))
 	if got := s.State().Commitments[0].Delivered.Cash.String(); got != "50.00 CNY" {
 		t.Errorf("%s delivered", got)
 	}
 	standing(t, s, map[string]lab.CommitmentStatus{"2021-03-01": lab.Pledged, "2021-04-01": lab.PartiallyDelivered})
 
-	s = tell(agreed(t), step{"2020-04-01", pledge(equipment(3, "90"))}, receive("2021-01-01", equipment(3, "80")))
+	s = play(agreed(t), step{"2020-04-01", pledge(equipment(3, "90"))}, receive("2021-01-01", equipment(3, "80")))
 	standing(t, s, map[string]lab.CommitmentStatus{"2021-01-01": lab.PartiallyDelivered}) // all the items, not all the value
 	s.When(giveBack("2021-02-01", equipment(1, "81")).cmd, on("2026-01-01")).ThenRefused(domain.State)
-	tell(s, giveBack("2021-02-01", equipment(1, "30")))
+	play(s, giveBack("2021-02-01", equipment(1, "30")))
 	if e := s.State().Commitments[0].Delivered.Equipment; e.Items != 2 || e.Value.String() != "50.00 CNY" {
 		t.Errorf("%+v delivered", e)
 	}
 }
 
 func TestReturnUndoesFulfilment(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("100")),
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("100")),
 		giveBack("2021-02-01", cny("1")))
 	s.When(lab.FulfilCommitment{Commitment: "F1", On: date("2021-01-15")}, on("2026-01-01")).ThenRefused(domain.State)
 	s.When(lab.CancelCommitment{Commitment: "F1"}, on("2026-01-01")).ThenRefused(domain.Invalid, "on", "ground")
@@ -256,7 +256,7 @@ func TestSumsAreExact(t *testing.T) {
 func TestUnitsNeverMix(t *testing.T) {
 	// The commitment is corrected to another currency after a delivery: the
 	// delivery counts for nothing until it is corrected too.
-	s := tell(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("60")))
+	s := play(agreed(t), step{"2020-04-01", pledge(cny("100"))}, receive("2021-01-01", cny("60")))
 	history := s.History()
 	wrong := history[len(history)-2]
 	right := wrong.Event.(lab.CommitmentPledged)

@@ -36,7 +36,7 @@ func TestC34SeedFund(t *testing.T) {
 }
 
 func TestFundAwardLimit(t *testing.T) {
-	s := tell(agreed(t), step{"2020-06-01", fund(lab.YouthFund, nanjing, oxford)})
+	s := play(agreed(t), step{"2020-06-01", fund(lab.YouthFund, nanjing, oxford)})
 	pay := lab.ContributeToFund{Fund: "K1", Contributor: oxford.ID, Amount: yuan("100"), On: date("2020-07-01"),
 		Evidence: digest(1)}
 	s.When(lab.ContributeToFund{Fund: "K2"}, on("2020-07-01")).
@@ -78,7 +78,7 @@ func TestC81FundingShares(t *testing.T) {
 	}
 	s := agreed(t)
 	firm := func(id string, by uuid.UUID, source lab.FundingSource, q lab.Quantity) {
-		tell(s, step{"2020-06-01", lab.PledgeCommitment{Party: by, Source: source, Quantity: q}},
+		play(s, step{"2020-06-01", lab.PledgeCommitment{Party: by, Source: source, Quantity: q}},
 			step{"2020-06-01", lab.FirmUpCommitment{Commitment: id, On: date("2020-06-01"), Evidence: digest(1)}})
 	}
 	firm("F1", nanjing.ID, lab.OwnFunds, cny("300"))
@@ -86,7 +86,7 @@ func TestC81FundingShares(t *testing.T) {
 	firm("F3", oxford.ID, lab.ForeignFunds, cash("100", "EUR"))
 	firm("F4", oxford.ID, lab.ForeignFunds, cash("5", "JPY"))
 	firm("F5", nanjing.ID, lab.OwnFunds, premises("10"))
-	tell(s, step{"2020-06-01", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.OwnFunds,
+	play(s, step{"2020-06-01", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.OwnFunds,
 		Quantity: cny("999")}}, // only announced
 		step{"2020-07-01", lab.ReceiveContribution{Commitment: "F2", On: date("2020-07-01"), Quantity: cny("40"),
 			Evidence: digest(2)}},

@@ -41,7 +41,7 @@ func TestC58DelegationOfPowers(t *testing.T) {
 	s.When(grant, on("2020-06-01")).ThenAccepted()
 	s.When(lab.RepealInstrument{Instrument: "N1", On: date("2021-01-01"), Ground: because}, on("2021-01-01")).
 		ThenRefused(domain.Invalid, "instrument")
-	tell(s, step{"2021-01-01", lab.WithdrawAutonomy{Instrument: "N1", On: date("2021-01-01"), Ground: because}})
+	play(s, step{"2021-01-01", lab.WithdrawAutonomy{Instrument: "N1", On: date("2021-01-01"), Ground: because}})
 	if judgeBuiltIn(s.State(), date("2021-01-01"), "C58")[0].Met ||
 		!judgeBuiltIn(s.State(), date("2020-12-31"), "C58")[0].Met {
 		t.Error("autonomy taken back still counts, or counted for nothing before")
@@ -90,7 +90,7 @@ func TestDisciplineStatus(t *testing.T) {
 }
 
 func TestC20ForeignStanding(t *testing.T) {
-	s := tell(proposed(t), step{"2020-01-20",
+	s := play(proposed(t), step{"2020-01-20",
 		draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty},
 			lab.NewParty{Entity: oxford.ID, Role: lab.PartnerParty},
 			lab.NewParty{Entity: siemens.ID, Role: lab.PartnerParty})},
@@ -131,7 +131,7 @@ func TestC21ForeignInstitutes(t *testing.T) {
 		f.Missing[0].En != "University of Bonn has designated no institute that carries out its part" {
 		t.Errorf("%+v", f)
 	}
-	tell(s, step{"2020-06-02", designate(bonn.ID, "2020-06-02", domain.Text{})})
+	play(s, step{"2020-06-02", designate(bonn.ID, "2020-06-02", domain.Text{})})
 	if f := judgeBuiltIn(s.State(), date("2020-06-02"), "C21")[0]; !f.Met || len(f.Proof) != 2 {
 		t.Errorf("%+v", f)
 	}

@@ -47,7 +47,7 @@ func TestRenameLab(t *testing.T) {
 	backwards := name("Other", "en", domain.Acronym, "2021-01-01")
 	backwards.Name.Valid.To = partial("2020")
 	s.When(backwards, on("2021-01-01")).ThenRefused(domain.Invalid, "name.valid.to")
-	tell(s, step{"2021-01-01", name("JIRLA", "en", domain.Acronym, "2021-01-01")},
+	play(s, step{"2021-01-01", name("JIRLA", "en", domain.Acronym, "2021-01-01")},
 		step{"2021-06-01", name("Laboratory of Astronomy", "en", domain.Official, "2021-06-01")})
 	l := s.State()
 	if l.Name().En != "Laboratory of Astronomy" || l.Name().Zh != propose.Names[0].Text ||
@@ -59,7 +59,7 @@ func TestRenameLab(t *testing.T) {
 }
 
 func TestCorrection(t *testing.T) {
-	s := tell(agreed(t), step{"2020-05-01", lab.StartIncubation{On: date("2020-03-10")}})
+	s := play(agreed(t), step{"2020-05-01", lab.StartIncubation{On: date("2020-03-10")}})
 	n := len(s.History())
 	correct := func(on_ string) lab.Event {
 		e := s.History()[n-1].Event.(lab.IncubationStarted)
@@ -72,7 +72,7 @@ func TestCorrection(t *testing.T) {
 	if began() != "2020-03-11" {
 		t.Errorf("incubation began on %s", began())
 	}
-	tell(s, step{"2020-06-02", lab.SetDiscipline{Discipline: domain.T("物理学", "physics")}})
+	play(s, step{"2020-06-02", lab.SetDiscipline{Discipline: domain.T("物理学", "physics")}})
 	s.GivenOn(on("2020-06-03"), correct("2020-03-12")) // the last correction of an event holds
 	if l := s.State(); began() != "2020-03-12" || len(l.Moves) != 1 || l.Discipline.En != "physics" ||
 		l.Moves[0].Event != domaintest.Event(n-1) {

@@ -136,7 +136,7 @@ func TestConstructionDue(t *testing.T) {
 		l.Status != lab.StatusConstruction {
 		t.Errorf("on the last day %s, the day after %s", l.StatusOn(end), l.StatusOn(end.AddDays(1)))
 	}
-	tell(s, step{approved.AddDays(70).String(),
+	play(s, step{approved.AddDays(70).String(),
 		lab.ExtendConstruction{On: approved.AddDays(50), Until: end.AddDays(30), Ground: because}})
 	l = s.State()
 	if l.StatusOn(end.AddDays(1)) != lab.StatusConstruction || l.StatusOn(end.AddDays(31)) != lab.StatusDue ||
@@ -156,7 +156,7 @@ func TestRectificationDeadline(t *testing.T) {
 	if got := s.State().RectifyBy; got != last.AddDays(90) {
 		t.Errorf("to rectify by %s", got)
 	}
-	tell(s, step{last.AddDays(10).String(), acceptanceOn(last.AddDays(10))})
+	play(s, step{last.AddDays(10).String(), acceptanceOn(last.AddDays(10))})
 	if got := s.State().RectifyBy; !got.IsZero() {
 		t.Errorf("still to rectify by %s after it applied again", got)
 	}
@@ -176,7 +176,7 @@ func TestRecordHistory(t *testing.T) {
 		t.Errorf("since %s; after the period %s", l.StatusSince, l.StatusOn(date("2019-01-01")))
 	}
 	s.When(from, on("2020-02-02")).ThenRefused(domain.State) // it has a history now
-	tell(prepare(s, "apply-for-acceptance", date("2020-03-01")), step{"2020-06-01", acceptanceOn(date("2020-03-01"))})
+	play(prepare(s, "apply-for-acceptance", date("2020-03-01")), step{"2020-06-01", acceptanceOn(date("2020-03-01"))})
 
 	s = proposed(t)
 	s.When(lab.RecordHistory{Status: lab.StatusDue, On: partial("2021"),

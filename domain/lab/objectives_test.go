@@ -70,12 +70,12 @@ func TestHeadcount(t *testing.T) {
 	n := lab.Headcount{Kind: lab.TechnicalStaff, On: date("2020-06-01"), Number: 4}
 	s.When(lab.ReportHeadcount{Headcount: n}, on("2020-06-01")).Then(lab.HeadcountReported{Headcount: n})
 	n.Kind = lab.ManagementStaff
-	tell(s, step{"2020-06-01", lab.ReportHeadcount{Headcount: n}})
+	play(s, step{"2020-06-01", lab.ReportHeadcount{Headcount: n}})
 	if !judgeBuiltIn(s.State(), date("2020-06-01"), "C51")[0].Met {
 		t.Error("counted staff is not counted")
 	}
 	n.On, n.Number = date("2021-06-01"), 0 // the last count holds
-	tell(s, step{"2021-06-01", lab.ReportHeadcount{Headcount: n}})
+	play(s, step{"2021-06-01", lab.ReportHeadcount{Headcount: n}})
 	if judgeBuiltIn(s.State(), date("2021-06-01"), "C51")[0].Met {
 		t.Error("no staff is enough")
 	}

@@ -72,7 +72,7 @@ func TestMember(t *testing.T) {
 }
 
 func TestC42Investigators(t *testing.T) {
-	s := tell(agreed(t), step{"2020-06-01", appoint(lab.Investigator, "Newton", oxford, "2020-06-01", "")},
+	s := play(agreed(t), step{"2020-06-01", appoint(lab.Investigator, "Newton", oxford, "2020-06-01", "")},
 		step{"2021-01-01", lab.MoveMember{Member: "M1", Affiliation: bonn.ID, On: date("2021-01-01")}})
 	for day, met := range map[string]bool{"2020-12-31": true, "2021-01-01": false} {
 		if f := judgeBuiltIn(s.State(), date(day), "C42")[0]; f.Met != met {
@@ -90,7 +90,7 @@ func TestC43Scholars(t *testing.T) {
 }
 
 func TestC45Postdocs(t *testing.T) {
-	s := tell(agreed(t), step{"2020-06-01", lab.SetDirection{Aim: lab.Aim{Name: because, Tag: "basic",
+	s := play(agreed(t), step{"2020-06-01", lab.SetDirection{Aim: lab.Aim{Name: because, Tag: "basic",
 		Valid: period("2020-06-01", "2022-12-31")}}})
 	postdoc := appoint(lab.Postdoc, "Noether", bonn, "2021-01-01", "")
 	ruled(t, s.When(postdoc, on("2021-01-01")), "C45")
@@ -105,7 +105,7 @@ func TestC45Postdocs(t *testing.T) {
 }
 
 func TestC49Directors(t *testing.T) {
-	s := tell(agreed(t),
+	s := play(agreed(t),
 		step{"2020-06-01", appoint(lab.DirectorPost, "王芳", nanjing, "2020-06-01", "2022-05-31")},
 		step{"2020-06-01", appoint(lab.DirectorPost, "Halley", oxford, "2020-06-01", "")})
 	ruled(t, s.When(appoint(lab.DirectorPost, "赵磊", fudan, "2022-05-31", ""), on("2022-05-31")), "C49")
@@ -113,7 +113,7 @@ func TestC49Directors(t *testing.T) {
 	onOtherSide := appoint(lab.DirectorPost, "Gauss", bonn, "2022-05-31", "")
 	onOtherSide.Side = domain.Chinese
 	ruled(t, s.When(onOtherSide, on("2022-05-31")), "C49")
-	tell(s, step{"2022-06-01", appoint(lab.DirectorPost, "赵磊", fudan, "2022-06-01", "")},
+	play(s, step{"2022-06-01", appoint(lab.DirectorPost, "赵磊", fudan, "2022-06-01", "")},
 		step{"2022-06-01", lab.EndMember{Member: "M2", On: date("2022-06-01"), Ground: because}},
 		step{"2022-06-01", appoint(lab.DirectorPost, "Gauss", bonn, "2022-06-01", "")})
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-func encoded(t *rapid.T, v any) string {
+func marshal(t *rapid.T, v any) string {
 	b, err := json.Marshal(v, json.Deterministic(true))
 	if err != nil {
 		t.Fatalf("%T: %v", v, err)
@@ -27,8 +27,8 @@ func encoded(t *rapid.T, v any) string {
 	return string(b)
 }
 
-// said requires words in both languages and every argument in its place.
-func said(t *rapid.T, of any, text domain.Text) {
+// checkText requires words in both languages and every argument in its place.
+func checkText(t *rapid.T, of any, text domain.Text) {
 	if text.Zh == "" || text.En == "" || strings.Contains(text.Zh+text.En, "%!") {
 		t.Fatalf("%T says %q, %q", of, text.Zh, text.En)
 	}
@@ -184,12 +184,12 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			if rapid.IntRange(0, 9).Draw(t, "sent by") == 0 {
 				x.Actor.Subject = "clerk" // whatever the role
 			}
-			before := encoded(t, l)
+			before := marshal(t, l)
 			events, err := cmd.Decide(l, x)
-			if after := encoded(t, l); after != before {
+			if after := marshal(t, l); after != before {
 				t.Fatalf("%T changed the state it was to decide on:\n%s\n%s", cmd, before, after)
 			}
-			judged(t, l, lab.RuleContext{Policy: x.Programme.PolicyOn(day), Actor: x.Actor}, step, day, err)
+			checkReadiness(t, l, lab.RuleContext{Policy: x.Programme.PolicyOn(day), Actor: x.Actor}, step, day, err)
 			var r *domain.Rejection
 			switch {
 			case err == nil && len(events) != 1:
@@ -198,18 +198,18 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			case !errors.As(err, &r) || events != nil:
 				t.Fatalf("%T: %v with events %v", cmd, err, events)
 			default:
-				said(t, cmd, r.Detail)
+				checkText(t, cmd, r.Detail)
 				for _, f := range r.Fields {
-					said(t, cmd, f.Message)
+					checkText(t, cmd, f.Message)
 				}
 				for _, f := range r.Findings {
 					for _, m := range f.Missing {
-						said(t, cmd, m)
+						checkText(t, cmd, m)
 					}
 				}
 			}
 			for _, e := range events {
-				said(t, e, e.Sentence())
+				checkText(t, e, e.Sentence())
 				h := domain.RecordedEvent[lab.Event]{Event: e, Meta: domain.Meta{
 					ID: domaintest.Event(len(history)), Revision: uint64(len(history)), Time: now, Actor: x.Actor,
 					Because: cmd.Why(),
@@ -252,14 +252,14 @@ func TestAnySequenceOfCommands(t *testing.T) {
 		k := rapid.IntRange(0, len(history)).Draw(t, "k")
 		for i, h := range history {
 			read := reflect.New(reflect.TypeOf(h.Event))
-			if err := json.Unmarshal([]byte(encoded(t, h.Event)), read.Interface(),
+			if err := json.Unmarshal([]byte(marshal(t, h.Event)), read.Interface(),
 				json.RejectUnknownMembers(true)); err != nil {
 				t.Fatalf("%T: %v", h.Event, err)
 			}
 			h.Event = read.Elem().Interface().(lab.Event)
 			whole.Apply(h)
 			if i == k {
-				kept := encoded(t, cut)
+				kept := marshal(t, cut)
 				cut = lab.New(uuid.Nil)
 				if err := json.Unmarshal([]byte(kept), cut, json.RejectUnknownMembers(true)); err != nil {
 					t.Fatal(err)
@@ -267,10 +267,10 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			}
 			cut.Apply(h)
 		}
-		if got, want := encoded(t, whole), encoded(t, l); got != want {
+		if got, want := marshal(t, whole), marshal(t, l); got != want {
 			t.Fatalf("the events read back give another state:\n%s", cmp.Diff(want, got))
 		}
-		if got, want := encoded(t, cut), encoded(t, l); got != want {
+		if got, want := marshal(t, cut), marshal(t, l); got != want {
 			t.Fatalf("a state read back after %d events goes on differently:\n%s", k, cmp.Diff(want, got))
 		}
 		if diff := domaintest.Diff(cut, whole); diff != "" {
@@ -299,16 +299,16 @@ func TestAnySequenceOfCommands(t *testing.T) {
 			part.Commitments[i].StatusOn(day)
 			part.Commitments[i].LateOn(day)
 		}
-		if kept := lab.New(uuid.Nil); json.Unmarshal([]byte(encoded(t, part)), kept) != nil ||
-			encoded(t, kept) != encoded(t, part) {
+		if kept := lab.New(uuid.Nil); json.Unmarshal([]byte(marshal(t, part)), kept) != nil ||
+			marshal(t, kept) != marshal(t, part) {
 			t.Fatal("a lab folded from part of its history does not survive JSON")
 		}
 	})
 }
 
-// judged requires that a step of the status machine and the readiness report
+// checkReadiness requires that a step of the status machine and the readiness report
 // agree: it is refused by the rules exactly where they are not met.
-func judged(t *rapid.T, l *lab.Lab, u lab.RuleContext, command string, day domain.Date, err error) {
+func checkReadiness(t *rapid.T, l *lab.Lab, u lab.RuleContext, command string, day domain.Date, err error) {
 	i := slices.IndexFunc(lab.Steps, func(s lab.Step) bool { return s.Command == command })
 	if i < 0 {
 		return

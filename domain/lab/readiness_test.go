@@ -13,9 +13,9 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// drawn is a lab at random: parts of what a lab needs, recorded in order, then
+// randomLab is a lab at random: parts of what a lab needs, recorded in order, then
 // steps of the status machine for as long as they are accepted.
-func drawn(r *rand.Rand) (*lab.Lab, domain.Date) {
+func randomLab(r *rand.Rand) (*lab.Lab, domain.Date) {
 	l, day := lab.New(domaintest.Aggregate), date("2020-05-01").AddDays(r.IntN(60))
 	happened := 0
 	send := func(cmd lab.Command, day string) bool {
@@ -39,7 +39,7 @@ func drawn(r *rand.Rand) (*lab.Lab, domain.Date) {
 	targets := slices.Sorted(maps.Keys(paths))
 	way := paths[targets[r.IntN(len(targets))]]
 	for range r.IntN(4) {
-		way = then(way, "")
+		way = with(way, "")
 	}
 	prepare := func(command string) { // now and then something is forgotten
 		for r.IntN(50) > 0 {
@@ -84,21 +84,21 @@ func TestReadinessMatchesDecide(t *testing.T) {
 	r := rand.New(rand.NewPCG(2014, 9)) // its first thousand labs meet every step ready and not ready
 	seen := map[string]map[bool]int{}
 	for n := range domaintest.Runs(5000, 10_000) {
-		l, day := drawn(r)
+		l, day := randomLab(r)
 		if day.Before(date("2020-01-10")) {
 			continue
 		}
 		ask := func(day domain.Date) domain.Context { return on(day.String()) }
-		if n%10 == 0 { // whoever recorded what the host handed in
+		if n%10 == 0 { // the subject who recorded the application
 			ask = func(day domain.Date) domain.Context { return from(acceptanceOn(day), day.String()) }
 		}
 		for _, step := range l.Readiness(onRecord, ask(day).Actor, day) {
 			if step.Command == "extend-construction" {
-				continue // how far it extends is for the sender to say
+				continue // the sender chooses its new end
 			}
 			_, err := moves[step.Command](day).Decide(l, ask(day))
 			if step.Ready != (err == nil) {
-				t.Fatalf("lab %d, %s on %s: ready %v, but the command says %v", n, step.Command, day, step.Ready, err)
+				t.Fatalf("lab %d, %s on %s: ready %v, the command: %v", n, step.Command, day, step.Ready, err)
 			}
 			if seen[step.Command] == nil {
 				seen[step.Command] = map[bool]int{}
@@ -110,7 +110,7 @@ func TestReadinessMatchesDecide(t *testing.T) {
 			for _, later := range []domain.Date{step.Earliest, step.Earliest.AddDays(-1)} {
 				_, err := moves[step.Command](later).Decide(l, ask(later))
 				if (err == nil) != (later == step.Earliest) && !later.Before(day) {
-					t.Fatalf("lab %d, %s: the earliest day is said to be %s, but on %s the command says %v", n,
+					t.Fatalf("lab %d, %s: the earliest day is %s, and on %s the command: %v", n,
 						step.Command, step.Earliest, later, err)
 				}
 			}
@@ -125,7 +125,7 @@ func TestReadinessMatchesDecide(t *testing.T) {
 }
 
 func TestReadinessFindings(t *testing.T) {
-	s := tell(agreed(t), slices.Concat(conditions,
+	s := play(agreed(t), slices.Concat(conditions,
 		[]step{{"2020-05-01", lab.StartIncubation{On: date("2020-05-01")}}}, applying)...)
 	for _, step := range s.State().Readiness(onRecord, domain.Actor{}, date("2021-12-01")) {
 		if step.Command != "submit-application" {
@@ -148,15 +148,15 @@ func TestReadinessFindings(t *testing.T) {
 	}
 }
 
-func watches(l *lab.Lab, day string, ahead int) (said []string) {
+func watchesOf(l *lab.Lab, day string, ahead int) (lines []string) {
 	for _, w := range l.Watches(domain.BuiltIn, date(day), ahead) {
-		said = append(said, fmt.Sprintf("%s %s %s %v", w.Kind, w.Subject, w.Due, w.Lapsed))
+		lines = append(lines, fmt.Sprintf("%s %s %s %v", w.Kind, w.Subject, w.Due, w.Lapsed))
 	}
-	return said
+	return lines
 }
 
 func TestWatches(t *testing.T) {
-	s := tell(agreed(t), append(slices.Clone(conditions),
+	s := play(agreed(t), append(slices.Clone(conditions),
 		step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Responsibility, Party: oxford.ID, Clause: "§9",
 			Text: because, Due: date("2021-03-31")}},
 		step{"2022-06-01", receive("2022-06-01", cny("100")).cmd},
@@ -176,14 +176,14 @@ func TestWatches(t *testing.T) {
 			"plan-ends plan 2024-12-31 true", "agreement-expires A1 2029-12-31 false",
 		}},
 	} {
-		if got := watches(s.State(), c.day, c.ahead); !reflect.DeepEqual(got, c.want) {
+		if got := watchesOf(s.State(), c.day, c.ahead); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("on %s, %d days ahead: %q, want %q", c.day, c.ahead, got, c.want)
 		}
 	}
 }
 
 func TestWatchesOfOperatingLab(t *testing.T) {
-	s := tell(agreed(t),
+	s := play(agreed(t),
 		step{"2020-04-01", lab.StartIncubation{On: date("2020-04-01")}},
 		step{"2020-06-01", promise(nanjing, lab.PolicySupport, "2021-02-01")},
 		step{"2020-06-01", appoint(lab.DirectorPost, "王", nanjing, "2020-06-01", "2021-03-01")},
@@ -204,13 +204,13 @@ func TestWatchesOfOperatingLab(t *testing.T) {
 		{"2021-03-01", 91, []string{"support-overdue S1 2021-02-01 true", "term-ends M1 2021-03-01 false",
 			"term-ends M2 2021-05-31 false"}},
 		{"2021-12-30", 0, vacant},
-		{"2021-12-30", 1, then(vacant, "visit-owed 2021 2021-12-31 false")},
-		{"2021-12-30", 400, then(vacant, "visit-owed 2021 2021-12-31 false")}, // none of 2022 yet
-		{"2022-01-01", 0, then(vacant, "visit-owed 2021 2021-12-31 true")},
-		{"2022-11-01", 60, then(vacant, "visit-owed 2021 2021-12-31 true", "visit-owed 2022 2022-12-31 false",
+		{"2021-12-30", 1, with(vacant, "visit-owed 2021 2021-12-31 false")},
+		{"2021-12-30", 400, with(vacant, "visit-owed 2021 2021-12-31 false")}, // none of 2022 yet
+		{"2022-01-01", 0, with(vacant, "visit-owed 2021 2021-12-31 true")},
+		{"2022-11-01", 60, with(vacant, "visit-owed 2021 2021-12-31 true", "visit-owed 2022 2022-12-31 false",
 			"visit-owed 2022 2022-12-31 false")},
 	} {
-		if got := watches(s.State(), c.day, c.ahead); !reflect.DeepEqual(got, c.want) {
+		if got := watchesOf(s.State(), c.day, c.ahead); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("on %s, %d days ahead: %q, want %q", c.day, c.ahead, got, c.want)
 		}
 	}
@@ -220,9 +220,9 @@ func TestWatchesOfOperatingLab(t *testing.T) {
 }
 
 func TestNoVisitsBeforeIncubation(t *testing.T) {
-	s := tell(agreed(t), step{"2021-04-01", lab.StartIncubation{On: date("2021-04-01")}})
+	s := play(agreed(t), step{"2021-04-01", lab.StartIncubation{On: date("2021-04-01")}})
 	want := []string{"visit-owed 2022 2022-12-31 true", "visit-owed 2022 2022-12-31 true"}
-	if got := watches(s.State(), "2023-01-01", 0); !reflect.DeepEqual(got[2:], want) {
+	if got := watchesOf(s.State(), "2023-01-01", 0); !reflect.DeepEqual(got[2:], want) {
 		t.Errorf("%q, want %q after two vacant posts", got, want)
 	}
 }
@@ -233,7 +233,7 @@ func TestEvaluationCycle(t *testing.T) {
 		return lab.RecordEvaluation{On: day, Result: because, Document: digest(9)}
 	}
 	s.When(record(eval), on("2026-01-01")).ThenRefused(domain.State)
-	tell(prepare(s, "recognise", eval), step{"2026-01-01", lab.Recognise{On: eval}})
+	play(prepare(s, "recognise", eval), step{"2026-01-01", lab.Recognise{On: eval}})
 	s.When(lab.RecordEvaluation{}, on("2026-01-01")).ThenRefused(domain.Invalid, "on", "result", "document")
 	s.When(record(eval.AddDays(-1)), on("2026-01-01")).ThenRefused(domain.Invalid, "on")
 	cycle := domain.Policy{Terms: later}
@@ -267,8 +267,8 @@ func TestEvaluationCycle(t *testing.T) {
 }
 
 func TestEndedLabHasNoWatches(t *testing.T) {
-	s := tell(agreed(t), step{"2020-05-01", lab.Withdraw{On: date("2020-05-01"), Ground: because}})
-	if got := watches(s.State(), "2029-12-31", 365); got != nil {
+	s := play(agreed(t), step{"2020-05-01", lab.Withdraw{On: date("2020-05-01"), Ground: because}})
+	if got := watchesOf(s.State(), "2029-12-31", 365); got != nil {
 		t.Errorf("watched: %q", got)
 	}
 }
@@ -277,8 +277,8 @@ func TestImpactApplies(t *testing.T) {
 	r := rand.New(rand.NewPCG(2014, 56))
 	changes := 0
 	for range 500 {
-		a, _ := drawn(r)
-		b, _ := drawn(r)
+		a, _ := randomLab(r)
+		b, _ := randomLab(r)
 		v, ok := a.VersionOf("A1")
 		w, also := b.VersionOf("A1")
 		if !ok || !also {
@@ -296,7 +296,7 @@ func TestImpactApplies(t *testing.T) {
 }
 
 func TestMatrix(t *testing.T) {
-	s := tell(agreed(t), step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Right, Party: oxford.ID,
+	s := play(agreed(t), step{"2020-05-01", lab.AddRight{Agreement: "A1", Kind: lab.Right, Party: oxford.ID,
 		Clause: "§1", Text: because}})
 	cells := s.State().Matrix(date("2020-05-01"))
 	filled := 0

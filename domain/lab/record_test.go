@@ -46,7 +46,7 @@ func TestNamePartnerAndAssertFact(t *testing.T) {
 	s.When(lab.AssertFact{Grounds: source, Kind: "opened", On: partial("2020")}, on("2020-02-01")).
 		Then(lab.FactAsserted{Kind: "opened", On: partial("2020")})
 	document := domain.Grounds{Basis: domain.Basis{Document: "教技函〔2015〕9号"}}
-	tell(s, step{"2020-02-01", lab.AssertFact{Grounds: document, Kind: "note", Text: because}})
+	play(s, step{"2020-02-01", lab.AssertFact{Grounds: document, Kind: "note", Text: because}})
 	l := s.State()
 	if l.Partners[0].Source != "labs.csv row 7" || l.Facts[0].Source != "labs.csv row 7" || l.Facts[1].Source != "教技函〔2015〕9号" {
 		t.Errorf("sources %q, %q, %q", l.Partners[0].Source, l.Facts[0].Source, l.Facts[1].Source)
@@ -57,7 +57,7 @@ func TestAttestIndependence(t *testing.T) {
 	s := proposed(t)
 	s.When(lab.AttestIndependence{}, on("2020-04-01")).
 		ThenRefused(domain.Invalid, "on", "unit", "budget_line", "premises", "evidence")
-	tell(s, conditions[0])
+	play(s, conditions[0])
 	if f := judgeBuiltIn(s.State(), date("2020-03-31"), "C16")[0]; f.Met {
 		t.Error("the attestation counts before its day")
 	}

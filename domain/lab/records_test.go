@@ -57,30 +57,30 @@ func promise(by domain.EntityRef, kind lab.SupportKind, due string) lab.PromiseS
 // atWork is everything a lab records so that on 2022-03-01 it meets every rule
 // about its records.
 var atWork = func() (steps []step) {
-	say := func(cmds ...lab.Command) {
+	add := func(cmds ...lab.Command) {
 		for _, cmd := range cmds {
 			steps = append(steps, step{"2022-02-01", cmd})
 		}
 	}
 	for _, d := range []lab.ReformDomain{"construction", "research", "training", "evaluation"} {
-		say(lab.DeclareReform{Reform: lab.Reform{Domain: d, Text: because, On: date("2020-06-01")}})
+		add(lab.DeclareReform{Reform: lab.Reform{Domain: d, Text: because, On: date("2020-06-01")}})
 	}
-	say(lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(1)},
+	add(lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(1)},
 		lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2017-09-21"),
 			Document: digest(2)},
 		lab.AssessPartner{Party: oxford.ID, Level: "world-class", Opinion: because, On: date("2020-06-01")},
 		lab.DesignateForeignUnit{Party: oxford.ID, Unit: because, On: date("2020-06-01"), Document: digest(3)})
 	for _, k := range objectives {
-		say(target(k))
+		add(target(k))
 	}
-	say(lab.SetDirection{Aim: lab.Aim{Name: because, Tag: "frontier", Valid: period("2020-03-01", "2025-12-31")}},
+	add(lab.SetDirection{Aim: lab.Aim{Name: because, Tag: "frontier", Valid: period("2020-03-01", "2025-12-31")}},
 		lab.LinkProject{Undertaking: lab.Undertaking{Name: because, Kind: "big-science-plan", Role: "participated",
 			Runs: period("2020-06-01", "")}})
 	for _, k := range []lab.InstrumentKind{lab.AppointmentRules, lab.AssessmentRules, lab.PayRules, lab.TrainingRules,
 		lab.ResourceRules, lab.OrganisationRules,
 		lab.HiringRules, lab.GovernanceCharter, lab.VisitingScholars, lab.TenureTrack, lab.AnnualSalary,
 		lab.PilotZone, lab.TalentZone} {
-		say(instrument(k, "2020-06-01"))
+		add(instrument(k, "2020-06-01"))
 	}
 	team := appoint(lab.TeamLeader, "Curie", bonn, "2020-06-01", "")
 	team.TeamSize = 5
@@ -88,7 +88,7 @@ var atWork = func() (steps []step) {
 	postdoc.Link = "D1"
 	adviser := appoint(lab.CommitteeMember, "Hubble", bonn, "2020-07-01", "2024-06-30")
 	adviser.Body = "B1"
-	say(coordination("2020-06-01"),
+	add(coordination("2020-06-01"),
 		lab.GrantAutonomy{Title: because, On: date("2020-06-01"), Document: digest(4), Powers: []domain.Text{because}},
 		team, postdoc, appoint(lab.ThirdCountry, "Herschel", bonn, "2021-01-01", ""),
 		appoint(lab.Investigator, "李明", nanjing, "2020-06-01", ""), appoint(lab.Investigator, "Newton", oxford, "2020-06-01", ""), appoint(lab.Investigator, "Gauss", bonn, "2020-06-01", ""),
@@ -104,21 +104,21 @@ var atWork = func() (steps []step) {
 		visit(lab.YoungTeachers, oxford, nanjing, "2021-12-15", "2022-01-15"),
 		lab.PairSupervisors{Supervisors: []lab.NewSupervisor{{Person: person("李明"), Party: nanjing.ID}, {Person: person("Newton"), Party: oxford.ID}}, Level: "doctor", Students: 3, From: date("2020-09-01")})
 	for i, k := range []lab.FundKind{lab.SeedFund, lab.Scholarship, lab.YouthFund} {
-		say(lab.EstablishFund{Kind: k, Name: because, Contributors: []uuid.UUID{nanjing.ID, oxford.ID, siemens.ID},
+		add(lab.EstablishFund{Kind: k, Name: because, Contributors: []uuid.UUID{nanjing.ID, oxford.ID, siemens.ID},
 			On: date("2020-06-01"), Document: digest(7)})
 		for _, by := range []domain.EntityRef{nanjing, oxford} {
-			say(lab.ContributeToFund{Fund: []string{"K1", "K2", "K3"}[i], Contributor: by.ID, Amount: yuan("100"),
+			add(lab.ContributeToFund{Fund: []string{"K1", "K2", "K3"}[i], Contributor: by.ID, Amount: yuan("100"),
 				On: date("2020-07-01"), Evidence: digest(8)})
 		}
 	}
 	for _, k := range []lab.CountKind{lab.InternationalStudents, lab.VisitingResearchers, lab.YoungScholars,
 		lab.GraduateStudents, lab.UndergraduateStudents, lab.TechnicalStaff, lab.ManagementStaff} {
-		say(lab.ReportHeadcount{Headcount: lab.Headcount{Kind: k, On: date("2021-12-31"), Number: 7}})
+		add(lab.ReportHeadcount{Headcount: lab.Headcount{Kind: k, On: date("2021-12-31"), Number: 7}})
 	}
 	for _, k := range []lab.SupportKind{lab.PolicySupport, lab.FundingSupport, lab.InstitutionSupport} {
-		say(promise(nanjing, k, "2022-06-30"))
+		add(promise(nanjing, k, "2022-06-30"))
 	}
-	say(lab.ConsiderMinistrySupport{Text: because, On: date("2021-01-01")},
+	add(lab.ConsiderMinistrySupport{Text: because, On: date("2021-01-01")},
 		lab.GrantMinistrySupport{Support: "G1", On: date("2021-06-01"), Quantity: cny("50"), Document: "教技函〔2021〕1号"},
 		lab.PledgeCommitment{Party: nanjing.ID, Source: lab.MinistryFunds, Quantity: cny("50")},
 		lab.FirmUpCommitment{Commitment: "F1", On: date("2021-06-01"), Evidence: digest(9)})
@@ -148,7 +148,7 @@ func without(t *testing.T, left func(step) bool, more ...step) *lab.Lab {
 }
 
 func TestRecordRulesMet(t *testing.T) {
-	l := tell(agreed(t), atWork...).State()
+	l := play(agreed(t), atWork...).State()
 	for _, f := range judgeBuiltIn(l, date("2022-03-01"), lab.RecordRules...) {
 		if !f.Met || len(f.Proof) == 0 || slices.Contains(f.Proof, uuid.Nil) {
 			t.Errorf("%s: met %v, missing %v, proof %v", f.Rule, f.Met, f.Missing, f.Proof)

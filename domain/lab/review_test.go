@@ -12,7 +12,7 @@ import (
 )
 
 // refuses requires a refusal by one rule among the given ones, with its quote
-// as the document has it, saying want.
+// as the document has it, with the text want.
 func refuses(t *testing.T, s *scenario, cmd lab.Command, x domain.Context, rule, quote, want string, also ...string) {
 	t.Helper()
 	s.When(cmd, x).ThenRefused(domain.Refused, append(also, rule)...)
@@ -47,15 +47,15 @@ func under(day string, p domain.Terms, calls ...domain.Call) domain.Context {
 var later = domain.Terms{Document: "教技〔2022〕5号", Title: because, Rules: "2014", Effective: domain.Period{From: date("2022-01-01")}, IncubationYears: 2, ConstructionYears: 4}
 
 func TestC08PlatformEvidence(t *testing.T) {
-	s := tell(incubating(t), applying...)
-	tell(s, step{"2022-02-20", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-15")}})
+	s := play(incubating(t), applying...)
+	play(s, step{"2022-02-20", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-15")}})
 	if !judgeBuiltIn(s.State(), date("2022-02-14"), "C08")[0].Met {
 		t.Error("the platform does not count until it is unlinked")
 	}
 	refuses(t, s, submit, on("2022-03-01"), "C08", "选择高校优势学科和领域，依托国家级或水平相当的科技创新平台", "no platform is linked", "C19")
 }
 
-// submits tells an application of a lab but for the steps left out.
+// submits plays an application of a lab but for the steps left out.
 func submits(t *testing.T, left func(step) bool) *scenario {
 	steps := slices.Concat([]step{start}, agreement, conditions,
 		[]step{{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}}}, applying)
@@ -68,9 +68,9 @@ func lacksObjective(t *testing.T, kind lab.ObjectiveKind, rule, quote, want stri
 	refuses(t, s, submit, on("2022-03-01"), rule, quote, want)
 	late := target(kind)
 	late.BaselineOn = date("2022-03-02")
-	tell(s, step{"2022-03-02", late})
+	play(s, step{"2022-03-02", late})
 	refuses(t, s, submit, on("2022-03-02"), rule, quote, want) // on the day of the application there was none
-	tell(s, step{"2022-03-02", target(kind)})
+	play(s, step{"2022-03-02", target(kind)})
 	s.When(submit, on("2022-03-02")).ThenAccepted()
 }
 
@@ -103,16 +103,16 @@ func TestC20ForeignPartner(t *testing.T) {
 	judge := func(level, day string) step {
 		return step{"2022-03-01", lab.AssessPartner{Party: oxford.ID, Level: level, Opinion: because, On: date(day)}}
 	}
-	tell(s, judge("advanced", "2021-01-01"), judge("below", "2022-02-01")) // the last judgement holds
+	play(s, judge("advanced", "2021-01-01"), judge("below", "2022-02-01")) // the last judgement holds
 	refuses(t, s, submit, on("2022-03-01"), "C20", quote,
 		"University of Oxford was judged not to be of advanced standing")
-	tell(s, judge("world-class", "2022-03-01"))
+	play(s, judge("world-class", "2022-03-01"))
 	s.When(submit, on("2022-03-01")).ThenAccepted()
 }
 
 func TestC19PlatformLevel(t *testing.T) {
-	s := tell(incubating(t), applying[:3]...)
-	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
+	s := play(incubating(t), applying[:3]...)
+	play(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
 		step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
 	quote := "中方申请单位（高校）相关学科应是国家重点学科和特色优势学科，建有国家重点实验室或教育部重点实验室等科研平台"
 	modes := later
@@ -127,15 +127,15 @@ func TestC19PlatformLevel(t *testing.T) {
 	refuses(t, s, submit, on("2022-03-01"), "C19", quote, "no national or ministerial platform is linked")
 	s.When(submit, under("2022-03-01", modes)).ThenAccepted()
 	modes.ExcludesBases = true
-	s, modes.Modes = tell(incubating(t), applying...), nil
-	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
+	s, modes.Modes = play(incubating(t), applying...), nil
+	play(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
 		step{"2022-02-01", lab.LinkPlatform{Name: domain.T("平台", "Platform"), Level: "national", Base: true, Evidence: digest(1)}})
 	refuses(t, s, submit, under("2022-03-01", modes), "C19", quote, "Platform already holds a national base")
 	s.When(submit, on("2022-03-01")).ThenAccepted() // the document of 2014 leaves none out
-	s = tell(incubating(t), applying[:3]...)
-	tell(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
+	s = play(incubating(t), applying[:3]...)
+	play(s, step{"2022-02-01", lab.UnlinkPlatform{Platform: "P1", On: date("2022-02-01")}},
 		step{"2022-02-01", lab.LinkPlatform{Name: because, Level: "provincial", Evidence: digest(1)}})
-	tell(s, step{"2022-03-02", lab.LinkPlatform{Name: because, Level: "ministerial", Evidence: digest(1)}})
+	play(s, step{"2022-03-02", lab.LinkPlatform{Name: because, Level: "ministerial", Evidence: digest(1)}})
 	if !judgeBuiltIn(s.State(), date("2022-03-02"), "C19")[0].Met {
 		t.Error("a ministerial platform does not do")
 	}
@@ -153,7 +153,7 @@ func TestC21PartnerInstitutes(t *testing.T) {
 }
 
 func TestC30CallWindow(t *testing.T) {
-	s := tell(incubating(t), applying...)
+	s := play(incubating(t), applying...)
 	byCall := later
 	byCall.ByCall = true
 	call := domain.Call{Document: "教技厅函〔2022〕7号", Title: because, Window: period("2022-05-01", "2022-06-30")}
@@ -164,7 +164,7 @@ func TestC30CallWindow(t *testing.T) {
 	inside := submit
 	inside.On = date("2022-06-30")
 	s.When(inside, under("2022-06-30", byCall, call)).ThenAccepted()
-	s = tell(incubating(t), applying...)
+	s = play(incubating(t), applying...)
 	s.When(submit, on("2022-03-01")).ThenAccepted() // the document of 2014 asks for no date
 }
 
@@ -203,12 +203,12 @@ func TestC64RecommendingBody(t *testing.T) {
 	}
 	s := incubating(t)
 	refuses(t, s, recommend(nanjing), on("2021-06-03"), "C64", quote, "does not know whom the host answers to")
-	tell(s, affiliate(lab.ToMinistry))
+	play(s, affiliate(lab.ToMinistry))
 	refuses(t, s, recommend(jiangsu), on("2021-06-03"), "C64", quote,
 		"recommended by itself, not by Jiangsu Education Department")
 	s.When(recommend(nanjing), on("2021-06-03")).ThenAccepted()
 
-	s = tell(incubating(t), affiliate(lab.ToProvince))
+	s = play(incubating(t), affiliate(lab.ToProvince))
 	for _, not := range []domain.EntityRef{nanjing, tsinghua} {
 		refuses(t, s, recommend(not), on("2021-06-03"), "C64", quote, "so that authority recommends it")
 	}
@@ -219,24 +219,24 @@ func TestC64RecommendingBody(t *testing.T) {
 	s.When(withdraw, from(submit, "2021-07-01")).ThenRefused(domain.Invalid, "ground")
 	s.When(withdraw, on("2021-07-01")).ThenAccepted()
 	s.When(withdraw, on("2021-07-01")).ThenRefused(domain.State)
-	refuses(t, tell(s, applying[1], applying[3]), submit, on("2022-03-01"), "C64", quote,
+	refuses(t, play(s, applying[1], applying[3]), submit, on("2022-03-01"), "C64", quote,
 		"no formal recommendation stands")
 }
 
 func TestC64RecommendationHolds(t *testing.T) {
 	s, visit := at(t, lab.StatusSiteVisit)
 	prepare(s, "approve-establishment", visit.AddDays(1))
-	tell(s, step{"2026-01-01", lab.WithdrawRecommendation{On: visit.AddDays(2), Ground: because}})
+	play(s, step{"2026-01-01", lab.WithdrawRecommendation{On: visit.AddDays(2), Ground: because}})
 	refuses(t, s, moves["approve-establishment"](visit.AddDays(3)), on("2026-01-01"), "C64", "经学校或省级主管部门正式向教育部推荐", "no formal recommendation stands")
 }
 
 func TestC65SubmitsFrozenPackage(t *testing.T) {
-	s := tell(incubating(t), applying[:3]...)
+	s := play(incubating(t), applying[:3]...)
 	refuses(t, s, submit, on("2022-03-01"), "C65", "提交《国际合作联合实验室建设申请书》", "no application package is frozen")
 	s.When(lab.FreezePackage{On: date("2021-06-04"), Document: "x", Attachments: []lab.Attachment{{Digest: "y"}}},
 		on("2021-06-04")).
 		ThenRefused(domain.Invalid, "document", "attachments[0].title", "attachments[0].digest")
-	tell(s, applying[3])
+	play(s, applying[3])
 	other := submit
 	other.Document = digest(8)
 	s.When(other, on("2022-03-01")).ThenRefused(domain.Invalid, "document")
@@ -248,7 +248,7 @@ func TestC66Resubmission(t *testing.T) {
 	day := returned.AddDays(10)
 	again := lab.ResubmitApplication{On: day, Answer: because, Document: digest(7)}
 	refuses(t, s, again, on("2026-01-01"), "C66", "教育部对照有关申报条件对申请书进行评审", "no supplemented package was frozen")
-	tell(prepare(s, "resubmit-application", day), step{"2026-01-01", moves["resubmit-application"](day)})
+	play(prepare(s, "resubmit-application", day), step{"2026-01-01", moves["resubmit-application"](day)})
 	a := s.State().Reviews.Applications
 	if len(a) != 1 || len(a[0].Packages) != 2 || len(a[0].Submissions) != 2 || a[0].Submissions[1].Package != 2 ||
 		len(a[0].Returns) != 1 {
@@ -259,7 +259,7 @@ func TestC66Resubmission(t *testing.T) {
 func TestC67Reapplication(t *testing.T) {
 	s, review := at(t, lab.StatusInReview)
 	s.When(lab.PassOver{On: review}, on("2026-01-01")).ThenRefused(domain.Invalid, "ground")
-	tell(s, step{"2026-01-01", lab.PassOver{On: review, Ground: because}},
+	play(s, step{"2026-01-01", lab.PassOver{On: review, Ground: because}},
 		step{"2026-01-01", lab.ResumeIncubation{On: review.AddDays(1)}})
 	again := submit
 	again.On = review.AddDays(2)
@@ -276,7 +276,7 @@ func TestC67Reapplication(t *testing.T) {
 // abroad, and the day.
 func visited(t *testing.T) (*scenario, domain.Date) {
 	s, visit := at(t, lab.StatusSiteVisit)
-	return tell(s, step{"2026-01-01", invite(tsinghua, visit)}, step{"2026-01-01", invite(zurich, visit)}), visit
+	return play(s, step{"2026-01-01", invite(tsinghua, visit)}, step{"2026-01-01", invite(zurich, visit)}), visit
 }
 
 func TestC32SitePanel(t *testing.T) {
@@ -284,7 +284,7 @@ func TestC32SitePanel(t *testing.T) {
 	s, visit := visited(t)
 	undeclared := invite(bonn, visit)
 	undeclared.Declaration = ""
-	tell(s, step{"2026-01-01", undeclared})
+	play(s, step{"2026-01-01", undeclared})
 	hold := func(present ...string) lab.HoldSiteArgumentation {
 		return lab.HoldSiteArgumentation{On: visit, Present: present, Minutes: digest(23)}
 	}
@@ -298,7 +298,7 @@ func TestC32SitePanel(t *testing.T) {
 		t.Error("C32 is not met")
 	}
 	// Its employer is named as a partner later: the expert counts no more.
-	tell(s, step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID, As: "Zürich"}})
+	play(s, step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID, As: "Zürich"}})
 	if f := judgeBuiltIn(s.State(), visit, "C32")[0]; f.Met || len(f.Missing) != 2 {
 		t.Errorf("%+v", f)
 	}
@@ -308,7 +308,7 @@ func TestC28Opinion(t *testing.T) {
 	quote := "高起点、高水平、有特色、有实效的认定标准"
 	s, visit := visited(t)
 	s.When(opinion("Z1", visit), on("2026-01-01")).ThenRefused(domain.Invalid, "expert") // before the argumentation
-	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"},
+	play(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"},
 		Minutes: digest(23)}})
 	if f := judgeBuiltIn(s.State(), visit, "C28")[0]; f.Met {
 		t.Error("met without an opinion")
@@ -333,7 +333,7 @@ func TestC68Dimensions(t *testing.T) {
 			t.Errorf("%d dimensions are missing, want %d", n, 4-i)
 		}
 		assess := lab.AssessDimension{On: visit, Dimension: d, Text: because}
-		tell(s, step{"2026-01-01", assess})
+		play(s, step{"2026-01-01", assess})
 		s.When(assess, on("2026-01-01")).ThenRefused(domain.Invalid, "dimension")
 	}
 	s.When(decline, on("2026-01-01")).ThenAccepted()
@@ -387,9 +387,9 @@ func TestC74PeerAndMandate(t *testing.T) {
 	s, applied := at(t, lab.StatusAcceptance)
 	quote := "由教育部组织国际同行评估"
 	commission := lab.CommissionPeerEvaluation{On: applied.AddDays(1)}
-	tell(s, step{"2026-01-01", invite(tsinghua, applied)})
+	play(s, step{"2026-01-01", invite(tsinghua, applied)})
 	refuses(t, s, commission, on("2026-01-01"), "C74", quote, "no foreign peer is invited")
-	tell(s, step{"2026-01-01", invite(zurich, applied)})
+	play(s, step{"2026-01-01", invite(zurich, applied)})
 	delegated := commission
 	delegated.Delegate = tsinghua.ID
 	s.When(delegated, on("2026-01-01")).ThenRefused(domain.Invalid, "delegation")
@@ -398,10 +398,10 @@ func TestC74PeerAndMandate(t *testing.T) {
 	delegated.Delegation = digest(1)
 	s.When(delegated, on("2026-01-01")).ThenAccepted()
 	peers := s.State().Reviews.Acceptances[0].Experts
-	tell(s, step{"2026-01-01", opinion(peers[0].ID, commission.On)})
+	play(s, step{"2026-01-01", opinion(peers[0].ID, commission.On)})
 	refuses(t, s, lab.PassAcceptance{On: commission.On}, on("2026-01-01"), "C74", quote,
 		"no foreign peer has given an opinion", "C75")
-	tell(s, step{"2026-01-01", opinion(peers[1].ID, commission.On)})
+	play(s, step{"2026-01-01", opinion(peers[1].ID, commission.On)})
 	s.When(lab.PassAcceptance{On: commission.On}, on("2026-01-01")).ThenRefused(domain.Refused, "C75")
 }
 
@@ -459,7 +459,7 @@ func TestC76Recognition(t *testing.T) {
 	refuses(t, s, lab.Recognise{On: eval}, on("2026-01-01"), "C76", quote,
 		"nobody has decided that acceptance was passed")
 	s.When(lab.OpenLab{On: eval}, on("2026-01-01")).ThenRefused(domain.State)
-	tell(prepare(s, "recognise", eval), step{"2026-01-01", lab.Recognise{On: eval}})
+	play(prepare(s, "recognise", eval), step{"2026-01-01", lab.Recognise{On: eval}})
 	certificate := lab.IssueCertificate{On: eval, Number: "1号", Document: digest(1)}
 	s.When(certificate, on("2026-01-01")).ThenAccepted()
 	s.When(certificate, on("2026-01-01")).ThenRefused(domain.Exists)
@@ -512,7 +512,7 @@ func TestExpertConflictOfInterest(t *testing.T) {
 	second := invite(tsinghua, visit)
 	second.Affiliations = []uuid.UUID{tsinghua.ID, oxford.ID} // not by employment alone
 	refuses(t, s, second, on("2026-01-01"), "separation-of-duties", "", "University of Oxford")
-	tell(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"},
+	play(s, step{"2026-01-01", lab.HoldSiteArgumentation{On: visit, Present: []string{"Z1", "Z2"},
 		Minutes: digest(23)}},
 		step{"2026-01-01", lab.NamePartner{Grounds: source, Entity: zurich.ID,
 			As: "Zürich"}}) // it was no party when they were invited

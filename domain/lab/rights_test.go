@@ -32,7 +32,7 @@ func TestAddRight(t *testing.T) {
 
 func TestCounterpartySnapshot(t *testing.T) {
 	// Drafted, entered, and only then signed: the signature renews the party's facts.
-	s := tell(proposed(t), step{"2020-01-20", draft()})
+	s := play(proposed(t), step{"2020-01-20", draft()})
 	state := s.State()
 	events, err := duty.Decide(state, on("2020-01-21"))
 	if err != nil {
@@ -49,39 +49,39 @@ func TestCounterpartySnapshot(t *testing.T) {
 
 func TestAmendRight(t *testing.T) {
 	change := lab.AmendRight{Item: "R1", Clause: "第6条", Text: because, Due: date("2022-06-30")}
-	s := tell(proposed(t), agreement[0], step{"2020-01-21", duty})
+	s := play(proposed(t), agreement[0], step{"2020-01-21", duty})
 	s.When(lab.AmendRight{Item: "R1"}, on("2020-01-22")).ThenRefused(domain.Invalid, "clause", "text")
 	s.When(lab.AmendRight{Item: "R2"}, on("2020-01-22")).ThenRefused(domain.NotFound)
-	tell(s, step{"2020-01-22", change}) // still being negotiated
-	tell(s, agreement[1:]...)
+	play(s, step{"2020-01-22", change}) // still being negotiated
+	play(s, agreement[1:]...)
 	s.When(change, on("2020-04-01")).ThenRefused(domain.State)
 	change.Amendment = 1
 	s.When(change, on("2020-04-01")).ThenRefused(domain.State)
 	m := amendment
 	m.Accede = nil
-	tell(s, step{"2020-05-01", m}, step{"2020-05-02", sign("A1", 1, nanjing, "2020-05-02", 11)})
+	play(s, step{"2020-05-01", m}, step{"2020-05-02", sign("A1", 1, nanjing, "2020-05-02", 11)})
 	s.When(change, on("2020-05-02")).ThenRefused(domain.State) // not signed by every party
-	tell(s, step{"2020-05-03", sign("A1", 1, oxford, "2020-05-03", 11)})
+	play(s, step{"2020-05-03", sign("A1", 1, oxford, "2020-05-03", 11)})
 	s.When(change, on("2020-05-03")).Then(lab.RightAmended{Item: "R1", Amendment: 1, Clause: "第6条", Text: because, Due: date("2022-06-30")})
 }
 
 func TestOverdueRight(t *testing.T) {
 	overdue := func(s *scenario, day string) bool { return s.State().Rights[0].OverdueOn(date(day)) }
-	s := tell(agreed(t), step{"2020-04-01", duty})
+	s := play(agreed(t), step{"2020-04-01", duty})
 	if overdue(s, "2021-06-30") || !overdue(s, "2021-07-01") {
 		t.Error("an item is overdue from the day after it was due")
 	}
-	tell(s, step{"2021-08-10", lab.DischargeRight{Item: "R1", On: date("2021-08-01"), Evidence: digest(1)}})
+	play(s, step{"2021-08-10", lab.DischargeRight{Item: "R1", On: date("2021-08-01"), Evidence: digest(1)}})
 	if !overdue(s, "2021-07-31") || overdue(s, "2021-08-01") {
 		t.Error("an item carried out late was overdue till then and is not after")
 	}
 	undated := duty
 	undated.Due = domain.Date{}
-	s = tell(agreed(t), step{"2020-04-01", undated})
+	s = play(agreed(t), step{"2020-04-01", undated})
 	if overdue(s, "2099-01-01") {
 		t.Error("an item without a day is overdue")
 	}
-	s = tell(agreed(t), step{"2020-04-01", duty},
+	s = play(agreed(t), step{"2020-04-01", duty},
 		step{"2021-07-02", lab.RecordBreach{Item: "R1", On: date("2021-07-01"), Evidence: digest(1), Ground: because}})
 	if !overdue(s, "2021-07-02") {
 		t.Error("an item in breach is not overdue")
@@ -89,7 +89,7 @@ func TestOverdueRight(t *testing.T) {
 }
 
 func TestRightStates(t *testing.T) {
-	s := tell(agreed(t), step{"2020-04-01", duty})
+	s := play(agreed(t), step{"2020-04-01", duty})
 	was := func(want lab.ItemState) {
 		t.Helper()
 		if got := s.State().Rights[0].State; got != want {
@@ -114,9 +114,9 @@ func TestRightStates(t *testing.T) {
 			Evidence: digest(1), Ground: because}})
 	was(lab.Breached)
 	s.When(cure("2021-06-30"), on("2021-08-01")).ThenRefused(domain.Invalid, "on") // before the breach
-	tell(s, step{"2021-08-01", cure("2021-07-20")})
+	play(s, step{"2021-08-01", cure("2021-07-20")})
 	was(lab.Open)
-	tell(s, step{"2021-08-01", lab.RecordBreach{Item: "R1", On: date("2021-07-25"), Evidence: digest(1),
+	play(s, step{"2021-08-01", lab.RecordBreach{Item: "R1", On: date("2021-07-25"), Evidence: digest(1),
 		Ground: because}},
 		step{"2021-08-02", lab.DischargeRight{Item: "R1", On: date("2021-08-02"), Evidence: digest(3)}})
 	was(lab.Discharged)
@@ -127,7 +127,7 @@ func TestRightStates(t *testing.T) {
 		lab.AmendRight{Item: "R1"}} {
 		s.When(cmd, on("2021-08-03")).ThenRefused(domain.State)
 	}
-	s = tell(agreed(t), step{"2020-04-01", duty},
+	s = play(agreed(t), step{"2020-04-01", duty},
 		step{"2020-05-01", lab.WaiveRight{Item: "R1", On: date("2020-05-01"), Ground: because}})
 	was(lab.Waived)
 	domaintest.Both(t, s.State().Rights[0].State.Text())

@@ -30,7 +30,7 @@ func TestQuotesMatchDocument(t *testing.T) {
 		if id != r.ID || !strings.Contains(string(document), r.Quote) || r.Quote == "" {
 			t.Errorf("%s: %q does not stand in the document", id, r.Quote)
 		}
-		// A quote is cited under the section it stands in: 五(二) begins with （二） after 五、.
+		// A quote is cited under the section it is in: 五(二) begins with （二） after 五、.
 		section, sub, _ := strings.Cut(r.Clause, "(")
 		if section == "序" {
 			continue
@@ -90,29 +90,29 @@ var applying = []step{
 	{"2021-06-04", lab.FreezePackage{On: date("2021-06-04"), Document: digest(7)}},
 }
 
-// applicationNeeds tells the story of a lab up to its application, which is
+// applicationNeeds plays the story of a lab up to its application, which is
 // accepted, and again with each change, for which the rule refuses it.
 func applicationNeeds(t *testing.T, rule string, cases ...ruleCase) {
 	t.Helper()
 	const apply = "2022-03-01"
 	application := lab.SubmitApplication{On: date(apply), Effect: because, Document: digest(7)}
-	told := func(t *testing.T, without func(step) bool) *scenario {
+	played := func(t *testing.T, without func(step) bool) *scenario {
 		s := agreed(t)
 		for _, st := range slices.Concat(conditions,
 			[]step{{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}}}, applying) {
 			if without == nil || !without(st) {
-				tell(s, st)
+				play(s, st)
 			}
 		}
 		return s
 	}
-	s := told(t, nil)
+	s := played(t, nil)
 	s.When(application, on(apply)).ThenAccepted()
 	if f := judgeBuiltIn(s.State(), date(apply), rule)[0]; !f.Met || len(f.Missing) > 0 || len(f.Proof) == 0 {
 		t.Errorf("%s: met %v, missing %v, %d proofs", rule, f.Met, f.Missing, len(f.Proof))
 	}
 	for _, c := range cases {
-		s := tell(told(t, c.without), c.with...)
+		s := play(played(t, c.without), c.with...)
 		if application.On = date(apply); c.on != "" {
 			application.On = date(c.on)
 		}
@@ -243,7 +243,7 @@ func TestC01UniversityCode(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 	// The code counts once the host signs with it.
-	tell(s, agreement...)
+	play(s, agreement...)
 	if f := judgeBuiltIn(s.State(), date("2020-01-10"), "C01")[0]; !f.Met {
 		t.Errorf("%+v", f)
 	}
@@ -269,10 +269,10 @@ func TestC15ClosestAgreement(t *testing.T) {
 	}
 	s := proposed(t)
 	check(s, "2020-01-10", "there is no agreement")
-	tell(s, step{"2020-01-20", draft()})
+	play(s, step{"2020-01-20", draft()})
 	check(s, "2020-01-20", "Nanjing University has not signed agreement A1",
 		"University of Oxford has not signed agreement A1")
-	tell(s, agreement[1:]...)
+	play(s, agreement[1:]...)
 	check(s, "2020-02-29", "agreement A1 comes into force on 2020-03-01 only")
 	if f := judgeBuiltIn(s.State(), date("2020-02-29"), "C15")[0]; f.Earliest != date("2020-03-01") {
 		t.Errorf("met at the earliest on %s", f.Earliest)
@@ -281,14 +281,14 @@ func TestC15ClosestAgreement(t *testing.T) {
 	check(s, "2029-12-31")
 	check(s, "2030-01-01", "on 2030-01-01 agreement A1 is expired")
 
-	s = tell(proposed(t),
+	s = play(proposed(t),
 		step{"2020-01-20", draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty},
 			lab.NewParty{Entity: fudan.ID, Role: lab.PartnerParty})},
 		step{"2020-02-01", sign("A1", 0, nanjing, "2020-02-01", 1)},
 		step{"2020-02-01", sign("A1", 0, fudan, "2020-02-01", 1)})
 	check(s, "2020-03-01", "agreement A1 has no foreign party")
 
-	s = tell(proposed(t),
+	s = play(proposed(t),
 		step{"2020-01-20", draft(lab.NewParty{Entity: nanjing.ID, Role: lab.HostParty},
 			lab.NewParty{Entity: nameless.ID, Role: lab.PartnerParty})},
 		step{"2020-02-01", sign("A1", 0, nanjing, "2020-02-01", 1)},
@@ -306,8 +306,8 @@ func TestC57AgreementOnDay(t *testing.T) {
 }
 
 func TestC56AgreementsInForce(t *testing.T) {
-	s := tell(agreed(t), conditions...)
-	tell(s,
+	s := play(agreed(t), conditions...)
+	play(s,
 		step{"2020-06-01", draft()},
 		step{"2020-06-02", sign("A2", 0, nanjing, "2020-06-02", 1)},
 		step{"2020-06-02", sign("A2", 0, oxford, "2020-06-02", 1)},
@@ -321,7 +321,7 @@ func TestC56AgreementsInForce(t *testing.T) {
 func TestC62CalendarYears(t *testing.T) {
 	for began, earliest := range map[string]string{"2020-03-01": "2022-03-01", "2024-02-29": "2026-02-28",
 		"2022-02-28": "2024-02-28", "2021-12-31": "2023-12-31"} {
-		s := tell(agreed(t), step{"2025-01-01", lab.StartIncubation{On: date(began)}})
+		s := play(agreed(t), step{"2025-01-01", lab.StartIncubation{On: date(began)}})
 		day := date(earliest)
 		before, then := judgeBuiltIn(s.State(), day.AddDays(-1), "C62")[0], judgeBuiltIn(s.State(), day, "C62")[0]
 		if before.Met || !then.Met || before.Earliest != day {
@@ -339,7 +339,7 @@ func TestC62CalendarYears(t *testing.T) {
 
 func TestC62AfterDecline(t *testing.T) {
 	s, last := at(t, lab.StatusNotEstablished)
-	tell(s, step{last.AddDays(1).String(), lab.ResumeIncubation{On: last.AddDays(1)}})
+	play(s, step{last.AddDays(1).String(), lab.ResumeIncubation{On: last.AddDays(1)}})
 	if got := s.State().Incubation; got != partial("2020-03-01") {
 		t.Errorf("incubation began on %s", got)
 	}
@@ -357,7 +357,7 @@ func TestC73ConstructionPeriod(t *testing.T) {
 	s.When(apply(end), on("2026-01-01")).ThenAccepted()
 
 	s, visit := at(t, lab.StatusSiteVisit)
-	tell(prepare(s, "approve-establishment", visit),
+	play(prepare(s, "approve-establishment", visit),
 		step{"2026-01-01", lab.ApproveEstablishment{On: visit.AddDays(1),
 			Construction: period("2025-01-01", "2027-12-31"), EarlyAllowed: true}})
 	prepare(s, "apply-for-acceptance", date("2025-06-01")).When(apply(date("2025-06-01")), on("2026-01-01")).
@@ -365,7 +365,7 @@ func TestC73ConstructionPeriod(t *testing.T) {
 
 	for _, allowed := range []bool{false, true} {
 		s, eval := at(t, lab.StatusPeerEval)
-		tell(s, step{"2026-01-01", lab.DecideNotPassed{On: eval.AddDays(1), Ground: because, MayReapply: allowed}})
+		play(s, step{"2026-01-01", lab.DecideNotPassed{On: eval.AddDays(1), Ground: because, MayReapply: allowed}})
 		s.When(apply(eval.AddDays(2)), on("2026-01-01"))
 		if allowed {
 			s.ThenAccepted()
@@ -376,7 +376,7 @@ func TestC73ConstructionPeriod(t *testing.T) {
 
 	s = proposed(t).GivenOn(on("2020-02-01"), lab.HistoryRecorded{From: lab.StatusProposed, To: lab.StatusConstruction})
 	s.When(apply(date("2026-01-01")), on("2026-01-01")).
-		ThenRefused(domain.Refused, "C71", "C73") // nobody knows when it ends
+		ThenRefused(domain.Refused, "C71", "C73") // its end is unknown
 }
 
 func TestC78ResponsibleHost(t *testing.T) {
@@ -406,7 +406,7 @@ func TestC78ResponsibleHost(t *testing.T) {
 }
 
 func TestRefusalListsAllRules(t *testing.T) {
-	s := tell(agreed(t), step{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}})
+	s := play(agreed(t), step{"2020-06-01", lab.StartIncubation{On: date("2020-03-01")}})
 	s.When(lab.SubmitApplication{On: date("2020-06-01"), Effect: because, Document: digest(7)}, on("2020-06-01")).
 		ThenRefused(domain.Refused, "C08", "C10", "C11", "C12", "C13", "C14", "C16", "C17", "C18", "C19", "C20",
 			"C55", "C56", "C62", "C63", "C64", "C65", "C79")

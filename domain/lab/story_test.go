@@ -152,8 +152,8 @@ func from(cmd lab.Command, day string) domain.Context {
 	return x
 }
 
-// tell sends commands that are all accepted.
-func tell(s *scenario, steps ...step) *scenario {
+// play sends commands that are all accepted.
+func play(s *scenario, steps ...step) *scenario {
 	for _, st := range steps {
 		s.When(st.cmd, from(st.cmd, st.day)).ThenAccepted()
 	}
@@ -165,19 +165,19 @@ func tell(s *scenario, steps ...step) *scenario {
 // scenario promises.
 func given(t *testing.T, steps ...step) *scenario {
 	t.Helper()
-	return newTale(t).send(steps...).scenario()
+	return newPlayer(t).send(steps...).scenario()
 }
 
-// tale is a story while it is told.
-type tale struct {
+// player plays steps against a lab and keeps their history.
+type player struct {
 	t       *testing.T
 	lab     *lab.Lab
 	history []domain.RecordedEvent[lab.Event]
 }
 
-func newTale(t *testing.T) *tale { return &tale{t: t, lab: lab.New(domaintest.Aggregate)} }
+func newPlayer(t *testing.T) *player { return &player{t: t, lab: lab.New(domaintest.Aggregate)} }
 
-func (a *tale) send(steps ...step) *tale {
+func (a *player) send(steps ...step) *player {
 	a.t.Helper()
 	for _, st := range steps {
 		x := from(st.cmd, st.day)
@@ -197,7 +197,7 @@ func (a *tale) send(steps ...step) *tale {
 }
 
 // prepare sends what a step still waits for.
-func (a *tale) prepare(command string, d domain.Date) *tale {
+func (a *player) prepare(command string, d domain.Date) *player {
 	for {
 		cmds := prelude(a.lab, command, d)
 		if len(cmds) == 0 {
@@ -207,7 +207,7 @@ func (a *tale) prepare(command string, d domain.Date) *tale {
 	}
 }
 
-func (a *tale) scenario() *scenario {
+func (a *player) scenario() *scenario {
 	return domaintest.New[*lab.Lab, lab.Event](a.t, lab.New).GivenHistory(a.history...)
 }
 
@@ -219,7 +219,7 @@ func proposed(t *testing.T) *scenario { return given(t, start) }
 var start = step{"2020-01-10", propose}
 
 // agreed is a lab whose agreement A1 is in force from 2020-03-01.
-func agreed(t *testing.T) *scenario { return given(t, then([]step{start}, agreement...)...) }
+func agreed(t *testing.T) *scenario { return given(t, with([]step{start}, agreement...)...) }
 
 var agreement = []step{
 	{"2020-01-20", draft()},
@@ -240,42 +240,42 @@ func three(t *testing.T) *scenario {
 
 // conditions meet every rule of an application but C62.
 var conditions = func() (steps []step) {
-	say := func(day string, cmd lab.Command) { steps = append(steps, step{day, cmd}) }
-	say("2020-04-01", lab.AttestIndependence{On: date("2020-04-01"), Unit: because, Budget: because,
+	add := func(day string, cmd lab.Command) { steps = append(steps, step{day, cmd}) }
+	add("2020-04-01", lab.AttestIndependence{On: date("2020-04-01"), Unit: because, Budget: because,
 		Premises: because, Evidence: digest(3)})
-	say("2020-04-02", lab.AdoptPlan{Title: because, On: date("2020-04-02"), FromYear: 2022, ToYear: 2024,
+	add("2020-04-02", lab.AdoptPlan{Title: because, On: date("2020-04-02"), FromYear: 2022, ToYear: 2024,
 		Document: digest(4)})
-	say("2020-04-03", lab.AssignTask{Text: because, Owner: oxford.ID, Due: date("2024-12-31")})
-	say("2020-04-04", lab.EstablishManagementBody{Name: because, On: date("2020-04-04"), Document: digest(5)})
+	add("2020-04-03", lab.AssignTask{Text: because, Owner: oxford.ID, Due: date("2024-12-31")})
+	add("2020-04-04", lab.EstablishManagementBody{Name: because, On: date("2020-04-04"), Document: digest(5)})
 	for _, p := range []domain.EntityRef{nanjing, oxford} {
 		for _, k := range lab.ItemKinds {
-			say("2020-04-05", lab.AddRight{Agreement: "A1", Kind: k, Party: p.ID, Clause: "第5条", Text: because})
+			add("2020-04-05", lab.AddRight{Agreement: "A1", Kind: k, Party: p.ID, Clause: "第5条", Text: because})
 		}
 	}
 	for i, q := range []lab.Quantity{cny("300"), premises("800.5"), equipment(3, "90.00")} {
-		say("2020-04-06", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.OwnFunds, Agreement: "A1", Quantity: q})
-		say("2020-04-07", lab.FirmUpCommitment{Commitment: fmt.Sprintf("F%d", i+1), On: date("2020-04-07"),
+		add("2020-04-06", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.OwnFunds, Agreement: "A1", Quantity: q})
+		add("2020-04-07", lab.FirmUpCommitment{Commitment: fmt.Sprintf("F%d", i+1), On: date("2020-04-07"),
 			Evidence: digest(6)})
 	}
-	say("2020-04-08", lab.ScheduleInstalments{Commitment: "F1", Schedule: []lab.Instalment{
+	add("2020-04-08", lab.ScheduleInstalments{Commitment: "F1", Schedule: []lab.Instalment{
 		{Due: date("2022-06-30"), Quantity: cny("100")}, {Due: date("2023-06-30"), Quantity: cny("100")},
 		{Due: date("2024-06-30"), Quantity: cny("100")},
 	}})
-	say("2020-04-09", lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(10)})
-	say("2020-04-09", lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2020-04-09"),
+	add("2020-04-09", lab.LinkPlatform{Name: because, Level: "national", Evidence: digest(10)})
+	add("2020-04-09", lab.EvidenceDiscipline{Discipline: because, Status: "national-key", On: date("2020-04-09"),
 		Document: digest(11)})
-	say("2020-04-10", lab.AssessPartner{Party: oxford.ID, Level: "advanced", Opinion: because, On: date("2020-04-10")})
+	add("2020-04-10", lab.AssessPartner{Party: oxford.ID, Level: "advanced", Opinion: because, On: date("2020-04-10")})
 	for _, k := range objectives {
 		o := target(k)
 		o.BaselineOn = date("2020-04-10")
-		say("2020-04-10", o)
+		add("2020-04-10", o)
 	}
 	return steps
 }()
 
 // prelude is what a step of the status machine still waits for, in order.
 func prelude(l *lab.Lab, command string, d domain.Date) (cmds []lab.Command) {
-	say := func(missing bool, cmd lab.Command) {
+	need := func(missing bool, cmd lab.Command) {
 		if missing {
 			cmds = append(cmds, cmd)
 		}
@@ -297,16 +297,16 @@ func prelude(l *lab.Lab, command string, d domain.Date) (cmds []lab.Command) {
 		return ""
 	}
 	opinion := func(p lab.Panel, id string) {
-		say(!slices.ContainsFunc(p.Opinions, func(o lab.Opinion) bool { return o.Expert == id }), opinion(id, d))
+		need(!slices.ContainsFunc(p.Opinions, func(o lab.Opinion) bool { return o.Expert == id }), opinion(id, d))
 	}
 	switch command {
 	case "submit-application", "resubmit-application":
-		say(l.Reviews.Affiliation == nil, lab.RecordAffiliation{To: lab.ToMinistry, Evidence: digest(20)})
-		say(len(a.SelfAssessments) == 0, selfAssessment(d))
-		say(!slices.ContainsFunc(a.Recommendations, func(r lab.Recommendation) bool { return r.Withdrawn.IsZero() }),
+		need(l.Reviews.Affiliation == nil, lab.RecordAffiliation{To: lab.ToMinistry, Evidence: digest(20)})
+		need(len(a.SelfAssessments) == 0, selfAssessment(d))
+		need(!slices.ContainsFunc(a.Recommendations, func(r lab.Recommendation) bool { return r.Withdrawn.IsZero() }),
 			lab.IssueRecommendation{On: d, Issuer: nanjing.ID, Number: "南字〔2022〕3号", Document: digest(22)})
-		say(command == "submit-application" && len(a.Packages) == 0, lab.FreezePackage{On: d, Document: digest(7)})
-		say(command == "resubmit-application" &&
+		need(command == "submit-application" && len(a.Packages) == 0, lab.FreezePackage{On: d, Document: digest(7)})
+		need(command == "resubmit-application" &&
 			(len(a.Packages) == 0 || len(a.Packages) <= a.Submissions[len(a.Submissions)-1].Package),
 			lab.FreezePackage{On: d, Document: digest(8)})
 	case "approve-establishment", "decline-establishment":
@@ -314,39 +314,39 @@ func prelude(l *lab.Lab, command string, d domain.Date) (cmds []lab.Command) {
 			break
 		}
 		for _, dim := range lab.ReviewDimensions {
-			say(!slices.ContainsFunc(a.Dimensions, func(x lab.Assessed) bool { return x.Dimension == dim }),
+			need(!slices.ContainsFunc(a.Dimensions, func(x lab.Assessed) bool { return x.Dimension == dim }),
 				lab.AssessDimension{On: d, Dimension: dim, Text: because})
 		}
 		if command == "decline-establishment" {
 			break
 		}
-		say(invited(a.Panel, tsinghua) == "", invite(tsinghua, d))
-		say(invited(a.Panel, zurich) == "", invite(zurich, d))
+		need(invited(a.Panel, tsinghua) == "", invite(tsinghua, d))
+		need(invited(a.Panel, zurich) == "", invite(zurich, d))
 		if len(cmds) > 0 {
 			break // who is to be there has no number yet
 		}
-		say(a.Site == nil, lab.HoldSiteArgumentation{On: d,
+		need(a.Site == nil, lab.HoldSiteArgumentation{On: d,
 			Present: []string{invited(a.Panel, tsinghua), invited(a.Panel, zurich)}, Minutes: digest(23)})
 		opinion(a.Panel, invited(a.Panel, zurich))
 	case "apply-for-acceptance":
-		say(len(l.Reviews.Stages) == 0, lab.HoldStageAssessment{On: d, Summary: because, Document: digest(25)})
+		need(len(l.Reviews.Stages) == 0, lab.HoldStageAssessment{On: d, Summary: because, Document: digest(25)})
 	case "commission-peer-evaluation":
-		say(invited(acc.Panel, zurich) == "", invite(zurich, d))
+		need(invited(acc.Panel, zurich) == "", invite(zurich, d))
 	case "pass-acceptance", "recognise":
 		if invited(acc.Panel, zurich) == "" {
-			say(true, invite(zurich, d))
+			need(true, invite(zurich, d))
 			break
 		}
 		opinion(acc.Panel, invited(acc.Panel, zurich))
 		for _, dim := range domain.Dimensions {
 			for _, axis := range lab.Axes {
-				say(!slices.ContainsFunc(acc.Cells,
+				need(!slices.ContainsFunc(acc.Cells,
 					func(c lab.AcceptanceCell) bool { return c.Dimension == dim && c.Axis == axis }), lab.AssessCell{
 					On: d, Dimension: dim, Axis: axis, Text: because,
 					Facts: []lab.CellFact{{On: l.Construction.To.Earliest(), Text: because}}})
 			}
 		}
-		say(command == "recognise" && acc.Outcome != lab.Passed, lab.PassAcceptance{On: d})
+		need(command == "recognise" && acc.Outcome != lab.Passed, lab.PassAcceptance{On: d})
 	}
 	return cmds
 }
@@ -376,7 +376,7 @@ func prepare(s *scenario, command string, d domain.Date) *scenario {
 		if len(cmds) == 0 {
 			return s
 		}
-		tell(s, step{recorded(d), cmds[0]})
+		play(s, step{recorded(d), cmds[0]})
 	}
 }
 
@@ -436,30 +436,30 @@ var paths = map[lab.Status][]string{
 	lab.StatusSiteVisit:      {"start-incubation", "submit-application", "pass-formal-check", "shortlist"},
 	lab.StatusNotEstablished: {"start-incubation", "submit-application", "pass-formal-check", "decline-establishment"},
 	lab.StatusConstruction:   construction,
-	lab.StatusAcceptance:     then(construction, "apply-for-acceptance"),
+	lab.StatusAcceptance:     with(construction, "apply-for-acceptance"),
 	lab.StatusPeerEval:       peerEval,
-	lab.StatusRectifying:     then(peerEval, "require-rectification"),
-	lab.StatusNotPassed:      then(peerEval, "decide-not-passed"),
-	lab.StatusOperating:      then(peerEval, "recognise"),
-	lab.StatusSuspended:      then(peerEval, "recognise", "suspend"),
+	lab.StatusRectifying:     with(peerEval, "require-rectification"),
+	lab.StatusNotPassed:      with(peerEval, "decide-not-passed"),
+	lab.StatusOperating:      with(peerEval, "recognise"),
+	lab.StatusSuspended:      with(peerEval, "recognise", "suspend"),
 	lab.StatusWithdrawn:      {"withdraw"},
-	lab.StatusRevoked:        then(peerEval, "decide-not-passed", "revoke"),
-	lab.StatusClosed:         then(peerEval, "recognise", "close"),
+	lab.StatusRevoked:        with(peerEval, "decide-not-passed", "revoke"),
+	lab.StatusClosed:         with(peerEval, "recognise", "close"),
 }
 
 var (
 	construction = []string{"start-incubation", "submit-application", "pass-formal-check", "shortlist",
 		"approve-establishment"}
-	peerEval = then(construction, "apply-for-acceptance", "commission-peer-evaluation")
+	peerEval = with(construction, "apply-for-acceptance", "commission-peer-evaluation")
 )
 
-func then[T any](path []T, more ...T) []T { return slices.Concat(path, more) }
+func with[T any](path []T, more ...T) []T { return slices.Concat(path, more) }
 
 // at is a lab that meets every rule and has come to a status; each step came
 // 100 days after the one before, the application three years after incubation
 // began. It returns the day of the last step too.
 func at(t *testing.T, status lab.Status) (*scenario, domain.Date) {
-	story := newTale(t).send(slices.Concat([]step{start}, agreement, conditions)...)
+	story := newPlayer(t).send(slices.Concat([]step{start}, agreement, conditions)...)
 	day := date("2020-03-01")
 	for _, name := range paths[status] {
 		switch name {

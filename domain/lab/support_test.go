@@ -21,7 +21,7 @@ func TestC59Support(t *testing.T) {
 	s.When(promise(nanjing, lab.PolicySupport, "2021-06-01"), on("2020-06-01")).
 		Then(lab.SupportPromised{Support: "S1", Provider: nanjing, Kind: lab.PolicySupport, Text: because,
 			On: date("2020-06-01"), Due: date("2021-06-01")})
-	tell(s, step{"2020-06-01", promise(siemens, lab.OtherSupport, "2021-06-01")})
+	play(s, step{"2020-06-01", promise(siemens, lab.OtherSupport, "2021-06-01")})
 	if got := s.State().PromisedBy(siemens.ID); len(got) != 1 || got[0].ID != "S2" {
 		t.Errorf("Siemens promised %+v", got)
 	}
@@ -45,7 +45,7 @@ func TestC59Support(t *testing.T) {
 }
 
 func TestC82MinistrySupport(t *testing.T) {
-	s := tell(agreed(t), step{"2021-01-01", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.MinistryFunds,
+	s := play(agreed(t), step{"2021-01-01", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.MinistryFunds,
 		Quantity: cny("60")}})
 	firm := func(id string) lab.Command {
 		return lab.FirmUpCommitment{Commitment: id, On: date("2021-06-01"), Evidence: digest(1)}
@@ -70,7 +70,7 @@ func TestC82MinistrySupport(t *testing.T) {
 		Then(lab.MinistrySupportDecided{Support: "G2", Decision: "declined", On: date("2021-05-02"), Ground: because})
 
 	s.When(firm("F1"), on("2021-06-01")).ThenAccepted()
-	tell(s, step{"2021-06-01", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.MinistryFunds, Quantity: cny("41")}})
+	play(s, step{"2021-06-01", lab.PledgeCommitment{Party: nanjing.ID, Source: lab.MinistryFunds, Quantity: cny("41")}})
 	ruled(t, s.When(firm("F2"), on("2021-06-01")), "C82") // 60 and 41 are more than 100
 	ruled(t, s.When(lab.AmendCommitment{Commitment: "F1", Quantity: cny("101")}, on("2021-06-01")), "C82")
 	s.When(lab.AmendCommitment{Commitment: "F1", Quantity: cny("59")}, on("2021-06-01")).ThenAccepted()
@@ -89,7 +89,7 @@ func TestC82MinistrySupport(t *testing.T) {
 }
 
 func TestC78HostSuccession(t *testing.T) {
-	s := tell(agreed(t),
+	s := play(agreed(t),
 		step{"2020-03-01", draft()}, step{"2020-03-02", sign("A2", 0, nanjing, "2020-03-02", 1)},
 		step{"2020-03-02", sign("A2", 0, oxford, "2020-03-02", 1)},
 		step{"2020-04-05", lab.AddRight{Agreement: "A2", Kind: lab.Right, Party: nanjing.ID, Clause: "§5",
