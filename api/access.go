@@ -11,9 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
-	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
-	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
 )
@@ -245,67 +243,16 @@ func forbidden(role domain.Role, allowed []domain.Role) *Problem {
 	return newProblem("forbidden", "角色 %s 不能执行此操作；请由以下角色之一办理：%s", "the role %s may not do this; have it done by one of: %s", role, join(allowed))
 }
 
-// belongs refuses a command on a record to which the caller is not what the
-// table asks. It says the same whether there is such a record or not.
-func (s *Server) belongs(ctx context.Context, c Claims, aggregate string, id uuid.UUID, operation string, cmd any) error {
-	relation := relationOf(c.Role, aggregate, operation)
-	if relation == Any {
-		return nil
+// mayOnLab refuses a command on a lab to which the caller does not have a relation.
+func mayOnLab(l *lab.Lab, c Claims, relation Relation, cmd any) error {
+	may := relation == Any || isOf(l, c)
+	if party, ok := cmd.(lab.PartyCommand); relation == Party {
+		may = may && ok && l.PartyMay(c.Entity, party)
 	}
-	refuse := notTheirs(c.Role, relation)
-	if r := reachOf(cmd); r.Signs && *r.Party != c.Entity {
-		return newProblem("forbidden", "您不能代表其他法人签署；请由该法人或项目官员办理", "you cannot sign for another legal entity; have that legal entity or an officer do it")
+	if !may {
+		return notTheirs(c.Role, relation)
 	}
-	own := false
-	var err error
-	switch {
-	case operation == "lab-propose": // of the lab that is to be: its host is named
-		own = cmd.(lab.Propose).Host == c.Entity
-	case aggregate == "lab":
-		err = s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) {
-			own = isTheirs(l, c, relation, cmd)
-		})
-	case aggregate == "webhook":
-		var owner domain.Actor
-		owner, err = s.ownerOf(ctx, id)
-		own = owner == c.actor() || operation == "webhook-register" && owner.Subject == ""
-	case operation == "key-issue": // of the key that is to be: whom it acts for is named
-		own = cmd.(key.Issue).Entity == c.Entity
-	case aggregate == "key":
-		var k *key.Key
-		if k, err = s.keyAt(ctx, id); err == nil {
-			own = k.OnBehalfOf.ID == c.Entity
-		}
-	default:
-		own = id == c.Entity
-	}
-	if err == nil && !own {
-		err = refuse
-	}
-	return err
-}
-
-// stillMay is belongs for a lab, asked of the state that the command is decided
-// on: whoever was the host or a party a moment ago may be so no more.
-func stillMay(c Claims, operation string, cmd any) func(any) error {
-	relation := relationOf(c.Role, "lab", operation)
-	if relation == Any || operation == "lab-propose" {
-		return nil
-	}
-	return func(state any) error {
-		if !isTheirs(state.(*lab.Lab), c, relation, cmd) {
-			return notTheirs(c.Role, relation)
-		}
-		return nil
-	}
-}
-
-func isTheirs(l *lab.Lab, c Claims, relation Relation, cmd any) bool {
-	if relation != Party {
-		return isOf(l, c)
-	}
-	party, ok := cmd.(lab.PartyCommand)
-	return ok && isOf(l, c) && l.PartyMay(c.Entity, party)
+	return nil
 }
 
 // reachOf returns what a command is about, nothing where no party may send it.
@@ -336,13 +283,8 @@ func mayRestate(c Claims, cmd any) func(domain.Meta) error {
 	}
 }
 
-// isOf says whether somebody acts for the lab's host or, as a partner, for a
+// isOf reports whether the caller acts for the lab's host or, as a partner, for a
 // party to one of its agreements.
 func isOf(l *lab.Lab, c Claims) bool {
 	return c.Entity != uuid.Nil && (c.Entity == l.Host.ID || c.Role == domain.Partner && l.HasParty(c.Entity))
-}
-
-func (s *Server) ownerOf(ctx context.Context, id uuid.UUID) (owner domain.Actor, err error) {
-	err = s.webhooks.State(ctx, id, func(w *webhook.Webhook, _ eventstore.Version) { owner = w.Owner })
-	return owner, err
 }

@@ -6,24 +6,207 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
+	"github.com/jointlab/jointlab/domain/key"
+	"github.com/jointlab/jointlab/domain/lab"
+	"github.com/jointlab/jointlab/domain/person"
+	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/domain/webhook"
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// aggregate runs commands of one sort, whose types are known only to the table.
+// aggregate runs the commands of one kind, whose types only the table knows.
 // correct is nil where a record is changed and never corrected.
 type aggregate struct {
-	do      func(ctx context.Context, id uuid.UUID, cmd any, r eventstore.Request) (eventstore.Outcome, error)
-	correct func(ctx context.Context, id, wrong uuid.UUID, cmd any, because domain.Grounds, r eventstore.Request) (eventstore.Outcome, error)
+	do      func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error)
+	correct func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error)
+
+	// What the kind needs beside the common path; nil: nothing. Without authorize,
+	// a record is the caller's own where it is the legal entity acted for.
+	newID      func(cmd any) uuid.UUID // of the record that a command creates
+	authorize  func(ctx context.Context, p *intent, relation Relation) error
+	bringFacts func(ctx context.Context, p *intent) error
+}
+
+// disclosure is what the first answer to a command shows, and no later one.
+type disclosure struct {
+	secret string
+	notice domain.Text // in the place of a secret that was shown before
 }
 
 func newAggregate[S domain.Aggregate[E], E domain.Event](a *eventstore.Aggregates[S, E], corrected func(domain.Correction) E) aggregate {
-	all := aggregate{do: func(ctx context.Context, id uuid.UUID, cmd any, r eventstore.Request) (eventstore.Outcome, error) {
-		return a.Do(ctx, id, cmd.(domain.Command[S, E]), r)
+	all := aggregate{do: func(ctx context.Context, p *intent) (o eventstore.Outcome, _ disclosure, err error) {
+		o, err = a.Do(ctx, p.id, p.cmd.(domain.Command[S, E]), p.request)
+		return o, disclosure{}, err
 	}}
 	if corrected != nil {
-		all.correct = func(ctx context.Context, id, wrong uuid.UUID, cmd any, because domain.Grounds, r eventstore.Request) (eventstore.Outcome, error) {
-			return a.Correct(ctx, id, wrong, cmd.(domain.Command[S, E]), because, corrected, r)
+		all.correct = func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error) {
+			return a.Correct(ctx, p.id, wrong, p.cmd.(domain.Command[S, E]), because, corrected, p.request)
 		}
 	}
 	return all
+}
+
+// newAggregates returns the table of kinds.
+func (s *Server) newAggregates() map[string]aggregate {
+	labs := newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} })
+	labs.authorize, labs.bringFacts = s.authorizeLab, s.bringProgramme
+
+	programmes := newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} })
+	programmes.newID = newProgrammeID
+
+	webhooks := newAggregate(s.webhooks, nil)
+	webhooks.authorize, webhooks.bringFacts = s.authorizeWebhook, s.mayCall
+	webhooks.do = s.disclosing(webhooks.do)
+
+	keys := newAggregate(s.keys, nil)
+	keys.authorize, keys.bringFacts = s.authorizeKey, s.mayIssue
+	keys.do = issuing(keys.do)
+
+	persons := newAggregate(s.persons, nil)
+	persons.bringFacts = func(ctx context.Context, p *intent) error {
+		_, err := s.knownPerson(ctx, p.id)
+		return err
+	}
+	persons.do = s.erasing(persons.do)
+
+	return map[string]aggregate{
+		"lab":       labs,
+		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
+		"programme": programmes,
+		"webhook":   webhooks,
+		"key":       keys,
+		"person":    persons,
+	}
+}
+
+type doer = func(context.Context, *intent) (eventstore.Outcome, disclosure, error)
+
+// newProgrammeID returns the id that follows from a programme's name, by which
+// labs name theirs; the nil UUID for other commands.
+func newProgrammeID(cmd any) uuid.UUID {
+	if p, ok := cmd.(programme.RegisterProgramme); ok {
+		return domain.ProgrammeID(p.Name.Trimmed().Chinese())
+	}
+	return uuid.Nil
+}
+
+// disclosing shows the secret of a webhook that a command made.
+func (s *Server) disclosing(do doer) doer {
+	return func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error) {
+		o, _, err := do(ctx, p)
+		if err != nil {
+			return o, disclosure{}, err
+		}
+		return o, disclosure{secret: s.secretOf(o)}, nil
+	}
+}
+
+// issuing draws the secret of a key that is issued.
+func issuing(do doer) doer {
+	return func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error) {
+		issue, ok := p.cmd.(key.Issue)
+		if !ok {
+			return do(ctx, p)
+		}
+		var secret string
+		secret, issue.Hash = newSecret(p.id)
+		p.cmd = issue
+		o, _, err := do(ctx, p)
+		if err == nil && o.Replay {
+			return o, disclosure{notice: shownOnce}, nil
+		}
+		return o, disclosure{secret: secret}, err
+	}
+}
+
+// erasing destroys a person's key once the erasure is recorded, and again when
+// the command comes again, since the key may still be there.
+func (s *Server) erasing(do doer) doer {
+	return func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error) {
+		o, shown, err := do(ctx, p)
+		if _, erases := p.cmd.(person.Erase); err == nil && erases {
+			err = s.cfg.Persons.Erase(ctx, p.id)
+		}
+		return o, shown, err
+	}
+}
+
+// authorizeLab reads the lab once: for the caller's relation to it, and for the
+// programme it is in. It is asked again of the state that the command is decided
+// on, since the caller may have lost the relation between the two.
+func (s *Server) authorizeLab(ctx context.Context, p *intent, relation Relation) error {
+	if p.operation == "lab-correct" {
+		p.request.MayCorrect = mayRestate(p.claims, p.cmd)
+	}
+	if relation != Any && p.operation != "lab-propose" {
+		p.request.May = func(state any) error { return mayOnLab(state.(*lab.Lab), p.claims, relation, p.cmd) }
+	}
+	err := s.relateLab(ctx, p, relation)
+	if err != nil && p.retryable { // a party that has left since is still told the outcome of its command
+		if again, _ := s.labs.AlreadyHandled(ctx, p.id, p.request.Command); again {
+			return nil
+		}
+	}
+	return err
+}
+
+func (s *Server) relateLab(ctx context.Context, p *intent, relation Relation) (err error) {
+	if r := reachOf(p.cmd); relation != Any && r.Signs && *r.Party != p.claims.Entity {
+		return newProblem("forbidden", "您不能代表其他法人签署；请由该法人或项目官员办理", "you cannot sign for another legal entity; have that legal entity or an officer do it")
+	}
+	propose, proposes := p.cmd.(lab.Propose)
+	if p.operation == "lab-propose" { // the lab is not on record: its host is named
+		if relation != Any && propose.Host != p.claims.Entity {
+			err = notTheirs(p.claims.Role, relation)
+		}
+	} else if failed := s.labs.State(ctx, p.id, func(l *lab.Lab, _ eventstore.Version) {
+		p.programme = l.Programme
+		err = mayOnLab(l, p.claims, relation, p.cmd)
+	}); failed != nil {
+		return failed
+	}
+	if proposes {
+		p.programme = propose.Programme
+	}
+	return err
+}
+
+// bringProgramme adds the policies that the lab is judged under.
+func (s *Server) bringProgramme(ctx context.Context, p *intent) error {
+	facts, err := s.programmeNamed(ctx, p.programme)
+	p.request.Programme = &facts
+	return err
+}
+
+func (s *Server) authorizeWebhook(ctx context.Context, p *intent, relation Relation) error {
+	if relation == Any {
+		return nil
+	}
+	var owner domain.Actor
+	err := s.webhooks.State(ctx, p.id, func(w *webhook.Webhook, _ eventstore.Version) { owner = w.Owner })
+	if err == nil && owner != p.claims.actor() && !(p.operation == "webhook-register" && owner.Subject == "") {
+		err = notTheirs(p.claims.Role, relation)
+	}
+	return err
+}
+
+func (s *Server) authorizeKey(ctx context.Context, p *intent, relation Relation) error {
+	if relation == Any {
+		return nil
+	}
+	var entity uuid.UUID // that the key acts for
+	if issue, ok := p.cmd.(key.Issue); ok {
+		entity = issue.Entity
+	} else {
+		k, err := s.keyAt(ctx, p.id)
+		if err != nil {
+			return err
+		}
+		entity = k.OnBehalfOf.ID
+	}
+	if entity != p.claims.Entity {
+		return notTheirs(p.claims.Role, relation)
+	}
+	return nil
 }

@@ -19,9 +19,7 @@ import (
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/domain/entity"
-	"github.com/jointlab/jointlab/domain/key"
 	"github.com/jointlab/jointlab/domain/lab"
-	"github.com/jointlab/jointlab/domain/person"
 	"github.com/jointlab/jointlab/domain/programme"
 	"github.com/jointlab/jointlab/eventstore"
 )
@@ -181,37 +179,20 @@ func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Reque
 	path := strings.Replace(c.Path(), "{"+c.Aggregate+"}", id.String(), 1)
 	if id == uuid.Nil {
 		path = "/v1/" + eventstore.Plural(c.Aggregate)
-		if p, ok := cmd.(programme.RegisterProgramme); ok {
-			id = domain.ProgrammeID(p.Name.Trimmed().Chinese()) // labs name their programme
+		if newID := s.aggregates[c.Aggregate].newID; newID != nil {
+			id = newID(cmd)
 		}
 	}
-	id, cmd, r, err := s.prepare(ctx, c.ID(), c.Aggregate, id, path, "", in, cmd)
+	p, err := s.prepare(ctx, intent{operation: c.ID(), kind: c.Aggregate, id: id, cmd: cmd}, path, "", in)
 	if err != nil {
 		return nil, err
 	}
-	var secret string
-	if issue, ok := cmd.(key.Issue); ok {
-		secret, issue.Hash = newSecret(id)
-		cmd = issue
-	}
-	o, err := s.aggregates[c.Aggregate].do(ctx, id, cmd, r)
+	o, shown, err := s.aggregates[c.Aggregate].do(ctx, p)
 	if err != nil {
 		return nil, err
-	}
-	if _, erases := cmd.(person.Erase); erases { // also when the command comes again, since the key may still be there
-		if err := s.cfg.Persons.Erase(ctx, id); err != nil {
-			return nil, err
-		}
 	}
 	a := s.answer(ctx, o, in.Prefer)
-	switch {
-	case secret == "":
-		a.Body.Secret = s.secretOf(o)
-	case o.Replay:
-		a.Body.Notice = shownOnce
-	default:
-		a.Body.Secret = secret
-	}
+	a.Body.Secret, a.Body.Notice = shown.secret, shown.notice
 	if a.Status = http.StatusOK; c.Creates {
 		a.Status, a.Location = http.StatusCreated, o.Stream.Source()
 		a.Location = "/v1" + a.Location
@@ -258,14 +239,11 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 		return nil, err
 	}
 	path := "/v1/" + eventstore.Plural(aggregate) + "/" + id.String() + "/correct"
-	id, cmd, r, err := s.prepare(ctx, aggregate+"-correct", aggregate, id, path, "input", in, cmd)
+	p, err := s.prepare(ctx, intent{operation: aggregate + "-correct", kind: aggregate, id: id, cmd: cmd}, path, "input", in)
 	if err != nil {
 		return nil, err
 	}
-	if aggregate == "lab" {
-		r.MayCorrect = mayRestate(claims, cmd)
-	}
-	o, err := s.aggregates[aggregate].correct(ctx, id, body.Event, cmd, body.Grounds, r)
+	o, err := s.aggregates[aggregate].correct(ctx, p, body.Event, body.Grounds)
 	if err != nil {
 		return nil, err
 	}
@@ -279,99 +257,119 @@ var keys = uuid.MustParse("6f1c3a0e-52a4-5d0b-9a53-0d2b8f1f7c11")
 
 var printable = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 
-// prepare makes a command's envelope from the request and the caller's token,
-// and seals the persons it names; prefix is where it stands in the body.
-func (s *Server) prepare(ctx context.Context, operation, aggregate string, id uuid.UUID, path, prefix string, in *Request, cmd any) (uuid.UUID, any, eventstore.Request, error) {
-	claims, _ := claimsOf(ctx)
-	r := eventstore.Request{Actor: claims.actor(), Now: s.now(), Correlation: requestIDOf(ctx)}
+// intent is a command on its way to its aggregate. One goroutine owns it.
+type intent struct {
+	operation string // its id in the table of access
+	kind      string // of the aggregate
+	id        uuid.UUID
+	cmd       any
+	claims    Claims
+	request   eventstore.Request
+	retryable bool   // it came with an idempotency key
+	programme string // that the lab is in, as authorize read it
+}
+
+// prepare makes a command's envelope in three steps, whose order matters:
+// authorize comes first, so that a caller without the relation is told nothing
+// of other records and draws no person keys. bringFacts comes next, and refuses
+// what is refused without them. seal comes last: it makes the person keys, and
+// the digest that rests on them. prefix is where the command is in the body.
+func (s *Server) prepare(ctx context.Context, p intent, path, prefix string, in *Request) (*intent, error) {
+	p.claims, _ = claimsOf(ctx)
+	p.request = eventstore.Request{Actor: p.claims.actor(), Now: s.now(), Correlation: requestIDOf(ctx)}
 	var err error
-	if r.Expect, err = expected(in.IfMatch); err != nil {
-		return id, nil, r, err
+	if p.request.Expect, err = expected(in.IfMatch); err != nil {
+		return nil, err
 	}
-	if in.Key == "" {
-		if id == uuid.Nil {
-			id = uuid.Must(uuid.NewV7())
-		}
-		r.Command = uuid.Must(uuid.NewV7())
-	} else {
-		if len(in.Key) > 200 || !printable.MatchString(in.Key) {
-			return id, nil, r, badParameter("header.Idempotency-Key", "请使用 1 至 200 个可打印的 ASCII 字符，如一个 UUID", "give 1 to 200 printable ASCII characters, such as a UUID")
-		}
-		given := uuid.NewSHA1(keys, []byte(claims.Subject+"\n"+in.Key))
-		if id == uuid.Nil {
-			id = uuid.NewSHA1(given, []byte("id"))
-		}
-		// Event ids are made from the command's, so a key that is used on two
-		// aggregates must not give them the same.
-		r.Command = uuid.NewSHA1(given, []byte(aggregate+id.String()))
+	if err := p.identify(in.Key); err != nil {
+		return nil, err
 	}
-	if err := s.belongs(ctx, claims, aggregate, id, operation, cmd); err != nil {
-		again := false
-		if aggregate == "lab" && in.Key != "" { // a party that has left since is still told what came of its command
-			again, _ = s.labs.AlreadyHandled(ctx, id, r.Command)
+	if err := s.authorize(ctx, &p); err != nil {
+		return nil, err
+	}
+	if err := s.bringFacts(ctx, &p); err != nil {
+		return nil, err
+	}
+	return &p, s.sealIntent(ctx, &p, path, prefix, in.RawBody)
+}
+
+// identify gives the command its id, and the aggregate one if it has none. With
+// an idempotency key both are the same for every retry.
+func (p *intent) identify(key string) error {
+	if key == "" {
+		if p.id == uuid.Nil {
+			p.id = uuid.Must(uuid.NewV7())
 		}
-		if !again {
-			return id, nil, r, err
+		p.request.Command = uuid.Must(uuid.NewV7())
+		return nil
+	}
+	if len(key) > 200 || !printable.MatchString(key) {
+		return badParameter("header.Idempotency-Key", "请使用 1 至 200 个可打印的 ASCII 字符，如一个 UUID", "give 1 to 200 printable ASCII characters, such as a UUID")
+	}
+	given := uuid.NewSHA1(keys, []byte(p.claims.Subject+"\n"+key))
+	if p.id == uuid.Nil {
+		p.id = uuid.NewSHA1(given, []byte("id"))
+	}
+	// Event ids are made from the command's, so a key that is used on two
+	// aggregates must not give them the same.
+	p.request.Command = uuid.NewSHA1(given, []byte(p.kind+p.id.String()))
+	p.retryable = true
+	return nil
+}
+
+// authorize refuses a command on a record to which the caller does not have the
+// relation of the table of access. The answer does not tell whether the record
+// exists.
+func (s *Server) authorize(ctx context.Context, p *intent) error {
+	relation := relationOf(p.claims.Role, p.kind, p.operation)
+	if authorize := s.aggregates[p.kind].authorize; authorize != nil {
+		return authorize(ctx, p, relation)
+	}
+	if relation != Any && p.id != p.claims.Entity {
+		return notTheirs(p.claims.Role, relation)
+	}
+	return nil
+}
+
+// bringFacts adds what the register knows of the records that the command names.
+func (s *Server) bringFacts(ctx context.Context, p *intent) (err error) {
+	if bring := s.aggregates[p.kind].bringFacts; bring != nil {
+		if err := bring(ctx, p); err != nil {
+			return err
 		}
 	}
-	if aggregate == "lab" {
-		r.May = stillMay(claims, operation, cmd)
+	if u, ok := p.cmd.(domain.LabUser); ok {
+		if p.request.Labs, err = s.labNames(ctx, u.UsesLabs()); err != nil {
+			return err
+		}
 	}
-	body := jsontext.Value(slices.Clone(in.RawBody))
-	cmd, named, err := s.seal(ctx, cmd, r.Command, prefix)
+	if u, ok := p.cmd.(domain.EntityUser); ok {
+		p.request.Entities, err = s.facts(ctx, u.UsesEntities())
+	}
+	return err
+}
+
+// sealIntent seals the persons that the command names, and takes the digest by
+// which a reused idempotency key is noticed.
+func (s *Server) sealIntent(ctx context.Context, p *intent, path, prefix string, raw []byte) error {
+	body := jsontext.Value(slices.Clone(raw))
+	cmd, named, err := s.seal(ctx, p.cmd, p.request.Command, prefix)
 	if err == nil && named {
 		body, err = sealedBody(cmd)
 	}
 	if err != nil {
-		return id, nil, r, err
+		return err
 	}
-	if in.Key != "" {
-		if err := body.Canonicalize(); err != nil {
-			return id, nil, r, fmt.Errorf("api: canonicalize: %w", err)
-		}
-		sum := sha256.Sum256([]byte(http.MethodPost + " " + path + "\n" + string(body)))
-		r.Digest = "sha256:" + hex.EncodeToString(sum[:])
+	p.cmd = cmd
+	if !p.retryable {
+		return nil
 	}
-	if aggregate == "person" {
-		if _, err := s.knownPerson(ctx, id); err != nil {
-			return id, nil, r, err
-		}
+	if err := body.Canonicalize(); err != nil {
+		return fmt.Errorf("api: canonicalize: %w", err)
 	}
-	switch aggregate {
-	case "webhook":
-		err = s.mayCall(ctx, claims, cmd)
-	case "key":
-		err = s.mayIssue(ctx, id, cmd)
-	}
-	if err != nil {
-		return id, nil, r, err
-	}
-	if aggregate == "lab" {
-		if r.Programme, err = s.programmeOf(ctx, id, cmd); err != nil {
-			return id, nil, r, err
-		}
-	}
-	if u, ok := cmd.(domain.LabUser); ok {
-		if r.Labs, err = s.labNames(ctx, u.UsesLabs()); err != nil {
-			return id, nil, r, err
-		}
-	}
-	if u, ok := cmd.(domain.EntityUser); ok {
-		r.Entities, err = s.facts(ctx, u.UsesEntities())
-	}
-	return id, cmd, r, err
-}
-
-// programmeOf brings what the register knows of the programme a lab is in.
-func (s *Server) programmeOf(ctx context.Context, id uuid.UUID, cmd any) (*domain.Programme, error) {
-	var name string
-	if p, ok := cmd.(lab.Propose); ok {
-		name = p.Programme
-	} else if err := s.labs.State(ctx, id, func(l *lab.Lab, _ eventstore.Version) { name = l.Programme }); err != nil {
-		return nil, err
-	}
-	facts, err := s.programmeNamed(ctx, name)
-	return &facts, err
+	sum := sha256.Sum256([]byte(http.MethodPost + " " + path + "\n" + string(body)))
+	p.request.Digest = "sha256:" + hex.EncodeToString(sum[:])
+	return nil
 }
 
 // programmeNamed is what the register knows of a programme; nothing, where it

@@ -178,18 +178,18 @@ func (s *Server) getKey(ctx context.Context, in *keyInput) (*single[serviceKey],
 const maxKeys = 50
 
 // mayIssue refuses more keys for a legal entity than anybody can keep an eye on.
-func (s *Server) mayIssue(ctx context.Context, id uuid.UUID, cmd any) error {
-	issue, begins := cmd.(key.Issue)
+func (s *Server) mayIssue(ctx context.Context, p *intent) error {
+	issue, begins := p.cmd.(key.Issue)
 	if !begins || issue.Entity == uuid.Nil {
 		return nil
 	}
-	p, err := s.model.Keys(ctx, projections.KeysQuery{Entity: issue.Entity, State: []key.State{key.Active}, Now: s.now()})
-	if err != nil || p.Total < maxKeys {
+	active, err := s.model.Keys(ctx, projections.KeysQuery{Entity: issue.Entity, State: []key.State{key.Active}, Now: s.now()})
+	if err != nil || active.Total < maxKeys {
 		return err
 	}
-	k, err := s.keyAt(ctx, id)
+	k, err := s.keyAt(ctx, p.id)
 	if err == nil && k.Subject == "" { // else it is the last of them, asked for again
-		err = newProblem("wrong-state", "该法人已有 %d 个有效密钥；请先撤销不用的", "%d keys are accepted for this legal entity; revoke those you do not need first", p.Total)
+		err = newProblem("wrong-state", "该法人已有 %d 个有效密钥；请先撤销不用的", "%d keys are accepted for this legal entity; revoke those you do not need first", active.Total)
 	}
 	return err
 }

@@ -139,14 +139,7 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	s.webhooks = eventstore.NewAggregates[*webhook.Webhook, webhook.Event](store, "webhook", webhook.New)
 	s.keys = eventstore.NewAggregates[*key.Key, key.Event](store, "key", key.New)
 	s.persons = eventstore.NewAggregates[*person.Person, person.Event](store, "person", person.New)
-	s.aggregates = map[string]aggregate{
-		"lab":       newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} }),
-		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
-		"programme": newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} }),
-		"webhook":   newAggregate(s.webhooks, nil),
-		"key":       newAggregate(s.keys, nil),
-		"person":    newAggregate(s.persons, nil),
-	}
+	s.aggregates = s.newAggregates()
 	s.mux = http.NewServeMux()
 	s.registerAll()
 	return s

@@ -113,7 +113,7 @@ func (s *Server) testWebhook(ctx context.Context, in *testInput) (*struct{ Body 
 		return nil, invalid(fields...)
 	}
 	claims, _ := claimsOf(ctx)
-	if err := s.belongs(ctx, claims, "webhook", in.Webhook, "webhook-test", nil); err != nil {
+	if err := s.authorize(ctx, &intent{operation: "webhook-test", kind: "webhook", id: in.Webhook, claims: claims}); err != nil {
 		return nil, err
 	}
 	w, _, _, err := s.model.Webhook(ctx, in.Webhook)
@@ -213,13 +213,13 @@ func (s *Server) webhookParked(ctx context.Context, in *parkedInput) (*list[webh
 
 // mayCall refuses addresses that this server does not call, positions the
 // ledger does not have, and more webhooks than one caller needs.
-func (s *Server) mayCall(ctx context.Context, c Claims, cmd any) error {
+func (s *Server) mayCall(ctx context.Context, p *intent) error {
 	d, err := s.delivering()
 	if err != nil {
 		return err
 	}
 	address := ""
-	switch cmd := cmd.(type) {
+	switch cmd := p.cmd.(type) {
 	case webhook.Register:
 		address = cmd.URL
 	case webhook.Change:
@@ -233,13 +233,13 @@ func (s *Server) mayCall(ctx context.Context, c Claims, cmd any) error {
 			return invalid(domain.FieldError{Path: "from", Message: domain.Textf("账本只到位置 %d", "the ledger ends at position %d", uint64(head))})
 		}
 	}
-	if _, begins := cmd.(webhook.Register); begins {
-		p, err := s.model.Webhooks(ctx, projections.WebhooksQuery{Owner: c.actor(), State: []webhook.State{webhook.Active, webhook.Paused, webhook.Disabled}})
+	if _, begins := p.cmd.(webhook.Register); begins {
+		mine, err := s.model.Webhooks(ctx, projections.WebhooksQuery{Owner: p.claims.actor(), State: []webhook.State{webhook.Active, webhook.Paused, webhook.Disabled}})
 		if err != nil {
 			return err
 		}
-		if p.Total >= maxWebhooks {
-			return newProblem("wrong-state", "您已登记 %d 个推送端点；请先删除不用的", "you have %d webhooks; remove those you do not need first", p.Total)
+		if mine.Total >= maxWebhooks {
+			return newProblem("wrong-state", "您已登记 %d 个推送端点；请先删除不用的", "you have %d webhooks; remove those you do not need first", mine.Total)
 		}
 	}
 	if address != "" {
