@@ -489,9 +489,9 @@ func (s *secrets) logOf(id string) (lines string) {
 	return lines
 }
 
-// TestNoRequestBreaksTheServerOrDoesWhatItsSenderMayNot draws its requests from
+// TestRandomRequestsNeverCrashOrEscalate draws its requests from
 // the seed JOINTLAB_TEST_SEED, or from chance.
-func TestNoRequestBreaksTheServerOrDoesWhatItsSenderMayNot(t *testing.T) {
+func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	number, seed := domaintest.Runs(2000, 50_000), uint64(time.Now().UnixNano())
 	if text := os.Getenv("JOINTLAB_TEST_SEED"); text != "" {
 		var err error

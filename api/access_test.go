@@ -29,7 +29,7 @@ func said(r response) string {
 	return b.String() + requestID.ReplaceAllString(r.text, "")
 }
 
-func TestARefusalDoesNotSayWhetherThereIsSuchARecord(t *testing.T) {
+func TestRefusalHidesExistence(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.incubating(host, partner, "2023-06-01")
@@ -67,7 +67,7 @@ func TestARefusalDoesNotSayWhetherThereIsSuchARecord(t *testing.T) {
 	}
 }
 
-func TestTheTableOfAccessIsServedInBothLanguages(t *testing.T) {
+func TestAccessTableBilingual(t *testing.T) {
 	w := newWorld(t)
 	r := w.get("/v1/access", w.as(domain.Expert))
 	if r.StatusCode != http.StatusOK || !strings.Contains(r.text, `"operation":"lab-sign-agreement","method":"POST","path":"/v1/labs/{lab}/sign-agreement","summary":"Sign an agreement or one of its amendments","role":"partner","role_text":{"zh":"合作单位"`) {
@@ -79,7 +79,7 @@ func TestTheTableOfAccessIsServedInBothLanguages(t *testing.T) {
 	}
 }
 
-func TestEveryTypeOfEventHasAClass(t *testing.T) {
+func TestEveryEventTypeHasClass(t *testing.T) {
 	for name, e := range eventstore.Types() {
 		event, of := e.(lab.Event)
 		if _, corrects := domain.AsCorrection(e); !of || corrects {
@@ -105,7 +105,7 @@ func drafting(w *world) (lab, host, partner string) {
 	return lab, host, partner
 }
 
-func TestWhatMayNotBeSeenAnswersAsWhatIsNotThere(t *testing.T) {
+func TestHiddenReadsAsNotFound(t *testing.T) {
 	w := newWorld(t)
 	lab, host, partner := drafting(w)
 	draft := w.head()
@@ -137,7 +137,7 @@ func TestWhatMayNotBeSeenAnswersAsWhatIsNotThere(t *testing.T) {
 	}
 }
 
-func TestWhatMayNotBeSeenIsNeitherCountedNorFoundNorOnAPage(t *testing.T) {
+func TestHiddenEventsNotListed(t *testing.T) {
 	w := newWorld(t)
 	lab, host, _ := drafting(w)
 	third := w.done("/v1/entities", w.as(domain.Officer), university("慕尼黑工业大学", "TU Munich", "DE")).str("id")
@@ -176,7 +176,7 @@ func TestWhatMayNotBeSeenIsNeitherCountedNorFoundNorOnAPage(t *testing.T) {
 	}
 }
 
-func TestADocumentIsReadByWhoeverMaySeeAnEventThatNamesIt(t *testing.T) {
+func TestDocumentReaders(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	h := w.as(domain.Host, host)
@@ -211,9 +211,9 @@ func TestADocumentIsReadByWhoeverMaySeeAnEventThatNamesIt(t *testing.T) {
 	}
 }
 
-// TestAPartyActsForItselfOnWhatItIsAPartyTo has a host name in a draft, against
+// TestPartyActsForItself has a host name in a draft, against
 // nobody's will but its own, somebody who then tries what parties may.
-func TestAPartyActsForItselfOnWhatItIsAPartyTo(t *testing.T) {
+func TestPartyActsForItself(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := "/v1/labs/" + w.incubating(host, partner, "2023-06-01")
@@ -266,7 +266,7 @@ func TestAPartyActsForItselfOnWhatItIsAPartyTo(t *testing.T) {
 	}
 }
 
-func TestNobodyRestatesAsItsOwnWhatAnotherRecorded(t *testing.T) {
+func TestCorrectionRequiresOriginalRecorder(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := "/v1/labs/" + w.incubating(host, partner, "2023-06-01")
@@ -297,9 +297,9 @@ func TestNobodyRestatesAsItsOwnWhatAnotherRecorded(t *testing.T) {
 	}
 }
 
-// TestNamingADocumentOpensItToNobody has a host learn the digest of another lab's
+// TestReferenceGrantsNoAccess has a host learn the digest of another lab's
 // draft, and name it in records of its own that everybody reads.
-func TestNamingADocumentOpensItToNobody(t *testing.T) {
+func TestReferenceGrantsNoAccess(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	second := w.done("/v1/entities", w.as(domain.Officer), strings.NewReplacer("清华大学", "复旦大学", "Tsinghua University", "Fudan University", "12100000400000624D", "12100000425006117P").Replace(chineseUniversity)).str("id")
@@ -330,7 +330,7 @@ func TestNamingADocumentOpensItToNobody(t *testing.T) {
 	}
 }
 
-func TestAStreamPassesOverWhatItsReaderMayNotSeeAndItsPositionGoesOn(t *testing.T) {
+func TestStreamSkipsHiddenEvents(t *testing.T) {
 	w := newWorld(t)
 	lab, host, partner := drafting(w)
 	head := w.head()
@@ -346,7 +346,7 @@ func TestAStreamPassesOverWhatItsReaderMayNotSeeAndItsPositionGoesOn(t *testing.
 	}
 }
 
-func TestAWebhookIsSentWhatItsOwnerMaySeeWhenItIsSent(t *testing.T) {
+func TestWebhookSendsVisibleEvents(t *testing.T) {
 	leakless(t)
 	w := newWorld(t)
 	w.deliver()
@@ -380,7 +380,7 @@ func TestAWebhookIsSentWhatItsOwnerMaySeeWhenItIsSent(t *testing.T) {
 	}
 }
 
-func TestAStreamThatFollowsJudgesEachEventWhenItComes(t *testing.T) {
+func TestFollowingStreamAuthorizes(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.incubating(host, partner, "2023-06-01")

@@ -7,7 +7,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-func TestAnAccountTellsWhoForWhomWhatWhyAndOnWhichDocument(t *testing.T) {
+func TestAccountIsComplete(t *testing.T) {
 	w := newWorld(t)
 	lab, _ := told(w)
 	auditor := w.as(domain.Auditor)

@@ -74,7 +74,7 @@ func unhex(t *testing.T, s string) (h audittest.Hash) {
 	return audittest.Hash(b)
 }
 
-func TestAVerifierOfItsOwnMakeAcceptsTheLog(t *testing.T) {
+func TestIndependentVerifierAcceptsLog(t *testing.T) {
 	const events = 66_000 // tiles of three levels
 	url, _ := logServer(t, events)
 	w := &world{TB: t, url: url}
@@ -163,7 +163,7 @@ func TestAVerifierOfItsOwnMakeAcceptsTheLog(t *testing.T) {
 	}
 }
 
-func TestAProofOfWhatIsNotThereYetIsRefusedInBothLanguages(t *testing.T) {
+func TestProofBeyondLogIsRefused(t *testing.T) {
 	url, _ := logServer(t, 5)
 	w := &world{TB: t, url: url}
 	for path, status := range map[string]int{
@@ -190,7 +190,7 @@ func TestAProofOfWhatIsNotThereYetIsRefusedInBothLanguages(t *testing.T) {
 	}
 }
 
-func TestAnEventCanBeProvedAsSoonAsItIsRecorded(t *testing.T) {
+func TestProofAfterAppend(t *testing.T) {
 	w := newWorld(t)
 	w.parties()
 	auditor := w.as(domain.Auditor)
@@ -267,7 +267,7 @@ func (emptyLedger) Read(context.Context, eventstore.Position, eventstore.Positio
 	return nil
 }
 
-func TestReadinessSaysWhyNothingIsSigned(t *testing.T) {
+func TestReadyzReportsUnsignedLog(t *testing.T) {
 	w := newWorld(t)
 	w.parties()
 	head := int64(w.head())
@@ -309,7 +309,7 @@ func TestReadinessSaysWhyNothingIsSigned(t *testing.T) {
 	}
 }
 
-func TestAPackIsTakenWhileTheRegisterRunsAndVerifiedWithoutIt(t *testing.T) {
+func TestPackVerifiesOffline(t *testing.T) {
 	w := newWorld(t)
 	w.tables()
 	s := incubated(w)

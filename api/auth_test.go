@@ -19,7 +19,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-func TestOnlyAValidTokenOfTheRightRoleMayAct(t *testing.T) {
+func TestTokenAndRoleRequired(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.incubating(host, partner, "2023-06-01")
@@ -124,7 +124,7 @@ func TestOnlyAValidTokenOfTheRightRoleMayAct(t *testing.T) {
 	}
 }
 
-func TestAnonymousReadLetsQueriesPassAndNothingElse(t *testing.T) {
+func TestAnonymousRead(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.AnonymousRead = true })
 	if r := w.get("/v1/labs", ""); r.StatusCode != http.StatusOK {
 		t.Errorf("reading: %s", r.Status)
@@ -137,7 +137,7 @@ func TestAnonymousReadLetsQueriesPassAndNothingElse(t *testing.T) {
 	}
 }
 
-func TestTheSigningKeyIsMadeOnceAndKeptToItsOwner(t *testing.T) {
+func TestSigningKeyFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "signing.key")
 	var made [8]ed25519.PrivateKey
 	var all sync.WaitGroup

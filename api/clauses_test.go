@@ -29,7 +29,7 @@ func members(t reflect.Type) (names []string) {
 	return names
 }
 
-func TestEveryClauseIsRecordedAndReadBackAsTheTableSays(t *testing.T) {
+func TestClausesRoundTrip(t *testing.T) {
 	document, err := os.ReadFile("../domain/lab/testdata/plan-2014-1.txt")
 	if err != nil {
 		t.Fatal(err)

@@ -62,7 +62,7 @@ func fits(t *testing.T, body []byte) error {
 	return compiled(t, v.(map[string]any)["type"].(string)).Validate(v)
 }
 
-func TestEveryEventFitsTheSchemaOfItsType(t *testing.T) {
+func TestEventsMatchSchemas(t *testing.T) {
 	for name := range eventstore.Types() {
 		body := eventstore.Released(name)
 		if err := fits(t, body); err != nil {
@@ -147,7 +147,7 @@ func gains(at string, released, now any) (breaks []string) {
 	return breaks
 }
 
-func TestAReleasedSchemaGainsOptionalMembersAtMost(t *testing.T) {
+func TestReleasedSchemasCompatible(t *testing.T) {
 	updating := flag.Lookup("update").Value.String() == "true"
 	file := func(name string) string { return filepath.Join("testdata", "schemas", name+".json") }
 	for name := range eventstore.Types() {
@@ -189,7 +189,7 @@ func TestAReleasedSchemaGainsOptionalMembersAtMost(t *testing.T) {
 	}
 }
 
-func TestTheComparisonOfSchemasSeesEveryOtherChange(t *testing.T) {
+func TestSchemaComparison(t *testing.T) {
 	released := func() map[string]any {
 		schema, _ := api.EventSchema("lab.status.establishment-approved.v1")
 		return inlined(plain(t, schema))
@@ -232,7 +232,7 @@ func TestTheComparisonOfSchemasSeesEveryOtherChange(t *testing.T) {
 	}
 }
 
-func TestContractsAreOpenToAnybody(t *testing.T) {
+func TestContractsArePublic(t *testing.T) {
 	w := newWorld(t)
 	r := w.get("/schemas", "")
 	if r.StatusCode != http.StatusOK || r.at("total") != float64(len(eventstore.Types())) {

@@ -51,7 +51,7 @@ func zipped(t *testing.T, names ...string) string {
 	return b.String()
 }
 
-func TestADocumentIsHandedInOnceAndReadBackWithCare(t *testing.T) {
+func TestDocumentRoundTrip(t *testing.T) {
 	w := newWorld(t)
 	host, _ := w.parties()
 	h, auditor := w.as(domain.Host, host), w.as(domain.Auditor)
@@ -86,7 +86,7 @@ func TestADocumentIsHandedInOnceAndReadBackWithCare(t *testing.T) {
 	}
 }
 
-func TestADocumentIsTakenByItsContentAndOnlyAsStated(t *testing.T) {
+func TestDocumentMediaTypes(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.DocumentLimit = 100_000 })
 	officer := w.as(domain.Officer)
 	sum := sha256.Sum256([]byte(pdf))
@@ -157,7 +157,7 @@ func TestADocumentIsTakenByItsContentAndOnlyAsStated(t *testing.T) {
 	}
 }
 
-func TestAnUploadBrokenOffLeavesNothing(t *testing.T) {
+func TestAbortedUploadLeavesNothing(t *testing.T) {
 	w := newWorld(t)
 	c, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
 	if err != nil {
@@ -179,7 +179,7 @@ func TestAnUploadBrokenOffLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestWhoLeavesInTheMiddleOfADocumentIsNoErrorOfTheServers(t *testing.T) {
+func TestAbortedDownloadIsNoError(t *testing.T) {
 	said := &logged{}
 	w := newWorld(t, func(c *api.Config) {
 		c.Logger = slog.New(slog.NewTextHandler(said, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -235,7 +235,7 @@ func outsideNATS(t *testing.T) (url string, bucket func(string) natsjs.ObjectSto
 	}
 }
 
-func TestMissingAndChangedDocumentsAreReportedWithTheEventsThatReferToThem(t *testing.T) {
+func TestDamagedDocumentsReported(t *testing.T) {
 	url, bucketOf := outsideNATS(t)
 	w := newWorldOn(t, url)
 	lab, host := told(w) // refers to digest

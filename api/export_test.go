@@ -25,7 +25,7 @@ func told(w *world) (lab, host string) {
 	return lab, host
 }
 
-func TestAnExportHoldsWhatThePagesHoldByteForByte(t *testing.T) {
+func TestExportEqualsPages(t *testing.T) {
 	w := newWorld(t)
 	lab, host := told(w)
 	auditor := w.as(domain.Auditor)
@@ -90,7 +90,7 @@ func TestAnExportHoldsWhatThePagesHoldByteForByte(t *testing.T) {
 	}
 }
 
-func TestAnExportRunsNoFormulaAndLinksCorrectionsBothWays(t *testing.T) {
+func TestExportEscapesFormulas(t *testing.T) {
 	w := newWorld(t)
 	lab, _ := told(w)
 	auditor := w.as(domain.Auditor)

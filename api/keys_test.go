@@ -47,7 +47,7 @@ func (w *world) beside(store eventstore.Store, change ...func(*api.Config)) *wor
 	return &world{TB: w.TB, url: srv.URL, server: server, signer: w.signer, log: w.log}
 }
 
-func TestAServiceKeyActsInItsRoleUntilItExpires(t *testing.T) {
+func TestServiceKeyExpires(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.incubating(host, partner, "2023-06-01")
@@ -107,7 +107,7 @@ func TestAServiceKeyActsInItsRoleUntilItExpires(t *testing.T) {
 	}
 }
 
-func TestARevokedKeyIsRefusedByEveryNodeAtOnce(t *testing.T) {
+func TestRevokedKeyRefusedOnAllNodes(t *testing.T) {
 	leakless(t)
 	w := newWorld(t)
 	host, _ := w.parties()
@@ -157,7 +157,7 @@ func TestARevokedKeyIsRefusedByEveryNodeAtOnce(t *testing.T) {
 	}
 }
 
-func TestAKeyThatIsNotAcceptedIsRefusedInOneWay(t *testing.T) {
+func TestBadKeyRefusedUniformly(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.AnonymousRead = true })
 	issue := func(life time.Duration) (id, secret string) {
 		r := w.done("/v1/keys", w.as(domain.Officer), keyFor(domain.Auditor, "", "x", life))
@@ -197,7 +197,7 @@ func TestAKeyThatIsNotAcceptedIsRefusedInOneWay(t *testing.T) {
 	}
 }
 
-func TestNobodyGetsAKeyThatMayMoreThanThey(t *testing.T) {
+func TestKeyCannotEscalate(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	secret := func(by, body string) string { return w.done("/v1/keys", by, body).str("secret") }
@@ -239,7 +239,7 @@ func TestNobodyGetsAKeyThatMayMoreThanThey(t *testing.T) {
 	}
 }
 
-func TestAKeyIsThereForItsOwnLegalEntityAndTheRegistersKeepersOnly(t *testing.T) {
+func TestKeyVisibility(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.AnonymousRead = true })
 	host, partner := w.parties()
 	id := w.done("/v1/keys", w.as(domain.Officer), keyFor(domain.Host, host, "grants", aDay)).str("id")
@@ -300,7 +300,7 @@ func (f *faulty) Load(ctx context.Context, s eventstore.Stream, after eventstore
 	return f.Store.Load(ctx, s, after)
 }
 
-func TestAKeyIsNotRefusedWhereItCannotBeChecked(t *testing.T) {
+func TestKeyStoreUnavailable(t *testing.T) {
 	w := newWorld(t)
 	secret := w.done("/v1/keys", w.as(domain.Officer), keyFor(domain.Auditor, "", "x", aDay)).str("secret")
 	store := &faulty{Store: w.log}
@@ -318,7 +318,7 @@ func TestAKeyIsNotRefusedWhereItCannotBeChecked(t *testing.T) {
 	}
 }
 
-func TestWhoGuessesKeysIsHeldUpAndTheKeysHolderIsNot(t *testing.T) {
+func TestKeyGuessingIsLimited(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{Rate: 0.5, Burst: 3} })
 	secret := w.done("/v1/keys", w.as(domain.Officer), keyFor(domain.Auditor, "", "x", aDay)).str("secret")
 	guess := secret[:37] + strings.Repeat("0", 64)
@@ -332,7 +332,7 @@ func TestWhoGuessesKeysIsHeldUpAndTheKeysHolderIsNot(t *testing.T) {
 	}
 }
 
-func TestOneLegalEntityHasOnlySoManyKeys(t *testing.T) {
+func TestKeyLimit(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	h := w.as(domain.Host, host)

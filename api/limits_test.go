@@ -15,7 +15,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-func TestACallerWhoAsksTooOftenWaitsAndOthersDoNot(t *testing.T) {
+func TestRateLimitPerCaller(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{Rate: 0.5, Burst: 3}; c.AnonymousRead = true })
 	auditor, officer := w.as(domain.Auditor), w.as(domain.Officer)
 	status := func(token string) int { return w.get("/v1/clauses", token).StatusCode }
@@ -58,7 +58,7 @@ func TestACallerWhoAsksTooOftenWaitsAndOthersDoNot(t *testing.T) {
 	}
 }
 
-func TestACallerHasSoManyRequestsAtOneTime(t *testing.T) {
+func TestConcurrencyLimit(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{Concurrent: 2} })
 	auditor := w.as(domain.Auditor)
 	var refused, served atomic.Int64
@@ -84,9 +84,9 @@ func TestACallerHasSoManyRequestsAtOneTime(t *testing.T) {
 	}
 }
 
-// TestAnAnswerFromTheWholeRegisterTakesUpMoreOfItsCallersPlaces holds all but one
+// TestHeavyQueriesCostMore holds all but one
 // of them with documents whose senders have stopped.
-func TestAnAnswerFromTheWholeRegisterTakesUpMoreOfItsCallersPlaces(t *testing.T) {
+func TestHeavyQueriesCostMore(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{Concurrent: 5} })
 	officer := w.as(domain.Officer)
 	w.done("/v1/entities", officer, chineseUniversity)
@@ -123,7 +123,7 @@ func TestAnAnswerFromTheWholeRegisterTakesUpMoreOfItsCallersPlaces(t *testing.T)
 	sending.Wait()
 }
 
-func TestAQueryThatTakesTooLongIsGivenUpAndSaysWhatToAskInstead(t *testing.T) {
+func TestQueryTimeout(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{QueryTime: 1} })
 	officer := w.as(domain.Officer)
 	id := w.done("/v1/entities", officer, chineseUniversity).str("id")

@@ -370,7 +370,7 @@ func (s *secrets) all(c caller, path string) (first response, content string) {
 	return first, content
 }
 
-func TestEachQueryShowsEachRoleInEachRelationWhatTheTableSays(t *testing.T) {
+func TestQueryMatrix(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one request after the other")
 	}
@@ -496,7 +496,7 @@ func example(schema map[string]any, components map[string]any, id string) any {
 	return "?"
 }
 
-func TestEachCommandIsRefusedToEachRoleInEachRelationAsTheTableSays(t *testing.T) {
+func TestCommandMatrix(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one request after the other")
 	}
@@ -628,7 +628,7 @@ func (s *secrets) ofParty(lab, party string, body map[string]any) (may bool) {
 // secret: revisions, and positions in the ledger.
 var come = regexp.MustCompile(`"(revision|position|updated|request_id)":"?[^,}"]*"?|jointlab/[^"]*`)
 
-func TestWhatSomebodyMayNotSeeChangesNothingTheyAreShown(t *testing.T) {
+func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one request after the other")
 	}
@@ -703,7 +703,7 @@ func TestWhatSomebodyMayNotSeeChangesNothingTheyAreShown(t *testing.T) {
 	}, map[string]string{"the host": host, "an authority": authority, "a stranger": stranger, "a party": party, "an expert": expert})
 }
 
-func TestWhatHangsOnAReviewIsJudgedForThoseWhoMaySeeItAndForOthersOnceItIsDecided(t *testing.T) {
+func TestReviewFindingsHiddenUntilDecision(t *testing.T) {
 	w := newWorld(t)
 	w.tables()
 	s := &secrets{storied: incubated(w), labs: map[string]string{}}

@@ -99,7 +99,7 @@ func (p *provider) token(t *testing.T, method jwt.SigningMethod, id string, key 
 	return signed
 }
 
-func TestTokensOfATrustedProviderAreAcceptedAndNoOthers(t *testing.T) {
+func TestProviderTokens(t *testing.T) {
 	p := newOIDC(t)
 	first := p.key(t, "one", rsaKey(t))
 	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
@@ -162,7 +162,7 @@ func TestTokensOfATrustedProviderAreAcceptedAndNoOthers(t *testing.T) {
 	}
 }
 
-func TestAKeyThatTheProviderShowsNoMoreIsNotTrustedOnceItSignsWithAnother(t *testing.T) {
+func TestRotatedOutProviderKeyIsRejected(t *testing.T) {
 	p := newOIDC(t)
 	first := p.key(t, "one", rsaKey(t))
 	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
@@ -193,7 +193,7 @@ func TestAKeyThatTheProviderShowsNoMoreIsNotTrustedOnceItSignsWithAnother(t *tes
 	}
 }
 
-func TestAProviderThatIsAwayIsSaidToBe(t *testing.T) {
+func TestProviderUnavailable(t *testing.T) {
 	p := newOIDC(t)
 	key := p.key(t, "one", rsaKey(t))
 	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
@@ -227,7 +227,7 @@ func TestAProviderThatIsAwayIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestAProviderMustBeNamedSafely(t *testing.T) {
+func TestProviderURLMustBeSafe(t *testing.T) {
 	for _, c := range []api.ProviderConfig{
 		{}, {Issuer: "http://idp.example", Audience: "x"}, {Issuer: "idp.example", Audience: "x"}, {Issuer: "https://idp.example"}, {Issuer: api.Issuer, Audience: "x"},
 	} {

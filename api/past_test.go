@@ -25,7 +25,7 @@ func storyOfAMistake(t *testing.T) (w *world, lab, host, partner string, wrong, 
 	return w, lab, host, partner, wrong, uint64(w.head())
 }
 
-func TestWhatWasBelievedThenAboutADay(t *testing.T) {
+func TestAsOfBelief(t *testing.T) {
 	w, lab, _, _, wrong, right := storyOfAMistake(t)
 	auditor := w.as(domain.Auditor)
 	for _, c := range []struct{ query, status, since, on string }{
@@ -55,7 +55,7 @@ func TestWhatWasBelievedThenAboutADay(t *testing.T) {
 	}
 }
 
-func TestPartsListsAndReportsAreOfTheMomentAskedFor(t *testing.T) {
+func TestAsOfListsAndReports(t *testing.T) {
 	w, lab, host, partner, wrong, _ := storyOfAMistake(t)
 	officer := w.as(domain.Officer)
 	then := w.head()
@@ -109,7 +109,7 @@ func TestPartsListsAndReportsAreOfTheMomentAskedFor(t *testing.T) {
 	}
 }
 
-func TestAnAnswerAboutThePastDoesNotChange(t *testing.T) {
+func TestAsOfIsStable(t *testing.T) {
 	w, lab, _, _, wrong, right := storyOfAMistake(t)
 	auditor := w.as(domain.Auditor)
 	path := fmt.Sprintf("/v1/labs/%s?as_of=%d", lab, wrong)
@@ -134,7 +134,7 @@ func TestAnAnswerAboutThePastDoesNotChange(t *testing.T) {
 	}
 }
 
-func TestAMomentThatCannotBeAskedForIsRefusedWithAdvice(t *testing.T) {
+func TestBadMomentIsRefused(t *testing.T) {
 	w, lab, _, _, _, right := storyOfAMistake(t)
 	auditor := w.as(domain.Auditor)
 	for _, c := range []struct {
@@ -167,7 +167,7 @@ func TestAMomentThatCannotBeAskedForIsRefusedWithAdvice(t *testing.T) {
 	}
 }
 
-func TestTheDifferenceBetweenTwoMoments(t *testing.T) {
+func TestDiff(t *testing.T) {
 	w, lab, _, _, wrong, right := storyOfAMistake(t)
 	auditor := w.as(domain.Auditor)
 	changes := func(query string) map[string]string {

@@ -39,7 +39,7 @@ func shows(text string, words ...string) (n int) {
 	return n
 }
 
-func TestNamesAreShownToThoseWhoKeepTheRegisterAndToTheLabsOwnParties(t *testing.T) {
+func TestPersonNameVisibility(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.peopled(host, partner)
@@ -77,7 +77,7 @@ func TestNamesAreShownToThoseWhoKeepTheRegisterAndToTheLabsOwnParties(t *testing
 	}
 }
 
-func TestEventsAreSealedWhereverTheyAreGivenByteForByte(t *testing.T) {
+func TestRawEventsStaySealed(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.peopled(host, partner)
@@ -94,7 +94,7 @@ func TestEventsAreSealedWhereverTheyAreGivenByteForByte(t *testing.T) {
 	}
 }
 
-func TestAnErasedPersonCannotBeReadAnyMoreAndNothingElseChanges(t *testing.T) {
+func TestErasedPersonIsUnreadable(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.peopled(host, partner)
@@ -161,7 +161,7 @@ func TestAnErasedPersonCannotBeReadAnyMoreAndNothingElseChanges(t *testing.T) {
 	}
 }
 
-func TestNoPlaintextOfAPersonReachesTheDisk(t *testing.T) {
+func TestNoPlaintextOnDisk(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.peopled(host, partner)
@@ -185,7 +185,7 @@ func TestNoPlaintextOfAPersonReachesTheDisk(t *testing.T) {
 	}
 }
 
-func TestASealCannotBeCarriedToWhereItWouldBeOpened(t *testing.T) {
+func TestSealIsBoundToPlace(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.peopled(host, partner)
@@ -209,7 +209,7 @@ func TestASealCannotBeCarriedToWhereItWouldBeOpened(t *testing.T) {
 	}
 }
 
-func TestARetriedCommandAboutAPersonIsOneCommandAndItsDigestTellsNoName(t *testing.T) {
+func TestPersonCommandRetry(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	h := w.as(domain.Host, host)

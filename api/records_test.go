@@ -8,9 +8,9 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// TestALabsRecordsAreSentReadBackAndTold sends every command about a lab's
+// TestLabRecordsRoundTrip sends every command about a lab's
 // records, reads back where each is kept, and finds each in the history.
-func TestALabsRecordsAreSentReadBackAndTold(t *testing.T) {
+func TestLabRecordsRoundTrip(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	officer := w.as(domain.Officer)

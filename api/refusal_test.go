@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-func TestBadInputIsRefusedWithWhatToDoAndChangesNothing(t *testing.T) {
+func TestBadInputChangesNothing(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	h, o := w.as(domain.Host, host), w.as(domain.Officer)
@@ -96,7 +96,7 @@ func TestBadInputIsRefusedWithWhatToDoAndChangesNothing(t *testing.T) {
 	}
 }
 
-func TestAQueryThatAsksForNothingThereIsIsRefused(t *testing.T) {
+func TestUnknownQueryParametersAreRejected(t *testing.T) {
 	w := newWorld(t)
 	token := w.as(domain.Auditor)
 	for path, status := range map[string]int{
@@ -140,7 +140,7 @@ func TestAQueryThatAsksForNothingThereIsIsRefused(t *testing.T) {
 	}
 }
 
-func TestWhatIsOpenIsOpenAndSaysNoMoreThanItShould(t *testing.T) {
+func TestPublicEndpointsLeakNothing(t *testing.T) {
 	var problems []string
 	w := newWorld(t, func(c *api.Config) { c.Problems = func() []string { return problems } })
 	for path, content := range map[string]string{
@@ -170,7 +170,7 @@ func TestWhatIsOpenIsOpenAndSaysNoMoreThanItShould(t *testing.T) {
 	}
 }
 
-func TestAStoreThatIsGoneIsSaidToBe(t *testing.T) {
+func TestStoreUnavailable(t *testing.T) {
 	w := newWorld(t)
 	host, _ := w.parties()
 	token := w.as(domain.Officer)

@@ -28,7 +28,7 @@ func reported(t *testing.T) (w *world, lab, host, partner string) {
 	return w, lab, host, partner
 }
 
-func TestReadinessAndTheCommandSayTheSame(t *testing.T) {
+func TestReadinessMatchesCommand(t *testing.T) {
 	w, id, host, _ := reported(t)
 	r := w.get("/v1/labs/"+id+"/readiness?on=2021-03-01", w.as(domain.Auditor))
 	steps := r.at("steps").([]any)
@@ -70,7 +70,7 @@ func TestReadinessAndTheCommandSayTheSame(t *testing.T) {
 	}
 }
 
-func TestReportsAddExactlyAndNeverAcrossCurrencies(t *testing.T) {
+func TestReportsPerCurrency(t *testing.T) {
 	w, lab, _, _ := reported(t)
 	auditor := w.as(domain.Auditor)
 	shares := w.get("/v1/reports/funding-shares?lab="+lab, auditor)
@@ -93,7 +93,7 @@ func TestReportsAddExactlyAndNeverAcrossCurrencies(t *testing.T) {
 	}
 }
 
-func TestCashIsConvertedOnlyAtARecordedRate(t *testing.T) {
+func TestConversionNeedsRecordedRate(t *testing.T) {
 	w, lab, host, _ := reported(t)
 	h := w.as(domain.Host, host)
 	for i := range 3 {
@@ -109,7 +109,7 @@ func TestCashIsConvertedOnlyAtARecordedRate(t *testing.T) {
 	}
 }
 
-func TestLabsByStatusAreCountedOnEachDay(t *testing.T) {
+func TestLabsByStatusPerDay(t *testing.T) {
 	w, _, _, _ := reported(t)
 	r := w.get("/v1/reports/labs-by-status?from=2019-06-01&to=2021-06-30&every=year", w.as(domain.Auditor))
 	if r.str("items.0.on") != "2020-12-31" || r.str("items.0.status") != "INCUBATING" || r.str("items.1.on") != "2021-06-30" {
@@ -117,7 +117,7 @@ func TestLabsByStatusAreCountedOnEachDay(t *testing.T) {
 	}
 }
 
-func TestTheMatrixAndWatchesComeAsJSONAndCSV(t *testing.T) {
+func TestMatrixAndWatchesFormats(t *testing.T) {
 	w, lab, _, _ := reported(t)
 	auditor := w.as(domain.Auditor)
 	for _, path := range []string{"/v1/labs/" + lab + "/matrix", "/v1/labs/" + lab + "/watches", "/v1/watches", "/v1/reports/decisions"} {
@@ -130,7 +130,7 @@ func TestTheMatrixAndWatchesComeAsJSONAndCSV(t *testing.T) {
 	}
 }
 
-func TestADecisionIsJudgedAgainWithTheSameVerdict(t *testing.T) {
+func TestDecisionReplaysVerdict(t *testing.T) {
 	w, lab, _, _ := reported(t)
 	auditor := w.as(domain.Auditor)
 	history := w.get("/v1/labs/"+lab+"/history?facet=status", auditor)
@@ -144,7 +144,7 @@ func TestADecisionIsJudgedAgainWithTheSameVerdict(t *testing.T) {
 	}
 }
 
-func TestAnImpactComparesTwoRevisions(t *testing.T) {
+func TestImpact(t *testing.T) {
 	w, lab, _, _ := reported(t)
 	auditor := w.as(domain.Auditor)
 	last := w.get("/v1/labs/"+lab, auditor).at("revision")

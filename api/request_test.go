@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-func TestTheLogHasNothingOfATokenThatIsRefused(t *testing.T) {
+func TestRefusedTokenNotLogged(t *testing.T) {
 	p := newOIDC(t)
 	key := p.key(t, "one", rsaKey(t))
 	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})

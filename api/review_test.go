@@ -211,7 +211,7 @@ func (s *storied) evaluate(applied, on string) {
 	s.is(lab.StatusPeerEval)
 }
 
-func TestALabGoesFromProposalToRecognisedAndOpen(t *testing.T) {
+func TestLabLifecycle(t *testing.T) {
 	w := newWorld(t)
 	w.tables()
 	s := incubated(w)
@@ -284,7 +284,7 @@ func TestALabGoesFromProposalToRecognisedAndOpen(t *testing.T) {
 	}
 }
 
-func TestALabIsReturnedDeclinedAppliesAgainIsExtendedRectifiedNotPassedAndRevoked(t *testing.T) {
+func TestLabSetbacks(t *testing.T) {
 	w := newWorld(t)
 	w.tables()
 	s := incubated(w)
@@ -329,7 +329,7 @@ func TestALabIsReturnedDeclinedAppliesAgainIsExtendedRectifiedNotPassedAndRevoke
 	}
 }
 
-func TestSeparationOfDutyHoldsInWhateverRole(t *testing.T) {
+func TestSeparationOfDuties(t *testing.T) {
 	w := newWorld(t)
 	w.tables()
 	s := incubated(w)
@@ -356,7 +356,7 @@ func TestSeparationOfDutyHoldsInWhateverRole(t *testing.T) {
 	s.by(domain.Ministry, "pass-formal-check", `{"on":"2017-06-10"}`)
 }
 
-func TestALabIsJudgedUnderThePolicyOfTheDay(t *testing.T) {
+func TestPolicyOfTheDay(t *testing.T) {
 	w := newWorld(t)
 	w.tables()
 	s := incubated(w)

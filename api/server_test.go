@@ -17,7 +17,7 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-func TestAPanicIsOneRequestsMisfortune(t *testing.T) {
+func TestPanicFailsOnlyItsRequest(t *testing.T) {
 	s := documented(t)
 	var logged bytes.Buffer
 	s.log = slog.New(slog.NewTextHandler(&logged, nil))
@@ -51,7 +51,7 @@ func TestAPanicIsOneRequestsMisfortune(t *testing.T) {
 	}
 }
 
-func TestACommandStandsEvenWhenTheReadModelIsBehind(t *testing.T) {
+func TestCommandWithStaleReadModel(t *testing.T) {
 	dir := t.TempDir()
 	log, err := jetstream.Open(t.Context(), jetstream.Config{Dir: filepath.Join(dir, "store")})
 	if err != nil {

@@ -43,7 +43,7 @@ func overlay(t *testing.T, snapshot, delta string) string {
 	return b.String()
 }
 
-func TestASnapshotAndADeltaGiveTheNextSnapshotByteForByte(t *testing.T) {
+func TestSnapshotPlusDelta(t *testing.T) {
 	w := newWorld(t)
 	auditor := w.as(domain.Auditor)
 	w.tables()

@@ -11,7 +11,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-func TestALabGoesFromProposalToAnApplicationThatComesTooEarly(t *testing.T) {
+func TestEarlyApplicationIsRefused(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
@@ -108,7 +108,7 @@ func TestALabGoesFromProposalToAnApplicationThatComesTooEarly(t *testing.T) {
 	}
 }
 
-func TestARetryWithItsKeyIsCarriedOutOnce(t *testing.T) {
+func TestIdempotencyKey(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	h := w.as(domain.Host, host)
@@ -146,7 +146,7 @@ func TestARetryWithItsKeyIsCarriedOutOnce(t *testing.T) {
 	}
 }
 
-func TestIfMatchRefusesAStaleDecision(t *testing.T) {
+func TestIfMatchStale(t *testing.T) {
 	w := newWorld(t)
 	host, _ := w.parties()
 	h := w.as(domain.Host, host)
@@ -168,7 +168,7 @@ func TestIfMatchRefusesAStaleDecision(t *testing.T) {
 	}
 }
 
-func TestACorrectionRestatesTheCommandAndNeedsAReason(t *testing.T) {
+func TestCorrectionNeedsReason(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	h, o := w.as(domain.Host, host), w.as(domain.Officer)

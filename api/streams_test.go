@@ -193,7 +193,7 @@ func (w *world) recorded(only func(eventstore.Header) bool) (events []message) {
 	return events
 }
 
-func TestASubscriberKilledAThousandTimesSeesTheLedgersSequenceOverHTTP(t *testing.T) {
+func TestKilledSubscriberResumes(t *testing.T) {
 	for name, f := range forms {
 		t.Run(name, func(t *testing.T) {
 			leakless(t)
@@ -252,7 +252,7 @@ func TestASubscriberKilledAThousandTimesSeesTheLedgersSequenceOverHTTP(t *testin
 	}
 }
 
-func TestAStreamGivesWhatItsFilterLetsThrough(t *testing.T) {
+func TestStreamFilters(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	first := w.incubating(host, partner, "2020-02-01")
@@ -302,7 +302,7 @@ func TestAStreamGivesWhatItsFilterLetsThrough(t *testing.T) {
 	}
 }
 
-func TestAStreamIsRefusedWhatItCannotGive(t *testing.T) {
+func TestStreamRefusals(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.StreamsPerCaller = 2 })
 	w.parties()
 	auditor := w.as(domain.Auditor)
@@ -350,7 +350,7 @@ func TestAStreamIsRefusedWhatItCannotGive(t *testing.T) {
 	}
 }
 
-func TestAQuietStreamBeatsAndItsPositionGoesOnThoughNothingIsLetThrough(t *testing.T) {
+func TestHeartbeatAdvancesPosition(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Heartbeat = 10 * time.Millisecond })
 	for name, f := range forms {
 		ctx, cancel := context.WithCancel(t.Context())
@@ -373,7 +373,7 @@ func TestAQuietStreamBeatsAndItsPositionGoesOnThoughNothingIsLetThrough(t *testi
 	}
 }
 
-func TestALiveStreamIsInTheLedgersOrderUnderManyWriters(t *testing.T) {
+func TestLiveStreamOrder(t *testing.T) {
 	leakless(t)
 	w := newWorld(t)
 	o, err := w.open(t.Context(), forms["NDJSON"], "/v1/events")
@@ -401,7 +401,7 @@ func TestALiveStreamIsInTheLedgersOrderUnderManyWriters(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWithTheServerAndSaysSo(t *testing.T) {
+func TestStreamEndsOnShutdown(t *testing.T) {
 	leakless(t)
 	w := newWorld(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -441,7 +441,7 @@ func TestAStreamEndsWithTheServerAndSaysSo(t *testing.T) {
 	}
 }
 
-func TestAStreamEndsWithItsToken(t *testing.T) {
+func TestStreamEndsWithToken(t *testing.T) {
 	w := newWorld(t)
 	token, err := w.signer.Issue(api.Claims{Subject: "x", Role: domain.Auditor}, time.Second)
 	if err != nil {
@@ -461,7 +461,7 @@ func TestAStreamEndsWithItsToken(t *testing.T) {
 	}
 }
 
-func TestAClientThatDoesNotReadIsCutOffAndMayResume(t *testing.T) {
+func TestSlowClientIsCutOff(t *testing.T) {
 	leakless(t)
 	w := newWorld(t, func(c *api.Config) { c.StreamPatience = 50 * time.Millisecond })
 	for range 150 { // more than the sockets between take

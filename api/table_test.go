@@ -56,7 +56,7 @@ func deciders(t *testing.T, folder string) (names []string) {
 	return names
 }
 
-func TestEveryCommandHasARowUnderItsOwnName(t *testing.T) {
+func TestEveryCommandHasRow(t *testing.T) {
 	for _, aggregate := range eventstore.Kinds() {
 		for _, name := range deciders(t, "../domain/"+aggregate) {
 			c, ok := find(aggregate, kebab(name))
@@ -79,7 +79,7 @@ func TestEveryCommandHasARowUnderItsOwnName(t *testing.T) {
 	}
 }
 
-func TestWhoMayDoWhat(t *testing.T) {
+func TestAccessGolden(t *testing.T) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%-36s", "command")
 	for _, r := range domain.Roles {
@@ -102,7 +102,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 	golden(t, "testdata/roles.txt", strings.Join(lines, "\n")+"\n")
 }
 
-func TestTheTableOfAccessHasARowForEachOperationAndNoOther(t *testing.T) {
+func TestAccessRows(t *testing.T) {
 	s := documented(t)
 	left := maps.Clone(rolesByOperation)
 	for path, item := range s.api.OpenAPI().Paths {
@@ -138,7 +138,7 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
-func TestNobodyBothSubmitsAndDecides(t *testing.T) {
+func TestNoRoleSubmitsAndDecides(t *testing.T) {
 	submissions := []string{"submit-application", "resubmit-application", "apply-for-acceptance", "attest-independence",
 		"complete-self-assessment", "freeze-package", "issue-recommendation", "withdraw-recommendation"}
 	decisions := []string{"pass-formal-check", "return-application", "shortlist", "decline-establishment", "approve-establishment",
@@ -172,7 +172,7 @@ func documented(t *testing.T) *Server {
 	return New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{Log: log})
 }
 
-func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {
+func TestOpenAPIDocument(t *testing.T) {
 	s := documented(t)
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
@@ -244,7 +244,7 @@ func TestTheOpenAPIDocumentIsValidAndSaysWhatIsServed(t *testing.T) {
 	}
 }
 
-func TestTheStatusesOfAQueryAreTheDomains(t *testing.T) {
+func TestStatusEnum(t *testing.T) {
 	s := documented(t)
 	for _, p := range s.api.OpenAPI().Paths["/v1/labs"].Get.Parameters {
 		if p.Name != "status" {
@@ -264,7 +264,7 @@ func TestTheStatusesOfAQueryAreTheDomains(t *testing.T) {
 	}
 }
 
-func TestEveryProblemHasAPageInBothLanguages(t *testing.T) {
+func TestProblemPages(t *testing.T) {
 	s := documented(t)
 	for _, k := range problems {
 		w := httptest.NewRecorder()

@@ -7,7 +7,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-func TestEveryMemberOfADocumentHasAWordInBothLanguages(t *testing.T) {
+func TestVocabularyIsComplete(t *testing.T) {
 	used := map[string]bool{}
 	eachMember(func(name string, f reflect.StructField) {
 		used[name] = true

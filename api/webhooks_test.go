@@ -72,7 +72,7 @@ func signedWith(secret string, r *http.Request) bool {
 
 func ok(*http.Request) int { return http.StatusNoContent }
 
-func TestAWebhookIsRegisteredAndHearsOfStatuses(t *testing.T) {
+func TestWebhookDelivery(t *testing.T) {
 	leakless(t)
 	w := newWorld(t)
 	w.deliver()
@@ -169,7 +169,7 @@ func waitFor(t testing.TB, is func() bool) {
 	}
 }
 
-func TestAWebhookIsItsOwnersAndTheOfficersToSeeAndSteer(t *testing.T) {
+func TestWebhookAccess(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.AnonymousRead = true })
 	w.deliver()
 	host, partner := w.parties()
@@ -206,7 +206,7 @@ func TestAWebhookIsItsOwnersAndTheOfficersToSeeAndSteer(t *testing.T) {
 	}
 }
 
-func TestAnAddressInsideIsRefusedBeforeItIsOnRecord(t *testing.T) {
+func TestPrivateAddressIsRefused(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) {
 		c.Webhooks = webhooks.New(nil, nil, webhooks.Registry{}, webhookKey, webhooks.Config{})
 	})
@@ -221,7 +221,7 @@ func TestAnAddressInsideIsRefusedBeforeItIsOnRecord(t *testing.T) {
 	}
 }
 
-func TestOneCallerMayHaveOnlySoManyWebhooks(t *testing.T) {
+func TestWebhookLimit(t *testing.T) {
 	w := newWorld(t)
 	agency := w.as(domain.Agency)
 	var last string
@@ -236,7 +236,7 @@ func TestOneCallerMayHaveOnlySoManyWebhooks(t *testing.T) {
 	w.done("/v1/webhooks", agency, `{"url":"http://127.0.0.1:9/more"}`)
 }
 
-func TestReceiversThatFailAreSeenAndChangeNothingElse(t *testing.T) {
+func TestFailingReceivers(t *testing.T) {
 	w := newWorld(t)
 	w.deliver()
 	host, partner := w.parties()

@@ -17,7 +17,7 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-func TestAWorkbookGoesOnOnAnotherSheetAndCutsNothingInSilence(t *testing.T) {
+func TestWorkbookContinuesOnNewSheet(t *testing.T) {
 	var out bytes.Buffer
 	b, err := newWorkbook(&out, 4)
 	if err != nil {
@@ -69,7 +69,7 @@ func TestAWorkbookGoesOnOnAnotherSheetAndCutsNothingInSilence(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatFailsIsAProblemBeforeItBeginsAndBrokenOffAfter(t *testing.T) {
+func TestAnswerFailure(t *testing.T) {
 	s := documented(t)
 	s.cfg.AnonymousRead = true
 	s.log = slog.New(slog.DiscardHandler)
