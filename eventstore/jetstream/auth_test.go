@@ -26,9 +26,9 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// openDoor opens a log that listens, with ten status events on STATUS, and lets
+// openListening opens a ledger that listens, with ten status events on STATUS, and lets
 // the named subscribers in. It returns their seeds.
-func openDoor(t testing.TB, dir string, listen Listen, names ...string) (l *Ledger, seeds map[string]string) {
+func openListening(t testing.TB, dir string, listen Listen, names ...string) (l *Ledger, seeds map[string]string) {
 	t.Helper()
 	l, err := Open(t.Context(), Config{Dir: dir, Listen: listen})
 	if err != nil {
@@ -123,7 +123,7 @@ func state(t testing.TB, l *Ledger) string {
 }
 
 func TestSubscriberPermissions(t *testing.T) {
-	l, seeds := openDoor(t, t.TempDir(), Listen{Addr: "127.0.0.1:0"}, "mine", "other")
+	l, seeds := openListening(t, t.TempDir(), Listen{Addr: "127.0.0.1:0"}, "mine", "other")
 	denied := make(chan error, 100)
 	conn, err := dial(t, l, seeds["mine"], nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
 	if err != nil {
@@ -248,7 +248,7 @@ func TestSubscriberPermissions(t *testing.T) {
 }
 
 func TestUnlistedKeyIsRefused(t *testing.T) {
-	l, seeds := openDoor(t, t.TempDir(), Listen{Addr: "127.0.0.1:0"}, "mine")
+	l, seeds := openListening(t, t.TempDir(), Listen{Addr: "127.0.0.1:0"}, "mine")
 	stranger, _ := nkeys.CreateUser()
 	seed, _ := stranger.Seed()
 	if _, err := dial(t, l, string(seed)); !errors.Is(err, nats.ErrAuthorization) {
@@ -283,7 +283,7 @@ func TestUnlistedKeyIsRefused(t *testing.T) {
 
 func TestSubscriberAddAndRevoke(t *testing.T) {
 	dir := t.TempDir()
-	l, seeds := openDoor(t, dir, Listen{Addr: "127.0.0.1:0"}, "mine")
+	l, seeds := openListening(t, dir, Listen{Addr: "127.0.0.1:0"}, "mine")
 	if _, err := CreateSubscriber(dir, Subscriber{Name: "mine", Window: 1}); !errors.Is(err, ErrSubscriberExists) {
 		t.Errorf("a name that is taken: %v", err)
 	}
@@ -341,7 +341,7 @@ func TestSubscribersOverTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	certify(t, cert, key)
-	l, seeds := openDoor(t, filepath.Join(dir, "data"), Listen{Addr: "127.0.0.1:0", TLS: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+	l, seeds := openListening(t, filepath.Join(dir, "data"), Listen{Addr: "127.0.0.1:0", TLS: &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		pair, err := tls.LoadX509KeyPair(cert, key)
 		return &pair, err
 	}}}, "mine")
@@ -384,11 +384,12 @@ func certify(t testing.TB, cert, key string) {
 	}
 }
 
+// eventually polls until is reports true.
 func eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not in 20 seconds", what)
+	for guard := time.Now().Add(3 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(guard) {
+			t.Fatalf("%s: not in three minutes", what)
 		}
 	}
 }

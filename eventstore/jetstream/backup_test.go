@@ -18,7 +18,7 @@ import (
 // backup says of the subscriber into an empty folder with the same events.
 func TestSubscriberResumesAfterRestore(t *testing.T) {
 	dir := t.TempDir()
-	l, _ := openDoor(t, dir, Listen{Addr: "127.0.0.1:0"}, "reader", "newcomer")
+	l, _ := openListening(t, dir, Listen{Addr: "127.0.0.1:0"}, "reader", "newcomer")
 	c, err := l.js.Consumer(t.Context(), StatusStream, "reader")
 	if err != nil {
 		t.Fatal(err)

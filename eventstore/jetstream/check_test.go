@@ -38,7 +38,7 @@ func written(t *testing.T, dir string, n int) (eventstore.Stream, []eventstore.P
 	l := open(t, dir)
 	s, events := storetest.NewStream(), storetest.Events(n)
 	mustAppend(t, l, s, eventstore.Version{}, events)
-	closeLog(t, l)
+	closeLedger(t, l)
 	return s, events
 }
 
@@ -80,12 +80,12 @@ func TestWeakenedStreamBlocksWrites(t *testing.T) {
 		if _, err := l.js.UpdateStream(t.Context(), config); err != nil {
 			t.Fatal(setting, err)
 		}
-		closeLog(t, l)
+		closeLedger(t, l)
 		l = readOnly(t, dir, setting)
 		if setting != "allow_direct is false" { // then it cannot be loaded quickly, and is not
 			holds(t, l, s, events)
 		}
-		closeLog(t, l)
+		closeLedger(t, l)
 	}
 }
 
@@ -113,7 +113,7 @@ func TestOlderStoreIsDetected(t *testing.T) {
 	older := copyOf(t, store(dir))
 	l := open(t, dir)
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(2))
-	closeLog(t, l)
+	closeLedger(t, l)
 	remembers := filepath.Join(dir, "high-water.json")
 	mark, err := os.ReadFile(remembers)
 	if err != nil {
@@ -123,7 +123,7 @@ func TestOlderStoreIsDetected(t *testing.T) {
 	replace(t, store(dir), older)
 	l = readOnly(t, dir, "ends at position 3, but held 5 events")
 	holds(t, l, s, events)
-	closeLog(t, l)
+	closeLedger(t, l)
 
 	// Somebody who makes up for the missing events is noticed as well.
 	if err := os.Remove(remembers); err != nil {
@@ -133,7 +133,7 @@ func TestOlderStoreIsDetected(t *testing.T) {
 	if err := os.WriteFile(remembers, mark, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	closeLog(t, readOnly(t, dir, "this is another ledger or an altered one"))
+	closeLedger(t, readOnly(t, dir, "this is another ledger or an altered one"))
 
 	if err := os.WriteFile(remembers, mark[:20], 0o600); err != nil {
 		t.Fatal(err)
@@ -209,7 +209,7 @@ func TestFullStoreKeepsAcked(t *testing.T) {
 	if !errors.Is(err, eventstore.ErrUnavailable) || !strings.Contains(err.Error(), "the disk") {
 		t.Fatal(err)
 	}
-	closeLog(t, small)
+	closeLedger(t, small)
 	l := open(t, dir)
 	if len(l.Problems()) > 0 {
 		t.Fatal(l.Problems())
@@ -235,7 +235,7 @@ func TestTornWrite(t *testing.T) {
 	for i := range events {
 		v = mustAppend(t, l, s, v, events[i:i+1])
 	}
-	closeLog(t, l)
+	closeLedger(t, l)
 	for _, tear := range []struct {
 		what  string
 		bytes func(block []byte) []byte
@@ -266,7 +266,7 @@ func TestTornWrite(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			closeLog(t, l)
+			closeLedger(t, l)
 			if got := said.String(); !strings.Contains(got, "ended in the middle of a write") || !strings.Contains(got, fmt.Sprintf("events=%d ", tear.left)) {
 				t.Errorf("%s: at start-up it says %s", tear.what, got)
 			}
@@ -286,7 +286,7 @@ func TestTornWrite(t *testing.T) {
 				}
 				mustAppend(t, l, s, v, storetest.Events(1))
 			}
-			closeLog(t, l)
+			closeLedger(t, l)
 		}
 	}
 }

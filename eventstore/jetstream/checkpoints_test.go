@@ -69,7 +69,7 @@ func TestLogPublishesCheckpoints(t *testing.T) {
 		if err := log.Close(); err != nil {
 			t.Error(err)
 		}
-		closeLog(t, l)
+		closeLedger(t, l)
 	}
 	l := open(t, dir)
 	var sizes []int64

@@ -10,13 +10,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-func cluster(t *testing.T) [3]*server.Server {
-	t.Helper()
-	nodes, _ := storetest.Cluster(t)
-	return nodes
-}
-
-// serve runs a server outside of any log until the test ends.
+// serve runs a server outside of any ledger until the test ends.
 func serve(t *testing.T, options *server.Options) *server.Server {
 	t.Helper()
 	s, err := server.NewServer(options)
@@ -31,23 +25,29 @@ func serve(t *testing.T, options *server.Options) *server.Server {
 	return s
 }
 
-func TestContractOnFollower(t *testing.T) {
+// TestCluster runs what differs on three servers, on the same three: to start
+// them takes longer than most of it. The last test stops a server.
+func TestCluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("three servers")
 	}
-	nodes := cluster(t)
-	var logs [3]*Ledger
+	nodes, _ := storetest.Cluster(t)
+	var ledgers [3]*Ledger
 	for i, node := range nodes {
-		logs[i] = openOutside(t, Config{NATS: node.ClientURL(), Replicas: 3, Patience: time.Minute})
-		logs[i].patience = 15 * time.Second
+		ledgers[i] = openOutside(t, Config{NATS: node.ClientURL(), Replicas: 3, Patience: time.Minute})
 	}
-	storetest.Run(t, func(t *testing.T) (eventstore.Store, eventstore.Ledger) {
-		for i, node := range nodes {
-			if !node.JetStreamIsStreamLeader("$G", streamName) {
-				return logs[i], logs[i]
+	t.Run("contract on a follower", func(t *testing.T) {
+		storetest.Run(t, func(t *testing.T) (eventstore.Store, eventstore.Ledger) {
+			for i, node := range nodes {
+				if !node.JetStreamIsStreamLeader("$G", streamName) {
+					return ledgers[i], ledgers[i]
+				}
 			}
-		}
-		t.Fatal("every server leads")
-		return nil, nil
+			t.Fatal("every server leads")
+			return nil, nil
+		})
 	})
+	t.Run("outbox", func(t *testing.T) { outbox(t, ledgers[0], ledgers[1]) })
+	t.Run("documents", func(t *testing.T) { documentsOnCluster(t, ledgers) })
+	t.Run("persons", func(t *testing.T) { personsOnCluster(t, nodes, ledgers) })
 }

@@ -104,7 +104,7 @@ func intact(t *testing.T, dir string, acknowledged map[eventstore.Stream][]event
 		}
 		mustAppend(t, l, s, v, storetest.Events(1))
 	}
-	closeLog(t, l)
+	closeLedger(t, l)
 }
 
 func TestKillLosesNothingAcked(t *testing.T) {

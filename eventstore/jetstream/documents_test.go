@@ -13,12 +13,10 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
-	"time"
 
 	natsjs "github.com/nats-io/nats.go/jetstream"
 
 	"github.com/jointlab/jointlab/eventstore"
-	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
 // pages gives n bytes that do not repeat from chunk to chunk.
@@ -28,16 +26,6 @@ func pages(n int) []byte {
 		b[i] = byte(i*31 + i/chunkBytes + i>>8)
 	}
 	return b
-}
-
-func openHere(t *testing.T, dir string) *Ledger {
-	t.Helper()
-	l, err := Open(t.Context(), Config{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
-	return l
 }
 
 func put(t *testing.T, d *Documents, body []byte) eventstore.Digest {
@@ -51,7 +39,7 @@ func put(t *testing.T, d *Documents, body []byte) eventstore.Digest {
 
 func TestDocumentRoundTrip(t *testing.T) {
 	dir := t.TempDir()
-	l := openHere(t, dir)
+	l := open(t, dir)
 	d := l.Documents()
 	unknown := eventstore.Digest{1}
 	if _, err := d.Stat(t.Context(), unknown); !errors.Is(err, eventstore.ErrDocumentMissing) {
@@ -83,13 +71,13 @@ func TestDocumentRoundTrip(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := openHere(t, dir).Documents().Check(t.Context(), digest); err != nil {
+	if err := open(t, dir).Documents().Check(t.Context(), digest); err != nil {
 		t.Fatalf("after a restart: %v", err)
 	}
 }
 
 func TestDamagedDocumentIsReplaced(t *testing.T) {
-	l := openHere(t, t.TempDir())
+	l := open(t, t.TempDir())
 	d, body := l.Documents(), pages(3*chunkBytes)
 	ctx := t.Context()
 	bucket := func() natsjs.ObjectStore {
@@ -153,7 +141,7 @@ func TestDamagedDocumentIsReplaced(t *testing.T) {
 }
 
 func TestFailedUploadLeavesNothing(t *testing.T) {
-	l := openHere(t, t.TempDir())
+	l := open(t, t.TempDir())
 	d, body := l.Documents(), pages(5*chunkBytes)
 	digest, broken := eventstore.Digest(sha256.Sum256(body)), errors.New("the line went dead")
 	for what, r := range map[string]io.Reader{
@@ -174,7 +162,7 @@ func TestFailedUploadLeavesNothing(t *testing.T) {
 }
 
 func TestConcurrentUploadsKeepOne(t *testing.T) {
-	l := openHere(t, t.TempDir())
+	l := open(t, t.TempDir())
 	d, body := l.Documents(), pages(2*chunkBytes)
 	digest := eventstore.Digest(sha256.Sum256(body))
 	var all sync.WaitGroup
@@ -196,7 +184,7 @@ func TestConcurrentUploadsKeepOne(t *testing.T) {
 
 func TestMissingDocumentsStream(t *testing.T) {
 	dir := t.TempDir()
-	l := openHere(t, dir)
+	l := open(t, dir)
 	digest := put(t, l.Documents(), pages(10))
 	stream := l.server.streamDir(documentStream)
 	if err := l.Close(); err != nil {
@@ -209,7 +197,7 @@ func TestMissingDocumentsStream(t *testing.T) {
 		if err := damage(); err != nil {
 			t.Fatal(err)
 		}
-		l := openHere(t, dir)
+		l := open(t, dir)
 		if problems := l.Problems(); len(problems) > 0 {
 			t.Error(problems)
 		}
@@ -229,12 +217,11 @@ func TestMissingDocumentsStream(t *testing.T) {
 // TestLargeDocumentStreams looks at what is reachable while 64 MiB are
 // put in and read: the engine's caches of a few blocks, which it lets go of.
 func TestLargeDocumentStreams(t *testing.T) {
-	storetest.OneByOne(t)
 	if testing.Short() {
 		t.Skip("writes 64 MiB")
 	}
 	const size = 64 << 20
-	d := openHere(t, t.TempDir()).Documents()
+	d := open(t, t.TempDir()).Documents()
 	put(t, d, pages(1)) // whatever is made once
 	var before, m runtime.MemStats
 	runtime.GC()
@@ -292,24 +279,16 @@ func (c *counted) Read(p []byte) (int, error) {
 
 func (c *counted) Write(p []byte) (int, error) { c.step(); return len(p), nil }
 
-func TestDocumentOnAllServers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("three servers")
-	}
-	nodes := cluster(t)
-	var logs [3]*Ledger
-	for i, node := range nodes {
-		logs[i] = openOutside(t, Config{NATS: node.ClientURL(), Replicas: 3, Patience: time.Minute})
-	}
+func documentsOnCluster(t *testing.T, ledgers [3]*Ledger) {
 	for n := range 12 {
-		digest := put(t, logs[n%3].Documents(), pages(2*chunkBytes+n))
-		for i := range logs {
-			if err := logs[i].Documents().Check(t.Context(), digest); err != nil {
+		digest := put(t, ledgers[n%3].Documents(), pages(2*chunkBytes+n))
+		for i := range ledgers {
+			if err := ledgers[i].Documents().Check(t.Context(), digest); err != nil {
 				t.Fatalf("put in through server %d, read through %d: %v", n%3, i, err)
 			}
 		}
 	}
-	if info, err := logs[0].js.Stream(t.Context(), documentStream); err != nil || info.CachedInfo().Config.Replicas != 3 {
+	if info, err := ledgers[0].js.Stream(t.Context(), documentStream); err != nil || info.CachedInfo().Config.Replicas != 3 {
 		t.Errorf("documents are not kept on three servers: %v", err)
 	}
 }
@@ -326,7 +305,7 @@ func TestAbortedUploadIsListed(t *testing.T) {
 	if _, err := through.Documents().Put(uploading, digest, "text/plain", strings.NewReader(text)); !errors.Is(err, eventstore.ErrUnavailable) {
 		t.Fatal("its outcome is known:", err)
 	}
-	within(t, func() bool {
+	eventually(t, "the document is listed", func() bool {
 		_, err := direct.Documents().Stat(t.Context(), digest)
 		return !errors.Is(err, eventstore.ErrDocumentMissing)
 	})

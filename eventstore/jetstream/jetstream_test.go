@@ -30,7 +30,7 @@ func open(t testing.TB, dir string) *Ledger {
 	return l
 }
 
-func closeLog(t testing.TB, l *Ledger) {
+func closeLedger(t testing.TB, l *Ledger) {
 	t.Helper()
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestSecondOpenIsRefused(t *testing.T) {
 	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), dir) {
 		t.Fatal(err)
 	}
-	closeLog(t, first)
+	closeLedger(t, first)
 	open(t, dir)
 }
 
@@ -102,7 +102,7 @@ func TestRestartKeepsEvents(t *testing.T) {
 		if head, err := l.Head(t.Context()); err != nil || int(head) != 6*(round+1) {
 			t.Fatal(head, err)
 		}
-		closeLog(t, l)
+		closeLedger(t, l)
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/nats-io/nats-server/v2/server"
@@ -47,7 +46,7 @@ func holding(t *testing.T, dir string, what []byte) (files []string) {
 
 func TestConcurrentNaming(t *testing.T) {
 	dir := t.TempDir()
-	l := openHere(t, dir)
+	l := open(t, dir)
 	var numbers sync.Map
 	var running sync.WaitGroup
 	for range 16 {
@@ -81,7 +80,7 @@ func TestConcurrentNaming(t *testing.T) {
 
 func TestErasedKeyLeavesDisk(t *testing.T) {
 	dir := t.TempDir()
-	l := openHere(t, dir)
+	l := open(t, dir)
 	ref, _ := named(t, l.Persons(), "张三")
 	other, otherKey := named(t, l.Persons(), "李四")
 	kept, err := l.lastOnLeader(t.Context(), personStream, personKeys+ref.String())
@@ -112,8 +111,8 @@ func TestErasedKeyLeavesDisk(t *testing.T) {
 		}
 	}
 	again(l)
-	closeLog(t, l)
-	l = openHere(t, dir)
+	closeLedger(t, l)
+	l = open(t, dir)
 	again(l)
 	if now, _ := named(t, l.Persons(), "张三"); now == ref {
 		t.Error("a person who is named anew after the erasure has the old number")
@@ -122,7 +121,7 @@ func TestErasedKeyLeavesDisk(t *testing.T) {
 
 func TestForeignPersonKey(t *testing.T) {
 	dir := t.TempDir()
-	l := openHere(t, dir)
+	l := open(t, dir)
 	if err := l.Persons().Check(t.Context()); err != nil {
 		t.Fatal("a register without persons asks for a key:", err)
 	}
@@ -157,7 +156,7 @@ func TestForeignPersonKey(t *testing.T) {
 }
 
 func TestEraseTwiceKeepsRenamed(t *testing.T) {
-	l := openHere(t, t.TempDir())
+	l := open(t, t.TempDir())
 	p := l.Persons()
 	first, _ := named(t, p, "张三")
 	w, err := p.open(t.Context(), false)
@@ -183,53 +182,29 @@ func TestEraseTwiceKeepsRenamed(t *testing.T) {
 	}
 }
 
-func TestPersonsOnCluster(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts three servers")
-	}
-	servers := cluster(t)
+// personsOnCluster stops a server at its end, to name a person meanwhile.
+func personsOnCluster(t *testing.T, servers [3]*server.Server, ledgers [3]*Ledger) {
 	dir := t.TempDir()
-	logs := make([]*Ledger, len(servers))
-	for i, s := range servers {
-		l, err := Open(t.Context(), Config{NATS: s.ClientURL(), Replicas: 3})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { l.Close() })
+	for _, l := range ledgers {
 		l.persons = newPersons(l, dir, nil)
-		logs[i] = l
 	}
-	for i, l := range logs {
+	for i, l := range ledgers {
 		ref, key := named(t, l.Persons(), "张三")
-		next := logs[(i+1)%len(logs)]
+		next := ledgers[(i+1)%len(ledgers)]
 		if same, k := named(t, next.Persons(), "张三"); same != ref || k != key {
 			t.Fatal("another server gives the person another number")
 		}
 		if err := next.Persons().Erase(t.Context(), ref); err != nil {
 			t.Fatal(err)
 		}
-		third := newPersons(logs[(i+2)%len(logs)], dir, nil)
+		third := newPersons(ledgers[(i+2)%len(ledgers)], dir, nil)
 		if _, found, err := third.Key(t.Context(), ref); found || err != nil {
 			t.Fatal("a third server still has the key", err)
 		}
 		l.persons = newPersons(l, dir, nil) // as after keyKept
 	}
-}
-
-func TestNamingAwaitsLeader(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts three servers")
-	}
-	servers := cluster(t)
-	dir := t.TempDir()
-	var logs []*Ledger
-	for _, s := range servers {
-		l := openOutside(t, Config{NATS: s.ClientURL(), Replicas: 3, Patience: time.Minute})
-		l.persons = newPersons(l, dir, nil)
-		logs = append(logs, l)
-	}
-	named(t, logs[0].Persons(), "李四")
+	named(t, ledgers[0].Persons(), "李四")
 	leads := slices.IndexFunc(servers[:], func(s *server.Server) bool { return s.JetStreamIsStreamLeader("$G", personStream) })
-	servers[leads].Shutdown()
-	named(t, logs[(leads+1)%len(logs)].Persons(), "张三")
+	servers[leads].Shutdown() // naming awaits the next leader
+	named(t, ledgers[(leads+1)%len(ledgers)].Persons(), "张三")
 }

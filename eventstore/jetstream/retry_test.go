@@ -34,7 +34,7 @@ func single(t *testing.T, store string) string {
 		Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, JetStream: true, StoreDir: store, SyncAlways: true,
 		Username: "jointlab", Password: "s3cret",
 	})
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(3 * time.Minute) {
 		t.Fatal("the server does not start")
 	}
 	return strings.Replace(s.ClientURL(), "nats://", "nats://jointlab:s3cret@", 1)
@@ -49,7 +49,7 @@ func TestChangedOutsideIsReadOnly(t *testing.T) {
 	dir, url := t.TempDir(), single(t, t.TempDir())
 	l := openOutside(t, Config{NATS: url, Dir: dir})
 	mustAppend(t, l, storetest.NewStream(), eventstore.Version{}, storetest.Events(3))
-	closeLog(t, l)
+	closeLedger(t, l)
 
 	opened := func(cfg Config) *Ledger {
 		l, err := Open(t.Context(), cfg)
@@ -63,7 +63,7 @@ func TestChangedOutsideIsReadOnly(t *testing.T) {
 	if _, err := Open(t.Context(), Config{NATS: other, Dir: dir}); err == nil || !strings.Contains(err.Error(), "held 3 events and is gone") {
 		t.Fatal(err)
 	}
-	closeLog(t, openOutside(t, Config{NATS: other})) // makes an empty one
+	closeLedger(t, openOutside(t, Config{NATS: other})) // makes an empty one
 	for says, cfg := range map[string]Config{
 		"the end is missing":       {NATS: other, Dir: dir},
 		"kept on 1 servers, not o": {NATS: url, Replicas: 3},
@@ -76,7 +76,7 @@ func TestChangedOutsideIsReadOnly(t *testing.T) {
 		if _, err := l.Append(t.Context(), storetest.NewStream(), eventstore.Version{}, storetest.Events(1)); err == nil {
 			t.Error("it is written")
 		}
-		closeLog(t, l)
+		closeLedger(t, l)
 	}
 }
 
@@ -126,7 +126,7 @@ func TestRelayedRefusesAppend(t *testing.T) {
 		}
 	}
 	holds(t, l, s, events)
-	closeLog(t, l)
+	closeLedger(t, l)
 
 	if _, err := os.Stat(filepath.Join(dir, "high-water.json")); err != nil {
 		t.Error(err)
