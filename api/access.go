@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/projections"
@@ -52,8 +53,9 @@ var access = []struct {
 	operations string
 }{
 	{users, `webhook-test put-document put-document-as`},
-	// a correction needs the roles of the command it restates besides, or officer
-	{users, `lab-correct entity-correct programme-correct`},
+	// a correction needs the roles of the command it restates besides, or officer;
+	// what else a correction or a void needs is in MayRewrite
+	{users, `lab-correct entity-correct programme-correct lab-void entity-void programme-void`},
 
 	// Queries.
 	{[]domain.Role{domain.Ministry, domain.Officer, domain.Auditor}, `get-person find-person`},
@@ -194,9 +196,9 @@ func (s *Server) listEventAccess(context.Context, *struct{}) (rows []eventAccess
 	types := eventstore.Types()
 	for _, name := range slices.Sorted(maps.Keys(types)) {
 		row := eventAccess{Type: name, Facet: eventstore.Facet(name)}
-		_, corrects := domain.AsCorrection(types[name])
+		_, rewrites := domain.AsRewrite(types[name])
 		switch e, of := types[name].(lab.Event); {
-		case of && corrects:
+		case of && rewrites:
 			row.Class, row.Documents = "restated", "restated"
 			row.ClassText = domain.T("同所更正的事件", "as the event that is corrected")
 			row.ReadBy = row.ClassText
@@ -246,7 +248,9 @@ func forbidden(role domain.Role, allowed []domain.Role) *Problem {
 // mayOnLab refuses a command on a lab to which the caller does not have a relation.
 func mayOnLab(l *lab.Lab, c Claims, relation Relation, cmd any) error {
 	may := relation == Any || isOf(l, c)
-	if party, ok := cmd.(lab.PartyCommand); relation == Party {
+	if _, voids := cmd.(voiding); voids {
+		// which entries are theirs, mayRewrite finds
+	} else if party, ok := cmd.(lab.PartyCommand); relation == Party {
 		may = may && ok && l.PartyMay(c.Entity, party)
 	}
 	if !may {
@@ -268,16 +272,23 @@ func notTheirs(role domain.Role, relation Relation) *Problem {
 		"the role %s may do this only to: %s; use a token for it, or have an officer do it", role, relation.Text())
 }
 
-// mayRestate refuses a party the correction of what another recorded, and a host
-// that of another's signature: what is said instead would be its own.
-func mayRestate(c Claims, cmd any) func(domain.Meta) error {
-	relation := relationOf(c.Role, "lab", "lab-correct")
-	if relation != Party && !(relation == Own && reachOf(cmd).Signs) {
-		return nil
+// mayRewrite is who may correct or void an entry of a record, by the state that it
+// is decided on. Policies are the ministry's: there the roles of the command do.
+func mayRewrite(c Claims, aggregate string, because domain.Grounds) func(any, domain.Meta, domain.Event, domain.Rewrite) error {
+	actor := c.actor()
+	switch aggregate {
+	case "lab":
+		return func(state any, recorded domain.Meta, was domain.Event, by domain.Rewrite) error {
+			return state.(*lab.Lab).MayRewrite(actor, because, recorded, was.(lab.Event), by)
+		}
+	case "entity":
+		return func(_ any, recorded domain.Meta, _ domain.Event, _ domain.Rewrite) error {
+			return entity.MayRewrite(actor, recorded)
+		}
 	}
-	return func(recorded domain.Meta) error {
-		if recorded.Actor.OnBehalfOf != c.Entity {
-			return newProblem("forbidden", "您只能更正以本单位名义登记的内容；请由登记者或项目官员更正", "you may correct only what was recorded for your own legal entity; have whoever recorded it or an officer do it")
+	return func(_ any, recorded domain.Meta, _ domain.Event, by domain.Rewrite) error {
+		if by.Void && actor.Role != domain.Officer && actor.Role != recorded.Actor.Role {
+			return forbidden(actor.Role, []domain.Role{recorded.Actor.Role, domain.Officer})
 		}
 		return nil
 	}

@@ -82,7 +82,7 @@ func TestAccessTableBilingual(t *testing.T) {
 func TestEveryEventTypeHasClass(t *testing.T) {
 	for name, e := range eventstore.Types() {
 		event, of := e.(lab.Event)
-		if _, corrects := domain.AsCorrection(e); !of || corrects {
+		if _, corrects := domain.AsRewrite(e); !of || corrects {
 			continue
 		}
 		class, documents := lab.ConfidenceOf(event)

@@ -16,10 +16,11 @@ import (
 )
 
 // aggregate runs the commands of one kind, whose types only the table knows.
-// correct is nil where a record is changed and never corrected.
+// correct and void are nil where a record is changed and never corrected.
 type aggregate struct {
 	do      func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error)
 	correct func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error)
+	void    func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error)
 
 	// What the kind needs beside the common path; nil: nothing. Without authorize,
 	// a record is the caller's own where it is the legal entity acted for.
@@ -34,7 +35,9 @@ type disclosure struct {
 	notice domain.Text // in the place of a secret that was shown before
 }
 
-func newAggregate[S domain.Aggregate[E], E domain.Event](a *eventstore.Aggregates[S, E], corrected func(domain.Correction) E) aggregate {
+func newAggregate[S domain.Aggregate[E], E domain.Event](
+	a *eventstore.Aggregates[S, E], corrected func(domain.Correction) E, voided func(domain.Void) E,
+) aggregate {
 	all := aggregate{do: func(ctx context.Context, p *intent) (o eventstore.Outcome, _ disclosure, err error) {
 		o, err = a.Do(ctx, p.id, p.cmd.(domain.Command[S, E]), p.request)
 		return o, disclosure{}, err
@@ -43,27 +46,32 @@ func newAggregate[S domain.Aggregate[E], E domain.Event](a *eventstore.Aggregate
 		all.correct = func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error) {
 			return a.Correct(ctx, p.id, wrong, p.cmd.(domain.Command[S, E]), because, corrected, p.request)
 		}
+		all.void = func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error) {
+			return a.Void(ctx, p.id, wrong, because, voided, p.request)
+		}
 	}
 	return all
 }
 
 // newAggregates returns the table of kinds.
 func (s *Server) newAggregates() map[string]aggregate {
-	labs := newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} })
+	labs := newAggregate(s.labs, func(c domain.Correction) lab.Event { return lab.Corrected{Correction: c} },
+		func(v domain.Void) lab.Event { return lab.Voided{Void: v} })
 	labs.authorize, labs.bringFacts = s.authorizeLab, s.bringProgramme
 
-	programmes := newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} })
+	programmes := newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} },
+		func(v domain.Void) programme.Event { return programme.Voided{Void: v} })
 	programmes.newID = newProgrammeID
 
-	webhooks := newAggregate(s.webhooks, nil)
+	webhooks := newAggregate(s.webhooks, nil, nil)
 	webhooks.authorize, webhooks.bringFacts = s.authorizeWebhook, s.mayCall
 	webhooks.do = s.disclosing(webhooks.do)
 
-	keys := newAggregate(s.keys, nil)
+	keys := newAggregate(s.keys, nil, nil)
 	keys.authorize, keys.bringFacts = s.authorizeKey, s.mayIssue
 	keys.do = issuing(keys.do)
 
-	persons := newAggregate(s.persons, nil)
+	persons := newAggregate(s.persons, nil, nil)
 	persons.bringFacts = func(ctx context.Context, p *intent) error {
 		_, err := s.knownPerson(ctx, p.id)
 		return err
@@ -71,8 +79,9 @@ func (s *Server) newAggregates() map[string]aggregate {
 	persons.do = s.erasing(persons.do)
 
 	return map[string]aggregate{
-		"lab":       labs,
-		"entity":    newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} }),
+		"lab": labs,
+		"entity": newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} },
+			func(v domain.Void) entity.Event { return entity.Voided{Void: v} }),
 		"programme": programmes,
 		"webhook":   webhooks,
 		"key":       keys,
@@ -136,9 +145,6 @@ func (s *Server) erasing(do doer) doer {
 // programme it is in. It is asked again of the state that the command is decided
 // on, since the caller may have lost the relation between the two.
 func (s *Server) authorizeLab(ctx context.Context, p *intent, relation Relation) error {
-	if p.operation == "lab-correct" {
-		p.request.MayCorrect = mayRestate(p.claims, p.cmd)
-	}
 	if relation != Any && p.operation != "lab-propose" {
 		p.request.May = func(state any) error { return mayOnLab(state.(*lab.Lab), p.claims, relation, p.cmd) }
 	}

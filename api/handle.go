@@ -106,6 +106,9 @@ func (s *Server) registerCommands() {
 		register(s, s.withID(s.correctOperation(kind), kind), func(ctx context.Context, in *aggregateRequest) (*answer, error) {
 			return s.correct(ctx, kind, in.id, &in.Request)
 		})
+		register(s, s.withID(s.voidOperation(kind), kind), func(ctx context.Context, in *aggregateRequest) (*answer, error) {
+			return s.void(ctx, kind, in.id, &in.Request)
+		})
 	}
 }
 
@@ -131,6 +134,16 @@ func (s *Server) correctOperation(aggregate string) huma.Operation {
 			"The command as it should have been is decided, with every rule, on the state just before the wrong event, which stays in the history for ever.\n\n" +
 			"须为该命令的角色或 officer / Only the roles of that command, and officer.",
 	}, s.correctionSchema)
+}
+
+func (s *Server) voidOperation(aggregate string) huma.Operation {
+	return s.withBody(huma.Operation{
+		OperationID: aggregate + "-void", Method: http.MethodPost, Summary: "Void an entry that should never have been recorded",
+		Path: Command{Aggregate: aggregate, Name: "void"}.Path(), Tags: []string{eventstore.Plural(aggregate)}, DefaultStatus: http.StatusOK,
+		Description: "作废不应登记的内容：event 是该事件。原记录永久保留，但不再计入任何状态。须说明理由。此后以它为依据的登记须先作废。\n\n" +
+			"The event stays in the history for ever and counts nowhere. Later entries that rest on it are voided first; the refusal names them.\n\n" +
+			"须为登记者所代表的法人或 officer / Only those it was recorded for, and officer.",
+	}, s.voidSchema)
 }
 
 // withBody documents a command's body; this package, not huma, reads it.
@@ -243,7 +256,47 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 	if err != nil {
 		return nil, err
 	}
+	p.request.MayRewrite = mayRewrite(claims, aggregate, body.Grounds)
 	o, err := s.aggregates[aggregate].correct(ctx, p, body.Event, body.Grounds)
+	if err != nil {
+		return nil, err
+	}
+	a := s.answer(ctx, o, in.Prefer)
+	a.Status = http.StatusOK
+	return a, nil
+}
+
+// voiding is the body of void.
+type voiding struct {
+	domain.Grounds
+	Event uuid.UUID `json:"event" doc:"The event that should never have been recorded"`
+}
+
+func (s *Server) void(ctx context.Context, aggregate string, id uuid.UUID, in *Request) (*answer, error) {
+	value, problem := parse(in.RawBody)
+	if problem != nil {
+		return nil, problem
+	}
+	if fields := check(s.registry, s.voidSchema, "", value); len(fields) > 0 {
+		return nil, invalid(fields...)
+	}
+	var body voiding
+	if err := jsonFormat.Unmarshal(in.RawBody, &body); err != nil {
+		if field, ok := misfit(err, ""); ok {
+			return nil, invalid(field)
+		}
+		return nil, err
+	}
+	path := "/v1/" + eventstore.Plural(aggregate) + "/" + id.String() + "/void"
+	p, err := s.prepare(ctx, intent{operation: aggregate + "-void", kind: aggregate, id: id, cmd: body}, path, "", in)
+	if err != nil {
+		return nil, err
+	}
+	if strings.TrimSpace(body.Reason) == "" {
+		return nil, invalid(domain.FieldError{Path: "reason", Message: domain.T("请说明作废的理由", "say why the entry is void")})
+	}
+	p.request.MayRewrite = mayRewrite(p.claims, aggregate, body.Grounds)
+	o, err := s.aggregates[aggregate].void(ctx, p, body.Event, body.Grounds)
 	if err != nil {
 		return nil, err
 	}

@@ -53,10 +53,12 @@ func (s *Server) registerAll() {
 	s.api.UseMiddleware(s.guard)
 	s.correctionSchema = s.registry.Schema(reflect.TypeFor[correction](), true, "")
 	s.registry.SchemaFromRef(s.correctionSchema.Ref).Properties["input"].Type = huma.TypeObject
+	s.voidSchema = s.registry.Schema(reflect.TypeFor[voiding](), true, "")
 	for _, c := range commands {
 		bound(s.registry, s.registry.Schema(c.input, true, ""), map[string]bool{})
 	}
 	bound(s.registry, s.correctionSchema, map[string]bool{})
+	bound(s.registry, s.voidSchema, map[string]bool{})
 	s.registerCommands()
 	s.registerQueries()
 	s.registerDocuments()

@@ -105,6 +105,7 @@ type Server struct {
 	api              huma.API
 	registry         huma.Registry
 	correctionSchema *huma.Schema
+	voidSchema       *huma.Schema
 	openapi          func() []byte
 }
 

@@ -208,7 +208,8 @@ func TestOpenAPIDocument(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]bool{"/v1/webhooks/{webhook}/test": true, "/v1/persons/find": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true}
+	want := map[string]bool{"/v1/webhooks/{webhook}/test": true, "/v1/persons/find": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true,
+		"/v1/labs/{lab}/void": true, "/v1/entities/{entity}/void": true, "/v1/programmes/{programme}/void": true}
 	for _, c := range Commands() {
 		want[c.Path()] = true
 		if c.Creates {

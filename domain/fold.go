@@ -30,9 +30,6 @@ type Correction struct {
 	With     Restated  `json:"with"`
 }
 
-// Correcting returns the correction itself; embedding it gives an event this method.
-func (c Correction) Correcting() Correction { return c }
-
 // Sentence returns the corrected event in words.
 func (c Correction) Sentence() Text {
 	s := c.With.Event.Sentence()
@@ -42,29 +39,62 @@ func (c Correction) Sentence() Text {
 // Restated is an event inside another one.
 type Restated struct{ Event Event }
 
-// AsCorrection returns the correction an event makes, if it makes one.
-func AsCorrection(e any) (Correction, bool) {
-	c, ok := e.(interface{ Correcting() Correction })
-	if !ok {
-		return Correction{}, false
-	}
-	return c.Correcting(), true
+// Void takes back an event that should never have been recorded: Voids is the id
+// of that event and Was the event as it read last. It stays in the history for
+// ever and counts nowhere. Each aggregate that can be corrected has an event that
+// embeds a Void.
+type Void struct {
+	Voids uuid.UUID `json:"voids"`
+	Was   Restated  `json:"was"`
 }
 
-// Effective returns the history with its corrections applied: the last
+// Sentence returns the event that is void in words.
+func (v Void) Sentence() Text {
+	s := v.Was.Event.Sentence()
+	return Text{"作废此前的登记，该登记原为：" + s.Chinese(), "Voided an earlier entry, which read: " + s.English()}
+}
+
+// Rewrite is what a correction or a void does to an earlier event of its history.
+type Rewrite struct {
+	Of    uuid.UUID // the earlier event
+	Event Event     // what a correction puts in its place, or what is void
+	Void  bool
+}
+
+// Rewriting returns what the correction does; embedding it gives an event this method.
+func (c Correction) Rewriting() Rewrite { return Rewrite{Of: c.Corrects, Event: c.With.Event} }
+
+// Rewriting returns what the void does; embedding it gives an event this method.
+func (v Void) Rewriting() Rewrite { return Rewrite{Of: v.Voids, Event: v.Was.Event, Void: true} }
+
+// AsRewrite returns what an event does to an earlier one, and reports whether it
+// is a correction or a void. After such an event a history is folded anew.
+func AsRewrite(e any) (Rewrite, bool) {
+	r, ok := e.(interface{ Rewriting() Rewrite })
+	if !ok {
+		return Rewrite{}, false
+	}
+	return r.Rewriting(), true
+}
+
+// Effective returns the history with its corrections and voids applied. The last
 // correction of an event takes its place, with Meta.Correctors set, and the
-// corrections themselves are left out.
+// corrections themselves are left out. An event that is void is left out; its void
+// keeps its own place, since what the event was numbered is not given again.
 func Effective[E Event](history []RecordedEvent[E]) []RecordedEvent[E] {
-	last, by := map[uuid.UUID]E{}, map[uuid.UUID][]string{}
+	last, by, void := map[uuid.UUID]E{}, map[uuid.UUID][]string{}, map[uuid.UUID]bool{}
 	for _, h := range history {
-		if c, ok := AsCorrection(h.Event); ok {
-			last[c.Corrects] = c.With.Event.(E)
-			by[c.Corrects] = append(by[c.Corrects], h.Meta.Actor.Subject)
+		switch r, ok := AsRewrite(h.Event); {
+		case ok && r.Void:
+			void[r.Of] = true
+		case ok:
+			last[r.Of] = r.Event.(E)
+			by[r.Of] = append(by[r.Of], h.Meta.Actor.Subject)
 		}
 	}
 	effective := make([]RecordedEvent[E], 0, len(history))
 	for _, h := range history {
-		if _, ok := AsCorrection(h.Event); ok {
+		if r, ok := AsRewrite(h.Event); ok && !r.Void || void[h.Meta.ID] {
 			continue
 		}
 		if e, ok := last[h.Meta.ID]; ok {
@@ -75,7 +105,7 @@ func Effective[E Event](history []RecordedEvent[E]) []RecordedEvent[E] {
 	return effective
 }
 
-// Fold applies a history, with its corrections applied, to an empty state.
+// Fold applies a history, with its corrections and voids applied, to an empty state.
 func Fold[E Event](state Aggregate[E], history []RecordedEvent[E]) {
 	for _, h := range Effective(history) {
 		state.Apply(h)

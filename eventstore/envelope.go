@@ -65,8 +65,8 @@ var subjects = []struct{ member, plural string }{
 // Subject returns the CloudEvents subject: the part of the aggregate an event is
 // about, as agreements/A1; empty where it is about the whole.
 func Subject(event domain.Event) string {
-	if c, ok := domain.AsCorrection(event); ok && c.With.Event != nil {
-		return Subject(c.With.Event)
+	if r, ok := domain.AsRewrite(event); ok && r.Event != nil {
+		return Subject(r.Event)
 	}
 	part, ok := codec.parts[reflect.TypeOf(event)]
 	if !ok {
@@ -192,11 +192,11 @@ func (e envelope) check(event domain.Event) (Stream, error) {
 	if err != nil {
 		return Stream{}, err
 	}
-	if c, ok := domain.AsCorrection(event); ok {
-		if c.With.Event == nil {
+	if r, ok := domain.AsRewrite(event); ok {
+		if r.Event == nil {
 			return Stream{}, errors.New("a correction that says nothing")
 		}
-		if name := Name(c.With.Event); !strings.HasPrefix(name, aggregate+".") {
+		if name := Name(r.Event); !strings.HasPrefix(name, aggregate+".") {
 			return Stream{}, fmt.Errorf("a correction in %s cannot say %s", e.Source, name)
 		}
 	}

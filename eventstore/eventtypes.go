@@ -38,6 +38,7 @@ var eventTypes = map[string]eventType{
 	"entity.merged.v1":                  {entity.Merged{}, on},
 	"entity.closed.v1":                  {entity.Closed{}, on},
 	"entity.corrected.v1":               {entity.Corrected{}, undated}, // counts as the event it restates
+	"entity.voided.v1":                  {entity.Voided{}, undated},
 
 	"programme.registered.v1":                 {programme.Registered{}, undated},
 	"programme.policy-adopted.v1":             {programme.PolicyAdopted{}, "effective.from"},
@@ -46,6 +47,7 @@ var eventTypes = map[string]eventType{
 	"programme.indicator-system-published.v1": {programme.IndicatorSystemPublished{}, "effective.from"},
 	"programme.notice-issued.v1":              {programme.NoticeIssued{}, on},
 	"programme.corrected.v1":                  {programme.Corrected{}, undated},
+	"programme.voided.v1":                     {programme.Voided{}, undated},
 
 	"key.issued.v1":  {key.Issued{}, recorded}, // what is done to a key is done by recording it
 	"key.revoked.v1": {key.KeyRevoked{}, recorded},
@@ -64,6 +66,7 @@ var eventTypes = map[string]eventType{
 	"lab.record.proposed.v1":                    {lab.Proposed{}, recorded}, // to be proposed is to be on record
 	"lab.record.renamed.v1":                     {lab.Renamed{}, "name.valid.from"},
 	"lab.record.corrected.v1":                   {lab.Corrected{}, undated},
+	"lab.record.voided.v1":                      {lab.Voided{}, undated},
 	"lab.record.discipline-set.v1":              {lab.DisciplineSet{}, undated},
 	"lab.record.platform-linked.v1":             {lab.PlatformLinked{}, undated},
 	"lab.record.platform-unlinked.v1":           {lab.PlatformUnlinked{}, on},

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -29,8 +31,12 @@ type Request struct {
 	Labs        map[uuid.UUID]domain.Text
 	Programme   *domain.Programme // labs are judged under its policies
 
-	May        func(state any) error            // whether the sender may, by the state the command is decided on; nil: yes
-	MayCorrect func(recorded domain.Meta) error // likewise, of a correction, by what is known of the event it corrects
+	May func(state any) error // whether the sender may, by the state the command is decided on; nil: yes
+
+	// MayRewrite is May for a correction or a void: by the state as it is now, the
+	// event as it reads, and what is done to it. It is asked twice: before the
+	// rewrite is decided, when that has no event, and after.
+	MayRewrite func(state any, recorded domain.Meta, was domain.Event, by domain.Rewrite) error
 }
 
 // policyOf returns the document number of the policy an event was decided under:
@@ -125,46 +131,149 @@ func (a *Aggregates[S, E]) Do(ctx context.Context, id uuid.UUID, cmd domain.Comm
 func (a *Aggregates[S, E]) Correct(
 	ctx context.Context, id, wrong uuid.UUID, cmd domain.Command[S, E], because domain.Grounds, correct func(domain.Correction) E, r Request,
 ) (Outcome, error) {
-	return a.run(ctx, id, because, r, func(f *folded[S], x domain.Context) ([]E, error) {
+	return a.rewrite(ctx, id, wrong, because, r, func(before S, was domain.RecordedEvent[E], x domain.Context) (E, error) {
+		var none E
+		events, err := cmd.Decide(before, x)
+		if err != nil {
+			return none, err
+		}
+		if len(events) != 1 || reflect.TypeOf(events[0]) != reflect.TypeOf(was.Event) {
+			return none, domain.Reject(domain.Invalid,
+				"更正必须使用与被更正记录相同的命令", "a correction restates the command that led to the event it corrects; this one leads to something else")
+		}
+		same, err := sameEvent(events[0], was.Event)
+		if err == nil && same {
+			err = domain.Reject(domain.Invalid, "更正后的内容与原记录相同", "the correction says what the register already says")
+		}
+		return correct(domain.Correction{Corrects: wrong, With: domain.Restated{Event: events[0]}}), err
+	})
+}
+
+// Void takes back the event that wrong names, which should never have been
+// recorded. What founds an aggregate is not void.
+func (a *Aggregates[S, E]) Void(
+	ctx context.Context, id, wrong uuid.UUID, because domain.Grounds, void func(domain.Void) E, r Request,
+) (Outcome, error) {
+	return a.rewrite(ctx, id, wrong, because, r, func(_ S, was domain.RecordedEvent[E], _ domain.Context) (E, error) {
+		var err error
+		if was.Meta.Revision == 0 {
+			err = domain.Reject(domain.State, "首条登记确立该记录本身，不能作废；请以退出、终止或并入等命令了结，或更正其内容",
+				"the first entry founds the record and cannot be void; end the record by its own command (withdraw, merge or close it), or correct the entry")
+		}
+		return void(domain.Void{Voids: wrong, Was: domain.Restated{Event: was.Event}}), err
+	})
+}
+
+// rewrite corrects or voids the event that wrong names by the event that decide
+// returns, given the state just before the wrong one. It refuses what later events
+// would no longer follow from, and what would leave the aggregate at odds with itself.
+func (a *Aggregates[S, E]) rewrite(
+	ctx context.Context, id, wrong uuid.UUID, because domain.Grounds, r Request,
+	decide func(before S, was domain.RecordedEvent[E], x domain.Context) (E, error),
+) (Outcome, error) {
+	return a.run(ctx, id, because, r, func(_ *folded[S], x domain.Context) ([]E, error) {
 		history, _, err := a.load(ctx, id, Version{})
 		if err != nil {
 			return nil, err
 		}
 		effective := domain.Effective(history)
-		for i, h := range effective {
-			if h.Meta.ID != wrong {
-				continue
+		i := slices.IndexFunc(effective, func(h domain.RecordedEvent[E]) bool { return h.Meta.ID == wrong })
+		if i >= 0 {
+			if _, is := domain.AsRewrite(effective[i].Event); is {
+				i = -1
 			}
-			if r.MayCorrect != nil {
-				if err := r.MayCorrect(h.Meta); err != nil {
-					return nil, err
-				}
-			}
-			before := a.empty(id)
-			for _, h := range effective[:i] {
+		}
+		if i < 0 {
+			return nil, domain.Reject(domain.NotFound,
+				"此记录的历史中没有事件 %s，或它本身是一次更正或作废，或已作废；请填写最初事件的编号",
+				"there is no event %s here, or it is a correction or a void itself, or is void; name the first event, as the history shows it", wrong)
+		}
+		was, before, now := effective[i], a.empty(id), a.empty(id)
+		for j, h := range effective {
+			if j < i {
 				before.Apply(h)
 			}
-			events, err := cmd.Decide(before, x)
-			if err != nil {
-				return nil, err
-			}
-			if len(events) != 1 || reflect.TypeOf(events[0]) != reflect.TypeOf(h.Event) {
-				return nil, domain.Reject(domain.Invalid,
-					"更正必须使用与被更正记录相同的命令", "a correction restates the command that led to the event it corrects; this one leads to something else")
-			}
-			same, err := sameEvent(events[0], h.Event)
-			if err != nil {
-				return nil, err
-			}
-			if same {
-				return nil, domain.Reject(domain.Invalid, "更正后的内容与原记录相同", "the correction says what the register already says")
-			}
-			return []E{correct(domain.Correction{Corrects: wrong, With: domain.Restated{Event: events[0]}})}, nil
+			now.Apply(h)
 		}
-		return nil, domain.Reject(domain.NotFound,
-			"此记录的历史中没有事件 %s，或它本身是一次更正；请填写最初事件的编号",
-			"there is no event %s here, or it is a correction itself; name the first event, as the history shows it", wrong)
+		if r.MayRewrite != nil {
+			if err := r.MayRewrite(now, was.Meta, was.Event, domain.Rewrite{Of: wrong}); err != nil {
+				return nil, err
+			}
+		}
+		e, err := decide(before, was, x)
+		if err != nil {
+			return nil, err
+		}
+		rewrite, _ := domain.AsRewrite(e)
+		if r.MayRewrite != nil {
+			if err := r.MayRewrite(now, was.Meta, was.Event, rewrite); err != nil {
+				return nil, err
+			}
+		}
+		after, err := a.without(id, effective, i, rewrite)
+		if err != nil {
+			return nil, err
+		}
+		if c, ok := any(after).(interface{ Inconsistent(before S) error }); ok {
+			if err := c.Inconsistent(now); err != nil {
+				return nil, err
+			}
+		}
+		return []E{e}, nil
 	})
+}
+
+// without folds a history with its i-th event void or restated. It refuses one
+// that later events rest on, and names them.
+func (a *Aggregates[S, E]) without(id uuid.UUID, effective []domain.RecordedEvent[E], i int, r domain.Rewrite) (S, error) {
+	after := a.empty(id)
+	for _, h := range effective[:i] {
+		after.Apply(h)
+	}
+	var void E
+	if r.Void {
+		void = effective[i].Event
+	} else {
+		after.Apply(domain.RecordedEvent[E]{Meta: effective[i].Meta, Event: r.Event.(E)})
+	}
+	var resting []domain.RecordedEvent[E]
+	for _, h := range effective[i+1:] {
+		if rests(after, void, h) {
+			resting = append(resting, h)
+		}
+	}
+	if len(resting) == 0 {
+		return after, nil
+	}
+	var zh, en []string
+	for _, h := range resting[:min(len(resting), 10)] {
+		s := h.Event.Sentence()
+		zh, en = append(zh, fmt.Sprintf("%s（%s）", s.Chinese(), h.Meta.ID)), append(en, fmt.Sprintf("%s (%s)", s.English(), h.Meta.ID))
+	}
+	named := domain.T(strings.Join(zh, "；"), strings.Join(en, "; "))
+	if r.Void {
+		return after, domain.Reject(domain.State, "此后有 %d 条登记以它为依据，请先将其作废：%s",
+			"%d later entries rest on it; void those first: %s", len(resting), named)
+	}
+	return after, domain.Reject(domain.State, "更正之后，此后的 %d 条登记不再成立，请先更正或作废：%s",
+		"%d later entries would no longer follow; correct or void those first: %s", len(resting), named)
+}
+
+// rests reports whether a later event rests on one that is void or restated, and
+// applies it to the state before it.
+func rests[S domain.Aggregate[E], E domain.Event](before S, void E, later domain.RecordedEvent[E]) (rests bool) {
+	defer func() {
+		if recover() != nil {
+			rests = true // it does not apply to what is left
+		}
+	}()
+	if c, ok := any(before).(interface {
+		RestsOn(void E, later domain.RecordedEvent[E]) bool
+	}); ok {
+		rests = c.RestsOn(void, later)
+	}
+	before.Apply(later)
+	return rests
 }
 
 // State calls use with the aggregate, read up to its stream's end, and
@@ -341,17 +450,17 @@ func (a *Aggregates[S, E]) catchUp(ctx context.Context, id uuid.UUID, f *folded[
 	return a.fold(ctx, id, f, news, version)
 }
 
-// fold takes news into f. A correction changes what came before it, so it
-// calls for a fold of the whole history.
+// fold takes news into f. A correction or a void changes what came before it, so
+// it calls for a fold of the whole history.
 func (a *Aggregates[S, E]) fold(
 	ctx context.Context, id uuid.UUID, f *folded[S], news []domain.RecordedEvent[E], version Version,
 ) error {
-	corrected := false
+	rewritten := false
 	for _, h := range news {
-		_, is := domain.AsCorrection(h.Event)
-		corrected = corrected || is
+		_, is := domain.AsRewrite(h.Event)
+		rewritten = rewritten || is
 	}
-	if corrected && f.version.Count > 0 {
+	if rewritten && f.version.Count > 0 {
 		all, reached, err := a.load(ctx, id, Version{})
 		if err != nil {
 			return err

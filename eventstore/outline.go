@@ -22,8 +22,8 @@ type Header struct {
 	Actor    domain.Actor
 
 	// From and To are the statuses of a status event, and empty otherwise. A
-	// status event is one of facet status, or the correction of one: subscribers
-	// to a lab's status must receive its corrections too.
+	// status event is one of facet status, or the correction or the void of one:
+	// subscribers to a lab's status must receive those too.
 	From, To lab.Status
 }
 
@@ -47,12 +47,17 @@ func ParseHeader(body []byte) (Header, error) {
 	return o, nil
 }
 
-// corrected is the type of the event that corrects another of a lab.
-const corrected = "lab.record.corrected.v1"
+// The types of the events that rewrite another of a lab.
+const (
+	corrected = "lab.record.corrected.v1"
+	voided    = "lab.record.voided.v1"
+)
 
 // MayBeStatus reports whether events of the named type are status events, or
-// some of them are: corrections.
-func MayBeStatus(name string) bool { return Facet(name) == "status" || name == corrected }
+// some of them are: corrections and voids.
+func MayBeStatus(name string) bool {
+	return Facet(name) == "status" || name == corrected || name == voided
+}
 
 // statusesOf reads the statuses that an event of the named type goes between.
 func statusesOf(name string, data jsontext.Value) (from, to lab.Status, err error) {
@@ -67,14 +72,22 @@ func statusesOf(name string, data jsontext.Value) (from, to lab.Status, err erro
 		}
 		return moved.From, moved.To, err
 	}
-	if name == corrected {
-		var c struct {
+	if name == corrected || name == voided {
+		var r struct {
 			With restated `json:"with"`
+			Was  restated `json:"was"`
 		}
-		if err := json.Unmarshal(data, &c); err != nil || Facet(c.With.Type) != "status" {
+		if err := json.Unmarshal(data, &r); err != nil {
 			return "", "", err
 		}
-		return statusesOf(c.With.Type, c.With.Data)
+		about := r.With
+		if name == voided {
+			about = r.Was
+		}
+		if Facet(about.Type) != "status" {
+			return "", "", nil
+		}
+		return statusesOf(about.Type, about.Data)
 	}
 	return "", "", nil
 }
@@ -115,7 +128,7 @@ func (f LabFacts) VisibleTo(a domain.Actor) LabFacts {
 // Filter chooses events; every member that is set must be met, by any of its
 // values where it has several. The zero Filter lets all events through.
 type Filter struct {
-	Status   bool // status events only, corrections of them included
+	Status   bool // status events only, corrections and voids of them included
 	Kind     string
 	Streams  []Stream
 	Facet    []string

@@ -219,10 +219,10 @@ func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 	} else {
 		a.history = nil
 	}
-	correction, corrects := domain.AsCorrection(d.Event)
+	rewrite, rewrites := domain.AsRewrite(d.Event)
 	switch {
 	case p.building:
-	case corrects:
+	case rewrites:
 		err = p.refold(ctx, a, a.events+1)
 	default:
 		err = apply(a.state, domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event})
@@ -238,8 +238,8 @@ func (p *projector) project(ctx context.Context, r eventstore.Recorded, d decode
 		a.dirty = true
 		p.dirty = append(p.dirty, a)
 	}
-	if corrects {
-		p.corrections = append(p.corrections, [3]any{int64(r.Position), r.ID[:], correction.Corrects[:]})
+	if rewrites {
+		p.corrections = append(p.corrections, [3]any{int64(r.Position), r.ID[:], rewrite.Of[:]})
 	}
 	return p.appendRecord(r, a.n, d)
 }

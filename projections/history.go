@@ -256,8 +256,8 @@ func entry(r eventstore.Recorded, d decoded, bodies bool) TrailEntry {
 		Position: r.Position, Stream: r.Stream, Type: d.Type, Facet: eventstore.Facet(d.Type),
 		Meta: d.Meta, Effective: happenedOn(d.Decoded), Sentence: d.Event.Sentence(),
 	}
-	if c, ok := domain.AsCorrection(d.Event); ok {
-		e.Corrects = c.Corrects
+	if r, ok := domain.AsRewrite(d.Event); ok {
+		e.Corrects = r.Of
 	}
 	if bodies {
 		e.Body = slices.Clone(r.Body)

@@ -151,8 +151,8 @@ func (r *register) answers(t rapidT, q TrailQuery, e eventstore.Recorded) bool {
 		t.Fatal(err)
 	}
 	body, m, event := string(e.Body), d.Meta, d.Event
-	if c, ok := domain.AsCorrection(event); ok {
-		event = c.With.Event
+	if r, ok := domain.AsRewrite(event); ok {
+		event = r.Event
 	}
 	if day := eventstore.HappenedOn(event, m); q.Effective != (domain.Period{}) &&
 		(day.IsZero() || !q.Effective.Contains(day)) {

@@ -66,8 +66,8 @@ func newOracle(t *rapid.T, r *register) *oracle {
 			h := domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event}
 			o.events[e.Stream] = append(o.events[e.Stream], recordedEvent{e.Position, h})
 			o.times = append(o.times, d.Meta.Time)
-			if c, is := domain.AsCorrection(d.Event); is {
-				h.Event = c.With.Event
+			if r, is := domain.AsRewrite(d.Event); is {
+				h.Event = r.Event
 			}
 			o.days = append(o.days, o.day(h))
 		}
@@ -625,7 +625,7 @@ func TestEventChangesDeclaredRows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, is := domain.AsCorrection(d.Event); !is {
+		if _, is := domain.AsRewrite(d.Event); !is {
 			samples = append(samples, domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event})
 		}
 	}
@@ -675,7 +675,7 @@ func TestEventChangesDeclaredRows(t *testing.T) {
 			}
 			state := newLabState(s.ID)
 			for _, e := range events {
-				if _, is := domain.AsCorrection(e.Event); !is {
+				if _, is := domain.AsRewrite(e.Event); !is {
 					check(rt, state, e.RecordedEvent)
 				}
 			}

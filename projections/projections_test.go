@@ -379,7 +379,7 @@ func (r *register) goesOn(t *rapid.T, labs []eventstore.Stream, known []domain.E
 		if len(history) > 0 && rapid.IntRange(0, 4).Draw(t, "correct") == 0 {
 			wrong := rapid.SampledFrom(history).Draw(t, "wrong")
 			with := someEvent(t, known)
-			if _, is := domain.AsCorrection(wrong.Event); !is && wrong.Meta.Revision > 0 {
+			if _, is := domain.AsRewrite(wrong.Event); !is && wrong.Meta.Revision > 0 {
 				events = append(events, lab.Corrected{Correction: domain.Correction{Corrects: wrong.Meta.ID,
 					With: domain.Restated{Event: with}}})
 			}

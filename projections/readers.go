@@ -169,7 +169,7 @@ var publicTypes = func() map[string]bool {
 	types := map[string]bool{}
 	for name, e := range eventstore.Types() {
 		if event, of := e.(lab.Event); of {
-			if _, corrects := domain.AsCorrection(event); !corrects {
+			if _, rewrites := domain.AsRewrite(event); !rewrites {
 				class, _ := lab.ConfidenceOf(event)
 				types[name] = class == lab.Public
 			}

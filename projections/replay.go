@@ -41,10 +41,10 @@ func replay(events []eventstore.Recorded, shown func(state) state, wanted func(r
 		if wants && s != nil && before == nil {
 			before, err = shown(s).document()
 		}
-		_, corrects := domain.AsCorrection(d.Event)
+		_, rewrites := domain.AsRewrite(d.Event)
 		switch {
 		case err != nil:
-		case corrects:
+		case rewrites:
 			s, err = fold(r.Stream, history, domain.Date{})
 		default:
 			if s == nil {

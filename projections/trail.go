@@ -67,10 +67,10 @@ func parseRecord(b []byte) record {
 }
 
 // happenedOn returns the effective day of an event; for a correction that of its
-// restatement.
+// restatement, for a void that of the event it takes back.
 func happenedOn(d eventstore.Decoded) domain.Date {
-	if c, ok := domain.AsCorrection(d.Event); ok {
-		return eventstore.HappenedOn(c.With.Event, d.Meta)
+	if r, ok := domain.AsRewrite(d.Event); ok {
+		return eventstore.HappenedOn(r.Event, d.Meta)
 	}
 	return eventstore.HappenedOn(d.Event, d.Meta)
 }

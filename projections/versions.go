@@ -158,9 +158,13 @@ func steps(history []eventstore.Decoded, positions []eventstore.Position) (all [
 	for p, d := range history {
 		s := step{RecordedEvent: domain.RecordedEvent[domain.Event]{Meta: d.Meta, Event: d.Event},
 			position: positions[p]}
-		c, is := domain.AsCorrection(d.Event)
-		if i, ok := at[c.Corrects]; is && ok {
-			own[i] = eventstore.HappenedOn(c.With.Event, metas[i])
+		r, is := domain.AsRewrite(d.Event)
+		switch i, ok := at[r.Of]; {
+		case !is || !ok:
+		case r.Void:
+			own[i] = domain.Date{}
+		default:
+			own[i] = eventstore.HappenedOn(r.Event, metas[i])
 		}
 		if s.correction = is; !is {
 			s.from = eventstore.HappenedOn(d.Event, d.Meta)

@@ -168,7 +168,7 @@ func (s *Scenario[S, E]) keep(happened []domain.RecordedEvent[E]) {
 	for _, h := range happened {
 		e := h.Event
 		Both(s.t, e.Sentence())
-		if _, ok := domain.AsCorrection(e); !ok { // those need the names in eventstore
+		if _, ok := domain.AsRewrite(e); !ok { // those need the names in eventstore
 			copied := reflect.New(reflect.TypeOf(e))
 			throughJSON(s.t, e, copied.Interface())
 			if diff := Diff(e, copied.Elem().Interface()); diff != "" {

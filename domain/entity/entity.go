@@ -52,6 +52,35 @@ func (c Corrected) apply(*Entity, domain.Meta) {
 	panic("entity: a correction was applied on its own; fold the whole history with domain.Fold")
 }
 
+// Voided takes back an event of this entity that should never have been recorded.
+type Voided struct{ domain.Void }
+
+// apply has nothing to do: domain.Fold leaves the event out.
+func (Voided) apply(*Entity, domain.Meta) {}
+
+// MayRewrite reports why an actor may not correct or void an entry: it is restated
+// in the role and for the legal entity it was recorded for, or by an officer.
+func MayRewrite(a domain.Actor, recorded domain.Meta) error {
+	made := recorded.Actor
+	if a.Role == domain.Officer || a.Role == made.Role && a.OnBehalfOf == made.OnBehalfOf {
+		return nil
+	}
+	return domain.Reject(domain.Forbidden, "该登记由 %s 作出，您不能更正或作废；请由登记者或项目官员办理",
+		"the %s recorded this entry, and you may not correct or void it; have them or an officer do it", made.Role)
+}
+
+// RestsOn reports whether a later event rests on an earlier one that is void or
+// corrected: e is the state before the later one, folded without the earlier.
+func (e *Entity) RestsOn(_ Event, later domain.RecordedEvent[Event]) bool {
+	switch l := later.Event.(type) {
+	case IdentifierCorroborated:
+		return e.identifier(l.Identifier) < 0
+	case IdentifierWithdrawn:
+		return e.identifier(l.Identifier) < 0
+	}
+	return false
+}
+
 // Kind is the kind of a legal entity.
 type Kind string
 

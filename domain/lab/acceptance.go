@@ -114,7 +114,7 @@ func (g SetStageGoal) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	var c domain.Check
 	c.Text("text", g.Text)
 	c.Given("due", g.Due)
-	return one(StageGoalSet{fmt.Sprintf("H%d", len(l.Reviews.Goals)+1), g.Text, g.Due}, c.Err())
+	return one(StageGoalSet{l.number("H", len(l.Reviews.Goals)), g.Text, g.Due}, c.Err())
 }
 
 // StageGoalSet records what construction is to reach by a day.

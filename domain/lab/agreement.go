@@ -167,10 +167,11 @@ func (a *Agreement) signed(in []Signature, id uuid.UUID) (Signature, bool) {
 }
 
 func (a *Agreement) amendment(no int) *Amendment {
-	if no < 1 || no > len(a.Amendments) {
+	i := slices.IndexFunc(a.Amendments, func(m Amendment) bool { return m.No == no })
+	if i < 0 {
 		return nil
 	}
-	return &a.Amendments[no-1]
+	return &a.Amendments[i]
 }
 
 func (l *Lab) agreement(id string) *Agreement {
@@ -278,7 +279,7 @@ func (d DraftAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	id := fmt.Sprintf("A%d", len(l.Agreements)+1)
+	id := l.number("A", len(l.Agreements))
 	return []Event{AgreementDrafted{id, d.Title, d.Class, ps, d.Term, d.Languages, d.GoverningLaw, d.Documents}}, nil
 }
 
@@ -511,7 +512,7 @@ func (m AmendAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{AmendmentProposed{m.Agreement, Amendment{
-		No: len(a.Amendments) + 1, Summary: m.Summary, Effective: m.Effective, Term: m.Term, Accede: in, Documents: m.Documents,
+		No: len(a.Amendments) + l.Voided[a.ID] + 1, Summary: m.Summary, Effective: m.Effective, Term: m.Term, Accede: in, Documents: m.Documents,
 	}}}, nil
 }
 

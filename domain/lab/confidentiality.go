@@ -89,7 +89,7 @@ func ConfidenceOf(e Event) (class, documents Confidence) {
 // holds for what the lab was before as well.
 type Secrecy struct {
 	bound       map[string]bool   // agreements that were ever in force
-	amended     map[string][]bool // and which of their amendments bind
+	amended     map[string][]int  // and which of their amendments bind, by number
 	items       map[string]string // the agreement each hangs on
 	commitments map[string]string // likewise; empty: none
 	decided     map[Of]domain.Opinions
@@ -97,11 +97,13 @@ type Secrecy struct {
 
 // Secrecy returns the lab's, of its present state.
 func (l *Lab) Secrecy() Secrecy {
-	s := Secrecy{map[string]bool{}, map[string][]bool{}, map[string]string{}, map[string]string{}, map[Of]domain.Opinions{}}
+	s := Secrecy{map[string]bool{}, map[string][]int{}, map[string]string{}, map[string]string{}, map[Of]domain.Opinions{}}
 	for _, a := range l.Agreements {
 		s.bound[a.ID] = !a.InForceFrom.IsZero()
 		for _, m := range a.Amendments {
-			s.amended[a.ID] = append(s.amended[a.ID], !m.InForce.IsZero())
+			if !m.InForce.IsZero() {
+				s.amended[a.ID] = append(s.amended[a.ID], m.No)
+			}
 		}
 	}
 	for _, it := range l.Rights {
@@ -132,7 +134,7 @@ func (s Secrecy) AgreementReaders(id string) domain.Readers {
 }
 
 func (s Secrecy) amendment(id string, no int) domain.Readers {
-	if no < 1 || no > len(s.amended[id]) || !s.amended[id][no-1] {
+	if !slices.Contains(s.amended[id], no) {
 		return Drafts
 	}
 	return s.AgreementReaders(id)
@@ -214,8 +216,8 @@ func (s Secrecy) Closed(history []domain.RecordedEvent[Event]) (closed []Sight) 
 	at := map[uuid.UUID]int{}
 	for i, h := range history {
 		said[i].Readers, said[i].Documents = s.Of(h.Event)
-		c, corrects := domain.AsCorrection(h.Event)
-		if wrong, ok := at[c.Corrects]; corrects && ok {
+		r, rewrites := domain.AsRewrite(h.Event)
+		if wrong, ok := at[r.Of]; rewrites && ok {
 			at[h.Meta.ID] = wrong
 			said[wrong].Readers &= said[i].Readers
 			said[wrong].Documents &= said[i].Documents
@@ -293,13 +295,13 @@ func (l *Lab) PartyMay(id uuid.UUID, command PartyCommand) bool {
 		about = about || agreement != ""
 	}
 	if r.Item != nil {
-		if item := numbered("R", l.Rights, *r.Item); item == nil || !names(item.Agreement) {
+		if item := l.item(*r.Item); item == nil || !names(item.Agreement) {
 			return false
 		}
 		about = true
 	}
 	if r.Commitment != nil {
-		if c := numbered("F", l.Commitments, *r.Commitment); c == nil || c.Party.ID != id {
+		if c := l.commitment(*r.Commitment); c == nil || c.Party.ID != id {
 			return false
 		}
 		about = true

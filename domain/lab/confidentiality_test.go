@@ -189,7 +189,7 @@ func TestReadersOfActor(t *testing.T) {
 func TestEveryFieldIsClassified(t *testing.T) {
 	public := map[string]string{
 		"Lab": `ID Programme Level Names Host Discipline Platforms Partners Facts Status StatusSince Moves Incubation Construction EarlyAllowed RectifyBy
-			MayReapply Certificate MergedInto Independence Plans Tasks ManagementBody Records`,
+			MayReapply Certificate MergedInto Voided Independence Plans Tasks ManagementBody Records`,
 		"Reviews":     `Affiliation Goals Stages Opened Evaluations`,
 		"Application": `No Follows Policy SelfAssessments Packages Recommendations Submissions Returns FormalCheck Shortlisted Outcome Decided`,
 		"Acceptance":  `No Follows On Standard Document Delegate Delegation Outcome Decided Entry`,

@@ -88,7 +88,7 @@ func (o OpenTrainingProgramme) Decide(l *Lab, _ domain.Context) ([]Event, error)
 		return nil, refuse(rule, "应有中外双方参加；请补充另一方", "both the Chinese and the foreign side must take part; add a party of the other side")
 	}
 	return []Event{TrainingProgrammeOpened{
-		ID: number("X", l.Training), Kind: o.Kind, Name: o.Name, Parties: refs, Runs: o.Runs,
+		ID: l.number("X", len(l.Training)), Kind: o.Kind, Name: o.Name, Parties: refs, Runs: o.Runs,
 		Document: o.Document,
 	}}, nil
 }
@@ -156,7 +156,7 @@ func (e JointDegreesAwarded) Sentence() domain.Text {
 func (JointDegreesAwarded) subject() subject { return public }
 
 func (e JointDegreesAwarded) apply(l *Lab, _ domain.Meta) {
-	if p := numbered("X", l.Training, e.Programme); p != nil {
+	if p := numbered(l.Training, e.Programme); p != nil {
 		p.Awards = append(p.Awards, e.Degrees)
 	}
 }

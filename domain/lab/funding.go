@@ -384,7 +384,7 @@ func (p PledgeCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{CommitmentPledged{fmt.Sprintf("F%d", len(l.Commitments)+1), ref, p.Source, p.Agreement, p.Purpose, q}}, nil
+	return []Event{CommitmentPledged{l.number("F", len(l.Commitments)), ref, p.Source, p.Agreement, p.Purpose, q}}, nil
 }
 
 // CommitmentPledged records an announced commitment.
@@ -639,7 +639,7 @@ func (l *Lab) contribution(x domain.Context, id string, on domain.Date, quantity
 	c.Digest("evidence", evidence, false)
 	q := quantity.checked(&c, "quantity")
 	q.of(&c, "quantity", f.Quantity)
-	return f, Contribution{No: len(f.Contributions) + 1, On: on, Quantity: q, Evidence: evidence}, c.Err()
+	return f, Contribution{No: len(f.Contributions) + l.Voided[f.ID] + 1, On: on, Quantity: q, Evidence: evidence}, c.Err()
 }
 
 // ContributionReceived records a delivery.

@@ -127,7 +127,7 @@ func (f EstablishFund) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if f.Kind == SeedFund && together < 2 {
 		return nil, refuse("C34", "出资方中只有 %d 个协议方；种子基金须由至少两方共同设立", "only %d of the contributors are parties; a seed fund is set up by at least two together", together)
 	}
-	return []Event{FundEstablished{number("K", l.Funds), f.Kind, f.Name, refs, f.On, f.Document}}, nil
+	return []Event{FundEstablished{l.number("K", len(l.Funds)), f.Kind, f.Name, refs, f.On, f.Document}}, nil
 }
 
 // FundEstablished records a joint fund.
@@ -202,7 +202,7 @@ func (e FundContributed) Sentence() domain.Text {
 func (FundContributed) subject() subject { return public }
 
 func (e FundContributed) apply(l *Lab, m domain.Meta) {
-	if f := numbered("K", l.Funds, e.Fund); f != nil {
+	if f := numbered(l.Funds, e.Fund); f != nil {
 		f.Paid = append(f.Paid, Payment{e.Contributor, e.Amount, e.On, e.Evidence, m.ID})
 	}
 }
@@ -250,7 +250,7 @@ func (e FundAwarded) Sentence() domain.Text {
 func (FundAwarded) subject() subject { return public }
 
 func (e FundAwarded) apply(l *Lab, _ domain.Meta) {
-	if f := numbered("K", l.Funds, e.Fund); f != nil {
+	if f := numbered(l.Funds, e.Fund); f != nil {
 		f.Awards = append(f.Awards, e.Award)
 	}
 }

@@ -125,7 +125,7 @@ func (l *Lab) adopt(c *domain.Check, x domain.Context, n Instrument) ([]Event, e
 	case n.Kind == DelegatedAutonomy && len(n.Powers) == 0:
 		return nil, refuse("C58", "请列明授予实验室的事项（powers）", "list the powers delegated to the lab (powers)")
 	}
-	return []Event{InstrumentAdopted{number("N", l.Instruments), n}}, nil
+	return []Event{InstrumentAdopted{l.number("N", len(l.Instruments)), n}}, nil
 }
 
 // InstrumentAdopted records an institutional instrument.
@@ -221,7 +221,7 @@ func (e InstrumentRepealed) Sentence() domain.Text {
 func (InstrumentRepealed) subject() subject { return public }
 
 func (e InstrumentRepealed) apply(l *Lab, _ domain.Meta) {
-	if n := numbered("N", l.Instruments, e.ID); n != nil {
+	if n := numbered(l.Instruments, e.ID); n != nil {
 		n.Repealed = e.On
 	}
 }
@@ -278,7 +278,7 @@ func (r DeclareReform) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{ReformDeclared{number("E", l.Reforms), r.Reform}}, nil
+	return []Event{ReformDeclared{l.number("E", len(l.Reforms)), r.Reform}}, nil
 }
 
 // ReformDeclared records a reform measure.
@@ -337,7 +337,7 @@ func (e ReformReported) Sentence() domain.Text {
 func (ReformReported) subject() subject { return public }
 
 func (e ReformReported) apply(l *Lab, _ domain.Meta) {
-	if r := numbered("E", l.Reforms, e.Reform); r != nil {
+	if r := numbered(l.Reforms, e.Reform); r != nil {
 		r.Reports = append(r.Reports, e.ReformReport)
 	}
 }

@@ -52,6 +52,11 @@ type Lab struct {
 	Certificate  string               `json:"certificate,omitempty" zh:"认定文件" en:"certificate"` // number of the recognition document
 	MergedInto   uuid.UUID            `json:"merged_into,omitzero" zh:"并入" en:"merged into"`
 
+	// Voided counts the rows that are void, by the letter of their numbers, so
+	// that no number is given twice; an agreement's amendments and a commitment's
+	// contributions by its id.
+	Voided map[string]int `json:"voided,omitempty" zh:"作废" en:"void"`
+
 	Agreements  []Agreement  `json:"agreements,omitempty" zh:"协议" en:"agreement"`
 	Rights      []Item       `json:"rights,omitempty" zh:"责权利条目" en:"item"`
 	Commitments []Commitment `json:"commitments,omitempty" zh:"投入承诺" en:"commitment"`
@@ -130,6 +135,24 @@ func (e Corrected) subject() subject {
 // apply has nothing to do: domain.Fold applies the restated event in the place
 // of the one it corrects.
 func (Corrected) apply(*Lab, domain.Meta) {}
+
+// Voided takes back an event of a lab's history that should never have been recorded.
+type Voided struct{ domain.Void }
+
+// subject is that of the event that is void.
+func (e Voided) subject() subject {
+	if was, ok := e.Was.Event.(Event); ok {
+		return was.subject()
+	}
+	return subject{class: Seated}
+}
+
+// apply keeps only that a number was used: domain.Fold leaves the event out.
+func (e Voided) apply(l *Lab, _ domain.Meta) {
+	if was, ok := e.Was.Event.(Event); ok {
+		l.spend(was)
+	}
+}
 
 // Propose registers a laboratory (C01). It starts as PROPOSED.
 type Propose struct {

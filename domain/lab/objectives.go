@@ -87,7 +87,7 @@ func (o SetObjective) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{ObjectiveSet{number("O", l.Objectives), o.Target}}, nil
+	return []Event{ObjectiveSet{l.number("O", len(l.Objectives)), o.Target}}, nil
 }
 
 // ObjectiveSet records an indicator with its baseline and target.
@@ -146,7 +146,7 @@ func (e IndicatorReported) Sentence() domain.Text {
 func (IndicatorReported) subject() subject { return public }
 
 func (e IndicatorReported) apply(l *Lab, _ domain.Meta) {
-	if o := numbered("O", l.Objectives, e.Objective); o != nil {
+	if o := numbered(l.Objectives, e.Objective); o != nil {
 		o.Readings = append(o.Readings, e.Reading)
 	}
 }
@@ -180,10 +180,10 @@ type Direction struct {
 // pursued reports whether an id names a research direction or a project that
 // holds on a day.
 func (l *Lab) pursued(id string, d domain.Date) bool {
-	if r := numbered("D", l.Directions, id); r != nil {
+	if r := numbered(l.Directions, id); r != nil {
 		return r.Valid.Contains(d)
 	}
-	p := numbered("J", l.Projects, id)
+	p := numbered(l.Projects, id)
 	return p != nil && p.Runs.Contains(d)
 }
 
@@ -203,7 +203,7 @@ func (s SetDirection) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{DirectionSet{number("D", l.Directions), s.Aim, domain.Text{}}}, nil
+	return []Event{DirectionSet{l.number("D", len(l.Directions)), s.Aim, domain.Text{}}}, nil
 }
 
 // ChangeDirection changes or ends a research direction. Directions are to be
@@ -253,7 +253,7 @@ func (e DirectionSet) Sentence() domain.Text {
 func (DirectionSet) subject() subject { return public }
 
 func (e DirectionSet) apply(l *Lab, m domain.Meta) {
-	if d := numbered("D", l.Directions, e.Direction); d != nil {
+	if d := numbered(l.Directions, e.Direction); d != nil {
 		d.Before = append(d.Before, d.Aim)
 		d.Aim, d.Event = e.Aim, m.ID
 		return
@@ -309,7 +309,7 @@ func (p LinkProject) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{ProjectLinked{number("J", l.Projects), p.Undertaking}}, nil
+	return []Event{ProjectLinked{l.number("J", len(l.Projects)), p.Undertaking}}, nil
 }
 
 // ProjectLinked records a project and the lab's role in it.

@@ -162,7 +162,7 @@ func (b ConstituteBody) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{BodyConstituted{
-		Body: number("B", l.Bodies), Kind: b.Kind, Name: b.Name, On: b.On, Charter: b.Charter,
+		Body: l.number("B", len(l.Bodies)), Kind: b.Kind, Name: b.Name, On: b.On, Charter: b.Charter,
 	}}, nil
 }
 
@@ -226,7 +226,7 @@ func (e MeetingMinuted) Sentence() domain.Text {
 func (MeetingMinuted) subject() subject { return public }
 
 func (e MeetingMinuted) apply(l *Lab, _ domain.Meta) {
-	if b := numbered("B", l.Bodies, e.Body); b != nil {
+	if b := numbered(l.Bodies, e.Body); b != nil {
 		b.Meetings = append(b.Meetings, e.Meeting)
 	}
 }
@@ -292,7 +292,7 @@ func (p AppointMember) Decide(l *Lab, x domain.Context) ([]Event, error) {
 			return nil, refuse("C45", "请填写博士后所依托的研究方向或科研项目（link）", "name the research direction or project the postdoc is recruited for (link)")
 		}
 	}
-	return []Event{MemberAppointed{number("M", l.Members), Appointment{
+	return []Event{MemberAppointed{l.number("M", len(l.Members)), Appointment{
 		Kind: p.Kind, Person: p.Person, Affiliation: ref, Side: p.Side, Body: p.Body, Link: p.Link,
 		TeamSize: p.TeamSize, Term: p.Term,
 	}}}, nil
@@ -367,7 +367,7 @@ func (e MemberMoved) Sentence() domain.Text {
 func (MemberMoved) subject() subject { return public }
 
 func (e MemberMoved) apply(l *Lab, _ domain.Meta) {
-	if m := numbered("M", l.Members, e.Member); m != nil {
+	if m := numbered(l.Members, e.Member); m != nil {
 		m.Moves = append(m.Moves, Affiliation{e.Affiliation, e.On})
 	}
 }
@@ -412,7 +412,7 @@ func (e MemberEnded) Sentence() domain.Text {
 func (MemberEnded) subject() subject { return public }
 
 func (e MemberEnded) apply(l *Lab, _ domain.Meta) {
-	if m := numbered("M", l.Members, e.Member); m != nil {
+	if m := numbered(l.Members, e.Member); m != nil {
 		m.Ended = e.On
 	}
 }

@@ -135,7 +135,7 @@ func (p LinkPlatform) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{PlatformLinked{
-		Platform: number("P", l.Platforms), Name: p.Name, Level: p.Level,
+		Platform: l.number("P", len(l.Platforms)), Name: p.Name, Level: p.Level,
 		Base: p.Base, Evidence: p.Evidence,
 	}}, nil
 }
@@ -384,7 +384,7 @@ func (p AdoptPlan) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{PlanAdopted{
-		Version: len(l.Plans) + 1, Title: p.Title, On: p.On, FromYear: p.FromYear, ToYear: p.ToYear,
+		Version: len(l.Plans) + l.Voided["plan"] + 1, Title: p.Title, On: p.On, FromYear: p.FromYear, ToYear: p.ToYear,
 		Document: p.Document,
 	}}, nil
 }
@@ -446,7 +446,7 @@ func (t AssignTask) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{TaskAssigned{number("T", l.Tasks), t.Text, ref, t.Due}}, nil
+	return []Event{TaskAssigned{l.number("T", len(l.Tasks)), t.Text, ref, t.Due}}, nil
 }
 
 // TaskAssigned records the owner of a construction task.

@@ -67,21 +67,36 @@ func (t kindTable[K]) check(c *domain.Check, path string, k K) {
 	c.Require(slices.Contains(codes, string(k)), path, "应为以下之一：%s", "give one of: %s", strings.Join(codes, ", "))
 }
 
-// number returns the id of the next row.
-func number[T any](letter string, rows []T) string { return letter + strconv.Itoa(len(rows)+1) }
-
-// numbered returns the row an id names, or nil.
-func numbered[T any](letter string, rows []T, id string) *T {
-	n, err := strconv.Atoi(strings.TrimPrefix(id, letter))
-	if err != nil || n < 1 || n > len(rows) || letter+strconv.Itoa(n) != id {
-		return nil
-	}
-	return &rows[n-1]
+// number returns the id of the next of so many rows. One that is void has used its
+// number up.
+func (l *Lab) number(letter string, rows int) string {
+	return letter + strconv.Itoa(rows+l.Voided[letter]+1)
 }
 
+// numbered returns the row an id names, or nil.
+func numbered[T interface{ number() string }](rows []T, id string) *T {
+	i := slices.IndexFunc(rows, func(row T) bool { return row.number() == id })
+	if i < 0 {
+		return nil
+	}
+	return &rows[i]
+}
+
+func (b Body) number() string              { return b.ID }
+func (m Member) number() string            { return m.ID }
+func (n AdoptedInstrument) number() string { return n.ID }
+func (r ReformMeasure) number() string     { return r.ID }
+func (p TrainingProgramme) number() string { return p.ID }
+func (f Fund) number() string              { return f.ID }
+func (o Objective) number() string         { return o.ID }
+func (d Direction) number() string         { return d.ID }
+func (p Project) number() string           { return p.ID }
+func (s SupportMeasure) number() string    { return s.ID }
+func (s MinistrySupport) number() string   { return s.ID }
+
 // found is numbered for a command, which says so where there is no such row.
-func found[T any](c *domain.Check, path, letter string, rows []T, id string) *T {
-	row := numbered(letter, rows, id)
+func found[T interface{ number() string }](c *domain.Check, path, letter string, rows []T, id string) *T {
+	row := numbered(rows, id)
 	c.Require(row != nil, path, "该实验室没有登记 %q；编号应形如 %s1", "the lab has no %q on record; its number looks like %s1", id, letter)
 	return row
 }

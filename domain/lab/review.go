@@ -573,6 +573,9 @@ func (f FreezePackage) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	version := 1
 	if a := l.application(); a != nil {
 		version += len(a.Packages)
+		if p := a.frozen(); p != nil {
+			version = p.Version + 1 // one in between may be void
+		}
 	}
 	return []Event{PackageFrozen{Dated{f.On}, l.applicationNo(), version, f.Mode, f.Document, f.Attachments}}, nil
 }
@@ -781,7 +784,7 @@ func (i InviteExpert) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	n := 1
+	n := l.Voided["Z"] + 1
 	for _, a := range l.Reviews.Applications {
 		n += len(a.Experts)
 	}

@@ -1,8 +1,6 @@
 package lab
 
 import (
-	"fmt"
-
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
@@ -152,7 +150,7 @@ func (r AddRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{RightAdded{fmt.Sprintf("R%d", len(l.Rights)+1), r.Kind, r.Agreement, r.Clause, p.Entity, counter, r.Text, r.Scope, r.Due}}, nil
+	return []Event{RightAdded{l.number("R", len(l.Rights)), r.Kind, r.Agreement, r.Clause, p.Entity, counter, r.Text, r.Scope, r.Due}}, nil
 }
 
 // RightAdded records an item of the matrix.

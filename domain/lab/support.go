@@ -82,7 +82,7 @@ func (p PromiseSupport) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, refuse("C59", "请填写落实期限（due）", "say by when the measure is to be there (due)")
 	}
 	return []Event{SupportPromised{
-		Support: number("S", l.Support), Provider: ref, Kind: p.Kind, Text: p.Text, On: p.On,
+		Support: l.number("S", len(l.Support)), Provider: ref, Kind: p.Kind, Text: p.Text, On: p.On,
 		Due: p.Due, Document: p.Document,
 	}}, nil
 }
@@ -153,7 +153,7 @@ func (e SupportDelivered) Sentence() domain.Text {
 func (SupportDelivered) subject() subject { return public }
 
 func (e SupportDelivered) apply(l *Lab, _ domain.Meta) {
-	if s := numbered("S", l.Support, e.Support); s != nil {
+	if s := numbered(l.Support, e.Support); s != nil {
 		s.Delivered, s.Evidence = e.On, e.Evidence
 	}
 }
@@ -196,7 +196,7 @@ func (s ConsiderMinistrySupport) Decide(l *Lab, x domain.Context) ([]Event, erro
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{MinistrySupportConsidered{number("G", l.MinistrySupport), s.Text, s.On}}, nil
+	return []Event{MinistrySupportConsidered{l.number("G", len(l.MinistrySupport)), s.Text, s.On}}, nil
 }
 
 // MinistrySupportConsidered records that the ministry considers support.
@@ -288,7 +288,7 @@ func (e MinistrySupportDecided) Sentence() domain.Text {
 func (MinistrySupportDecided) subject() subject { return public }
 
 func (e MinistrySupportDecided) apply(l *Lab, _ domain.Meta) {
-	if s := numbered("G", l.MinistrySupport, e.Support); s != nil {
+	if s := numbered(l.MinistrySupport, e.Support); s != nil {
 		s.Decision, s.Decided, s.Quantity, s.Document, s.Ground = e.Decision, e.On, e.Quantity, e.Document, e.Ground
 	}
 }

@@ -74,6 +74,24 @@ type Corrected struct{ domain.Correction }
 // of the one it corrects.
 func (Corrected) apply(*Programme, domain.Meta) {}
 
+// Voided takes back an event of this programme that should never have been recorded.
+type Voided struct{ domain.Void }
+
+// apply has nothing to do: domain.Fold leaves the event out.
+func (Voided) apply(*Programme, domain.Meta) {}
+
+// RestsOn reports whether a later event rests on an earlier one that is void or
+// corrected: p is the state before the later one, folded without the earlier.
+func (p *Programme) RestsOn(_ Event, later domain.RecordedEvent[Event]) bool {
+	switch e := later.Event.(type) {
+	case PolicySuperseded:
+		return p.policy(e.Document) < 0 || p.policy(e.By) < 0
+	case CallOpened:
+		return p.policy(e.Policy) < 0
+	}
+	return false
+}
+
 // Rules are the clauses that hold for a programme itself, by their ids.
 var Rules = map[string]domain.Finding{
 	"C03": {

@@ -228,8 +228,8 @@ func (x *exporter) choose(ctx context.Context) error {
 
 // programmeOf returns the programme that an event puts a lab in.
 func programmeOf(e any) (uuid.UUID, bool) {
-	if c, ok := domain.AsCorrection(e); ok {
-		return programmeOf(c.With.Event)
+	if r, ok := domain.AsRewrite(e); ok {
+		return programmeOf(r.Event)
 	}
 	p, ok := e.(lab.Proposed)
 	return domain.ProgrammeID(cmp.Or(p.Programme, lab.DefaultProgramme)), ok

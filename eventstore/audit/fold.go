@@ -54,7 +54,7 @@ func (f *fold) apply(at eventstore.Position, d eventstore.Decoded) error {
 	if e, ok := d.Event.(programme.Event); ok {
 		f.programmes[d.Stream.ID] = append(f.programmes[d.Stream.ID], domain.RecordedEvent[programme.Event]{Meta: d.Meta, Event: e})
 	}
-	if _, corrects := domain.AsCorrection(d.Event); corrects {
+	if _, rewrites := domain.AsRewrite(d.Event); rewrites {
 		s.corrected = true
 	}
 	if s.corrected {
@@ -126,13 +126,16 @@ func (f *fold) refoldCorrected(stream eventstore.Stream, at []eventstore.Positio
 		}
 		all[i] = h
 		before := all[:i]
-		if c, ok := domain.AsCorrection(h.Event); ok {
+		if r, ok := domain.AsRewrite(h.Event); ok {
 			began = true
 			before = domain.Effective(before)
-			wrong := slices.IndexFunc(before, func(b domain.RecordedEvent[lab.Event]) bool { return b.Meta.ID == c.Corrects })
-			said, isLab := c.With.Event.(lab.Event)
+			wrong := slices.IndexFunc(before, func(b domain.RecordedEvent[lab.Event]) bool { return b.Meta.ID == r.Of })
+			said, isLab := r.Event.(lab.Event)
 			if wrong < 0 || !isLab {
-				return contradicts(at[i], "it corrects event %s, which did not happen before it", c.Corrects)
+				return contradicts(at[i], "it corrects or voids event %s, which did not happen before it", r.Of)
+			}
+			if r.Void {
+				continue
 			}
 			before, h.Event = before[:wrong], said
 			h.Meta.Policy = "" // that of the correction's day, not of the step's
