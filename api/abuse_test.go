@@ -34,17 +34,17 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// abuse makes requests from the register's own OpenAPI document and spoils most
+// fuzzer makes requests from the register's own OpenAPI document and spoils most
 // of them. One abuse belongs to one goroutine.
-type abuse struct {
+type fuzzer struct {
 	*secrets
 	*rand.Rand
 	operations []described
 	components map[string]any
 	places     map[string][]string // what may stand where a member or parameter of that name is
-	tokens     []bearing
+	tokens     []bearerToken
 	table      map[string]map[domain.Role]api.Relation
-	obliging   bool // this request is to be a good one, as far as the document tells
+	valid      bool // this request is to be a good one, as far as the document tells
 }
 
 // described is an operation as the document describes it, with its parameters.
@@ -54,29 +54,29 @@ type described struct {
 	heavy  bool // answers with much of the register
 }
 
-// bearing is a token, and whom it speaks for; nobody, where it is not valid.
-type bearing struct {
+// bearerToken is a token, and whom it speaks for; nobody, where it is not valid.
+type bearerToken struct {
 	token  string
 	role   domain.Role
 	entity string
 }
 
-func (a *abuse) chance(percent int) bool { return a.IntN(100) < percent }
+func (a *fuzzer) chance(percent int) bool { return a.IntN(100) < percent }
 
-// spoils is whether something that would be right is made wrong.
-func (a *abuse) spoils(percent int) bool { return a.chance(percent) && !a.obliging }
+// breaks is whether something that would be right is made wrong.
+func (a *fuzzer) breaks(percent int) bool { return a.chance(percent) && !a.valid }
 
 func oneOf[T any](r *rand.Rand, all []T) T { return all[r.IntN(len(all))] }
 
 // value is what a schema takes or, often enough, not.
-func (a *abuse) value(name string, schema map[string]any, depth int) any {
+func (a *fuzzer) value(name string, schema map[string]any, depth int) any {
 	if ref, ok := schema["$ref"].(string); ok {
 		schema = a.components[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any)
 	}
-	if a.spoils(4) {
-		return a.nonsense()
+	if a.breaks(4) {
+		return a.anyValue()
 	}
-	if enum, ok := schema["enum"].([]any); ok && !a.spoils(3) {
+	if enum, ok := schema["enum"].([]any); ok && !a.breaks(3) {
 		return oneOf(a.Rand, enum)
 	}
 	kind := schema["type"]
@@ -90,12 +90,12 @@ func (a *abuse) value(name string, schema map[string]any, depth int) any {
 		properties, _ := schema["properties"].(map[string]any)
 		for _, name := range slices.Sorted(maps.Keys(properties)) {
 			must := slices.Contains(required, any(name))
-			if must && !a.spoils(3) || !must && depth < 6 && a.chance(35) {
+			if must && !a.breaks(3) || !must && depth < 6 && a.chance(35) {
 				object[name] = a.value(name, properties[name].(map[string]any), depth+1)
 			}
 		}
-		if a.spoils(2) {
-			object[oneOf(a.Rand, []string{"", "constructor", "__proto__", "$ref", "id", "汉字"})] = a.nonsense()
+		if a.breaks(2) {
+			object[oneOf(a.Rand, []string{"", "constructor", "__proto__", "$ref", "id", "汉字"})] = a.anyValue()
 		}
 		return object
 	case "array":
@@ -103,7 +103,7 @@ func (a *abuse) value(name string, schema map[string]any, depth int) any {
 		if least, ok := schema["minItems"].(float64); ok {
 			n = max(n, int(least))
 		}
-		if a.spoils(1) {
+		if a.breaks(1) {
 			n = 300
 		}
 		for range n {
@@ -112,7 +112,7 @@ func (a *abuse) value(name string, schema map[string]any, depth int) any {
 		return items
 	case "integer", "number":
 		least, _ := schema["minimum"].(float64)
-		if a.obliging {
+		if a.valid {
 			return least + float64(a.IntN(3))
 		}
 		return oneOf(a.Rand, []any{least, least + 1, least - 1, 0, 1, 2, 7, 100, 2024, -1, json.Number("9007199254740993"), json.Number("1e400"), 0.5})
@@ -123,28 +123,28 @@ func (a *abuse) value(name string, schema map[string]any, depth int) any {
 }
 
 // text is a string that a schema takes, mostly.
-func (a *abuse) text(name string, schema map[string]any) string {
-	if known := a.places[name]; known != nil && !a.spoils(10) {
+func (a *fuzzer) text(name string, schema map[string]any) string {
+	if known := a.places[name]; known != nil && !a.breaks(10) {
 		return oneOf(a.Rand, known)
 	}
 	switch schema["format"] {
 	case "uuid":
-		if a.spoils(30) {
+		if a.breaks(30) {
 			return oneOf(a.Rand, slices.Concat(a.places["event"], []string{uuid.NewString(), a.places["lab"][0]}))
 		}
 		return oneOf(a.Rand, a.places["entity"])
 	case "date":
-		if a.obliging {
+		if a.valid {
 			return oneOf(a.Rand, []string{"2020-01-01", "2021-06-30", "2023-07-01", "2024-01-01", "2024-06-03"})
 		}
 		return oneOf(a.Rand, []string{"2024-02-29", "2023-02-29", "0000-00-00", "9999-12-31", "10000-01-01"})
 	case "date-time":
-		if a.obliging {
+		if a.valid {
 			return "2024-08-01T00:00:00Z"
 		}
 		return oneOf(a.Rand, []string{"2024-08-01T00:00:00Z", "2024-06-03T04:00:00.5+08:00", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2024-13-01T00:00:00Z"})
 	case "uri":
-		if a.obliging {
+		if a.valid {
 			return "http://127.0.0.1:1/"
 		}
 		return oneOf(a.Rand, []string{"http://127.0.0.1:1/", "http://127.0.0.1:1/%00", "file:///etc/passwd", "http://[::1", "javascript:alert(1)"}) // nothing that would be called
@@ -155,14 +155,14 @@ func (a *abuse) text(name string, schema map[string]any) string {
 			good = slices.DeleteFunc(good, func(s string) bool { return !re.MatchString(s) })
 		}
 	}
-	if len(good) == 0 || a.spoils(6) {
-		return a.rubbish()
+	if len(good) == 0 || a.breaks(6) {
+		return a.hostileText()
 	}
 	return oneOf(a.Rand, good)
 }
 
-// rubbish is text that nobody should send.
-func (a *abuse) rubbish() string {
+// hostileText is text that nobody should send.
+func (a *fuzzer) hostileText() string {
 	return oneOf(a.Rand, []string{
 		"", " ", "\x00", "a\x00b", "\u202e\u200b\ufeff", "\xff\xfe", "\xed\xa0\x80", strings.Repeat("长", 5000), strings.Repeat("%", 300),
 		"../../../etc/passwd", "..%2f..%2f", "%00", "'; DROP TABLE labs; --", "\" OR 1=1 --", "<script>alert(1)</script>", "{{7*7}}", "${jndi:x}",
@@ -171,8 +171,8 @@ func (a *abuse) rubbish() string {
 	})
 }
 
-// nonsense is a value of any kind.
-func (a *abuse) nonsense() any {
+// anyValue is a value of any kind.
+func (a *fuzzer) anyValue() any {
 	switch a.IntN(9) {
 	case 0:
 		return nil
@@ -187,16 +187,16 @@ func (a *abuse) nonsense() any {
 	case 5:
 		return []any{[]any{[]any{map[string]any{"": nil}}}}
 	}
-	return a.rubbish()
+	return a.hostileText()
 }
 
 // body is a body for an operation, as bytes.
-func (a *abuse) body(schema map[string]any) []byte {
+func (a *fuzzer) body(schema map[string]any) []byte {
 	var text []byte
 	if schema != nil {
 		text, _ = json.Marshal(a.value("", schema, 0))
 	}
-	if a.spoils(20) {
+	if a.breaks(20) {
 		text = oneOf(a.Rand, []func() []byte{
 			func() []byte { return nil },
 			func() []byte { return []byte(`{"a":1,"a":2}`) },
@@ -229,7 +229,7 @@ func (a *abuse) body(schema map[string]any) []byte {
 // sent is a request, and what may be expected of it.
 type sent struct {
 	op     described
-	by     bearing
+	by     bearerToken
 	req    *http.Request
 	method string
 	path   string // as in the document; empty: it is none of the document's
@@ -237,14 +237,14 @@ type sent struct {
 	stream bool   // may go on for ever
 }
 
-func (a *abuse) request(ctx context.Context, base string) (s sent) {
+func (a *fuzzer) request(ctx context.Context, base string) (s sent) {
 	s.op = oneOf(a.Rand, a.operations)
 	for s.op.heavy && a.chance(90) {
 		s.op = oneOf(a.Rand, a.operations)
 	}
 	s.by, s.method, s.path = oneOf(a.Rand, a.tokens), s.op.method, s.op.path
-	a.obliging = a.chance(60)
-	for a.obliging && s.by.token != "" || a.chance(60) {
+	a.valid = a.chance(60)
+	for a.valid && s.by.token != "" || a.chance(60) {
 		if _, may := a.table[s.op.id][s.by.role]; may && s.by.role != "" {
 			break
 		}
@@ -265,16 +265,16 @@ func (a *abuse) request(ctx context.Context, base string) (s sent) {
 		value := fmt.Sprint(a.value(name, schema, 5))
 		switch p["in"] {
 		case "path":
-			if value == "" || a.spoils(3) {
-				value = a.rubbish()
+			if value == "" || a.breaks(3) {
+				value = a.hostileText()
 			}
 			if path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value)); value == "" {
 				s.path = "" // that is another address
 			}
 		case "query":
 			query.Add(name, value)
-			if a.spoils(2) {
-				query.Add(name, a.rubbish())
+			if a.breaks(2) {
+				query.Add(name, a.hostileText())
 			}
 		case "header":
 			header.Set(name, printableOnly(value))
@@ -284,28 +284,28 @@ func (a *abuse) request(ctx context.Context, base string) (s sent) {
 		query.Set("follow", "false")
 	}
 	if query.Has("cursor") {
-		query.Set("cursor", base64.RawURLEncoding.EncodeToString([]byte(a.rubbish()+fmt.Sprint(a.IntN(100)))))
+		query.Set("cursor", base64.RawURLEncoding.EncodeToString([]byte(a.hostileText()+fmt.Sprint(a.IntN(100)))))
 	}
-	if a.spoils(3) {
-		query.Set(a.rubbish(), a.rubbish())
+	if a.breaks(3) {
+		query.Set(a.hostileText(), a.hostileText())
 	}
-	if a.spoils(3) {
+	if a.breaks(3) {
 		if s.method = oneOf(a.Rand, []string{"DELETE", "PATCH", "PUT", "POST", "GET", "HEAD", "OPTIONS", "TRACE", "PROPFIND", "get"}); s.method != s.op.method {
 			s.path = ""
 		}
 	}
-	if a.spoils(3) {
-		path, s.path = oneOf(a.Rand, []string{path + "/", "//" + path, path + "/..", "/v1/../v1/labs", "/v1/labs/%2e%2e/%2e%2e", "/v2/labs", "/.git/config", path + "%00", strings.ToUpper(path), "/v1/" + url.PathEscape(a.rubbish())}), ""
+	if a.breaks(3) {
+		path, s.path = oneOf(a.Rand, []string{path + "/", "//" + path, path + "/..", "/v1/../v1/labs", "/v1/labs/%2e%2e/%2e%2e", "/v2/labs", "/.git/config", path + "%00", strings.ToUpper(path), "/v1/" + url.PathEscape(a.hostileText())}), ""
 	}
 	raw := query.Encode()
-	if a.spoils(2) {
+	if a.breaks(2) {
 		raw, s.path = oneOf(a.Rand, []string{"%", "a=%zz", "&&&=", ";", "limit=1;limit=2", strings.Repeat("a=b&", 2000)}), ""
 	}
 	var body io.Reader
 	if s.op.method != http.MethodGet {
 		body = strings.NewReader(string(a.body(s.op.body)))
 		header.Set("Content-Type", "application/json")
-		if a.spoils(3) {
+		if a.breaks(3) {
 			header.Set("Content-Type", oneOf(a.Rand, []string{"text/plain", "application/xml", "application/json; charset=utf-16", "multipart/form-data", "application/json, text/html", ";", "\"", "application/cloudevents+json"}))
 		}
 	}
@@ -322,7 +322,7 @@ func (a *abuse) request(ctx context.Context, base string) (s sent) {
 	}
 	maps.Copy(req.Header, header)
 	for range a.IntN(3) {
-		if a.obliging {
+		if a.valid {
 			break
 		}
 		switch a.IntN(9) {
@@ -338,7 +338,7 @@ func (a *abuse) request(ctx context.Context, base string) (s sent) {
 		case 4:
 			req.Header.Set("Range", oneOf(a.Rand, []string{"bytes=0-1", "bytes=-1", "bytes=9-1", "lines=1-2"}))
 		case 5:
-			req.Header.Set("X-Request-Id", printableOnly(a.rubbish()))
+			req.Header.Set("X-Request-Id", printableOnly(a.hostileText()))
 		case 6:
 			req.Header.Set("Prefer", oneOf(a.Rand, []string{"respond-async", "wait=0", ",;,"}))
 		case 7:
@@ -351,7 +351,7 @@ func (a *abuse) request(ctx context.Context, base string) (s sent) {
 				}
 			} else {
 				req.Header.Add("Authorization", "Basic YTpi")
-				s.by = bearing{} // twice is not once
+				s.by = bearerToken{} // twice is not once
 			}
 		}
 	}
@@ -369,7 +369,7 @@ func printableOnly(s string) string {
 }
 
 // forgeries are tokens that speak for nobody.
-func (s *secrets) forgeries() (all []bearing) {
+func (s *secrets) forgeries() (all []bearerToken) {
 	part := func(v any) string {
 		text, _ := json.Marshal(v)
 		return base64.RawURLEncoding.EncodeToString(text)
@@ -396,7 +396,7 @@ func (s *secrets) forgeries() (all []bearing) {
 		head + "." + part(claims) + "." + seal, own[:len(own)-2], strings.Repeat("a.", 3000),
 		"jlk_" + strings.Repeat("0", 32) + "_" + strings.Repeat("0", 64), "jlk_" + strings.ReplaceAll(s.key, "-", "") + "_" + strings.Repeat("0", 64),
 	} {
-		all = append(all, bearing{token: token})
+		all = append(all, bearerToken{token: token})
 	}
 	return all
 }
@@ -408,7 +408,7 @@ type verdict struct {
 }
 
 // judge sends a request and finds fault with the answer.
-func (a *abuse) judge(client *http.Client, doc *openapi3.T, s sent) (v verdict, fault string) {
+func (a *fuzzer) judge(client *http.Client, doc *openapi3.T, s sent) (v verdict, fault string) {
 	res, err := client.Do(s.req)
 	if err != nil {
 		if s.broken || s.req.Context().Err() != nil && s.stream {
@@ -432,7 +432,7 @@ func (a *abuse) judge(client *http.Client, doc *openapi3.T, s sent) (v verdict, 
 	case media == "text/plain" && (v.status == http.StatusBadRequest || v.status == http.StatusRequestHeaderFieldsTooLarge):
 		return v, "" // it is no HTTP, or more of it than is read
 	case v.status >= 500:
-		return v, "a server error: " + a.logOf(res.Header.Get("X-Request-Id"))
+		return v, "a server error: " + a.requestLog(res.Header.Get("X-Request-Id"))
 	case strings.Contains(string(text), "{sealed:") && media == "application/json":
 		return v, "a seal is shown"
 	case v.status >= 400:
@@ -479,8 +479,8 @@ func undocumented(doc *openapi3.T, method, path string, res *http.Response, text
 	return ""
 }
 
-// logOf is what the server logged about a request.
-func (s *secrets) logOf(id string) (lines string) {
+// requestLog is what the server logged about a request.
+func (s *secrets) requestLog(id string) (lines string) {
 	for line := range strings.Lines(s.logged.String()) {
 		if strings.Contains(line, id) {
 			lines += line
@@ -512,11 +512,11 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	for _, op := range operations {
 		described = append(described, describe(raw.body, op))
 	}
-	tokens := append(s.forgeries(), bearing{})
+	tokens := append(s.forgeries(), bearerToken{})
 	for range 3 {
 		for _, c := range s.callers {
 			if c.role != api.Anonymous {
-				tokens = append(tokens, bearing{s.bearer(c), c.role, c.entity})
+				tokens = append(tokens, bearerToken{s.bearer(c), c.role, c.entity})
 			}
 		}
 	}
@@ -542,7 +542,7 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	for range 8 {
 		running.Go(func() {
 			for i := range work {
-				a := &abuse{s, rand.New(rand.NewPCG(seed, uint64(i))), described, components, places, tokens, table, false}
+				a := &fuzzer{s, rand.New(rand.NewPCG(seed, uint64(i))), described, components, places, tokens, table, false}
 				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 				request := a.request(ctx, s.url)
 				if request.stream {
@@ -573,7 +573,7 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	}
 	close(work)
 	running.Wait()
-	garbage(t, strings.TrimPrefix(s.url, "http://"))
+	sendGarbage(t, strings.TrimPrefix(s.url, "http://"))
 
 	if r := s.get("/readyz", ""); r.StatusCode != http.StatusOK {
 		t.Errorf("afterwards: %s", r.text)
@@ -589,7 +589,7 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 				return err
 			}
 			written++
-			s.mayHaveWritten(e.Position, d, recorded[e.ID.String()], table)
+			s.checkRecorded(e.Position, d, recorded[e.ID.String()], table)
 		}
 		return nil
 	}); err != nil {
@@ -610,9 +610,9 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	}
 }
 
-// mayHaveWritten finds fault with an event that nobody was told of, or that its
+// checkRecorded finds fault with an event that nobody was told of, or that its
 // actor may not have recorded, as things stood before it.
-func (s *secrets) mayHaveWritten(at eventstore.Position, d eventstore.Decoded, operation string, table map[string]map[domain.Role]api.Relation) {
+func (s *secrets) checkRecorded(at eventstore.Position, d eventstore.Decoded, operation string, table map[string]map[domain.Role]api.Relation) {
 	s.Helper()
 	actor := d.Meta.Actor
 	relation, listed := table[operation][actor.Role]
@@ -650,8 +650,8 @@ func (s *secrets) mayHaveWritten(at eventstore.Position, d eventstore.Decoded, o
 	}
 }
 
-// garbage sends what is no HTTP at all.
-func garbage(t *testing.T, address string) {
+// sendGarbage sends what is no HTTP at all.
+func sendGarbage(t *testing.T, address string) {
 	for _, text := range []string{"\x00\x01\x02", "GET", "GET / HTTP/9.9\r\n\r\n", "GET /v1/labs HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
 		"POST /v1/labs HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
 		"POST /v1/labs HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", "GET /v1/labs\x00 HTTP/1.1\r\nHost: a\r\n\r\n"} {

@@ -106,9 +106,9 @@ var rolesByOperation = func() map[string][]domain.Role {
 	return m
 }()
 
-// ruled is the id an operation has in the table: that of the command, or of the
+// accessKey is the id an operation has in the table: that of the command, or of the
 // query that a file is of.
-func ruled(operation string) string {
+func accessKey(operation string) string {
 	for _, form := range []string{"-new", "-csv", "-ndjson", "-xlsx"} {
 		operation = strings.TrimSuffix(operation, form)
 	}
@@ -118,7 +118,7 @@ func ruled(operation string) string {
 // aggregateOf is the sort of record that a command is about; of queries, only
 // webhooks and keys are somebody's as a whole.
 func aggregateOf(op *huma.Operation) string {
-	switch kind, _, _ := strings.Cut(ruled(op.OperationID), "-"); {
+	switch kind, _, _ := strings.Cut(accessKey(op.OperationID), "-"); {
 	case strings.HasPrefix(op.Path, "/v1/webhooks"):
 		return "webhook"
 	case strings.HasPrefix(op.Path, "/v1/keys"):
@@ -130,9 +130,9 @@ func aggregateOf(op *huma.Operation) string {
 	}
 }
 
-// govern puts the table's row of an operation into its documentation.
-func govern(op *huma.Operation) {
-	roles := rolesByOperation[ruled(op.OperationID)]
+// documentAccess puts the table's row of an operation into its documentation.
+func documentAccess(op *huma.Operation) {
+	roles := rolesByOperation[accessKey(op.OperationID)]
 	if roles == nil {
 		panic("api: " + op.OperationID + " has no row in the table of access")
 	}
@@ -144,7 +144,7 @@ func govern(op *huma.Operation) {
 	words := make([]string, len(roles))
 	for i, r := range roles {
 		words[i] = string(r)
-		if relation := relationOf(r, aggregateOf(op), ruled(op.OperationID)); relation != Any {
+		if relation := relationOf(r, aggregateOf(op), accessKey(op.OperationID)); relation != Any {
 			words[i] += " (" + string(relation) + ")"
 		}
 	}
@@ -173,7 +173,7 @@ func (s *Server) listAccess(context.Context, *struct{}) (rows []accessRow, err e
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		for _, op := range operationsOf(paths[path]) {
 			for _, role := range op.Metadata["roles"].([]domain.Role) {
-				relation := relationOf(role, aggregateOf(op), ruled(op.OperationID))
+				relation := relationOf(role, aggregateOf(op), accessKey(op.OperationID))
 				rows = append(rows, accessRow{op.OperationID, op.Method, path, op.Summary, role, roleNames[role], relation, relation.Text()})
 			}
 		}
@@ -225,9 +225,9 @@ func operationsOf(item *huma.PathItem) []*huma.Operation {
 	return slices.DeleteFunc([]*huma.Operation{item.Get, item.Post, item.Put}, func(op *huma.Operation) bool { return op == nil })
 }
 
-// mayRole refuses roles that the table does not give an operation to. Without a
+// authorizeRole refuses roles that the table does not give an operation to. Without a
 // token there is only what anonymous may do.
-func (s *Server) mayRole(op *huma.Operation, claims Claims) *Problem {
+func (s *Server) authorizeRole(op *huma.Operation, claims Claims) *Problem {
 	roles := op.Metadata["roles"].([]domain.Role)
 	switch {
 	case claims != (Claims{}):
@@ -245,16 +245,16 @@ func forbidden(role domain.Role, allowed []domain.Role) *Problem {
 	return newProblem("forbidden", "角色 %s 不能执行此操作；请由以下角色之一办理：%s", "the role %s may not do this; have it done by one of: %s", role, join(allowed))
 }
 
-// mayOnLab refuses a command on a lab to which the caller does not have a relation.
-func mayOnLab(l *lab.Lab, c Claims, relation Relation, cmd any) error {
-	may := relation == Any || isOf(l, c)
+// authorizeOn refuses a command on a lab to which the caller does not have a relation.
+func authorizeOn(l *lab.Lab, c Claims, relation Relation, cmd any) error {
+	may := relation == Any || actsFor(l, c)
 	if _, voids := cmd.(voiding); voids {
 		// which entries are theirs, mayRewrite finds
 	} else if party, ok := cmd.(lab.PartyCommand); relation == Party {
 		may = may && ok && l.PartyMay(c.Entity, party)
 	}
 	if !may {
-		return notTheirs(c.Role, relation)
+		return forbiddenRelation(c.Role, relation)
 	}
 	return nil
 }
@@ -267,14 +267,14 @@ func reachOf(cmd any) (r lab.Reach) {
 	return r
 }
 
-func notTheirs(role domain.Role, relation Relation) *Problem {
+func forbiddenRelation(role domain.Role, relation Relation) *Problem {
 	return newProblem("forbidden", "角色 %s 只能对以下记录这样做：%s；请换用相应的令牌，或由项目官员办理",
 		"the role %s may do this only to: %s; use a token for it, or have an officer do it", role, relation.Text())
 }
 
-// mayRewrite is who may correct or void an entry of a record, by the state that it
+// authorizeRewrite is who may correct or void an entry of a record, by the state that it
 // is decided on. Policies are the ministry's: there the roles of the command do.
-func mayRewrite(c Claims, aggregate string, because domain.Grounds) func(any, domain.Meta, domain.Event, domain.Rewrite) error {
+func authorizeRewrite(c Claims, aggregate string, because domain.Grounds) func(any, domain.Meta, domain.Event, domain.Rewrite) error {
 	actor := c.actor()
 	switch aggregate {
 	case "lab":
@@ -294,8 +294,8 @@ func mayRewrite(c Claims, aggregate string, because domain.Grounds) func(any, do
 	}
 }
 
-// isOf reports whether the caller acts for the lab's host or, as a partner, for a
+// actsFor reports whether the caller acts for the lab's host or, as a partner, for a
 // party to one of its agreements.
-func isOf(l *lab.Lab, c Claims) bool {
+func actsFor(l *lab.Lab, c Claims) bool {
 	return c.Entity != uuid.Nil && (c.Entity == l.Host.ID || c.Role == domain.Partner && l.HasParty(c.Entity))
 }

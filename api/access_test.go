@@ -17,8 +17,8 @@ import (
 // requestID is what two answers to one question differ in.
 var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
 
-// said is an answer without what is its own.
-func said(r response) string {
+// withoutID is an answer without what is its own.
+func withoutID(r response) string {
 	h := r.Header.Clone()
 	for _, own := range []string{"X-Request-Id", "Date", "Content-Length"} {
 		h.Del(own)
@@ -51,8 +51,8 @@ func TestRefusalHidesExistence(t *testing.T) {
 		for _, header := range []string{"X: y", "If-Match: \"0\"", "If-Match: \"9\"", "Idempotency-Key: once"} {
 			there := w.post(strings.Replace(c.path, "%", c.is, 1), c.token, c.body, header)
 			nowhere := w.post(strings.Replace(c.path, "%", uuid.NewString(), 1), c.token, c.body, header)
-			if there.StatusCode != http.StatusForbidden || said(there) != said(nowhere) {
-				t.Errorf("%s with %s:\n%s\nwhere there is none:\n%s", c.path, header, said(there), said(nowhere))
+			if there.StatusCode != http.StatusForbidden || withoutID(there) != withoutID(nowhere) {
+				t.Errorf("%s with %s:\n%s\nwhere there is none:\n%s", c.path, header, withoutID(there), withoutID(nowhere))
 			}
 		}
 	}
@@ -60,8 +60,8 @@ func TestRefusalHidesExistence(t *testing.T) {
 		for _, header := range []string{"X: y", "If-None-Match: *", "If-None-Match: \"0\""} {
 			there := w.get("/v1/webhooks/"+webhook+path, w.as(domain.Partner, partner), header)
 			nowhere := w.get("/v1/webhooks/"+uuid.NewString()+path, w.as(domain.Partner, partner), header)
-			if there.StatusCode != http.StatusNotFound || said(there) != said(nowhere) {
-				t.Errorf("GET webhook%s with %s:\n%s\nwhere there is none:\n%s", path, header, said(there), said(nowhere))
+			if there.StatusCode != http.StatusNotFound || withoutID(there) != withoutID(nowhere) {
+				t.Errorf("GET webhook%s with %s:\n%s\nwhere there is none:\n%s", path, header, withoutID(there), withoutID(nowhere))
 			}
 		}
 	}
@@ -97,8 +97,8 @@ func TestEveryEventTypeHasClass(t *testing.T) {
 	}
 }
 
-// drafting is a lab with an agreement in force, and another that is a draft.
-func drafting(w *world) (lab, host, partner string) {
+// newDraft is a lab with an agreement in force, and another that is a draft.
+func newDraft(w *world) (lab, host, partner string) {
 	host, partner = w.parties()
 	lab = w.incubating(host, partner, "2023-06-01")
 	w.done("/v1/labs/"+lab+"/draft-agreement", w.as(domain.Host, host), agreement(host, partner))
@@ -107,7 +107,7 @@ func drafting(w *world) (lab, host, partner string) {
 
 func TestHiddenReadsAsNotFound(t *testing.T) {
 	w := newWorld(t)
-	lab, host, partner := drafting(w)
+	lab, host, partner := newDraft(w)
 	draft := w.head()
 	event := w.get(fmt.Sprintf("/v1/events/%d", draft), w.as(domain.Auditor)).str("id")
 	at := "/v1/labs/" + lab
@@ -124,8 +124,8 @@ func TestHiddenReadsAsNotFound(t *testing.T) {
 			for _, header := range []string{"X: y", "If-None-Match: *", "If-None-Match: \"5\""} {
 				there, nowhere := w.get(c.is, stranger, header), w.get(c.not, stranger, header)
 				same := strings.NewReplacer("A3", "A2", fmt.Sprintf("position %d", draft+1), fmt.Sprintf("position %d", draft), fmt.Sprintf("位置 %d", draft+1), fmt.Sprintf("位置 %d", draft))
-				if said(there) != same.Replace(said(nowhere)) || there.StatusCode != http.StatusNotFound && !strings.Contains(c.is, "?event=") || there.Header.Get("ETag") != "" {
-					t.Errorf("GET %s with %s:\n%s\nwhere there is none:\n%s", c.is, header, said(there), said(nowhere))
+				if withoutID(there) != same.Replace(withoutID(nowhere)) || there.StatusCode != http.StatusNotFound && !strings.Contains(c.is, "?event=") || there.Header.Get("ETag") != "" {
+					t.Errorf("GET %s with %s:\n%s\nwhere there is none:\n%s", c.is, header, withoutID(there), withoutID(nowhere))
 				}
 			}
 		}
@@ -139,7 +139,7 @@ func TestHiddenReadsAsNotFound(t *testing.T) {
 
 func TestHiddenEventsNotListed(t *testing.T) {
 	w := newWorld(t)
-	lab, host, _ := drafting(w)
+	lab, host, _ := newDraft(w)
 	third := w.done("/v1/entities", w.as(domain.Officer), university("慕尼黑工业大学", "TU Munich", "DE")).str("id")
 	w.done("/v1/labs/"+lab+"/draft-agreement", w.as(domain.Host, host), agreement(host, third))
 	mine, stranger := w.as(domain.Host, host), w.as(domain.Host, third)
@@ -191,8 +191,8 @@ func TestDocumentReaders(t *testing.T) {
 	none := "/v1/documents/" + digestIs("nothing")
 	for _, header := range []string{"X: y", "If-None-Match: \"" + is + "\""} {
 		there, nowhere := w.get("/v1/documents/"+is, stranger, header), w.get(none, stranger, header)
-		if there.StatusCode != http.StatusNotFound || said(there) != said(nowhere) {
-			t.Errorf("with %s:\n%s\nwhere there is none:\n%s", header, said(there), said(nowhere))
+		if there.StatusCode != http.StatusNotFound || withoutID(there) != withoutID(nowhere) {
+			t.Errorf("with %s:\n%s\nwhere there is none:\n%s", header, withoutID(there), withoutID(nowhere))
 		}
 	}
 	if r := w.get("/v1/documents", stranger); strings.Contains(r.text, is) {
@@ -332,7 +332,7 @@ func TestReferenceGrantsNoAccess(t *testing.T) {
 
 func TestStreamSkipsHiddenEvents(t *testing.T) {
 	w := newWorld(t)
-	lab, host, partner := drafting(w)
+	lab, host, partner := newDraft(w)
 	head := w.head()
 	lines := func(token string) string {
 		return w.get("/v1/events?follow=false&lab="+lab, token, "Accept: application/x-ndjson").text
@@ -347,7 +347,7 @@ func TestStreamSkipsHiddenEvents(t *testing.T) {
 }
 
 func TestWebhookSendsVisibleEvents(t *testing.T) {
-	leakless(t)
+	checkLeaks(t)
 	w := newWorld(t)
 	w.deliver()
 	host, partner := w.parties()

@@ -13,12 +13,12 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// mostChanges is how many changes an account tells; the rest it counts.
-const mostChanges = 12
+// maxChanges is how many changes an account tells; the rest it counts.
+const maxChanges = 12
 
-// account tells an event whole: who, as what, for whom, what, which changed
+// narrate tells an event whole: who, as what, for whom, what, which changed
 // from what to what, why, and on which document, and what corrects it.
-func account(t projections.TrailEntry, names *entityNames) domain.Text {
+func narrate(t projections.TrailEntry, names *entityNames) domain.Text {
 	m := t.Meta
 	role, ok := roleNames[m.Actor.Role]
 	if !ok {
@@ -34,10 +34,10 @@ func account(t projections.TrailEntry, names *entityNames) domain.Text {
 	}
 	told := []domain.Text{domain.Textf("%s：%s。", "%s: %s.", who, t.Sentence)}
 	add := func(zh, en string, args ...any) { told = append(told, domain.Textf(zh, en, args...)) }
-	if changes := wordChanges(t.Changes, names); len(changes) > 0 {
+	if changes := describeChanges(t.Changes, names); len(changes) > 0 {
 		more := domain.Text{}
-		if n := len(changes) - mostChanges; n > 0 {
-			changes, more = changes[:mostChanges], domain.Textf("；另有 %d 处", "; %d more", n)
+		if n := len(changes) - maxChanges; n > 0 {
+			changes, more = changes[:maxChanges], domain.Textf("；另有 %d 处", "; %d more", n)
 		}
 		var zh, en []string
 		for _, c := range changes {
@@ -74,19 +74,19 @@ func account(t projections.TrailEntry, names *entityNames) domain.Text {
 	return domain.T(strings.Join(zh, ""), strings.Join(en, " "))
 }
 
-// worded is a change on its way into words.
-type worded struct {
+// changeText is a change on its way into words.
+type changeText struct {
 	path          []string
 	before, after domain.Text
 	came, went    bool // as a whole
 }
 
-// wordChanges says changes in words: 协议 A1 · 生效日：无 → 2025-04-07. What only
+// describeChanges says changes in words: 协议 A1 · 生效日：无 → 2025-04-07. What only
 // links records to events is left out, a legal entity goes by its name, and
 // what reads the same is said once, with how often.
-func wordChanges(changes []projections.Change, names *entityNames) (said []domain.Text) {
-	var all []*worded
-	at := map[string]*worded{}
+func describeChanges(changes []projections.Change, names *entityNames) (said []domain.Text) {
+	var all []*changeText
+	at := map[string]*changeText{}
 	entities := map[string]bool{} // paths at which another legal entity stands now
 	for _, c := range changes {
 		path := strings.Split(c.Path, "/")
@@ -98,10 +98,10 @@ func wordChanges(changes []projections.Change, names *entityNames) (said []domai
 		key := strings.Join(path, "/")
 		w := at[key]
 		if w == nil {
-			w = &worded{path: path, came: c.Before == nil, went: c.After == nil}
+			w = &changeText{path: path, came: c.Before == nil, went: c.After == nil}
 			at[key], all = w, append(all, w)
 		}
-		before, after := wordValue(leaf, c.Before, names), wordValue(leaf, c.After, names)
+		before, after := describeValue(leaf, c.Before, names), describeValue(leaf, c.After, names)
 		switch lang {
 		case "zh":
 			w.before.Zh, w.after.Zh, w.came, w.went = before.Zh, after.Zh, false, false
@@ -131,15 +131,15 @@ func wordChanges(changes []projections.Change, names *entityNames) (said []domai
 	return said
 }
 
-// silent are members that link records to events, and moves, which the status
+// unnarratedMembers are members that link records to events, and moves, which the status
 // and the sentence tell.
-var silent = map[string]bool{"event": true, "events": true, "recorded_by": true, "corrected_by": true, "moves": true}
+var unnarratedMembers = map[string]bool{"event": true, "events": true, "recorded_by": true, "corrected_by": true, "moves": true}
 
 // words says one change; false where it says nothing to people.
-func (w *worded) words(entities map[string]bool, at map[string]*worded, names *entityNames) (domain.Text, bool) {
+func (w *changeText) words(entities map[string]bool, at map[string]*changeText, names *entityNames) (domain.Text, bool) {
 	path := w.path
 	for i, segment := range path {
-		if silent[segment] || len(path) == 1 && segment == "id" {
+		if unnarratedMembers[segment] || len(path) == 1 && segment == "id" {
 			return domain.Text{}, false
 		}
 		// Of a legal entity that took another's place the name says it all.
@@ -152,7 +152,7 @@ func (w *worded) words(entities map[string]bool, at map[string]*worded, names *e
 			break
 		}
 	}
-	where := wordPath(path, names)
+	where := describePath(path, names)
 	switch {
 	case w.came && w.after.IsZero():
 		return domain.Textf("新增%s", "%s added", where), true
@@ -171,11 +171,11 @@ func orNone(t domain.Text) domain.Text {
 	return t
 }
 
-// numbered are the lists whose members have numbers that people use.
-var numbered = map[string]bool{"amendments": true, "contributions": true, "applications": true, "acceptances": true}
+// numberedLists are the lists whose members have numbers that people use.
+var numberedLists = map[string]bool{"amendments": true, "contributions": true, "applications": true, "acceptances": true}
 
-// wordPath says where: agreements/A1/in_force_from is 协议 A1 · 生效日.
-func wordPath(path []string, names *entityNames) domain.Text {
+// describePath says where: agreements/A1/in_force_from is 协议 A1 · 生效日.
+func describePath(path []string, names *entityNames) domain.Text {
 	var zh, en []string
 	for i, segment := range path {
 		segment = strings.NewReplacer("~1", "/", "~0", "~").Replace(segment)
@@ -183,7 +183,7 @@ func wordPath(path []string, names *entityNames) domain.Text {
 			zh, en = append(zh, word.Zh), append(en, word.En)
 			continue
 		}
-		if i > 0 && !numbered[path[i-1]] && strings.Trim(segment, "0123456789") == "" {
+		if i > 0 && !numberedLists[path[i-1]] && strings.Trim(segment, "0123456789") == "" {
 			continue // a place in a list says little
 		}
 		is := domain.T(segment, segment)
@@ -201,8 +201,8 @@ func wordPath(path []string, names *entityNames) domain.Text {
 
 func isWhole(v jsontext.Value) bool { return v.Kind() == '{' || v.Kind() == '[' }
 
-// wordValue says a value; an object by what names it, or not at all.
-func wordValue(leaf string, v jsontext.Value, names *entityNames) domain.Text {
+// describeValue says a value; an object by what names it, or not at all.
+func describeValue(leaf string, v jsontext.Value, names *entityNames) domain.Text {
 	var x any
 	if v == nil || json.Unmarshal(v, &x) != nil {
 		return domain.Text{}
@@ -231,23 +231,23 @@ func word(leaf string, x any, names *entityNames) domain.Text {
 	case []any:
 		return domain.Textf("%d 项", "%d items", len(x))
 	case map[string]any:
-		return wordObject(x, names)
+		return describeObject(x, names)
 	}
 	return domain.Text{}
 }
 
-// tellers are the members that tell an object from others of its kind, the
+// identifyingMembers are the members that tell an object from others of its kind, the
 // best first.
-var tellers = []string{
+var identifyingMembers = []string{
 	"name", "title", "entity", "party", "provider", "contributor", "person", "representative", "text", "summary", "indicator",
 	"document", "value", "number", "cash", "quantity", "amount", "due", "on",
 }
 
-// mostTold is how many of them are told.
-const mostTold = 3
+// maxIdentifying is how many of them are told.
+const maxIdentifying = 3
 
-// wordObject says an object by what tells it from others.
-func wordObject(x map[string]any, names *entityNames) domain.Text {
+// describeObject says an object by what tells it from others.
+func describeObject(x map[string]any, names *entityNames) domain.Text {
 	text := func(member string) string { s, _ := x[member].(string); return s }
 	switch from, to := text("from"), text("to"); {
 	case text("zh") != "" || text("en") != "":
@@ -261,8 +261,8 @@ func wordObject(x map[string]any, names *entityNames) domain.Text {
 		return domain.Textf("%s 至 %s", "%s to %s", from, to)
 	}
 	var zh, en []string
-	for _, member := range tellers {
-		if t := word(member, x[member], names); !t.IsZero() && len(zh) < mostTold && !strings.HasPrefix(t.En, "sha256:") {
+	for _, member := range identifyingMembers {
+		if t := word(member, x[member], names); !t.IsZero() && len(zh) < maxIdentifying && !strings.HasPrefix(t.En, "sha256:") {
 			zh, en = append(zh, t.Chinese()), append(en, t.English())
 		}
 	}

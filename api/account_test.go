@@ -9,7 +9,7 @@ import (
 
 func TestAccountIsComplete(t *testing.T) {
 	w := newWorld(t)
-	lab, _ := told(w)
+	lab, _ := correctedLab(w)
 	auditor := w.as(domain.Auditor)
 	history := w.get("/v1/labs/"+lab+"/history", auditor) // newest first
 	wrong, right := history.str("items.1.id"), history.str("items.0.id")

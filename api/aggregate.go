@@ -64,11 +64,11 @@ func (s *Server) newAggregates() map[string]aggregate {
 	programmes.newID = newProgrammeID
 
 	webhooks := newAggregate(s.webhooks, nil, nil)
-	webhooks.authorize, webhooks.bringFacts = s.authorizeWebhook, s.mayCall
+	webhooks.authorize, webhooks.bringFacts = s.authorizeWebhook, s.checkEndpoint
 	webhooks.do = s.disclosing(webhooks.do)
 
 	keys := newAggregate(s.keys, nil, nil)
-	keys.authorize, keys.bringFacts = s.authorizeKey, s.mayIssue
+	keys.authorize, keys.bringFacts = s.authorizeKey, s.checkKeyLimit
 	keys.do = issuing(keys.do)
 
 	persons := newAggregate(s.persons, nil, nil)
@@ -146,7 +146,7 @@ func (s *Server) erasing(do doer) doer {
 // on, since the caller may have lost the relation between the two.
 func (s *Server) authorizeLab(ctx context.Context, p *intent, relation Relation) error {
 	if relation != Any && p.operation != "lab-propose" {
-		p.request.May = func(state any) error { return mayOnLab(state.(*lab.Lab), p.claims, relation, p.cmd) }
+		p.request.May = func(state any) error { return authorizeOn(state.(*lab.Lab), p.claims, relation, p.cmd) }
 	}
 	err := s.relateLab(ctx, p, relation)
 	if err != nil && p.retryable { // a party that has left since is still told the outcome of its command
@@ -164,11 +164,11 @@ func (s *Server) relateLab(ctx context.Context, p *intent, relation Relation) (e
 	propose, proposes := p.cmd.(lab.Propose)
 	if p.operation == "lab-propose" { // the lab is not on record: its host is named
 		if relation != Any && propose.Host != p.claims.Entity {
-			err = notTheirs(p.claims.Role, relation)
+			err = forbiddenRelation(p.claims.Role, relation)
 		}
 	} else if failed := s.labs.State(ctx, p.id, func(l *lab.Lab, _ eventstore.Version) {
 		p.programme = l.Programme
-		err = mayOnLab(l, p.claims, relation, p.cmd)
+		err = authorizeOn(l, p.claims, relation, p.cmd)
 	}); failed != nil {
 		return failed
 	}
@@ -192,7 +192,7 @@ func (s *Server) authorizeWebhook(ctx context.Context, p *intent, relation Relat
 	var owner domain.Actor
 	err := s.webhooks.State(ctx, p.id, func(w *webhook.Webhook, _ eventstore.Version) { owner = w.Owner })
 	if err == nil && owner != p.claims.actor() && !(p.operation == "webhook-register" && owner.Subject == "") {
-		err = notTheirs(p.claims.Role, relation)
+		err = forbiddenRelation(p.claims.Role, relation)
 	}
 	return err
 }
@@ -205,14 +205,14 @@ func (s *Server) authorizeKey(ctx context.Context, p *intent, relation Relation)
 	if issue, ok := p.cmd.(key.Issue); ok {
 		entity = issue.Entity
 	} else {
-		k, err := s.keyAt(ctx, p.id)
+		k, err := s.loadKey(ctx, p.id)
 		if err != nil {
 			return err
 		}
 		entity = k.OnBehalfOf.ID
 	}
 	if entity != p.claims.Entity {
-		return notTheirs(p.claims.Role, relation)
+		return forbiddenRelation(p.claims.Role, relation)
 	}
 	return nil
 }

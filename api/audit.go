@@ -208,7 +208,7 @@ func (s *Server) logCosignatures(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	case errors.As(err, &tooLarge), errors.Is(err, audit.ErrNotCosigned):
-		remark(r.Context(), "cosignature", clip(err.Error()))
+		logAttrs(r.Context(), "cosignature", clip(err.Error()))
 		err = newProblem("invalid-input", "请发送本日志签名的检查点，并附上已配置见证方的联署（cosignature/v1）", "send a checkpoint of this log as it was signed, with the cosignature (cosignature/v1) of a witness that is configured here added")
 	}
 	s.write(w, s.fail(r.Context(), err))

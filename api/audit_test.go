@@ -311,7 +311,7 @@ func TestReadyzReportsUnsignedLog(t *testing.T) {
 
 func TestPackVerifiesOffline(t *testing.T) {
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-06-01")
 	auditor := w.as(domain.Auditor)

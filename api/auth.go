@@ -180,7 +180,7 @@ func (s *Server) authenticate(ctx context.Context, header string) (Claims, error
 		return Claims{}, errors.New("the Authorization header is not of the form: Bearer <token>")
 	}
 	if signed = strings.TrimSpace(signed); strings.HasPrefix(signed, keyPrefix) {
-		return s.keyHolder(ctx, signed)
+		return s.authenticateKey(ctx, signed)
 	}
 	return s.verifier.Verify(ctx, signed, s.now())
 }

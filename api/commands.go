@@ -270,8 +270,8 @@ var commands = []Command{
 	onLab[lab.Close](ministry, "终止", "Close the lab"),
 }
 
-// find returns the command of that name on that sort of aggregate.
-func find(aggregate, name string) (Command, bool) {
+// findCommand returns the command of that name on that sort of aggregate.
+func findCommand(aggregate, name string) (Command, bool) {
 	i := slices.IndexFunc(commands, func(c Command) bool { return c.Aggregate == aggregate && c.Name == name })
 	if i < 0 {
 		return Command{}, false

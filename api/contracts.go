@@ -95,7 +95,7 @@ var ofCommands = []string{"examples", "default", "enum", "minimum", "maximum", "
 // open writes a schema as plain JSON that lets members it does not know pass.
 func open(schema any) any {
 	var plain any
-	if err := json.Unmarshal(written(schema), &plain); err != nil {
+	if err := json.Unmarshal(mustMarshal(schema), &plain); err != nil {
 		panic(err)
 	}
 	var walk func(any)
@@ -214,21 +214,21 @@ func asyncAPI(version string) object {
 
 // eventContracts are the AsyncAPI document and the schemas, by file name.
 func eventContracts(version string) map[string][]byte {
-	files := map[string][]byte{"asyncapi.json": written(asyncAPI(version))}
+	files := map[string][]byte{"asyncapi.json": mustMarshal(asyncAPI(version))}
 	var index []object
 	for _, name := range slices.Sorted(maps.Keys(eventstore.Types())) {
 		schema, _ := EventSchema(name)
-		files[schemaFile(name)] = written(schema)
+		files[schemaFile(name)] = mustMarshal(schema)
 		index = append(index, object{"type": name, "facet": eventstore.Facet(name), "schema": "/" + schemaFile(name)})
 	}
-	files["schemas.json"] = written(object{"items": index, "total": len(index)})
+	files["schemas.json"] = mustMarshal(object{"items": index, "total": len(index)})
 	return files
 }
 
 func schemaFile(event string) string { return "schemas/" + event + ".json" }
 
-// written is a document as JSON, of which it is known to be made.
-func written(document any) []byte {
+// mustMarshal is a document as JSON, of which it is known to be made.
+func mustMarshal(document any) []byte {
 	text, err := json.Marshal(document) // huma writes its schemas with encoding/json
 	if err != nil {
 		panic(err)
@@ -261,7 +261,7 @@ func (s *Server) registerContracts(version string) {
 	for name := range eventstore.Types() {
 		serve(schemaFile(name), schemaFile(name), "application/schema+json")
 	}
-	s.openapi = sync.OnceValue(func() []byte { return written(s.api.OpenAPI()) })
+	s.openapi = sync.OnceValue(func() []byte { return mustMarshal(s.api.OpenAPI()) })
 	s.mux.HandleFunc("GET /openapi.json", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/openapi+json")
 		w.Write(s.openapi())

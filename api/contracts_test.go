@@ -22,8 +22,8 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// plain is a value as JSON has it.
-func plain(t *testing.T, v any) (m map[string]any) {
+// toJSON is a value as JSON has it.
+func toJSON(t *testing.T, v any) (m map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -43,7 +43,7 @@ func compiled(t *testing.T, name string) *jsonschema.Schema {
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
-	if err := c.AddResource(name, plain(t, schema)); err != nil {
+	if err := c.AddResource(name, toJSON(t, schema)); err != nil {
 		t.Fatal(err)
 	}
 	s, err := c.Compile(name)
@@ -78,7 +78,7 @@ func TestEventsMatchSchemas(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-06-01")
 	s.establish("2018-12-01")
@@ -95,9 +95,9 @@ func TestEventsMatchSchemas(t *testing.T) {
 	}
 }
 
-// inlined puts definitions where they are referred to: what they are called is
+// inlineRefs puts definitions where they are referred to: what they are called is
 // nobody's business.
-func inlined(schema map[string]any) map[string]any {
+func inlineRefs(schema map[string]any) map[string]any {
 	var walk func(any) any
 	walk = func(v any) any {
 		m, ok := v.(map[string]any)
@@ -118,9 +118,9 @@ func inlined(schema map[string]any) map[string]any {
 	return walk(whole).(map[string]any)
 }
 
-// gains lists how a schema differs from the released one, other than by
+// breakingChanges lists how a schema differs from the released one, other than by
 // optional members. Words for people may change.
-func gains(at string, released, now any) (breaks []string) {
+func breakingChanges(at string, released, now any) (breaks []string) {
 	was, ok := released.(map[string]any)
 	is, also := now.(map[string]any)
 	if !ok || !also {
@@ -138,7 +138,7 @@ func gains(at string, released, now any) (breaks []string) {
 		switch {
 		case !properties && (name == "description" || name == "title"):
 		case was && is:
-			breaks = append(breaks, gains(at+"/"+name, old, new)...)
+			breaks = append(breaks, breakingChanges(at+"/"+name, old, new)...)
 		case is && properties: // what is required is compared by itself
 		default:
 			breaks = append(breaks, fmt.Sprintf("%s/%s: was there %v, is there %v", at, name, was, is))
@@ -152,7 +152,7 @@ func TestReleasedSchemasCompatible(t *testing.T) {
 	file := func(name string) string { return filepath.Join("testdata", "schemas", name+".json") }
 	for name := range eventstore.Types() {
 		schema, _ := api.EventSchema(name)
-		now := plain(t, schema)
+		now := toJSON(t, schema)
 		text, err := os.ReadFile(file(name))
 		if err != nil && !(errors.Is(err, os.ErrNotExist) && updating) {
 			t.Errorf("%s was never released; run go test ./api -run Schema -update", name)
@@ -163,7 +163,7 @@ func TestReleasedSchemasCompatible(t *testing.T) {
 			if err := json.Unmarshal(text, &released); err != nil {
 				t.Fatal(err)
 			}
-			if breaks := gains(name, inlined(released), inlined(now)); len(breaks) > 0 {
+			if breaks := breakingChanges(name, inlineRefs(released), inlineRefs(now)); len(breaks) > 0 {
 				t.Errorf("subscribers rely on this; give the event a new version instead:\n%s", strings.Join(breaks, "\n"))
 				continue
 			}
@@ -192,7 +192,7 @@ func TestReleasedSchemasCompatible(t *testing.T) {
 func TestSchemaComparison(t *testing.T) {
 	released := func() map[string]any {
 		schema, _ := api.EventSchema("lab.status.establishment-approved.v1")
-		return inlined(plain(t, schema))
+		return inlineRefs(toJSON(t, schema))
 	}
 	at := func(m map[string]any, path string) map[string]any {
 		for _, name := range strings.Split(path, "/") {
@@ -220,14 +220,14 @@ func TestSchemaComparison(t *testing.T) {
 	} {
 		now := released()
 		change(now)
-		if gains("", released(), now) == nil {
+		if breakingChanges("", released(), now) == nil {
 			t.Errorf("%s, and nothing is seen", what)
 		}
 	}
 	now := released()
 	at(now, data+"/properties")["notice"] = map[string]any{"type": "string"}
 	at(now, data+"/properties/on")["description"] = "in other words"
-	if breaks := gains("", released(), now); breaks != nil {
+	if breaks := breakingChanges("", released(), now); breaks != nil {
 		t.Errorf("an optional member breaks: %v", breaks)
 	}
 }

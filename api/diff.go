@@ -33,12 +33,12 @@ func (s *Server) registerDiff() {
 	register(s, query("lab-diff", "/v1/labs/{lab}/diff", "labs", "比较一个实验室在两个时点的登记内容，并列出其间的事件；两个时点之前尚未登记的视为空。", "Say what changed about a lab between two moments"), s.labDiff)
 }
 
-func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView], error) {
-	from, err := s.lookUp(ctx, "from", When{Past: Past{in.From, in.EffectiveOnFrom}})
+func (s *Server) labDiff(ctx context.Context, in *diffInput) (*record[diffView], error) {
+	from, err := s.resolveParam(ctx, "from", When{Past: Past{in.From, in.EffectiveOnFrom}})
 	if err != nil {
 		return nil, err
 	}
-	to, err := s.lookUp(ctx, "to", When{Past: Past{in.To, in.EffectiveOnTo}})
+	to, err := s.resolveParam(ctx, "to", When{Past: Past{in.To, in.EffectiveOnTo}})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +54,7 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView],
 	if err != nil {
 		return nil, err
 	}
-	seen, err := s.sightOf(ctx, in.Lab)
+	seen, err := s.visibilityOf(ctx, in.Lab)
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +88,7 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*single[diffView],
 			view.Events = append(view.Events, entryOf(t, names))
 		}
 		if q.Cursor = page.Next; page.Next == "" {
-			return oneAt(Conditional{}, to, events, true, view), nil
+			return singleAt(Conditional{}, to, events, true, view), nil
 		}
 	}
 }

@@ -214,8 +214,8 @@ func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*sto
 	}
 	// The server's own deadlines are for bodies of a command's size.
 	control := http.NewResponseController(in.w)
-	deadline := time.Now().Add(stall + time.Duration(s.cfg.DocumentLimit/slowestUpload)*time.Second)
-	if err := errors.Join(control.SetReadDeadline(deadline), control.SetWriteDeadline(deadline.Add(stall))); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	deadline := time.Now().Add(writeTimeout + time.Duration(s.cfg.DocumentLimit/slowestUpload)*time.Second)
+	if err := errors.Join(control.SetReadDeadline(deadline), control.SetWriteDeadline(deadline.Add(writeTimeout))); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, fmt.Errorf("api: put document: %w", err)
 	}
 	file, err := os.CreateTemp(s.cfg.Spool, "upload-*")
@@ -258,7 +258,7 @@ func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*sto
 	if err != nil {
 		return nil, err
 	}
-	remark(ctx, "digest", digest, "size", size, "type", about.Type, "held", held)
+	logAttrs(ctx, "digest", digest, "size", size, "type", about.Type, "held", held)
 	status := http.StatusCreated
 	if held {
 		status = http.StatusOK

@@ -238,7 +238,7 @@ func outsideNATS(t *testing.T) (url string, bucket func(string) natsjs.ObjectSto
 func TestDamagedDocumentsReported(t *testing.T) {
 	url, bucketOf := outsideNATS(t)
 	w := newWorldOn(t, url)
-	lab, host := told(w) // refers to digest
+	lab, host := correctedLab(w) // refers to digest
 	auditor, h := w.as(domain.Auditor), w.as(domain.Host, host)
 	for _, body := range []string{pdf, pdf + "2"} {
 		w.send(http.MethodPut, "/v1/documents", h, body)

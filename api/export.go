@@ -53,7 +53,7 @@ func rowOf(t projections.TrailEntry, names *entityNames) trailRow {
 	m := t.Meta
 	return trailRow{
 		Position: uint64(t.Position), Time: m.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), Effective: t.Effective,
-		Source: t.Stream.Source(), Revision: m.Revision, Type: t.Type, Facet: t.Facet, Sentence: t.Sentence, Account: account(t, names),
+		Source: t.Stream.Source(), Revision: m.Revision, Type: t.Type, Facet: t.Facet, Sentence: t.Sentence, Account: narrate(t, names),
 		Actor: m.Actor.Subject, Role: m.Actor.Role, OnBehalfOf: unlessNil(m.Actor.OnBehalfOf), OnBehalfName: names.of(m.Actor.OnBehalfOf),
 		Reason: m.Because.Reason, Basis: m.Because.Basis.Document, BasisDigest: m.Because.Basis.Digest, BasisSource: m.Because.Basis.Source,
 		Policy: m.Policy, Event: m.ID, Corrects: unlessNil(t.Corrects), CorrectedBy: strings.Trim(fmt.Sprint(t.CorrectedBy), "[]"),
@@ -143,12 +143,12 @@ func exports[In trailInput](s *Server, op huma.Operation) {
 // pass for whole.
 func (s *Server) sendFile(c huma.Context, write func(io.Writer) error) {
 	r, w := humago.Unwrap(c)
-	out := &steady{to: w, control: http.NewResponseController(w)}
+	out := &deadlineWriter{to: w, control: http.NewResponseController(w)}
 	err := write(out)
 	switch {
 	case err == nil:
 	case out.sent && (out.gone != nil || r.Context().Err() != nil): // who asked has gone, or reads no more
-		remark(r.Context(), "broken_off", err)
+		logAttrs(r.Context(), "broken_off", err)
 		panic(http.ErrAbortHandler)
 	case out.sent:
 		requestOf(r.Context()).err = err
@@ -162,20 +162,20 @@ func (s *Server) sendFile(c huma.Context, write func(io.Writer) error) {
 	}
 }
 
-// stall is how long a client may leave a long answer unread.
-const stall = time.Minute
+// writeTimeout is how long a client may leave a long answer unread.
+const writeTimeout = time.Minute
 
-// steady moves the server's write deadline along with what is written: an
+// deadlineWriter moves the server's write deadline along with what is written: an
 // answer may take as long as it is long, but not stand still.
-type steady struct {
+type deadlineWriter struct {
 	to      http.ResponseWriter
 	control *http.ResponseController
 	sent    bool
 	gone    error // why the client could be sent no more
 }
 
-func (w *steady) Write(b []byte) (int, error) {
-	if err := w.control.SetWriteDeadline(time.Now().Add(stall)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+func (w *deadlineWriter) Write(b []byte) (int, error) {
+	if err := w.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
 	w.sent = true
@@ -222,7 +222,7 @@ func (s *Server) exportTable(ctx context.Context, t tableWriter, q projections.T
 	if err := t.write(headings[trailRow]()); err != nil {
 		return err
 	}
-	names, reads := s.entityNames(ctx), readingOf(ctx)
+	names, reads := s.entityNames(ctx), unsealerOf(ctx)
 	if err := s.model.EachEvent(ctx, q, at, func(entries []projections.TrailEntry) error {
 		for _, e := range entries {
 			if err := t.write(reads.inCells(cells(reflect.ValueOf(rowOf(e, names))))); err != nil {

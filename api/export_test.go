@@ -14,8 +14,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// told is a lab with a correction and with a reason that a spreadsheet would run.
-func told(w *world) (lab, host string) {
+// correctedLab is a lab with a correction and with a reason that a spreadsheet would run.
+func correctedLab(w *world) (lab, host string) {
 	w.Helper()
 	host, partner := w.parties()
 	lab = w.incubating(host, partner, "2024-05-01")
@@ -27,7 +27,7 @@ func told(w *world) (lab, host string) {
 
 func TestExportEqualsPages(t *testing.T) {
 	w := newWorld(t)
-	lab, host := told(w)
+	lab, host := correctedLab(w)
 	auditor := w.as(domain.Auditor)
 	for _, test := range []struct{ path, filter, file string }{
 		{"/v1/events", "", fmt.Sprintf("events-%d", w.head())},
@@ -92,7 +92,7 @@ func TestExportEqualsPages(t *testing.T) {
 
 func TestExportEscapesFormulas(t *testing.T) {
 	w := newWorld(t)
-	lab, _ := told(w)
+	lab, _ := correctedLab(w)
 	auditor := w.as(domain.Auditor)
 	path := "/v1/labs/" + lab + "/history"
 	table, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(w.get(path+".csv", auditor).text, "\ufeff"))).ReadAll()

@@ -170,7 +170,7 @@ func (s *Server) read(c Command, prefix string, value any, raw []byte) (any, err
 	}
 	cmd, err := c.decode(raw)
 	if err != nil {
-		if field, ok := misfit(err, prefix); ok {
+		if field, ok := decodeFieldError(err, prefix); ok {
 			return nil, invalid(field)
 		}
 		return nil, err
@@ -231,12 +231,12 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 	}
 	var body correction
 	if err := jsonFormat.Unmarshal(in.RawBody, &body); err != nil {
-		if field, ok := misfit(err, ""); ok {
+		if field, ok := decodeFieldError(err, ""); ok {
 			return nil, invalid(field)
 		}
 		return nil, err
 	}
-	c, ok := find(aggregate, body.Command)
+	c, ok := findCommand(aggregate, body.Command)
 	if !ok {
 		return nil, invalid(domain.FieldError{Path: "command", Message: domain.T("没有这个命令；请填写当初的命令名称，如 sign-agreement", "there is no such command; name the one that led to the event, such as sign-agreement")})
 	}
@@ -256,7 +256,7 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 	if err != nil {
 		return nil, err
 	}
-	p.request.MayRewrite = mayRewrite(claims, aggregate, body.Grounds)
+	p.request.MayRewrite = authorizeRewrite(claims, aggregate, body.Grounds)
 	o, err := s.aggregates[aggregate].correct(ctx, p, body.Event, body.Grounds)
 	if err != nil {
 		return nil, err
@@ -282,7 +282,7 @@ func (s *Server) void(ctx context.Context, aggregate string, id uuid.UUID, in *R
 	}
 	var body voiding
 	if err := jsonFormat.Unmarshal(in.RawBody, &body); err != nil {
-		if field, ok := misfit(err, ""); ok {
+		if field, ok := decodeFieldError(err, ""); ok {
 			return nil, invalid(field)
 		}
 		return nil, err
@@ -295,7 +295,7 @@ func (s *Server) void(ctx context.Context, aggregate string, id uuid.UUID, in *R
 	if strings.TrimSpace(body.Reason) == "" {
 		return nil, invalid(domain.FieldError{Path: "reason", Message: domain.T("请说明作废的理由", "say why the entry is void")})
 	}
-	p.request.MayRewrite = mayRewrite(p.claims, aggregate, body.Grounds)
+	p.request.MayRewrite = authorizeRewrite(p.claims, aggregate, body.Grounds)
 	o, err := s.aggregates[aggregate].void(ctx, p, body.Event, body.Grounds)
 	if err != nil {
 		return nil, err
@@ -305,8 +305,8 @@ func (s *Server) void(ctx context.Context, aggregate string, id uuid.UUID, in *R
 	return a, nil
 }
 
-// keys is the namespace of command ids made from idempotency keys.
-var keys = uuid.MustParse("6f1c3a0e-52a4-5d0b-9a53-0d2b8f1f7c11")
+// commandIDs is the namespace of command ids made from idempotency keys.
+var commandIDs = uuid.MustParse("6f1c3a0e-52a4-5d0b-9a53-0d2b8f1f7c11")
 
 var printable = regexp.MustCompile(`^[!-~]([ -~]*[!-~])?$`)
 
@@ -359,7 +359,7 @@ func (p *intent) identify(key string) error {
 	if len(key) > 200 || !printable.MatchString(key) {
 		return badParameter("header.Idempotency-Key", "请使用 1 至 200 个可打印的 ASCII 字符，如一个 UUID", "give 1 to 200 printable ASCII characters, such as a UUID")
 	}
-	given := uuid.NewSHA1(keys, []byte(p.claims.Subject+"\n"+key))
+	given := uuid.NewSHA1(commandIDs, []byte(p.claims.Subject+"\n"+key))
 	if p.id == uuid.Nil {
 		p.id = uuid.NewSHA1(given, []byte("id"))
 	}
@@ -379,7 +379,7 @@ func (s *Server) authorize(ctx context.Context, p *intent) error {
 		return authorize(ctx, p, relation)
 	}
 	if relation != Any && p.id != p.claims.Entity {
-		return notTheirs(p.claims.Role, relation)
+		return forbiddenRelation(p.claims.Role, relation)
 	}
 	return nil
 }
@@ -487,7 +487,7 @@ func (s *Server) facts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]doma
 // that is late does not change the outcome, so it is only reported.
 func (s *Server) answer(ctx context.Context, o eventstore.Outcome, prefer string) *answer {
 	a := &answer{Body: Answer{ID: o.Stream.ID, Replayed: o.Replay}}
-	remark(ctx, "stream", o.Stream, "events", len(o.Events), "replayed", o.Replay)
+	logAttrs(ctx, "stream", o.Stream, "events", len(o.Events), "replayed", o.Replay)
 	for _, h := range o.Events {
 		a.Body.Events = append(a.Body.Events, AnswerEvent{h.Meta.ID, h.Meta.Revision, eventstore.Name(h.Event), h.Event.Sentence()})
 		a.Body.Revision = h.Meta.Revision

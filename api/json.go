@@ -40,9 +40,9 @@ func parse(body []byte) (any, *Problem) {
 	var v any
 	err := jsonFormat.Unmarshal(body, &v)
 	if err == nil {
-		return v, unsealed(v, "")
+		return v, rejectSeals(v, "")
 	}
-	if field, ok := misfit(err, ""); ok {
+	if field, ok := decodeFieldError(err, ""); ok {
 		return nil, invalid(field)
 	}
 	var at *jsontext.SyntacticError
@@ -62,9 +62,9 @@ func parse(body []byte) (any, *Problem) {
 	return nil, newProblem("malformed-body", "正文不是合法的 JSON，错误位于%s", "the body is not valid JSON: look at %s", where)
 }
 
-// unsealed refuses a body with a seal in it. It could only have been copied from
+// rejectSeals refuses a body with a seal in it. It could only have been copied from
 // an event, and would be opened for whoever may read the place it is copied to.
-func unsealed(v any, path string) *Problem {
+func rejectSeals(v any, path string) *Problem {
 	switch v := v.(type) {
 	case string:
 		if eventstore.HoldsSeal(v) {
@@ -72,16 +72,16 @@ func unsealed(v any, path string) *Problem {
 		}
 	case []any:
 		for i, item := range v {
-			if p := unsealed(item, fmt.Sprintf("%s[%d]", path, i)); p != nil {
+			if p := rejectSeals(item, fmt.Sprintf("%s[%d]", path, i)); p != nil {
 				return p
 			}
 		}
 	case map[string]any:
 		for name, member := range v {
-			if p := unsealed(name, path); p != nil {
+			if p := rejectSeals(name, path); p != nil {
 				return p
 			}
-			if p := unsealed(member, joinPath(path, name)); p != nil {
+			if p := rejectSeals(member, joinPath(path, name)); p != nil {
 				return p
 			}
 		}
@@ -89,9 +89,9 @@ func unsealed(v any, path string) *Problem {
 	return nil
 }
 
-// misfit is the field error for a value of the right shape that cannot be read
+// decodeFieldError is the field error for a value of the right shape that cannot be read
 // as what it stands for: a day that does not exist, an amount with too many digits.
-func misfit(err error, prefix string) (domain.FieldError, bool) {
+func decodeFieldError(err error, prefix string) (domain.FieldError, bool) {
 	var e *json.SemanticError
 	if !errors.As(err, &e) {
 		return domain.FieldError{}, false

@@ -36,17 +36,17 @@ func hashOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// keyHolder returns the claims of a service key that holds now. It reads the
+// authenticateKey returns the claims of a service key that holds now. It reads the
 // key's own stream from the store, on every request and up to its end: once a key
 // is revoked no node accepts it. The error says for the operator what is wrong;
 // errStoreAway, that it could not be found out.
-func (s *Server) keyHolder(ctx context.Context, secret string) (Claims, error) {
+func (s *Server) authenticateKey(ctx context.Context, secret string) (Claims, error) {
 	digits, _, _ := strings.Cut(strings.TrimPrefix(secret, keyPrefix), "_")
 	id, err := uuid.Parse(digits)
 	if err != nil || len(digits) != 32 {
 		return Claims{}, errors.New("it begins as a service key does and is none")
 	}
-	k, err := s.keyAt(ctx, id)
+	k, err := s.loadKey(ctx, id)
 	if err != nil {
 		return Claims{}, err
 	}
@@ -65,9 +65,9 @@ func (s *Server) keyHolder(ctx context.Context, secret string) (Claims, error) {
 // errStoreAway says that a key could be neither accepted nor refused.
 var errStoreAway = errors.New("the store does not answer")
 
-// keyAt is a key as its stream has it now. It holds no lock while it waits, since
+// loadKey is a key as its stream has it now. It holds no lock while it waits, since
 // all requests of a system show the same key.
-func (s *Server) keyAt(ctx context.Context, id uuid.UUID) (*key.Key, error) {
+func (s *Server) loadKey(ctx context.Context, id uuid.UUID) (*key.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
 	history, err := s.keys.History(ctx, id)
@@ -96,7 +96,7 @@ func (s *Server) whileValid(ctx context.Context, c Claims) (context.Context, con
 				return
 			case <-beat.C:
 			}
-			if k, err := s.keyAt(ctx, c.Key); err == nil && k.StateAt(s.now()) != key.Active {
+			if k, err := s.loadKey(ctx, c.Key); err == nil && k.StateAt(s.now()) != key.Active {
 				end(errExpired)
 			}
 		}
@@ -151,17 +151,17 @@ func (s *Server) registerKeys() {
 
 func (s *Server) listKeys(ctx context.Context, in *keysInput) (*list[serviceKey], error) {
 	claims, _ := claimsOf(ctx)
-	q := projections.KeysQuery{Paging: in.model(), Role: domain.Role(in.Role), State: words[key.State](in.State), Now: s.now()}
+	q := projections.KeysQuery{Paging: in.model(), Role: domain.Role(in.Role), State: convert[key.State](in.State), Now: s.now()}
 	if relationOf(claims.Role, "key", "list-keys") == Own {
 		if q.Entity = claims.Entity; q.Entity == uuid.Nil {
-			return whole([]serviceKey{}), nil
+			return unpaged([]serviceKey{}), nil
 		}
 	}
 	p, err := s.model.Keys(ctx, q)
 	return listed(ctx, p, err, func(r projections.KeyRow) serviceKey { return s.shownKey(r.Key, r.Revision, r.Created, r.Updated) })
 }
 
-func (s *Server) getKey(ctx context.Context, in *keyInput) (*single[serviceKey], error) {
+func (s *Server) getKey(ctx context.Context, in *keyInput) (*record[serviceKey], error) {
 	claims, _ := claimsOf(ctx)
 	k, events, updated, err := s.model.Key(ctx, in.Key)
 	if err == nil && relationOf(claims.Role, "key", "get-key") == Own && (claims.Entity == uuid.Nil || claims.Entity != k.OnBehalfOf.ID) {
@@ -171,14 +171,14 @@ func (s *Server) getKey(ctx context.Context, in *keyInput) (*single[serviceKey],
 		return nil, err
 	}
 	v := s.shownKey(k, events-1, time.Time{}, updated)
-	return one(in.Conditional, events, false, &v), nil
+	return single(in.Conditional, events, false, &v), nil
 }
 
 // maxKeys is how many keys may be accepted for one legal entity at a time.
 const maxKeys = 50
 
-// mayIssue refuses more keys for a legal entity than anybody can keep an eye on.
-func (s *Server) mayIssue(ctx context.Context, p *intent) error {
+// checkKeyLimit refuses more keys for a legal entity than anybody can keep an eye on.
+func (s *Server) checkKeyLimit(ctx context.Context, p *intent) error {
 	issue, begins := p.cmd.(key.Issue)
 	if !begins || issue.Entity == uuid.Nil {
 		return nil
@@ -187,7 +187,7 @@ func (s *Server) mayIssue(ctx context.Context, p *intent) error {
 	if err != nil || active.Total < maxKeys {
 		return err
 	}
-	k, err := s.keyAt(ctx, p.id)
+	k, err := s.loadKey(ctx, p.id)
 	if err == nil && k.Subject == "" { // else it is the last of them, asked for again
 		err = newProblem("wrong-state", "该法人已有 %d 个有效密钥；请先撤销不用的", "%d keys are accepted for this legal entity; revoke those you do not need first", active.Total)
 	}

@@ -34,8 +34,8 @@ func keyFor(role domain.Role, entity, service string, life time.Duration) string
 
 var keyForm = regexp.MustCompile(`^jlk_[0-9a-f]{32}_[0-9a-f]{64}$`)
 
-// beside is another node on the same store, or on what stands in front of it.
-func (w *world) beside(store eventstore.Store, change ...func(*api.Config)) *world {
+// secondNode is another node on the same store, or on what stands in front of it.
+func (w *world) secondNode(store eventstore.Store, change ...func(*api.Config)) *world {
 	w.Helper()
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Patience: 20 * time.Second}
 	for _, c := range change {
@@ -52,7 +52,7 @@ func TestServiceKeyExpires(t *testing.T) {
 	host, partner := w.parties()
 	lab := w.incubating(host, partner, "2023-06-01")
 	h := w.as(domain.Host, host)
-	n := w.beside(w.log) // logs everything
+	n := w.secondNode(w.log) // logs everything
 	made := n.done("/v1/keys", h, keyFor(domain.Host, host, "grants", 90*aDay), "Idempotency-Key: mine")
 	at, secret := "/v1/keys/"+made.str("id"), made.str("secret")
 	if made.StatusCode != http.StatusCreated || made.Header.Get("Location") != at || !keyForm.MatchString(secret) || made.at("notice") != nil {
@@ -108,11 +108,11 @@ func TestServiceKeyExpires(t *testing.T) {
 }
 
 func TestRevokedKeyRefusedOnAllNodes(t *testing.T) {
-	leakless(t)
+	checkLeaks(t)
 	w := newWorld(t)
 	host, _ := w.parties()
 	h := w.as(domain.Host, host)
-	other := w.beside(w.log, func(c *api.Config) { c.Heartbeat = 10 * time.Millisecond })
+	other := w.secondNode(w.log, func(c *api.Config) { c.Heartbeat = 10 * time.Millisecond })
 	var ids, secrets [2]string // the second replaces the first, and is the same actor
 	for i := range 2 {
 		r := w.done("/v1/keys", h, keyFor(domain.Host, host, "grants", 90*aDay))
@@ -304,7 +304,7 @@ func TestKeyStoreUnavailable(t *testing.T) {
 	w := newWorld(t)
 	secret := w.done("/v1/keys", w.as(domain.Officer), keyFor(domain.Auditor, "", "x", aDay)).str("secret")
 	store := &faulty{Store: w.log}
-	n := w.beside(store)
+	n := w.secondNode(store)
 	store.away.Store(true)
 	if r := n.get("/v1/labs", secret); r.StatusCode != http.StatusServiceUnavailable || r.str("code") != "store-unavailable" || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%s %s", r.Status, r.text)

@@ -28,9 +28,9 @@ type Limits struct {
 	QueryTime time.Duration
 }
 
-// places is how many of its caller's Concurrent an answer takes up: a quarter,
+// cost is how many of its caller's Concurrent an answer takes up: a quarter,
 // where it is made from the whole register rather than a page of rows.
-func (l Limits) places(op *huma.Operation, r *http.Request) int64 {
+func (l Limits) cost(op *huma.Operation, r *http.Request) int64 {
 	if strings.Contains(op.Path, "{") || op.Method != http.MethodGet {
 		return 1
 	}

@@ -95,7 +95,7 @@ func (s *secrets) apply(what, submitted, found, advised string) {
 	s.by(domain.Host, "submit-application", fmt.Sprintf(`{"on":%q,"effect":%s,"document":%q}`, on, text, digest))
 	s.by(domain.Agency, "pass-formal-check", `{"on":"`+on+`"}`)
 	s.by(domain.Agency, "shortlist", `{"on":"`+on+`"}`)
-	home, abroad := s.seat(on)
+	home, abroad := s.invitePanel(on)
 	s.by(domain.Agency, "hold-site-argumentation", fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, s.markDigest(found)))
 	s.by(domain.Agency, "record-opinion", opinionOf(abroad, on, s.mark(what+"-opinion", advised)))
 	for _, d := range lab.ReviewDimensions {
@@ -103,8 +103,8 @@ func (s *secrets) apply(what, submitted, found, advised string) {
 	}
 }
 
-// seat invites two experts, whose declarations only those who conduct reviews see.
-func (s *secrets) seat(on string) (home, abroad string) {
+// invitePanel invites two experts, whose declarations only those who conduct reviews see.
+func (s *secrets) invitePanel(on string) (home, abroad string) {
 	s.Helper()
 	for _, from := range []string{s.home, s.abroad} {
 		name := fmt.Sprintf("mark-expert-%d", len(s.marks))
@@ -121,7 +121,7 @@ func (s *secrets) accept(what, found, advised string) {
 	s.by(domain.Host, "set-stage-goal", `{"text":`+text+`,"due":"2020-06-30"}`)
 	s.by(domain.Host, "hold-stage-assessment", fmt.Sprintf(`{"on":"2020-07-01","summary":%s,"document":%q}`, text, digest))
 	s.by(domain.Host, "apply-for-acceptance", fmt.Sprintf(`{"on":"2022-01-10","standard":"sample-1","document":%q}`, digest))
-	_, abroad := s.seat("2022-01-10")
+	_, abroad := s.invitePanel("2022-01-10")
 	s.by(domain.Agency, "commission-peer-evaluation", `{"on":"2022-01-10"}`)
 	s.by(domain.Agency, "record-opinion", opinionOf(abroad, "2022-03-01", s.mark(what+"-peer", advised)))
 	for _, d := range domain.Dimensions {
@@ -143,7 +143,7 @@ func newSecrets(t testing.TB) *secrets {
 	cfg.AnonymousRead = true
 	srv := httptest.NewServer(api.New(w.log, w.log, w.model, w.verifier, w.clock, cfg))
 	t.Cleanup(srv.Close)
-	w.tables()
+	w.recordTables()
 	w.done(theProgramme+"/adopt-policy", w.as(domain.Officer), `{"document":"教技〔2014〕2号","title":`+text+`,"effective":{"from":"2014-02-01"},"rules":"2014","incubation_years":2,"construction_years":3,"opinions_to":"host"}`)
 	s := &secrets{storied: incubated(w), open: &world{TB: t, url: srv.URL}, labs: map[string]string{}}
 	s.labs["review"] = strings.TrimPrefix(s.at, "/v1/labs/")
@@ -624,16 +624,16 @@ func (s *secrets) ofParty(lab, party string, body map[string]any) (may bool) {
 	return slices.ContainsFunc(rows("agreements"), func(a map[string]any) bool { return a["in_force_from"] != nil })
 }
 
-// come is what in an answer says how far the record has come, which is no
+// progressRE is what in an answer says how far the record has come, which is no
 // secret: revisions, and positions in the ledger.
-var come = regexp.MustCompile(`"(revision|position|updated|request_id)":"?[^,}"]*"?|jointlab/[^"]*`)
+var progressRE = regexp.MustCompile(`"(revision|position|updated|request_id)":"?[^,}"]*"?|jointlab/[^"]*`)
 
 func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 	if testing.Short() {
 		t.Skip("one request after the other")
 	}
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := &secrets{storied: incubated(w), labs: map[string]string{}}
 	id := strings.TrimPrefix(s.at, "/v1/labs/")
 	third := w.done("/v1/entities", w.as(domain.Officer), university("慕尼黑工业大学", "TU Munich", "DE")).str("id")
@@ -655,7 +655,7 @@ func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 				}
 			}
 			r := s.get(path+"?"+q.Encode(), token)
-			all[path] = r.Status + come.ReplaceAllString(r.text, "")
+			all[path] = r.Status + progressRE.ReplaceAllString(r.text, "")
 		}
 		return all
 	}
@@ -696,7 +696,7 @@ func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 	s.by(domain.Agency, "pass-formal-check", `{"on":"`+on+`"}`)
 	s.by(domain.Agency, "shortlist", `{"on":"`+on+`"}`)
 	unchanged("what a review finds", func() {
-		home, abroad := s.seat(on)
+		home, abroad := s.invitePanel(on)
 		s.by(domain.Agency, "hold-site-argumentation", fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, digest))
 		s.by(domain.Agency, "record-opinion", opinionOf(abroad, on, text))
 		s.dimensions(on)
@@ -705,7 +705,7 @@ func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 
 func TestReviewFindingsHiddenUntilDecision(t *testing.T) {
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := &secrets{storied: incubated(w), labs: map[string]string{}}
 	s.apply("review", "submitters", "insiders", "insiders")
 	// finding is what an answer says of a rule, as met: why not: on how much it rests.

@@ -38,15 +38,15 @@ func sniff(r io.ReaderAt, size int64) (media string, ok bool) {
 	case bytes.HasPrefix(head, []byte("II*\x00")) || bytes.HasPrefix(head, []byte("MM\x00*")):
 		media = "image/tiff"
 	case media == "application/zip":
-		media = packaged(r, size)
-	case media == "text/xml" && runs(head), media == "text/plain" && (runs(head) || !isText(head)):
+		media = packageType(r, size)
+	case media == "text/xml" && isScript(head), media == "text/plain" && (isScript(head) || !isText(head)):
 		media = "" // SVG, XHTML, a script
 	}
 	return media, slices.Contains(accepted, media)
 }
 
-// packaged says what a ZIP file is a package of; nothing, if it holds macros.
-func packaged(r io.ReaderAt, size int64) string {
+// packageType says what a ZIP file is a package of; nothing, if it holds macros.
+func packageType(r io.ReaderAt, size int64) string {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
 		return ""
@@ -67,8 +67,8 @@ func packaged(r io.ReaderAt, size int64) string {
 	return media
 }
 
-// runs says whether a text is something that a browser or a shell would run.
-func runs(head []byte) bool {
+// isScript says whether a text is something that a browser or a shell would run.
+func isScript(head []byte) bool {
 	lower := bytes.ToLower(head)
 	return bytes.HasPrefix(head, []byte("#!")) || slices.ContainsFunc([]string{"<svg", "<html", "<script", "http://www.w3.org/1999/xhtml", "<xsl:", "<?php"}, func(mark string) bool {
 		return bytes.Contains(lower, []byte(mark))

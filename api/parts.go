@@ -161,7 +161,7 @@ func (s *Server) registerParts() {
 }
 
 func (s *Server) labAgreements(ctx context.Context, in *PartsInput) (*list[AgreementView], error) {
-	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+	l, _, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -169,11 +169,11 @@ func (s *Server) labAgreements(ctx context.Context, in *PartsInput) (*list[Agree
 	for _, a := range l.Agreements {
 		items = append(items, viewAgreement(a, w.on))
 	}
-	return whole(items), nil
+	return unpaged(items), nil
 }
 
-func (s *Server) labAgreement(ctx context.Context, in *agreementInput) (*single[agreementAlone], error) {
-	l, events, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+func (s *Server) labAgreement(ctx context.Context, in *agreementInput) (*record[agreementAlone], error) {
+	l, events, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -182,11 +182,11 @@ func (s *Server) labAgreement(ctx context.Context, in *agreementInput) (*single[
 		return nil, newProblem("not-found", "该实验室没有协议 %s；请核对编号", "the lab has no agreement %s; check its number", in.Agreement)
 	}
 	view := agreementAlone{viewAgreement(l.Agreements[i], w.on), w.asked()}
-	return oneAt(in.Conditional, w, events, false, &view), nil
+	return singleAt(in.Conditional, w, events, false, &view), nil
 }
 
 func (s *Server) labRights(ctx context.Context, in *rightsInput) (*list[RightView], error) {
-	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+	l, _, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -202,7 +202,7 @@ func (s *Server) labRights(ctx context.Context, in *rightsInput) (*list[RightVie
 		}
 		items = append(items, RightView{it, it.OverdueOn(in.day(w))})
 	}
-	return whole(items), nil
+	return unpaged(items), nil
 }
 
 // day is the day overdue is judged on: that of the filter, where there is one.
@@ -214,7 +214,7 @@ func (f RightsFilter) day(w moment) domain.Date {
 }
 
 func (s *Server) labCommitments(ctx context.Context, in *PartsInput) (*commitmentsOutput, error) {
-	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+	l, _, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +222,7 @@ func (s *Server) labCommitments(ctx context.Context, in *PartsInput) (*commitmen
 	for _, f := range l.Commitments {
 		items = append(items, viewCommitment(f, w.on))
 	}
-	return &commitmentsOutput{commitmentsPage{whole(items).Body, totals(l.Commitments)}}, nil
+	return &commitmentsOutput{commitmentsPage{unpaged(items).Body, totals(l.Commitments)}}, nil
 }
 
 // totals adds commitments up exactly, each kind and currency on its own.
@@ -279,13 +279,13 @@ func totals(commitments []lab.Commitment) []total {
 }
 
 func (s *Server) listAgreements(ctx context.Context, in *agreementsQuery) (*list[agreementOfLab], error) {
-	w, err := s.when(ctx, in.When)
+	w, err := s.resolveMoment(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
 	p, err := s.model.Agreements(ctx, projections.AgreementsQuery{
 		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Party: in.Party, Class: lab.Class(in.Class),
-		Status: words[lab.AgreementStatus](in.Status), Today: w.on, EndsBy: in.EndsBy,
+		Status: convert[lab.AgreementStatus](in.Status), Today: w.on, EndsBy: in.EndsBy,
 	})
 	return listed(ctx, p, err, func(r projections.AgreementRow) agreementOfLab {
 		return agreementOfLab{refOf(r.OfLab), viewAgreement(r.Agreement, w.on)}
@@ -293,13 +293,13 @@ func (s *Server) listAgreements(ctx context.Context, in *agreementsQuery) (*list
 }
 
 func (s *Server) listRights(ctx context.Context, in *rightsQuery) (*list[rightOfLab], error) {
-	w, err := s.when(ctx, in.When)
+	w, err := s.resolveMoment(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
 	p, err := s.model.Rights(ctx, projections.RightsQuery{
 		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Agreement: in.Agreement, Party: in.Party, Counterparty: in.Counterparty,
-		Kind: lab.ItemKind(in.Kind), State: words[lab.ItemState](in.State), OverdueOn: in.OverdueOn,
+		Kind: lab.ItemKind(in.Kind), State: convert[lab.ItemState](in.State), OverdueOn: in.OverdueOn,
 	})
 	day := in.day(w)
 	return listed(ctx, p, err, func(r projections.RightRow) rightOfLab {
@@ -308,13 +308,13 @@ func (s *Server) listRights(ctx context.Context, in *rightsQuery) (*list[rightOf
 }
 
 func (s *Server) listCommitments(ctx context.Context, in *commitmentsQuery) (*list[commitmentOfLab], error) {
-	w, err := s.when(ctx, in.When)
+	w, err := s.resolveMoment(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
 	p, err := s.model.Commitments(ctx, projections.CommitmentsQuery{
 		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Party: in.Party, Kind: in.Kind, Currency: in.Currency, Source: lab.FundingSource(in.Source),
-		Status: words[lab.CommitmentStatus](in.Status), Today: w.on, LateOn: in.LateOn,
+		Status: convert[lab.CommitmentStatus](in.Status), Today: w.on, LateOn: in.LateOn,
 	})
 	return listed(ctx, p, err, func(r projections.CommitmentRow) commitmentOfLab {
 		return commitmentOfLab{refOf(r.OfLab), viewCommitment(r.Commitment, w.on)}

@@ -48,11 +48,13 @@ func (w moment) etag(events uint64) string {
 	return fmt.Sprintf(`"%d@%d/%s"`, events-1, w.at.Position, w.on)
 }
 
-// when looks up the moment that is asked for.
-func (s *Server) when(ctx context.Context, w When) (moment, error) { return s.lookUp(ctx, "as_of", w) }
+// resolveMoment looks up the moment that is asked for.
+func (s *Server) resolveMoment(ctx context.Context, w When) (moment, error) {
+	return s.resolveParam(ctx, "as_of", w)
+}
 
-// lookUp is when for a moment whose position or instant came in as another parameter.
-func (s *Server) lookUp(ctx context.Context, param string, w When) (moment, error) {
+// resolveParam is when for a moment whose position or instant came in as another parameter.
+func (s *Server) resolveParam(ctx context.Context, param string, w When) (moment, error) {
 	m := moment{projections.Moment{Day: w.EffectiveOn}, w.On}
 	instant := s.now()
 	position, err := strconv.ParseUint(w.AsOf, 10, 53)

@@ -10,10 +10,10 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// storyOfAMistake is a lab whose incubation was recorded on 3 June 2024 as
+// newCorrectedLab is a lab whose incubation was recorded on 3 June 2024 as
 // begun in 2021, and corrected a month later to 2023. It returns the positions
 // of both.
-func storyOfAMistake(t *testing.T) (w *world, lab, host, partner string, wrong, right uint64) {
+func newCorrectedLab(t *testing.T) (w *world, lab, host, partner string, wrong, right uint64) {
 	w = newWorld(t)
 	host, partner = w.parties()
 	lab = w.incubating(host, partner, "2021-05-01")
@@ -26,7 +26,7 @@ func storyOfAMistake(t *testing.T) (w *world, lab, host, partner string, wrong, 
 }
 
 func TestAsOfBelief(t *testing.T) {
-	w, lab, _, _, wrong, right := storyOfAMistake(t)
+	w, lab, _, _, wrong, right := newCorrectedLab(t)
 	auditor := w.as(domain.Auditor)
 	for _, c := range []struct{ query, status, since, on string }{
 		{"", "INCUBATING", "2023-05-01", "2024-07-03"},
@@ -56,7 +56,7 @@ func TestAsOfBelief(t *testing.T) {
 }
 
 func TestAsOfListsAndReports(t *testing.T) {
-	w, lab, host, partner, wrong, _ := storyOfAMistake(t)
+	w, lab, host, partner, wrong, _ := newCorrectedLab(t)
 	officer := w.as(domain.Officer)
 	then := w.head()
 	w.done("/v1/labs/"+lab+"/add-right", officer, fmt.Sprintf(`{"agreement":"A1","kind":"right","party":%q,"clause":"§5","text":{"zh":"提供经费","en":"provides funds"}}`, partner))
@@ -110,7 +110,7 @@ func TestAsOfListsAndReports(t *testing.T) {
 }
 
 func TestAsOfIsStable(t *testing.T) {
-	w, lab, _, _, wrong, right := storyOfAMistake(t)
+	w, lab, _, _, wrong, right := newCorrectedLab(t)
 	auditor := w.as(domain.Auditor)
 	path := fmt.Sprintf("/v1/labs/%s?as_of=%d", lab, wrong)
 	first := w.get(path, auditor)
@@ -135,7 +135,7 @@ func TestAsOfIsStable(t *testing.T) {
 }
 
 func TestBadMomentIsRefused(t *testing.T) {
-	w, lab, _, _, _, right := storyOfAMistake(t)
+	w, lab, _, _, _, right := newCorrectedLab(t)
 	auditor := w.as(domain.Auditor)
 	for _, c := range []struct {
 		path   string
@@ -168,7 +168,7 @@ func TestBadMomentIsRefused(t *testing.T) {
 }
 
 func TestDiff(t *testing.T) {
-	w, lab, _, _, wrong, right := storyOfAMistake(t)
+	w, lab, _, _, wrong, right := newCorrectedLab(t)
 	auditor := w.as(domain.Auditor)
 	changes := func(query string) map[string]string {
 		r := w.get("/v1/labs/"+lab+"/diff?"+query, auditor)

@@ -28,10 +28,10 @@ const (
 	unreadable = "〔暂不可读 unreadable now〕"
 )
 
-// reading is what one request may read of persons, and whom it has read of.
+// unsealer is what one request may read of persons, and whom it has read of.
 // Events and states come sealed from the store to the answer, whose texts are
 // opened last; so there is one place in which names come into the open.
-type reading struct {
+type unsealer struct {
 	s      *Server
 	ctx    context.Context
 	claims Claims
@@ -44,13 +44,13 @@ type reading struct {
 // allowed reports whether names are shown: to those who keep, review or audit
 // the register all of them, to a host and to who is bound by an agreement those of
 // its own labs.
-func (r *reading) allowed() bool {
+func (r *unsealer) allowed() bool {
 	if !r.decided {
 		r.decided = true
 		r.may = r.any()
 		if c := r.claims; r.lab != uuid.Nil && (c.Role == domain.Host || c.Role == domain.Partner || c.Role == domain.Director) {
 			err := r.s.labs.State(r.ctx, r.lab, func(l *lab.Lab, _ eventstore.Version) {
-				r.may = isOf(l, c) && (c.Entity == l.Host.ID || l.Binds(c.Entity))
+				r.may = actsFor(l, c) && (c.Entity == l.Host.ID || l.Binds(c.Entity))
 			})
 			r.may = r.may && err == nil
 		}
@@ -59,13 +59,13 @@ func (r *reading) allowed() bool {
 }
 
 // any reports whether the data of any person are shown.
-func (r *reading) any() bool {
+func (r *unsealer) any() bool {
 	return slices.Contains([]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, r.claims.Role)
 }
 
 // open puts a person's data, or why it is not shown, in the place of each seal
 // in a text, written as write has it.
-func (r *reading) open(text []byte, write func(string) []byte) []byte {
+func (r *unsealer) open(text []byte, write func(string) []byte) []byte {
 	if !eventstore.HoldsSeal(text) {
 		return text
 	}
@@ -74,7 +74,7 @@ func (r *reading) open(text []byte, write func(string) []byte) []byte {
 	})
 }
 
-func (r *reading) plain(ref uuid.UUID, open func(eventstore.PersonKey) (string, error)) string {
+func (r *unsealer) plain(ref uuid.UUID, open func(eventstore.PersonKey) (string, error)) string {
 	if r == nil || !r.allowed() {
 		return withheld
 	}
@@ -100,7 +100,7 @@ func (r *reading) plain(ref uuid.UUID, open func(eventstore.PersonKey) (string, 
 }
 
 // inJSON opens the seals in a JSON text.
-func (r *reading) inJSON(text []byte) []byte {
+func (r *unsealer) inJSON(text []byte) []byte {
 	return r.open(text, func(plain string) []byte {
 		quoted, err := jsontext.AppendQuote(nil, plain)
 		if err != nil {
@@ -111,7 +111,7 @@ func (r *reading) inJSON(text []byte) []byte {
 }
 
 // inCells opens the seals in a table's row.
-func (r *reading) inCells(row []any) []any {
+func (r *unsealer) inCells(row []any) []any {
 	for i, c := range row {
 		if text, ok := c.(string); ok {
 			row[i] = string(r.open([]byte(text), func(plain string) []byte { return []byte(plain) }))
@@ -120,16 +120,16 @@ func (r *reading) inCells(row []any) []any {
 	return row
 }
 
-type readingKey struct{}
+type unsealerKey struct{}
 
-// readingOf is what the request of ctx may read; nil, where nothing.
-func readingOf(ctx context.Context) *reading {
-	r, _ := ctx.Value(readingKey{}).(*reading)
+// unsealerOf is what the request of ctx may read; nil, where nothing.
+func unsealerOf(ctx context.Context) *unsealer {
+	r, _ := ctx.Value(unsealerKey{}).(*unsealer)
 	return r
 }
 
 // log says whose data was given to whom, which somebody may have to account for.
-func (r *reading) log(route string) {
+func (r *unsealer) log(route string) {
 	if r != nil && len(r.read) > 0 {
 		r.s.log.Info("personal data read", "request_id", requestIDOf(r.ctx), "subject", r.claims.Subject, "role", r.claims.Role,
 			"on_behalf_of", unlessNil(r.claims.Entity), "route", route, "persons", r.read)

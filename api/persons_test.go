@@ -18,9 +18,9 @@ import (
 // personal are words of the persons named by peopled, which stand nowhere else.
 var personal = []string{"诸葛孔明校长", "orcid:0000-0002-1825-0097", "Rektor Zweistein", "Vizepräsidentin"}
 
-// peopled is an incubating lab whose agreement two known persons signed: one of
+// labWithPersons is an incubating lab whose agreement two known persons signed: one of
 // them comes with an id.
-func (w *world) peopled(host, partner string) (lab string) {
+func (w *world) labWithPersons(host, partner string) (lab string) {
 	w.Helper()
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
 	lab = w.done("/v1/labs", h, proposal(host)).str("id")
@@ -42,7 +42,7 @@ func shows(text string, words ...string) (n int) {
 func TestPersonNameVisibility(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
-	lab := w.peopled(host, partner)
+	lab := w.labWithPersons(host, partner)
 	other := w.done("/v1/entities", w.as(domain.Officer), strings.NewReplacer("清华大学", "北京大学", "Tsinghua", "Peking", "12100000400000624D", "12100000400002259P").Replace(chineseUniversity)).str("id")
 	paths := []string{"/v1/labs/" + lab, "/v1/labs/" + lab + "/history", "/v1/labs/" + lab + "/history.csv", "/v1/labs/" + lab + "/agreements"}
 	for _, who := range []struct {
@@ -80,7 +80,7 @@ func TestPersonNameVisibility(t *testing.T) {
 func TestRawEventsStaySealed(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
-	lab := w.peopled(host, partner)
+	lab := w.labWithPersons(host, partner)
 	auditor := w.as(domain.Auditor)
 	for _, path := range []string{"/v1/events.ndjson", "/v1/labs/" + lab + "/history.ndjson", "/v1/snapshots"} {
 		r := w.get(path, auditor)
@@ -97,7 +97,7 @@ func TestRawEventsStaySealed(t *testing.T) {
 func TestErasedPersonIsUnreadable(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
-	lab := w.peopled(host, partner)
+	lab := w.labWithPersons(host, partner)
 	officer, h := w.as(domain.Officer), w.as(domain.Host, host)
 	before := w.get("/v1/events.ndjson", officer).text
 	found := w.post("/v1/persons/find", officer, `{"id":"orcid:0000-0002-1825-0097"}`)
@@ -164,7 +164,7 @@ func TestErasedPersonIsUnreadable(t *testing.T) {
 func TestNoPlaintextOnDisk(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
-	lab := w.peopled(host, partner)
+	lab := w.labWithPersons(host, partner)
 	w.done("/v1/labs/"+lab+"/correct", w.as(domain.Officer), `{"reason":"misspelt","event":"`+w.get("/v1/labs/"+lab+"/history?type=lab.agreement.signed.v1&order=oldest", w.as(domain.Officer)).str("items.0.id")+`",
 		"command":"sign-agreement","input":`+strings.Replace(signature(host, "2020-01-11"), `"name":"王校长"`, `"name":"诸葛孔明校长","id":"orcid:0000-0002-1825-0097"`, 1)+`}`)
 	searched := 0
@@ -188,7 +188,7 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 func TestSealIsBoundToPlace(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
-	lab := w.peopled(host, partner)
+	lab := w.labWithPersons(host, partner)
 	officer, h := w.as(domain.Officer), w.as(domain.Host, host)
 	raw := w.get("/v1/labs/"+lab+"/history.ndjson", officer).text
 	seal := raw[strings.Index(raw, "{sealed:"):]

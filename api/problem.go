@@ -237,7 +237,7 @@ func fromHuma(ctx huma.Context, status int, errs []error) *Problem {
 	case status < http.StatusInternalServerError && ctx != nil:
 		fields := fieldErrors(errs)
 		for i := range fields {
-			fields[i] = askFor(ctx.Operation(), fields[i])
+			fields[i] = describeForm(ctx.Operation(), fields[i])
 		}
 		p = newProblem("invalid-parameter", "有 %d 个参数有误", "parameters at fault: %d", len(fields))
 		p.Errors = fields

@@ -66,19 +66,19 @@ func (s *Server) listProgrammes(ctx context.Context, in *programmesInput) (*list
 	})
 }
 
-func (s *Server) getProgramme(ctx context.Context, in *programmeInput) (*single[programmeView], error) {
+func (s *Server) getProgramme(ctx context.Context, in *programmeInput) (*record[programmeView], error) {
 	p, events, updated, err := s.model.Programme(ctx, in.Programme)
 	if err != nil {
 		return nil, err
 	}
 	on := s.day(in.On)
-	return one(in.Conditional, events, false, &programmeView{p.ID, p.Name, on, p.Facts().PolicyOn(on), events - 1, updated, p}), nil
+	return single(in.Conditional, events, false, &programmeView{p.ID, p.Name, on, p.Facts().PolicyOn(on), events - 1, updated, p}), nil
 }
 
-func (s *Server) labReviews(ctx context.Context, in *LabInput) (*single[ReviewsView], error) {
-	l, events, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+func (s *Server) labReviews(ctx context.Context, in *LabInput) (*record[ReviewsView], error) {
+	l, events, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	return oneAt(in.Conditional, w, events, true, &ReviewsView{l.Reviews, l.UnderReview(), w.asked()}), nil
+	return singleAt(in.Conditional, w, events, true, &ReviewsView{l.Reviews, l.UnderReview(), w.asked()}), nil
 }

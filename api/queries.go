@@ -67,13 +67,13 @@ func listed[R, T any](ctx context.Context, p projections.Page[R], err error, ite
 	return l, nil
 }
 
-// whole is a list that is not paged: the parts of one lab.
-func whole[T any](items []T) *list[T] {
+// unpaged is a list that is not paged: the parts of one lab.
+func unpaged[T any](items []T) *list[T] {
 	return &list[T]{Body: Page[T]{Items: items, Total: len(items)}}
 }
 
-// words turns codes as they come in a query into the domain's.
-func words[T ~string](codes []string) []T {
+// convert turns codes as they come in a query into the domain's.
+func convert[T ~string](codes []string) []T {
 	var res []T
 	for _, c := range codes {
 		res = append(res, T(c))
@@ -81,8 +81,8 @@ func words[T ~string](codes []string) []T {
 	return res
 }
 
-// single is one record with its revision.
-type single[T any] struct {
+// record is one record with its revision.
+type record[T any] struct {
 	Status int
 	ETag   string `header:"ETag" doc:"The revision of the record, for If-Match and If-None-Match"`
 	Body   *T
@@ -92,26 +92,26 @@ type Conditional struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag you hold; 304 if the record still stands there"`
 }
 
-// one answers with a record. settled says that what was worked out beside the
+// single answers with a record. settled says that what was worked out beside the
 // record does not change from day to day; otherwise the same revision may
 // read differently tomorrow, and 304 would be untrue.
-func one[T any](c Conditional, events uint64, settled bool, body *T) *single[T] {
+func single[T any](c Conditional, events uint64, settled bool, body *T) *record[T] {
 	return tagged(c, etag(events), settled, body)
 }
 
-// oneAt is one of a moment: what is asked of the past is always settled.
-func oneAt[T any](c Conditional, w moment, events uint64, settled bool, body *T) *single[T] {
+// singleAt is one of a moment: what is asked of the past is always settled.
+func singleAt[T any](c Conditional, w moment, events uint64, settled bool, body *T) *record[T] {
 	return tagged(c, w.etag(events), settled || !w.at.IsZero(), body)
 }
 
-func tagged[T any](c Conditional, tag string, settled bool, body *T) *single[T] {
+func tagged[T any](c Conditional, tag string, settled bool, body *T) *record[T] {
 	if settled && slices.ContainsFunc(strings.Split(c.IfNoneMatch, ","), func(t string) bool {
 		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
 		return t == tag || t == "*"
 	}) {
-		return &single[T]{Status: http.StatusNotModified, ETag: tag}
+		return &record[T]{Status: http.StatusNotModified, ETag: tag}
 	}
-	return &single[T]{Status: http.StatusOK, ETag: tag, Body: body}
+	return &record[T]{Status: http.StatusOK, ETag: tag, Body: body}
 }
 
 // labRow is a lab in a list.
@@ -237,13 +237,13 @@ func (s *Server) registerQueries() {
 }
 
 func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], error) {
-	w, err := s.when(ctx, in.When)
+	w, err := s.resolveMoment(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
 	sort, desc := strings.CutPrefix(in.Sort, "-")
 	p, err := s.model.Labs(ctx, projections.LabsQuery{
-		Paging: in.model(), For: readerOf(ctx), At: w.at, Text: in.Q, Status: words[lab.Status](in.Status), Today: w.on, Host: in.Host, Party: in.Party,
+		Paging: in.model(), For: readerOf(ctx), At: w.at, Text: in.Q, Status: convert[lab.Status](in.Status), Today: w.on, Host: in.Host, Party: in.Party,
 		Level: lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.LabRow) labRow {
@@ -251,23 +251,23 @@ func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], er
 	})
 }
 
-func (s *Server) getLab(ctx context.Context, in *LabInput) (*single[labView], error) {
-	l, events, updated, w, err := s.labWhen(ctx, in.Lab, in.When)
+func (s *Server) getLab(ctx context.Context, in *LabInput) (*record[labView], error) {
+	l, events, updated, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
 	status := l.StatusOn(w.on)
-	return oneAt(in.Conditional, w, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), w.on, status, status.Text(), events - 1, updated, l, w.asked()}), nil
+	return singleAt(in.Conditional, w, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), w.on, status, status.Text(), events - 1, updated, l, w.asked()}), nil
 }
 
-// labWhen reads a lab as it was at the moment asked for, as far as the caller may
+// labAt reads a lab as it was at the moment asked for, as far as the caller may
 // see it.
-func (s *Server) labWhen(ctx context.Context, id uuid.UUID, asked When) (l *lab.Lab, events uint64, updated time.Time, w moment, err error) {
-	if w, err = s.when(ctx, asked); err == nil {
+func (s *Server) labAt(ctx context.Context, id uuid.UUID, asked When) (l *lab.Lab, events uint64, updated time.Time, w moment, err error) {
+	if w, err = s.resolveMoment(ctx, asked); err == nil {
 		l, events, updated, err = s.model.LabAt(ctx, id, w.at)
 	}
 	if err == nil {
-		l, err = s.shown(ctx, l, w.at)
+		l, err = s.visibleLab(ctx, l, w.at)
 	}
 	return l, events, updated, w, err
 }
@@ -281,22 +281,22 @@ func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[ent
 		}
 		id = canonical
 	}
-	w, err := s.when(ctx, in.When)
+	w, err := s.resolveMoment(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
 	sort, desc := strings.CutPrefix(in.Sort, "-")
 	p, err := s.model.Entities(ctx, projections.EntitiesQuery{
 		Paging: in.model(), At: w.at, Text: in.Q, Kind: entity.Kind(in.Kind), Country: in.Country, Scheme: id.Scheme, Identifier: id.Value,
-		Status: words[entity.Status](in.Status), Today: w.on, Sort: sort, Desc: desc,
+		Status: convert[entity.Status](in.Status), Today: w.on, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.EntityRow) entityRow {
 		return entityRow{r.ID, r.Name, r.Kind, r.Country, domain.SideOf(r.Country), r.Status, r.Identifiers, r.Ended, r.Revision, r.Created, r.Updated}
 	})
 }
 
-func (s *Server) getEntity(ctx context.Context, in *entityInput) (*single[entityView], error) {
-	w, err := s.when(ctx, in.When)
+func (s *Server) getEntity(ctx context.Context, in *entityInput) (*record[entityView], error) {
+	w, err := s.resolveMoment(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -304,5 +304,5 @@ func (s *Server) getEntity(ctx context.Context, in *entityInput) (*single[entity
 	if err != nil {
 		return nil, err
 	}
-	return oneAt(in.Conditional, w, events, e.Ended == nil, &entityView{e.ID, e.DisplayName(), w.on, e.StatusOn(w.on), domain.SideOf(e.Country), events - 1, updated, e, w.asked()}), nil
+	return singleAt(in.Conditional, w, events, e.Ended == nil, &entityView{e.ID, e.DisplayName(), w.on, e.StatusOn(w.on), domain.SideOf(e.Country), events - 1, updated, e, w.asked()}), nil
 }

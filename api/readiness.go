@@ -108,8 +108,8 @@ func (s *Server) registerReadiness() {
 	table(s, report("list-watches", "/v1/watches", "各实验室即将到期或已经逾期的事项。", "List what lapses across labs, or has lapsed"), s.listWatches)
 }
 
-func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readinessView], error) {
-	l, events, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*record[readinessView], error) {
+	l, events, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -118,7 +118,7 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	if err != nil {
 		return nil, err
 	}
-	seen, err := s.sightOf(ctx, in.Lab)
+	seen, err := s.visibilityOf(ctx, in.Lab)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*single[readin
 	for i := range steps {
 		seen.withhold(&steps[i])
 	}
-	return oneAt(Conditional{}, w, events, false, &readinessView{
+	return singleAt(Conditional{}, w, events, false, &readinessView{
 		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), steps, events - 1, w.asked(),
 		lab.JudgeUnder(lab.RuleContext{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
 	}), nil
@@ -157,7 +157,7 @@ func watchRows(l *lab.Lab, p domain.Policy, on domain.Date, ahead int) (rows []w
 }
 
 func (s *Server) labWatches(ctx context.Context, in *labWatchesInput) ([]watchRow, error) {
-	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+	l, _, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ func (s *Server) labWatches(ctx context.Context, in *labWatchesInput) ([]watchRo
 }
 
 func (s *Server) listWatches(ctx context.Context, in *WatchesInput) (rows []watchRow, err error) {
-	w, err := s.when(ctx, in.When)
+	w, err := s.resolveMoment(ctx, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +190,7 @@ func (s *Server) listWatches(ctx context.Context, in *WatchesInput) (rows []watc
 }
 
 func (s *Server) labMatrix(ctx context.Context, in *PartsInput) (rows []matrixRow, err error) {
-	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+	l, _, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
@@ -208,15 +208,15 @@ func (s *Server) labMatrix(ctx context.Context, in *PartsInput) (rows []matrixRo
 	return rows, nil
 }
 
-// at folds a lab's history up to and including a revision, with the
+// foldTo folds a lab's history up to and including a revision, with the
 // corrections known by then.
-func at(id uuid.UUID, history []domain.RecordedEvent[lab.Event], revision uint64) *lab.Lab {
+func foldTo(id uuid.UUID, history []domain.RecordedEvent[lab.Event], revision uint64) *lab.Lab {
 	l := lab.New(id)
 	domain.Fold(l, history[:min(revision+1, uint64(len(history)))])
 	return l
 }
 
-func (s *Server) labImpact(ctx context.Context, in *impactInput) (*single[impactView], error) {
+func (s *Server) labImpact(ctx context.Context, in *impactInput) (*record[impactView], error) {
 	history, err := s.labs.History(ctx, in.Lab)
 	if err != nil {
 		return nil, err
@@ -226,23 +226,23 @@ func (s *Server) labImpact(ctx context.Context, in *impactInput) (*single[impact
 			return nil, badParameter("query."+name, "没有这个修订号；请对照实验室的历史", "the lab has no such revision; see its history")
 		}
 	}
-	seen := sightFrom(ctx, at(in.Lab, history, uint64(len(history))))
-	before, ok := seen.view(at(in.Lab, history, in.From)).VersionOf(in.Agreement)
-	after, also := seen.view(at(in.Lab, history, in.To)).VersionOf(in.Agreement)
+	seen := visibilityFrom(ctx, foldTo(in.Lab, history, uint64(len(history))))
+	before, ok := seen.view(foldTo(in.Lab, history, in.From)).VersionOf(in.Agreement)
+	after, also := seen.view(foldTo(in.Lab, history, in.To)).VersionOf(in.Agreement)
 	if !also || !ok {
 		return nil, domain.Reject(domain.NotFound, "在这两个修订号中，实验室不都有协议 %s", "the lab does not have agreement %s at both of these revisions", in.Agreement)
 	}
-	return one(Conditional{}, uint64(len(history)), false, &impactView{before, after, before.Compare(after)}), nil
+	return single(Conditional{}, uint64(len(history)), false, &impactView{before, after, before.Compare(after)}), nil
 }
 
-func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[decisionFile], error) {
+func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*record[decisionFile], error) {
 	history, err := s.labs.History(ctx, in.Lab)
 	if err != nil {
 		return nil, err
 	}
 	i := slices.IndexFunc(history, func(h domain.RecordedEvent[lab.Event]) bool { return h.Meta.ID == in.Event })
-	seen := sightFrom(ctx, at(in.Lab, history, uint64(len(history))))
-	if i < 0 || !seen.event(history, i) {
+	seen := visibilityFrom(ctx, foldTo(in.Lab, history, uint64(len(history))))
+	if i < 0 || !seen.includes(history, i) {
 		return nil, domain.Reject(domain.NotFound, "该实验室的历史中没有这个事件", "the lab's history has no such event")
 	}
 	h := history[i]
@@ -257,7 +257,7 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*single[de
 		return nil, domain.Reject(domain.State, "该事件不是按规则判断的状态变更", "this event is no step of the status machine that rules are judged for")
 	}
 	findings, judged := seen.Findings(d.Findings, before.Reviewed(), seen.who)
-	return one(Conditional{}, uint64(len(history)), false, &decisionFile{
+	return single(Conditional{}, uint64(len(history)), false, &decisionFile{
 		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, d.On, findings, judged && err == nil, seen.view(before),
 	}), nil
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// reported is a lab with an agreement, commitments and a history to report on.
-func reported(t *testing.T) (w *world, lab, host, partner string) {
+// newReportedLab is a lab with an agreement, commitments and a history to report on.
+func newReportedLab(t *testing.T) (w *world, lab, host, partner string) {
 	w = newWorld(t)
 	host, partner = w.parties()
 	lab = w.incubating(host, partner, "2020-03-01")
@@ -29,7 +29,7 @@ func reported(t *testing.T) (w *world, lab, host, partner string) {
 }
 
 func TestReadinessMatchesCommand(t *testing.T) {
-	w, id, host, _ := reported(t)
+	w, id, host, _ := newReportedLab(t)
 	r := w.get("/v1/labs/"+id+"/readiness?on=2021-03-01", w.as(domain.Auditor))
 	steps := r.at("steps").([]any)
 	if r.StatusCode != http.StatusOK || len(steps) != 2 {
@@ -71,7 +71,7 @@ func TestReadinessMatchesCommand(t *testing.T) {
 }
 
 func TestReportsPerCurrency(t *testing.T) {
-	w, lab, _, _ := reported(t)
+	w, lab, _, _ := newReportedLab(t)
 	auditor := w.as(domain.Auditor)
 	shares := w.get("/v1/reports/funding-shares?lab="+lab, auditor)
 	for path, want := range map[string]string{
@@ -94,7 +94,7 @@ func TestReportsPerCurrency(t *testing.T) {
 }
 
 func TestConversionNeedsRecordedRate(t *testing.T) {
-	w, lab, host, _ := reported(t)
+	w, lab, host, _ := newReportedLab(t)
 	h := w.as(domain.Host, host)
 	for i := range 3 {
 		w.done("/v1/labs/"+lab+"/firm-up-commitment", w.as(domain.Officer), fmt.Sprintf(`{"commitment":"F%d","on":"2021-01-01","evidence":%q}`, i+1, digest))
@@ -110,7 +110,7 @@ func TestConversionNeedsRecordedRate(t *testing.T) {
 }
 
 func TestLabsByStatusPerDay(t *testing.T) {
-	w, _, _, _ := reported(t)
+	w, _, _, _ := newReportedLab(t)
 	r := w.get("/v1/reports/labs-by-status?from=2019-06-01&to=2021-06-30&every=year", w.as(domain.Auditor))
 	if r.str("items.0.on") != "2020-12-31" || r.str("items.0.status") != "INCUBATING" || r.str("items.1.on") != "2021-06-30" {
 		t.Error(r.text)
@@ -118,7 +118,7 @@ func TestLabsByStatusPerDay(t *testing.T) {
 }
 
 func TestMatrixAndWatchesFormats(t *testing.T) {
-	w, lab, _, _ := reported(t)
+	w, lab, _, _ := newReportedLab(t)
 	auditor := w.as(domain.Auditor)
 	for _, path := range []string{"/v1/labs/" + lab + "/matrix", "/v1/labs/" + lab + "/watches", "/v1/watches", "/v1/reports/decisions"} {
 		if r := w.get(path, auditor); r.StatusCode != http.StatusOK || r.at("items") == nil {
@@ -131,7 +131,7 @@ func TestMatrixAndWatchesFormats(t *testing.T) {
 }
 
 func TestDecisionReplaysVerdict(t *testing.T) {
-	w, lab, _, _ := reported(t)
+	w, lab, _, _ := newReportedLab(t)
 	auditor := w.as(domain.Auditor)
 	history := w.get("/v1/labs/"+lab+"/history?facet=status", auditor)
 	r := w.get("/v1/labs/"+lab+"/decisions/"+history.str("items.0.id"), auditor)
@@ -145,7 +145,7 @@ func TestDecisionReplaysVerdict(t *testing.T) {
 }
 
 func TestImpact(t *testing.T) {
-	w, lab, _, _ := reported(t)
+	w, lab, _, _ := newReportedLab(t)
 	auditor := w.as(domain.Auditor)
 	last := w.get("/v1/labs/"+lab, auditor).at("revision")
 	r := w.get("/v1/labs/"+lab+"/agreements/A1/impact?from=1&to="+fmt.Sprint(last), auditor)

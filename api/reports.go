@@ -98,7 +98,7 @@ func days(from, to domain.Date, every string) (list []domain.Date) {
 }
 
 func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []statusRow, err error) {
-	w, err := s.when(ctx, When{in.To, in.Past})
+	w, err := s.resolveMoment(ctx, When{in.To, in.Past})
 	if err != nil {
 		return nil, err
 	}
@@ -128,14 +128,14 @@ func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []stat
 
 // labsOf calls each with one lab, or with all, as they were at a moment.
 func (s *Server) labsOf(ctx context.Context, in *fundingInput, each func(*lab.Lab) error) error {
-	w, err := s.when(ctx, When{Past: in.Past})
+	w, err := s.resolveMoment(ctx, When{Past: in.Past})
 	if err != nil {
 		return err
 	}
 	if in.Lab == uuid.Nil {
 		return s.eachLab(ctx, w.at, each)
 	}
-	l, _, _, _, err := s.labWhen(ctx, in.Lab, When{Past: in.Past})
+	l, _, _, _, err := s.labAt(ctx, in.Lab, When{Past: in.Past})
 	if err != nil {
 		return err
 	}
@@ -215,15 +215,15 @@ func (s *Server) fundingShares(ctx context.Context, in *fundingInput) (rows []sh
 }
 
 func (s *Server) fundingStructure(ctx context.Context, in *structureInput) (*list[lab.Structure], error) {
-	l, _, _, w, err := s.labWhen(ctx, in.Lab, in.When)
+	l, _, _, w, err := s.labAt(ctx, in.Lab, in.When)
 	if err != nil {
 		return nil, err
 	}
-	return whole(l.FundingStructure(w.on, in.Currency)), nil
+	return unpaged(l.FundingStructure(w.on, in.Currency)), nil
 }
 
 func (s *Server) decisionsReport(ctx context.Context, in *decisionsInput) (rows []decisionRow, err error) {
-	w, err := s.when(ctx, When{Past: in.Past})
+	w, err := s.resolveMoment(ctx, When{Past: in.Past})
 	if err != nil {
 		return nil, err
 	}

@@ -40,8 +40,8 @@ func requestOf(ctx context.Context) *request {
 
 func requestIDOf(ctx context.Context) string { return requestOf(ctx).id }
 
-// remark adds to what the log says of a request: pairs of a name and a value.
-func remark(ctx context.Context, also ...any) {
+// logAttrs adds to what the log says of a request: pairs of a name and a value.
+func logAttrs(ctx context.Context, also ...any) {
 	q := requestOf(ctx)
 	q.also = append(q.also, also...)
 }
@@ -49,7 +49,7 @@ func remark(ctx context.Context, also ...any) {
 // record logs an answered request. What changed something, was refused for who
 // asked it, or failed is always seen; the rest only where everything is, and so
 // is what this process asks itself.
-func (s *Server) record(r *http.Request, out *reply, took time.Duration) {
+func (s *Server) record(r *http.Request, out *responseWriter, took time.Duration) {
 	ctx := r.Context()
 	q, level := requestOf(ctx), slog.LevelDebug
 	switch {
@@ -80,10 +80,10 @@ func (s *Server) record(r *http.Request, out *reply, took time.Duration) {
 
 // traceRequest begins a request's span, in the trace of whoever sent it where
 // they say so (W3C Trace Context); ended ends it with what the answer was.
-func traceRequest(r *http.Request) (_ context.Context, ended func(*reply)) {
+func traceRequest(r *http.Request) (_ context.Context, ended func(*responseWriter)) {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, span := otel.Tracer("github.com/jointlab/jointlab/api").Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
-	return ctx, func(out *reply) {
+	return ctx, func(out *responseWriter) {
 		method := knownMethod(r.Method)
 		span.SetName(strings.TrimSpace(method + " " + out.route))
 		span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", out.route), attribute.Int("http.response.status_code", out.status))

@@ -21,8 +21,8 @@ const text = `{"zh":"符合要求","en":"as required"}`
 // theProgramme is where the default programme stands.
 var theProgramme = "/v1/programmes/" + domain.ProgrammeID(lab.DefaultProgramme).String()
 
-// tables puts the default programme with the two sample tables on record.
-func (w *world) tables() {
+// recordTables puts the default programme with the two sample tables on record.
+func (w *world) recordTables() {
 	w.Helper()
 	o := w.as(domain.Officer)
 	w.done("/v1/programmes", o, `{"name":{"zh":"`+lab.DefaultProgramme+`"},"level":"ministry"}`)
@@ -213,7 +213,7 @@ func (s *storied) evaluate(applied, on string) {
 
 func TestLabLifecycle(t *testing.T) {
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-06-01")
 	s.establish("2018-12-01")
@@ -286,7 +286,7 @@ func TestLabLifecycle(t *testing.T) {
 
 func TestLabSetbacks(t *testing.T) {
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-01-10")
 	s.by(domain.Agency, "return-application", `{"on":"2017-02-01","ground":`+text+`}`)
@@ -331,7 +331,7 @@ func TestLabSetbacks(t *testing.T) {
 
 func TestSeparationOfDuties(t *testing.T) {
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-06-01")
 	token, err := w.signer.Issue(api.Claims{Subject: "host@example.org", Role: domain.Ministry}, time.Hour) // the host's clerk, now at the ministry
@@ -358,7 +358,7 @@ func TestSeparationOfDuties(t *testing.T) {
 
 func TestPolicyOfTheDay(t *testing.T) {
 	w := newWorld(t)
-	w.tables()
+	w.recordTables()
 	s := incubated(w)
 	o := w.as(domain.Officer)
 	policy := `{"document":"教技〔2016〕5号","title":` + text + `,"effective":{"from":"2016-01-01"},"rules":"2014","incubation_years":1,"construction_years":4,"modes":["platform","overseas-team"],"by_call":true}`

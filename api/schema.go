@@ -130,9 +130,9 @@ func listCodes(s *huma.Schema) {
 	}
 }
 
-// longest bounds texts that say nothing about their length, so that no body
+// maxText bounds texts that say nothing about their length, so that no body
 // that is accepted becomes an event too large to keep.
-const longest = 4000
+const maxText = 4000
 
 func bound(r huma.Registry, s *huma.Schema, seen map[string]bool) {
 	if s == nil || seen[s.Ref] {
@@ -144,7 +144,7 @@ func bound(r huma.Registry, s *huma.Schema, seen map[string]bool) {
 		return
 	}
 	if s.Type == "string" && s.MaxLength == nil && s.Format == "" && s.Pattern == "" && s.Enum == nil {
-		n := longest
+		n := maxText
 		s.MaxLength = &n
 		s.PrecomputeMessages()
 	}
@@ -215,8 +215,8 @@ var phrases = []struct{ format, zh, en string }{
 
 var verb = regexp.MustCompile(`%[vds]`)
 
-// known is phrases with the formats made into patterns.
-var known = func() []*regexp.Regexp {
+// phrasePatterns is phrases with the formats made into patterns.
+var phrasePatterns = func() []*regexp.Regexp {
 	var res []*regexp.Regexp
 	for _, p := range phrases {
 		parts := verb.Split(p.format, -1)
@@ -230,7 +230,7 @@ var known = func() []*regexp.Regexp {
 
 func translate(d *huma.ErrorDetail) domain.FieldError {
 	for i, p := range phrases {
-		m := known[i].FindStringSubmatch(d.Message)
+		m := phrasePatterns[i].FindStringSubmatch(d.Message)
 		if m == nil {
 			continue
 		}
@@ -241,16 +241,16 @@ func translate(d *huma.ErrorDetail) domain.FieldError {
 		say := func(text string) string { return strings.ReplaceAll(text, "%[1]s", strings.Join(m[1:], "")) }
 		return domain.FieldError{Path: at, Message: domain.T(say(p.zh), say(p.en))}
 	}
-	return domain.FieldError{Path: d.Location, Message: unsaid}
+	return domain.FieldError{Path: d.Location, Message: unknownMessage}
 }
 
-// unsaid is the message for what phrases does not know.
-var unsaid = domain.T("该值不符合要求；请对照 /openapi.json 修改", "this value does not fit; compare it with /openapi.json")
+// unknownMessage is the message for what phrases does not know.
+var unknownMessage = domain.T("该值不符合要求；请对照 /openapi.json 修改", "this value does not fit; compare it with /openapi.json")
 
-// askFor says what form a parameter has, where huma only says that it is not read.
-func askFor(op *huma.Operation, f domain.FieldError) domain.FieldError {
+// describeForm says what form a parameter has, where huma only says that it is not read.
+func describeForm(op *huma.Operation, f domain.FieldError) domain.FieldError {
 	for _, p := range op.Parameters {
-		if f.Message != unsaid || p.In+"."+p.Name != f.Path {
+		if f.Message != unknownMessage || p.In+"."+p.Name != f.Path {
 			continue
 		}
 		for _, form := range forms {

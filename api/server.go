@@ -182,22 +182,22 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 
 var saneID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// reply remembers whether the answer has begun.
-type reply struct {
+// responseWriter remembers whether the answer has begun.
+type responseWriter struct {
 	http.ResponseWriter
 	status int
-	route  string   // that answers, with its placeholders
-	reads  *reading // what of persons is shown in the answer; nil: nothing
+	route  string    // that answers, with its placeholders
+	reads  *unsealer // what of persons is shown in the answer; nil: nothing
 }
 
-func (w *reply) WriteHeader(status int) {
+func (w *responseWriter) WriteHeader(status int) {
 	if w.status == 0 && status >= 200 {
 		w.status = status
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *reply) Write(b []byte) (int, error) {
+func (w *responseWriter) Write(b []byte) (int, error) {
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
@@ -217,7 +217,7 @@ func (w *reply) Write(b []byte) (int, error) {
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 // ServeHTTP answers a request and logs it under an id that stands in the answer
 // and in the events it led to.
@@ -239,7 +239,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	q := &request{id: id, url: r.URL}
 	ctx, traced := traceRequest(r)
 	r = r.WithContext(context.WithValue(ctx, requestKey{}, q))
-	out, begun := &reply{ResponseWriter: w}, time.Now()
+	out, begun := &responseWriter{ResponseWriter: w}, time.Now()
 	defer func() {
 		p := recover()
 		if p != nil && p != http.ErrAbortHandler {
@@ -269,7 +269,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // route finds the handler; what the mux would refuse in plain text is refused
 // as a problem.
-func (s *Server) route(w *reply, r *http.Request) {
+func (s *Server) route(w *responseWriter, r *http.Request) {
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		s.write(w, s.fail(r.Context(), badParameter("query", "查询字符串的编码有误；请按 URL 规则转义", "the query string is badly encoded; escape it as URLs ask")))
 		return
@@ -310,7 +310,7 @@ func (r *refusal) WriteHeader(status int)      { r.status = status }
 
 // register gives an operation its handler, with every error said as a problem.
 func register[I, O any](s *Server, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
-	govern(&op)
+	documentAccess(&op)
 	op.Security = []map[string][]string{{"bearer": {}}}
 	if s.cfg.AnonymousRead && slices.Contains(op.Metadata["roles"].([]domain.Role), Anonymous) {
 		op.Security = append(op.Security, map[string][]string{})
@@ -354,13 +354,13 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	op := ctx.Operation()
 	refuse := func(p *Problem) { s.write(w, s.fail(r.Context(), p)) }
-	if fields := misused(op, r); len(fields) > 0 {
+	if fields := checkParameters(op, r); len(fields) > 0 {
 		p := newProblem("invalid-parameter", "有 %d 个参数有误", "parameters at fault: %d", len(fields))
 		p.Errors = fields
 		refuse(p)
 		return
 	}
-	claims, leave, p := s.identify(r, s.limiter.places(op, r))
+	claims, leave, p := s.identify(r, s.limiter.cost(op, r))
 	if p != nil {
 		refuse(p)
 		return
@@ -371,7 +371,7 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	if claims != (Claims{}) {
 		ctx = huma.WithValue(ctx, claimsKey{}, claims)
 	}
-	if p := s.mayRole(op, claims); p != nil {
+	if p := s.authorizeRole(op, claims); p != nil {
 		refuse(p)
 		return
 	}
@@ -389,12 +389,12 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 			r.Header.Del("If-None-Match")
 		}
 	}
-	reads := &reading{s: s, ctx: r.Context(), claims: claims}
+	reads := &unsealer{s: s, ctx: r.Context(), claims: claims}
 	reads.lab, _ = uuid.Parse(ctx.Param("lab"))
-	if out, ok := w.(*reply); ok {
+	if out, ok := w.(*responseWriter); ok {
 		out.reads = reads
 	}
-	next(huma.WithValue(ctx, readingKey{}, reads))
+	next(huma.WithValue(ctx, unsealerKey{}, reads))
 }
 
 // leaveKey finds the function that ends a request's part in its caller's limits.
@@ -432,9 +432,9 @@ func (s *Server) identify(r *http.Request, places int64) (claims Claims, leave f
 		with("WWW-Authenticate", `Bearer realm="jointlab", error="invalid_token"`)
 }
 
-// misused reports query parameters the operation does not know, that have no
+// checkParameters reports query parameters the operation does not know, that have no
 // value or come twice, and headers that do.
-func misused(op *huma.Operation, r *http.Request) []domain.FieldError {
+func checkParameters(op *huma.Operation, r *http.Request) []domain.FieldError {
 	var errs []error
 	say := func(at, message string) { errs = append(errs, &huma.ErrorDetail{Location: at, Message: message}) }
 	for name, values := range r.URL.Query() {

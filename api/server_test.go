@@ -18,7 +18,7 @@ import (
 )
 
 func TestPanicFailsOnlyItsRequest(t *testing.T) {
-	s := documented(t)
+	s := newDocServer(t)
 	var logged bytes.Buffer
 	s.log = slog.New(slog.NewTextHandler(&logged, nil))
 	s.mux.HandleFunc("GET /before", func(http.ResponseWriter, *http.Request) { panic("a secret") })

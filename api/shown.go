@@ -22,50 +22,50 @@ func readerOf(ctx context.Context) domain.Actor {
 	return claims.actor()
 }
 
-// sight is what of one lab somebody may see, as its record stands now.
-type sight struct {
+// visibility is what of one lab somebody may see, as its record stands now.
+type visibility struct {
 	lab.Secrecy
 	who domain.Readers
 }
 
-func sightFrom(ctx context.Context, now *lab.Lab) sight {
-	return sight{now.Secrecy(), now.Readers(readerOf(ctx))}
+func visibilityFrom(ctx context.Context, now *lab.Lab) visibility {
+	return visibility{now.Secrecy(), now.Readers(readerOf(ctx))}
 }
 
-func (s *Server) sightOf(ctx context.Context, id uuid.UUID) (sight, error) {
+func (s *Server) visibilityOf(ctx context.Context, id uuid.UUID) (visibility, error) {
 	now, _, _, err := s.model.Lab(ctx, id)
 	if err != nil {
-		return sight{}, err
+		return visibility{}, err
 	}
-	return sightFrom(ctx, now), nil
+	return visibilityFrom(ctx, now), nil
 }
 
 // view is what may be seen of the lab as it was at some time.
-func (v sight) view(then *lab.Lab) *lab.Lab { return v.View(then, v.who) }
+func (v visibility) view(then *lab.Lab) *lab.Lab { return v.View(then, v.who) }
 
-// event says whether an event of the lab's history may be seen.
-func (v sight) event(history []domain.RecordedEvent[lab.Event], i int) bool {
+// includes says whether an event of the lab's history may be seen.
+func (v visibility) includes(history []domain.RecordedEvent[lab.Event], i int) bool {
 	return !slices.ContainsFunc(v.Closed(history), func(c lab.Sight) bool { return c.Revision == uint64(i) && !c.Readers.Include(v.who) })
 }
 
 // withhold keeps from a step to come what hangs on a review, none of which is
 // decided yet that such a step follows from.
-func (v sight) withhold(step *lab.Readiness) {
+func (v visibility) withhold(step *lab.Readiness) {
 	var judged bool
 	if step.Findings, judged = v.Findings(step.Findings, lab.Of{}, v.who); !judged {
 		step.Ready, step.Earliest = false, domain.Date{}
 	}
 }
 
-// shown is what the caller may see of a lab as it was at a moment.
-func (s *Server) shown(ctx context.Context, then *lab.Lab, at projections.Moment) (*lab.Lab, error) {
+// visibleLab is what the caller may see of a lab as it was at a moment.
+func (s *Server) visibleLab(ctx context.Context, then *lab.Lab, at projections.Moment) (*lab.Lab, error) {
 	switch {
 	case domain.Reviewers.Include(readerOf(ctx).Readers()):
 		return then, nil
 	case at.IsZero():
-		return sightFrom(ctx, then).view(then), nil
+		return visibilityFrom(ctx, then).view(then), nil
 	}
-	seen, err := s.sightOf(ctx, then.ID)
+	seen, err := s.visibilityOf(ctx, then.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (s *Server) shown(ctx context.Context, then *lab.Lab, at projections.Moment
 // eachLab calls each with what the caller may see of every lab at a moment.
 func (s *Server) eachLab(ctx context.Context, at projections.Moment, each func(*lab.Lab) error) error {
 	return s.model.EachLabAt(ctx, at, func(l *lab.Lab) error {
-		l, err := s.shown(ctx, l, at)
+		l, err := s.visibleLab(ctx, l, at)
 		if err != nil {
 			return err
 		}
@@ -83,9 +83,9 @@ func (s *Server) eachLab(ctx context.Context, at projections.Moment, each func(*
 	})
 }
 
-// document is what the caller may see of a state. It follows from the state
+// visibleState is what the caller may see of a state. It follows from the state
 // alone, so that a delta fits the snapshot it is laid over.
-func document(ctx context.Context, state projections.State) ([]byte, error) {
+func visibleState(ctx context.Context, state projections.State) ([]byte, error) {
 	if state.Stream.Kind != "lab" || domain.Reviewers.Include(readerOf(ctx).Readers()) {
 		return state.Document, nil
 	}
@@ -93,21 +93,21 @@ func document(ctx context.Context, state projections.State) ([]byte, error) {
 	if err := json.Unmarshal(state.Document, l); err != nil {
 		return nil, err
 	}
-	return json.Marshal(sightFrom(ctx, l).view(l), json.Deterministic(true))
+	return json.Marshal(visibilityFrom(ctx, l).view(l), json.Deterministic(true))
 }
 
 // readers are those who may read the event at a position, as things stand.
 func (s *Server) readers(o eventstore.Header, p eventstore.Position) (domain.Readers, error) {
-	closed, err := s.closedAfter(o, p-1, p)
+	closed, err := s.restrictedAfter(o, p-1, p)
 	if err != nil {
 		return 0, err
 	}
 	return readersAt(closed, p), nil
 }
 
-// closedAfter says of the events after one position and up to another, of which
+// restrictedAfter says of the events after one position and up to another, of which
 // last is the outline of one, who may read those that not everybody may.
-func (s *Server) closedAfter(last eventstore.Header, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
+func (s *Server) restrictedAfter(last eventstore.Header, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
 	ctx, cancel := context.WithTimeout(s.streaming, s.cfg.Patience)
 	defer cancel()
 	if err := s.model.Wait(ctx, last.Stream, last.Revision+1); err != nil {

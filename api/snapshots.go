@@ -68,7 +68,7 @@ func (s *Server) delta(ctx context.Context, in *deltaInput) (*export, error) {
 // position is the one in the ledger that a parameter means, or up to where the
 // read model holds it now.
 func (s *Server) position(ctx context.Context, param, asked string) (eventstore.Position, error) {
-	m, err := s.lookUp(ctx, param, When{Past: Past{AsOf: asked}})
+	m, err := s.resolveParam(ctx, param, When{Past: Past{AsOf: asked}})
 	if err != nil || !m.at.IsZero() {
 		return m.at.Position, err
 	}
@@ -81,7 +81,7 @@ func (s *Server) states(ctx context.Context, name string, after, upTo eventstore
 		s.sendFile(c, func(w io.Writer) error {
 			out := bufio.NewWriterSize(w, 64<<10)
 			err := s.model.States(ctx, after, upTo, func(a projections.State) (err error) {
-				if a.Document, err = document(ctx, a); err != nil {
+				if a.Document, err = visibleState(ctx, a); err != nil {
 					return err
 				}
 				_, err = fmt.Fprintf(out, "{\"source\":%q,\"revision\":%d,\"document\":%s}\n", a.Stream.Source(), a.Revision, a.Document)

@@ -46,7 +46,7 @@ func overlay(t *testing.T, snapshot, delta string) string {
 func TestSnapshotPlusDelta(t *testing.T) {
 	w := newWorld(t)
 	auditor := w.as(domain.Auditor)
-	w.tables()
+	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-06-01")
 	// A correction changes what was believed, from its own position on.

@@ -87,22 +87,22 @@ func streamContent() map[string]*huma.MediaType {
 
 func (s *Server) statusEvents(ctx context.Context, in *statusEventsInput) (*streamed, error) {
 	f := eventstore.Filter{
-		Status: true, From: words[lab.Status](in.From), To: words[lab.Status](in.To),
+		Status: true, From: convert[lab.Status](in.From), To: convert[lab.Status](in.To),
 		Host: in.Host, Party: in.Party, Programme: in.Programme, Level: lab.Level(in.Level),
 	}
 	for _, id := range in.Lab {
 		f.Streams = append(f.Streams, eventstore.Stream{Kind: "lab", ID: id})
 	}
-	format := wanted(in.accept)
+	format := negotiateFormat(in.accept)
 	if format == nil {
 		format = ndjson{}
 	}
 	return s.stream(ctx, format, in.Streaming, in.After, f)
 }
 
-// wanted is the format of a stream that an Accept header asks for; nil: none.
+// negotiateFormat is the format of a stream that an Accept header asks for; nil: none.
 // Of several types the first counts, as clients list what they prefer.
-func wanted(accept string) streamFormat {
+func negotiateFormat(accept string) streamFormat {
 	for part := range strings.SplitSeq(accept, ",") {
 		switch media, _, _ := mime.ParseMediaType(part); media {
 		case "text/event-stream":
@@ -122,8 +122,8 @@ var (
 	pageOnlyText = "Of pages only: " + strings.Join(pageOnly, ", ") + ". Of streams only: " + strings.Join(streamOnly, ", ") + "."
 )
 
-// misplaced refuses what would be ignored.
-func misplaced(ctx context.Context, stream bool) error {
+// rejectMisplacedParams refuses what would be ignored.
+func rejectMisplacedParams(ctx context.Context, stream bool) error {
 	u := requestOf(ctx).url
 	names := streamOnly
 	if stream {
@@ -145,7 +145,7 @@ func misplaced(ctx context.Context, stream bool) error {
 // they are JSON as Encode writes it.
 type streamFormat interface {
 	mediaType() string
-	event(b []byte, n *notice) []byte
+	event(b []byte, n *tailEvent) []byte
 	// beat says that nothing up to a position is missing.
 	beat(b []byte, p eventstore.Position) []byte
 	end(b []byte, p eventstore.Position, why ending) []byte
@@ -155,7 +155,7 @@ type sse struct{}
 
 func (sse) mediaType() string { return "text/event-stream" }
 
-func (sse) event(b []byte, n *notice) []byte {
+func (sse) event(b []byte, n *tailEvent) []byte {
 	return fmt.Appendf(b, "id: %d\nevent: %s\ndata: %s\n\n", n.position, n.Type, n.body)
 }
 
@@ -172,7 +172,7 @@ type ndjson struct{}
 
 func (ndjson) mediaType() string { return "application/x-ndjson" }
 
-func (ndjson) event(b []byte, n *notice) []byte {
+func (ndjson) event(b []byte, n *tailEvent) []byte {
 	return fmt.Appendf(b, "{\"position\":%d,\"event\":%s}\n", n.position, n.body)
 }
 
@@ -257,13 +257,13 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 
 var errExpired = errors.New("api: the token has expired")
 
-// notice makes of an event what is kept of it for streams.
-func (s *Server) notice(e eventstore.Recorded) (*notice, error) {
+// newTailEvent makes of an event what is kept of it for streams.
+func (s *Server) newTailEvent(e eventstore.Recorded) (*tailEvent, error) {
 	o, err := eventstore.ParseHeader(e.Body)
 	if err != nil {
 		return nil, fmt.Errorf("position %d: %w", e.Position, err)
 	}
-	n := &notice{Header: o, position: e.Position, body: append([]byte(nil), e.Body...)}
+	n := &tailEvent{Header: o, position: e.Position, body: append([]byte(nil), e.Body...)}
 	n.facts = sync.OnceValues(func() (eventstore.LabFacts, error) { return s.labFacts(o) })
 	n.readers = sync.OnceValues(func() (domain.Readers, error) { return s.readers(o, e.Position) })
 	return n, nil
@@ -307,7 +307,7 @@ func (st *stream) run(ctx context.Context) {
 		err = st.catchUp(ctx, st.head)
 	}
 	if err == nil && st.follow {
-		err = st.pump(ctx, st.tails.shared(func() *tail { return follow(st.ledger, st.head, st.notice) }))
+		err = st.pump(ctx, st.tails.shared(func() *tail { return follow(st.ledger, st.head, st.newTailEvent) }))
 	}
 	why := complete
 	switch {
@@ -321,7 +321,7 @@ func (st *stream) run(ctx context.Context) {
 		return
 	case err != nil:
 		requestOf(ctx).err = err
-		remark(ctx, "position", st.position)
+		logAttrs(ctx, "position", st.position)
 		why = broken
 	}
 	st.chunk = st.format.end(st.chunk, st.position, why)
@@ -367,11 +367,11 @@ const readAtOnce = 100
 // no client. The facts of each lab are asked for once, or again for an event
 // they do not cover.
 func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
-	var notices []*notice
+	var notices []*tailEvent
 	var last eventstore.Header
 	after := st.position
 	closed := sync.OnceValues(func() (map[eventstore.Position]domain.Readers, error) {
-		return st.closedAfter(last, after, min(to, after+readAtOnce))
+		return st.restrictedAfter(last, after, min(to, after+readAtOnce))
 	})
 	known := map[uuid.UUID]eventstore.LabFacts{}
 	select {
@@ -381,7 +381,7 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 	}
 	err := st.ledger.Read(ctx, after, min(to, after+readAtOnce), func(events []eventstore.Recorded) error {
 		for _, e := range events {
-			n, err := st.notice(e)
+			n, err := st.newTailEvent(e)
 			if err != nil {
 				return err
 			}
@@ -420,14 +420,14 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 
 // send takes up the events the filter lets through, and sends them once there
 // is a chunk of them.
-func (st *stream) send(notices []*notice) error {
+func (st *stream) send(notices []*tailEvent) error {
 	for _, n := range notices {
 		ok, err := st.filter.Match(n.Header, func() (eventstore.LabFacts, error) {
 			facts, err := n.facts()
 			return facts.VisibleTo(st.reader), err
 		})
 		if err == nil && ok {
-			ok, err = st.sees(n)
+			ok, err = st.canRead(n)
 		}
 		if err != nil {
 			return err
@@ -447,8 +447,8 @@ func (st *stream) send(notices []*notice) error {
 	return nil
 }
 
-// sees says whether the client may read an event, as things stand now.
-func (st *stream) sees(n *notice) (bool, error) {
+// canRead says whether the client may read an event, as things stand now.
+func (st *stream) canRead(n *tailEvent) (bool, error) {
 	if projections.IsPublic(n.Type) || projections.ReadsAll(st.reader) {
 		return true, nil
 	}

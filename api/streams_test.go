@@ -26,8 +26,8 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// leakless checks, once all else is cleaned up, that a test leaves nothing running.
-func leakless(t testing.TB) {
+// checkLeaks checks, once all else is cleaned up, that a test leaves nothing running.
+func checkLeaks(t testing.TB) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() {
 		http.DefaultClient.CloseIdleConnections()
@@ -143,8 +143,8 @@ func (w *world) open(ctx context.Context, f form, path string, headers ...string
 
 func (o opened) read() (message, error) { return o.next(o.reader) }
 
-// whole reads a stream that does not follow.
-func (w *world) whole(f form, path string, headers ...string) (events []message) {
+// readAll reads a stream that does not follow.
+func (w *world) readAll(f form, path string, headers ...string) (events []message) {
 	w.Helper()
 	o, err := w.open(w.Context(), f, path, headers...)
 	if err != nil {
@@ -196,7 +196,7 @@ func (w *world) recorded(only func(eventstore.Header) bool) (events []message) {
 func TestKilledSubscriberResumes(t *testing.T) {
 	for name, f := range forms {
 		t.Run(name, func(t *testing.T) {
-			leakless(t)
+			checkLeaks(t)
 			w := newWorld(t, func(c *api.Config) { c.StreamsPerCaller = 1000 })
 			kills := domaintest.Runs(100, 1000)
 			events := 10 * kills
@@ -292,12 +292,12 @@ func TestStreamFilters(t *testing.T) {
 	} {
 		want := w.recorded(lets)
 		for name, f := range forms {
-			if got := w.whole(f, path+"&follow=false"); !slices.Equal(got, want) {
+			if got := w.readAll(f, path+"&follow=false"); !slices.Equal(got, want) {
 				t.Errorf("%s over %s gave %d events, want %d", path, name, len(got), len(want))
 			}
 		}
 	}
-	if n := len(w.whole(forms["SSE"], "/v1/status-events?follow=false&to=INCUBATING")); n != 2 {
+	if n := len(w.readAll(forms["SSE"], "/v1/status-events?follow=false&to=INCUBATING")); n != 2 {
 		t.Errorf("%d events say that the lab is incubating, want the one and its correction", n)
 	}
 }
@@ -374,7 +374,7 @@ func TestHeartbeatAdvancesPosition(t *testing.T) {
 }
 
 func TestLiveStreamOrder(t *testing.T) {
-	leakless(t)
+	checkLeaks(t)
 	w := newWorld(t)
 	o, err := w.open(t.Context(), forms["NDJSON"], "/v1/events")
 	if err != nil {
@@ -402,7 +402,7 @@ func TestLiveStreamOrder(t *testing.T) {
 }
 
 func TestStreamEndsOnShutdown(t *testing.T) {
-	leakless(t)
+	checkLeaks(t)
 	w := newWorld(t)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -462,7 +462,7 @@ func TestStreamEndsWithToken(t *testing.T) {
 }
 
 func TestSlowClientIsCutOff(t *testing.T) {
-	leakless(t)
+	checkLeaks(t)
 	w := newWorld(t, func(c *api.Config) { c.StreamPatience = 50 * time.Millisecond })
 	for range 150 { // more than the sockets between take
 		w.transitions(50, 50)

@@ -22,7 +22,7 @@ import (
 func table[I, R any](s *Server, op huma.Operation, rows func(context.Context, *I) ([]R, error)) {
 	register(s, op, func(ctx context.Context, in *I) (*list[R], error) {
 		items, err := rows(ctx, in)
-		return whole(items), err
+		return unpaged(items), err
 	})
 	op.OperationID, op.Path = op.OperationID+"-csv", op.Path+".csv"
 	op.Summary, op.Description = op.Summary+", as CSV", op.Description+"（CSV）"
@@ -35,7 +35,7 @@ func table[I, R any](s *Server, op huma.Operation, rows func(context.Context, *I
 		if err != nil {
 			return nil, err
 		}
-		return &csvFile{"text/csv; charset=utf-8", fmt.Sprintf(`attachment; filename="%s.csv"`, strings.TrimSuffix(op.OperationID, "-csv")), asCSV(items, readingOf(ctx))}, nil
+		return &csvFile{"text/csv; charset=utf-8", fmt.Sprintf(`attachment; filename="%s.csv"`, strings.TrimSuffix(op.OperationID, "-csv")), asCSV(items, unsealerOf(ctx))}, nil
 	})
 }
 
@@ -45,7 +45,7 @@ type csvFile struct {
 	Body        []byte
 }
 
-func asCSV[R any](rows []R, reads *reading) []byte {
+func asCSV[R any](rows []R, reads *unsealer) []byte {
 	var b bytes.Buffer
 	t := newCSV(&b)
 	t.write(headings[R]()) // into memory, which takes it
@@ -79,7 +79,7 @@ func newCSV(w io.Writer) *csvTable {
 func (t *csvTable) write(row []any) error {
 	t.row = t.row[:0]
 	for _, c := range row {
-		t.row = append(t.row, inert(fmt.Sprint(c)))
+		t.row = append(t.row, escapeFormula(fmt.Sprint(c)))
 	}
 	return t.to.Write(t.row)
 }
@@ -124,8 +124,8 @@ func cells(v reflect.Value) (values []any) {
 	return values
 }
 
-// inert keeps a spreadsheet from running a value; a negative number is one still.
-func inert(s string) string {
+// escapeFormula keeps a spreadsheet from running a value; a negative number is one still.
+func escapeFormula(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		if _, err := domain.ParseDecimal(s); err != nil {
 			return "'" + s

@@ -28,8 +28,8 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// deciders lists the exported types of a package that have a Decide method.
-func deciders(t *testing.T, folder string) (names []string) {
+// commandTypes lists the exported types of a package that have a Decide method.
+func commandTypes(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil || len(files) == 0 {
@@ -58,15 +58,15 @@ func deciders(t *testing.T, folder string) (names []string) {
 
 func TestEveryCommandHasRow(t *testing.T) {
 	for _, aggregate := range eventstore.Kinds() {
-		for _, name := range deciders(t, "../domain/"+aggregate) {
-			c, ok := find(aggregate, kebab(name))
+		for _, name := range commandTypes(t, "../domain/"+aggregate) {
+			c, ok := findCommand(aggregate, kebab(name))
 			if !ok || c.input.Name() != name {
 				t.Errorf("%s.%s has no row %q", aggregate, name, kebab(name))
 			}
 		}
 	}
 	for _, step := range lab.Steps {
-		if _, ok := find("lab", step.Command); !ok {
+		if _, ok := findCommand("lab", step.Command); !ok {
 			t.Errorf("the step %s has no row", step.Command)
 		}
 	}
@@ -103,11 +103,11 @@ func TestAccessGolden(t *testing.T) {
 }
 
 func TestAccessRows(t *testing.T) {
-	s := documented(t)
+	s := newDocServer(t)
 	left := maps.Clone(rolesByOperation)
 	for path, item := range s.api.OpenAPI().Paths {
 		for _, op := range operationsOf(item) {
-			id := ruled(op.OperationID)
+			id := accessKey(op.OperationID)
 			if len(rolesByOperation[id]) == 0 || !strings.Contains(op.Description, "Allowed to: ") {
 				t.Errorf("%s %s: who may is not said", op.Method, path)
 			}
@@ -145,8 +145,8 @@ func TestNoRoleSubmitsAndDecides(t *testing.T) {
 		"pass-over", "commission-peer-evaluation", "pass-acceptance", "recognise", "open-lab", "require-rectification", "decide-not-passed", "revoke"}
 	for _, s := range submissions {
 		for _, d := range decisions {
-			submit, _ := find("lab", s)
-			decide, _ := find("lab", d)
+			submit, _ := findCommand("lab", s)
+			decide, _ := findCommand("lab", d)
 			for _, r := range submit.Roles {
 				if slices.Contains(decide.Roles, r) {
 					t.Errorf("%s may both %s and %s", r, s, d)
@@ -161,8 +161,8 @@ func TestNoRoleSubmitsAndDecides(t *testing.T) {
 	}
 }
 
-// documented is a server that only shows its document.
-func documented(t *testing.T) *Server {
+// newDocServer is a server that only shows its document.
+func newDocServer(t *testing.T) *Server {
 	t.Helper()
 	log, err := audit.Open(audit.Config{Dir: t.TempDir()}) // and never run
 	if err != nil {
@@ -173,7 +173,7 @@ func documented(t *testing.T) *Server {
 }
 
 func TestOpenAPIDocument(t *testing.T) {
-	s := documented(t)
+	s := newDocServer(t)
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
 	doc, err := openapi3.NewLoader().LoadFromData(w.Body.Bytes())
@@ -246,7 +246,7 @@ func TestOpenAPIDocument(t *testing.T) {
 }
 
 func TestStatusEnum(t *testing.T) {
-	s := documented(t)
+	s := newDocServer(t)
 	for _, p := range s.api.OpenAPI().Paths["/v1/labs"].Get.Parameters {
 		if p.Name != "status" {
 			continue
@@ -266,7 +266,7 @@ func TestStatusEnum(t *testing.T) {
 }
 
 func TestProblemPages(t *testing.T) {
-	s := documented(t)
+	s := newDocServer(t)
 	for _, k := range problems {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequest("GET", "/problems/"+k.code, nil))

@@ -15,8 +15,8 @@ const (
 	handOver   = 256      // events given to a stream at once
 )
 
-// notice is an event on its way to subscribers.
-type notice struct {
+// tailEvent is an event on its way to subscribers.
+type tailEvent struct {
 	eventstore.Header
 	position eventstore.Position
 	body     []byte
@@ -30,16 +30,16 @@ type notice struct {
 type tail struct {
 	stop context.CancelFunc
 
-	mu      sync.Mutex
-	notices []*notice           // dense in position
-	end     eventstore.Position // of the last one; before it, where following began
-	bytes   int
-	grown   chan struct{} // closed when more came, or none will
-	err     error         // why none will
+	mu     sync.Mutex
+	events []*tailEvent        // dense in position
+	end    eventstore.Position // of the last one; before it, where following began
+	bytes  int
+	grown  chan struct{} // closed when more came, or none will
+	err    error         // why none will
 }
 
 // follow begins a tail after a position. notice must not keep the event.
-func follow(ledger eventstore.Ledger, after eventstore.Position, notice func(eventstore.Recorded) (*notice, error)) *tail {
+func follow(ledger eventstore.Ledger, after eventstore.Position, notice func(eventstore.Recorded) (*tailEvent, error)) *tail {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &tail{stop: stop, end: after, grown: make(chan struct{})}
 	go func() {
@@ -52,18 +52,18 @@ func follow(ledger eventstore.Ledger, after eventstore.Position, notice func(eve
 	return t
 }
 
-func (t *tail) add(events []eventstore.Recorded, notice func(eventstore.Recorded) (*notice, error)) error {
+func (t *tail) add(events []eventstore.Recorded, notice func(eventstore.Recorded) (*tailEvent, error)) error {
 	for _, e := range events {
 		n, err := notice(e)
 		if err != nil {
 			return err
 		}
 		t.mu.Lock()
-		t.notices, t.end, t.bytes = append(t.notices, n), n.position, t.bytes+len(n.body)
-		for len(t.notices) > tailEvents || t.bytes > tailBytes && len(t.notices) > 1 {
-			t.bytes -= len(t.notices[0].body)
-			t.notices[0] = nil // what append moves on holds no old bodies
-			t.notices = t.notices[1:]
+		t.events, t.end, t.bytes = append(t.events, n), n.position, t.bytes+len(n.body)
+		for len(t.events) > tailEvents || t.bytes > tailBytes && len(t.events) > 1 {
+			t.bytes -= len(t.events[0].body)
+			t.events[0] = nil // what append moves on holds no old bodies
+			t.events = t.events[1:]
 		}
 		t.mu.Unlock()
 	}
@@ -77,16 +77,16 @@ func (t *tail) add(events []eventstore.Recorded, notice func(eventstore.Recorded
 // after gives events after a position, oldest first. Where it gives none, the
 // tail begins only after begins, if that is later; otherwise grown is closed
 // when there is more to ask for.
-func (t *tail) after(p eventstore.Position) (notices []*notice, begins eventstore.Position, grown <-chan struct{}, err error) {
+func (t *tail) after(p eventstore.Position) (notices []*tailEvent, begins eventstore.Position, grown <-chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	begins = t.end - eventstore.Position(len(t.notices))
+	begins = t.end - eventstore.Position(len(t.events))
 	if p >= t.end {
 		return nil, begins, t.grown, t.err
 	}
 	if p >= begins {
 		from := int(p - begins)
-		notices = append(notices, t.notices[from:min(from+handOver, len(t.notices))]...)
+		notices = append(notices, t.events[from:min(from+handOver, len(t.events))]...)
 	}
 	return notices, begins, nil, nil
 }

@@ -43,7 +43,7 @@ type entry struct {
 func entryOf(t projections.TrailEntry, names *entityNames) entry {
 	m := t.Meta
 	return entry{uint64(t.Position), t.Stream.Source(), m.ID, m.Revision, t.Type, t.Facet, m.Time, t.Effective, m.Actor,
-		m.Because.Reason, m.Because.Basis, nil, m.Policy, m.Command, m.Correlation, t.Sentence, account(t, names), t.Changes, t.Corrects, t.CorrectedBy}
+		m.Because.Reason, m.Because.Basis, nil, m.Policy, m.Command, m.Correlation, t.Sentence, narrate(t, names), t.Changes, t.Corrects, t.CorrectedBy}
 }
 
 // TrailFilter is what a trail can be asked for; all that is given must hold.
@@ -245,15 +245,15 @@ func (s *Server) trailPage(ctx context.Context, in pageInput) (*list[entry], err
 	names := s.entityNames(ctx)
 	l, err := listed(ctx, page, err, func(t projections.TrailEntry) entry { return entryOf(t, names) })
 	if err == nil {
-		s.sayHeld(ctx, l.Body.Items)
+		s.markHeld(ctx, l.Body.Items)
 	}
 	return l, err
 }
 
 // listEvents gives a page, or a stream where the client accepts one.
 func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*streamed, error) {
-	format := wanted(in.accept)
-	if err := misplaced(ctx, format != nil); err != nil {
+	format := negotiateFormat(in.accept)
+	if err := rejectMisplacedParams(ctx, format != nil); err != nil {
 		return nil, err
 	}
 	if format == nil {
@@ -280,10 +280,10 @@ func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*streamed, er
 	return s.stream(ctx, format, in.Streaming, in.After, f)
 }
 
-// sayHeld says of each entry whether its basis is held, asking once for each
+// markHeld says of each entry whether its basis is held, asking once for each
 // document. It is left unsaid to who may not read the document, and where the store
 // of documents does not answer.
-func (s *Server) sayHeld(ctx context.Context, entries []entry) {
+func (s *Server) markHeld(ctx context.Context, entries []entry) {
 	held := map[string]*bool{}
 	for i, e := range entries {
 		digest, err := eventstore.ParseDigest(e.Basis.Digest)

@@ -144,7 +144,7 @@ func (s *Server) delivering() (*webhooks.Dispatcher, error) {
 
 func (s *Server) listWebhooks(ctx context.Context, in *webhooksInput) (*list[webhookRow], error) {
 	claims, _ := claimsOf(ctx)
-	q := projections.WebhooksQuery{Paging: in.model(), State: words[webhook.State](in.State)}
+	q := projections.WebhooksQuery{Paging: in.model(), State: convert[webhook.State](in.State)}
 	if relationOf(claims.Role, "webhook", "list-webhooks") == Own {
 		q.Owner = claims.actor()
 	}
@@ -166,7 +166,7 @@ func (s *Server) webhook(ctx context.Context, id uuid.UUID) (w *webhook.Webhook,
 	return w, events, updated, err
 }
 
-func (s *Server) getWebhook(ctx context.Context, in *webhookInput) (*single[webhookView], error) {
+func (s *Server) getWebhook(ctx context.Context, in *webhookInput) (*record[webhookView], error) {
 	w, events, updated, err := s.webhook(ctx, in.Webhook)
 	if err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (s *Server) getWebhook(ctx context.Context, in *webhookInput) (*single[webh
 	if err != nil {
 		return nil, err
 	}
-	return one(in.Conditional, events, false, &webhookView{w.ID, w.State, uint64(p.Position), p.Lag, p.HeldUp, p.Parked, w.Generation, events - 1, updated, w}), nil
+	return single(in.Conditional, events, false, &webhookView{w.ID, w.State, uint64(p.Position), p.Lag, p.HeldUp, p.Parked, w.Generation, events - 1, updated, w}), nil
 }
 
 func (s *Server) webhookDeliveries(ctx context.Context, in *deliveriesInput) (*struct{ Body deliveryLog }, error) {
@@ -191,7 +191,7 @@ func (s *Server) webhookDeliveries(ctx context.Context, in *deliveriesInput) (*s
 		return nil, err
 	}
 	items, next, err := d.Deliveries(ctx, in.Webhook, webhooks.AttemptFilter{
-		Lab: in.Lab, Event: in.Event, Position: eventstore.Position(in.Position), Outcome: words[webhooks.Outcome](in.Outcome), Failed: in.Failed,
+		Lab: in.Lab, Event: in.Event, Position: eventstore.Position(in.Position), Outcome: convert[webhooks.Outcome](in.Outcome), Failed: in.Failed,
 	}, in.Before, in.Limit)
 	out := &struct{ Body deliveryLog }{deliveryLog{Items: items}}
 	if next > 0 {
@@ -208,12 +208,12 @@ func (s *Server) webhookParked(ctx context.Context, in *parkedInput) (*list[webh
 	if err != nil {
 		return nil, err
 	}
-	return whole(d.Parked(in.Webhook)), nil
+	return unpaged(d.Parked(in.Webhook)), nil
 }
 
-// mayCall refuses addresses that this server does not call, positions the
+// checkEndpoint refuses addresses that this server does not call, positions the
 // ledger does not have, and more webhooks than one caller needs.
-func (s *Server) mayCall(ctx context.Context, p *intent) error {
+func (s *Server) checkEndpoint(ctx context.Context, p *intent) error {
 	d, err := s.delivering()
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func signedWith(secret string, r *http.Request) bool {
 func ok(*http.Request) int { return http.StatusNoContent }
 
 func TestWebhookDelivery(t *testing.T) {
-	leakless(t)
+	checkLeaks(t)
 	w := newWorld(t)
 	w.deliver()
 	host, partner := w.parties()

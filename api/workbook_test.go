@@ -70,7 +70,7 @@ func TestWorkbookContinuesOnNewSheet(t *testing.T) {
 }
 
 func TestAnswerFailure(t *testing.T) {
-	s := documented(t)
+	s := newDocServer(t)
 	s.cfg.AnonymousRead = true
 	s.log = slog.New(slog.DiscardHandler)
 	for path, sent := range map[string]int{"/nothing": 0, "/some": 200_000} {
