@@ -1,11 +1,10 @@
 package lab
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json"
 
 	"github.com/jointlab/jointlab/domain"
 )

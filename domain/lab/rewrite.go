@@ -1,7 +1,7 @@
 package lab
 
 import (
-	"reflect"
+	"slices"
 
 	"github.com/google/uuid"
 
@@ -64,9 +64,8 @@ func (l *Lab) fixedBy(was Event, by domain.Rewrite) string {
 	switch e := was.(type) {
 	case AgreementDrafted:
 		if w, ok := by.Event.(AgreementDrafted); ok && !by.Void {
-			w.Title = e.Title // the register's own name for it
-			if reflect.DeepEqual(w, e) {
-				return ""
+			if w.provides(e) {
+				return "" // the title alone, which is the register's own name for it
 			}
 		}
 		id = e.Agreement
@@ -103,4 +102,13 @@ func (l *Lab) fixedBy(was Event, by domain.Rewrite) string {
 		return ""
 	}
 	return id
+}
+
+// provides reports whether two drafts provide the same, whatever they are called.
+func (e AgreementDrafted) provides(w AgreementDrafted) bool {
+	return e.Class == w.Class && e.Term == w.Term && e.GoverningLaw == w.GoverningLaw &&
+		slices.Equal(e.Languages, w.Languages) && slices.Equal(e.Documents, w.Documents) &&
+		slices.EqualFunc(e.Parties, w.Parties, func(p, q Party) bool {
+			return p.Entity.ID == q.Entity.ID && p.Role == q.Role && p.Unit == q.Unit
+		})
 }
