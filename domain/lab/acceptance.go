@@ -184,7 +184,9 @@ func (e StageAssessmentHeld) Sentence() domain.Text {
 func (StageAssessmentHeld) subject() subject { return public }
 
 func (e StageAssessmentHeld) apply(l *Lab, m domain.Meta) {
-	l.Reviews.Stages = append(l.Reviews.Stages, StageAssessment{e.On, e.Goals, e.Summary, e.Document, m.ID})
+	l.Reviews.Stages = append(l.Reviews.Stages, StageAssessment{
+		On: e.On, Goals: e.Goals, Summary: e.Summary, Document: e.Document, Event: m.ID,
+	})
 }
 
 // ApplyForAcceptance asks for acceptance and recognition (C73).
@@ -233,7 +235,8 @@ func (e AcceptanceApplied) subject() subject {
 func (e AcceptanceApplied) apply(l *Lab, m domain.Meta) {
 	e.moveOn(l, m, domain.Text{})
 	n := len(l.Reviews.Acceptances)
-	l.Reviews.Acceptances = append(l.Reviews.Acceptances, Acceptance{No: n + 1, Follows: n, On: e.On, Standard: e.Standard, Document: e.Document, Entry: entryOf(m)})
+	l.Reviews.Acceptances = append(l.Reviews.Acceptances,
+		Acceptance{No: n + 1, Follows: n, On: e.On, Standard: e.Standard, Document: e.Document, Entry: entryOf(m)})
 }
 
 // CommissionPeerEvaluation hands an acceptance to international peers (C74).
@@ -430,7 +433,10 @@ func (s AssessCell) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if missing := l.outsideConstruction(s.Facts); len(missing) > 0 {
 		return nil, domain.Unmet([]domain.Finding{Rules["C75"].unmet(missing...)})
 	}
-	return []Event{CellAssessed{Dated{s.On}, l.Reviewed().Acceptance, s.Dimension, s.Axis, s.Text, s.Facts}}, nil
+	return []Event{CellAssessed{
+		Dated: Dated{s.On}, Acceptance: l.Reviewed().Acceptance, Dimension: s.Dimension,
+		Axis: s.Axis, Text: s.Text, Facts: s.Facts,
+	}}, nil
 }
 
 // outsideConstruction names the facts that cannot count.
@@ -474,7 +480,9 @@ func (e CellAssessed) subject() subject {
 
 func (e CellAssessed) apply(l *Lab, m domain.Meta) {
 	a := l.accepting()
-	a.Cells = append(a.Cells, AcceptanceCell{e.Dimension, e.Axis, e.On, e.Text, e.Facts, m.ID})
+	a.Cells = append(a.Cells, AcceptanceCell{
+		Dimension: e.Dimension, Axis: e.Axis, On: e.On, Text: e.Text, Facts: e.Facts, Event: m.ID,
+	})
 }
 
 // PassAcceptance decides that a lab passed acceptance (C75, C76). Recognition

@@ -280,7 +280,10 @@ func (d DraftAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	id := l.number("A", len(l.Agreements))
-	return []Event{AgreementDrafted{id, d.Title, d.Class, ps, d.Term, d.Languages, d.GoverningLaw, d.Documents}}, nil
+	return []Event{AgreementDrafted{
+		Agreement: id, Title: d.Title, Class: d.Class, Parties: ps, Term: d.Term,
+		Languages: d.Languages, GoverningLaw: d.GoverningLaw, Documents: d.Documents,
+	}}, nil
 }
 
 // AgreementDrafted records the text of an agreement.
@@ -512,7 +515,8 @@ func (m AmendAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	return []Event{AmendmentProposed{m.Agreement, Amendment{
-		No: len(a.Amendments) + l.Voided[a.ID] + 1, Summary: m.Summary, Effective: m.Effective, Term: m.Term, Accede: in, Documents: m.Documents,
+		No: len(a.Amendments) + l.Voided[a.ID] + 1, Summary: m.Summary, Effective: m.Effective, Term: m.Term,
+		Accede: in, Documents: m.Documents,
 	}}}, nil
 }
 
@@ -533,8 +537,8 @@ func (e AmendmentProposed) subject() subject {
 
 func (e AmendmentProposed) apply(l *Lab, _ domain.Meta) {
 	if a := l.agreement(e.Agreement); a != nil {
-		m := e.Amendment
-		m.Accede, m.Signatures, m.Evidence = slices.Clone(m.Accede), slices.Clone(m.Signatures), nil // the state changes them, the event must not
+		m := e.Amendment // the state changes its lists, the event must not
+		m.Accede, m.Signatures, m.Evidence = slices.Clone(m.Accede), slices.Clone(m.Signatures), nil
 		a.Amendments = append(a.Amendments, m)
 	}
 }
@@ -646,7 +650,9 @@ func (r RenewAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if last := a.Term.To.AddDays(RenewalGraceDays); r.On.After(last) {
 		return nil, domain.Reject(domain.State, "协议 %s 的续签宽限期已于 %s 结束；请签订新协议", "the time to renew agreement %s ended on %s; conclude a new agreement", r.Agreement, last)
 	}
-	return []Event{AgreementRenewed{r.Agreement, r.On, a.Term.To, r.Until, r.Document}}, nil
+	return []Event{AgreementRenewed{
+		Agreement: r.Agreement, On: r.On, From: a.Term.To, Until: r.Until, Document: r.Document,
+	}}, nil
 }
 
 // AgreementRenewed records an extended term.
@@ -904,7 +910,9 @@ func (s SucceedParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, domain.Unmet([]domain.Finding{Rules["C78"].unmet(domain.Textf(
 			"依托单位只能由中方高校承继；%s不是", "only a Chinese university can succeed the host; %s is none", next.Name))})
 	}
-	return []Event{PartySucceeded{s.Agreement, p.Entity, next, s.On, s.Evidence}}, nil
+	return []Event{PartySucceeded{
+		Agreement: s.Agreement, Party: p.Entity, Successor: next, On: s.On, Evidence: s.Evidence,
+	}}, nil
 }
 
 // PartySucceeded records that another legal entity took a party's place. What
@@ -934,7 +942,8 @@ func (e PartySucceeded) apply(l *Lab, m domain.Meta) {
 		return
 	}
 	p.Left = e.On
-	a.Parties = append(a.Parties, Party{Entity: e.Successor, Role: p.Role, Joined: e.On, Unit: p.Unit, Succeeds: e.Party.ID})
+	a.Parties = append(a.Parties, Party{Entity: e.Successor, Role: p.Role, Joined: e.On, Unit: p.Unit,
+		Succeeds: e.Party.ID})
 	a.Evidence = append(a.Evidence, m.ID)
 	if e.Party.ID == l.Host.ID {
 		l.Host = e.Successor

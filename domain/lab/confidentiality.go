@@ -97,7 +97,10 @@ type Secrecy struct {
 
 // Secrecy returns the lab's, of its present state.
 func (l *Lab) Secrecy() Secrecy {
-	s := Secrecy{map[string]bool{}, map[string][]int{}, map[string]string{}, map[string]string{}, map[Of]domain.Opinions{}}
+	s := Secrecy{
+		bound: map[string]bool{}, amended: map[string][]int{}, items: map[string]string{},
+		commitments: map[string]string{}, decided: map[Of]domain.Opinions{},
+	}
 	for _, a := range l.Agreements {
 		s.bound[a.ID] = !a.InForceFrom.IsZero()
 		for _, m := range a.Amendments {
@@ -336,7 +339,8 @@ func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
 		}
 	}
 	v.Rights = slices.DeleteFunc(slices.Clone(l.Rights), func(it Item) bool { return !s.ItemReaders(it).Include(who) })
-	v.Commitments = slices.DeleteFunc(slices.Clone(l.Commitments), func(f Commitment) bool { return !s.CommitmentReaders(f).Include(who) })
+	v.Commitments = slices.DeleteFunc(slices.Clone(l.Commitments),
+		func(f Commitment) bool { return !s.CommitmentReaders(f).Include(who) })
 	v.Reviews.Applications = nil
 	for _, a := range l.Reviews.Applications {
 		of := Of{Application: a.No}
@@ -366,7 +370,8 @@ func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
 
 // Agreement returns what of an agreement may be shown: its amendments, as they bind.
 func (s Secrecy) Agreement(a Agreement, who domain.Readers) Agreement {
-	a.Amendments = slices.DeleteFunc(slices.Clone(a.Amendments), func(m Amendment) bool { return !s.amendment(a.ID, m.No).Include(who) })
+	a.Amendments = slices.DeleteFunc(slices.Clone(a.Amendments),
+		func(m Amendment) bool { return !s.amendment(a.ID, m.No).Include(who) })
 	return a
 }
 

@@ -191,7 +191,8 @@ func (l *Lab) overdrawnCommitments() (found []inconsistency) {
 		for _, t := range f.Contributions {
 			if left := f.deliveredBy(t.On); t.Returned && !left.covers(f.Quantity.nothing()) {
 				found = append(found, inconsistency{f.ID, domain.Textf("承诺 %[1]s 于 %[2]s 退回 %[3]s，当日到位减退回为 %[4]s",
-					"on %[2]s %[3]s was returned of commitment %[1]s, which leaves %[4]s that day", f.ID, t.On, t.Quantity, left)})
+					"on %[2]s %[3]s was returned of commitment %[1]s, which leaves %[4]s that day", f.ID, t.On,
+					t.Quantity, left)})
 				break
 			}
 		}
@@ -206,7 +207,8 @@ func (l *Lab) overdrawnFunds() (found []inconsistency) {
 		for _, a := range f.Awards {
 			if left := f.balanceOn(a.Amount.Currency, a.On); left.Sign() < 0 {
 				found = append(found, inconsistency{f.ID, domain.Textf("基金 %[1]s 于 %[2]s 资助 %[3]s，当日结余为 %[4]s %[5]s",
-					"on %[2]s fund %[1]s granted %[3]s, which leaves %[4]s %[5]s that day", f.ID, a.On, a.Amount, left, a.Amount.Currency)})
+					"on %[2]s fund %[1]s granted %[3]s, which leaves %[4]s %[5]s that day", f.ID, a.On, a.Amount,
+					left, a.Amount.Currency)})
 				break
 			}
 		}

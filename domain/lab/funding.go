@@ -27,7 +27,8 @@ type Equipment struct {
 // Kind returns cash, premises, equipment or staff; empty unless exactly one is given.
 func (q Quantity) Kind() string {
 	kind, n := "", 0
-	for k, given := range map[string]bool{"cash": q.Cash != nil, "premises": q.Premises != nil, "equipment": q.Equipment != nil, "staff": q.StaffMonths != nil} {
+	for k, given := range map[string]bool{"cash": q.Cash != nil, "premises": q.Premises != nil,
+		"equipment": q.Equipment != nil, "staff": q.StaffMonths != nil} {
 		if given {
 			kind, n = k, n+1
 		}
@@ -384,7 +385,10 @@ func (p PledgeCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{CommitmentPledged{l.number("F", len(l.Commitments)), ref, p.Source, p.Agreement, p.Purpose, q}}, nil
+	return []Event{CommitmentPledged{
+		Commitment: l.number("F", len(l.Commitments)), Party: ref, Source: p.Source,
+		Agreement: p.Agreement, Purpose: p.Purpose, Quantity: q,
+	}}, nil
 }
 
 // CommitmentPledged records an announced commitment.
@@ -523,7 +527,10 @@ func (p AmendCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 			return nil, err
 		}
 	}
-	return []Event{CommitmentAmended{f.ID, f.Party, p.Amendment, f.Quantity, q, s}}, nil
+	return []Event{CommitmentAmended{
+		Commitment: f.ID, Party: f.Party, Amendment: p.Amendment, From: f.Quantity, To: q,
+		Schedule: s,
+	}}, nil
 }
 
 // CommitmentAmended records how much is committed from then on.
@@ -639,7 +646,8 @@ func (l *Lab) contribution(x domain.Context, id string, on domain.Date, quantity
 	c.Digest("evidence", evidence, false)
 	q := quantity.checked(&c, "quantity")
 	q.of(&c, "quantity", f.Quantity)
-	return f, Contribution{No: len(f.Contributions) + l.Voided[f.ID] + 1, On: on, Quantity: q, Evidence: evidence}, c.Err()
+	return f, Contribution{No: len(f.Contributions) + l.Voided[f.ID] + 1, On: on, Quantity: q,
+		Evidence: evidence}, c.Err()
 }
 
 // ContributionReceived records a delivery.

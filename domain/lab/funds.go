@@ -127,7 +127,10 @@ func (f EstablishFund) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if f.Kind == SeedFund && together < 2 {
 		return nil, refuse("C34", "出资方中只有 %d 个协议方；种子基金须由至少两方共同设立", "only %d of the contributors are parties; a seed fund is set up by at least two together", together)
 	}
-	return []Event{FundEstablished{l.number("K", len(l.Funds)), f.Kind, f.Name, refs, f.On, f.Document}}, nil
+	return []Event{FundEstablished{
+		Fund: l.number("K", len(l.Funds)), Kind: f.Kind, Name: f.Name, Contributors: refs, On: f.On,
+		Document: f.Document,
+	}}, nil
 }
 
 // FundEstablished records a joint fund.
@@ -148,7 +151,8 @@ func (e FundEstablished) Sentence() domain.Text {
 func (FundEstablished) subject() subject { return public }
 
 func (e FundEstablished) apply(l *Lab, m domain.Meta) {
-	l.Funds = append(l.Funds, Fund{ID: e.Fund, Kind: e.Kind, Name: e.Name, Contributors: e.Contributors, On: e.On, Document: e.Document, Event: m.ID})
+	l.Funds = append(l.Funds, Fund{ID: e.Fund, Kind: e.Kind, Name: e.Name, Contributors: e.Contributors, On: e.On,
+		Document: e.Document, Event: m.ID})
 }
 
 // ContributeToFund records a payment into a fund.
@@ -182,7 +186,9 @@ func (p ContributeToFund) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{FundContributed{p.Fund, who, amount, p.On, p.Evidence}}, nil
+	return []Event{FundContributed{
+		Fund: p.Fund, Contributor: who, Amount: amount, On: p.On, Evidence: p.Evidence,
+	}}, nil
 }
 
 // FundContributed records a payment into a fund.
@@ -203,7 +209,10 @@ func (FundContributed) subject() subject { return public }
 
 func (e FundContributed) apply(l *Lab, m domain.Meta) {
 	if f := numbered(l.Funds, e.Fund); f != nil {
-		f.Paid = append(f.Paid, Payment{e.Contributor, e.Amount, e.On, e.Evidence, m.ID})
+		f.Paid = append(f.Paid, Payment{
+			Contributor: e.Contributor, Amount: e.Amount, On: e.On, Evidence: e.Evidence,
+			Event: m.ID,
+		})
 	}
 }
 

@@ -108,7 +108,8 @@ func (p Party) equal(q Party) bool {
 
 func (i Item) equal(j Item) bool {
 	return i.ID == j.ID && i.Kind == j.Kind && i.Agreement == j.Agreement && i.Amendment == j.Amendment &&
-		i.Clause == j.Clause && i.Party.Equal(j.Party) && equalPointers(i.Counterparty, j.Counterparty, domain.EntityRef.Equal) &&
+		i.Clause == j.Clause && i.Party.Equal(j.Party) &&
+		equalPointers(i.Counterparty, j.Counterparty, domain.EntityRef.Equal) &&
 		i.Text == j.Text && i.Scope == j.Scope && i.Due == j.Due && i.State == j.State && i.Since == j.Since &&
 		slices.Equal(i.Evidence, j.Evidence) && i.Added == j.Added
 }
@@ -124,7 +125,8 @@ func (f Commitment) equal(g Commitment) bool {
 func (i Instalment) equal(j Instalment) bool { return i.Due == j.Due && i.Quantity.equal(j.Quantity) }
 
 func (t Contribution) equal(u Contribution) bool {
-	return t.No == u.No && t.On == u.On && t.Quantity.equal(u.Quantity) && t.Returned == u.Returned && t.Evidence == u.Evidence
+	return t.No == u.No && t.On == u.On && t.Quantity.equal(u.Quantity) && t.Returned == u.Returned &&
+		t.Evidence == u.Evidence
 }
 
 func (q Quantity) equal(r Quantity) bool {

@@ -156,7 +156,8 @@ var Steps = []Step{
 		From: []Status{StatusSuspended}, To: StatusOperating,
 		Rules: []string{"C15"},
 	},
-	{Command: "revoke", records: recorded[Revoked], From: []Status{StatusNotPassed, StatusSuspended}, To: StatusRevoked},
+	{Command: "revoke", records: recorded[Revoked], From: []Status{StatusNotPassed, StatusSuspended},
+		To: StatusRevoked},
 	{
 		Command: "withdraw", records: recorded[Withdrawn],
 		From: slices.DeleteFunc(slices.Clone(Statuses), func(s Status) bool { return s.Final() || s == StatusDue }),

@@ -95,7 +95,10 @@ type SystemRef struct {
 }
 
 func refTo(s domain.IndicatorSystem) SystemRef {
-	return SystemRef{s.Version, s.Title, s.Document, s.Sample, len(s.Indicators())}
+	return SystemRef{
+		Version: s.Version, Title: s.Title, Document: s.Document, Sample: s.Sample,
+		Indicators: len(s.Indicators()),
+	}
 }
 
 // Answer answers one indicator.
@@ -513,7 +516,10 @@ func (s CompleteSelfAssessment) Decide(l *Lab, x domain.Context) ([]Event, error
 	if len(missing) > 0 {
 		return nil, domain.Unmet([]domain.Finding{Rules["C63"].unmet(missing...)})
 	}
-	return []Event{SelfAssessmentCompleted{Dated{s.On}, l.applicationNo(), refTo(system), s.Answers, s.Document}}, nil
+	return []Event{SelfAssessmentCompleted{
+		Dated: Dated{s.On}, Application: l.applicationNo(), System: refTo(system),
+		Answers: s.Answers, Document: s.Document,
+	}}, nil
 }
 
 // SelfAssessmentCompleted records the host's answers to an indicator system.
@@ -537,7 +543,9 @@ func (e SelfAssessmentCompleted) subject() subject {
 
 func (e SelfAssessmentCompleted) apply(l *Lab, m domain.Meta) {
 	a := l.opened()
-	a.SelfAssessments = append(a.SelfAssessments, SelfAssessment{e.On, e.System, e.Answers, e.Document, entryOf(m)})
+	a.SelfAssessments = append(a.SelfAssessments, SelfAssessment{
+		On: e.On, System: e.System, Answers: e.Answers, Document: e.Document, Entry: entryOf(m),
+	})
 }
 
 // FreezePackage fixes what will be handed in, by digest (C65).
@@ -577,7 +585,10 @@ func (f FreezePackage) Decide(l *Lab, x domain.Context) ([]Event, error) {
 			version = p.Version + 1 // one in between may be void
 		}
 	}
-	return []Event{PackageFrozen{Dated{f.On}, l.applicationNo(), version, f.Mode, f.Document, f.Attachments}}, nil
+	return []Event{PackageFrozen{
+		Dated: Dated{f.On}, Application: l.applicationNo(), Version: version, Mode: f.Mode,
+		Document: f.Document, Attachments: f.Attachments,
+	}}, nil
 }
 
 // PackageFrozen records an application package by the digests of its parts.
@@ -601,7 +612,10 @@ func (e PackageFrozen) subject() subject {
 
 func (e PackageFrozen) apply(l *Lab, m domain.Meta) {
 	a := l.opened()
-	a.Packages = append(a.Packages, Package{e.Version, e.On, e.Mode, e.Document, e.Attachments, entryOf(m)})
+	a.Packages = append(a.Packages, Package{
+		Version: e.Version, On: e.On, Mode: e.Mode, Document: e.Document,
+		Attachments: e.Attachments, Entry: entryOf(m),
+	})
 }
 
 // IssueRecommendation recommends the lab to the ministry (C64).
@@ -634,7 +648,10 @@ func (r IssueRecommendation) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if missing := l.mayRecommend(issuer); !missing.IsZero() {
 		return nil, domain.Unmet([]domain.Finding{Rules["C64"].unmet(missing)})
 	}
-	return []Event{RecommendationIssued{Dated{r.On}, l.applicationNo(), issuer, r.Number, r.Document}}, nil
+	return []Event{RecommendationIssued{
+		Dated: Dated{r.On}, Application: l.applicationNo(), Issuer: issuer, Number: r.Number,
+		Document: r.Document,
+	}}, nil
 }
 
 // mayRecommend returns why a body is not the one to recommend the host; zero where it is.
@@ -671,7 +688,8 @@ func (e RecommendationIssued) subject() subject {
 
 func (e RecommendationIssued) apply(l *Lab, m domain.Meta) {
 	a := l.opened()
-	a.Recommendations = append(a.Recommendations, Recommendation{On: e.On, Issuer: e.Issuer, Number: e.Number, Document: e.Document, Entry: entryOf(m)})
+	a.Recommendations = append(a.Recommendations,
+		Recommendation{On: e.On, Issuer: e.Issuer, Number: e.Number, Document: e.Document, Entry: entryOf(m)})
 }
 
 // WithdrawRecommendation takes the recommendation back while nothing is decided (C64).
@@ -683,7 +701,8 @@ type WithdrawRecommendation struct {
 
 // Decide refuses where no recommendation is in effect.
 func (w WithdrawRecommendation) Decide(l *Lab, x domain.Context) ([]Event, error) {
-	if err := l.during(StatusIncubating, StatusRecommended, StatusReturned, StatusInReview, StatusSiteVisit); err != nil {
+	if err := l.during(StatusIncubating, StatusRecommended, StatusReturned, StatusInReview,
+		StatusSiteVisit); err != nil {
 		return nil, err
 	}
 	var r *Recommendation
@@ -791,7 +810,10 @@ func (i InviteExpert) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	for _, a := range l.Reviews.Acceptances {
 		n += len(a.Experts)
 	}
-	e := ExpertInvited{Dated{i.On}, l.Reviewed(), fmt.Sprintf("Z%d", n), i.Person, affiliations, i.Declaration}
+	e := ExpertInvited{
+		Dated: Dated{i.On}, Of: l.Reviewed(), Expert: fmt.Sprintf("Z%d", n), Person: i.Person,
+		Affiliations: affiliations, Declaration: i.Declaration,
+	}
 	if missing := l.conflict(Expert{ID: e.Expert, Person: e.Person, Affiliations: affiliations}); !missing.IsZero() {
 		return nil, domain.Unmet([]domain.Finding{Rules["separation-of-duties"].unmet(missing)})
 	}
@@ -817,7 +839,10 @@ func (e ExpertInvited) subject() subject { return subject{class: Seated, review:
 
 func (e ExpertInvited) apply(l *Lab, m domain.Meta) {
 	p := l.panel(e.Of)
-	p.Experts = append(p.Experts, Expert{e.Expert, e.Person, e.Affiliations, e.Declaration, m.ID})
+	p.Experts = append(p.Experts, Expert{
+		ID: e.Expert, Person: e.Person, Affiliations: e.Affiliations, Declaration: e.Declaration,
+		Event: m.ID,
+	})
 }
 
 // HoldSiteArgumentation records the visit of domestic and foreign experts (C32, C69).
@@ -922,7 +947,10 @@ func (o RecordOpinion) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if missing := l.conflict(expert); !missing.IsZero() {
 		findings = append(findings, Rules["separation-of-duties"].unmet(missing))
 	}
-	return one(OpinionRecorded{Dated{o.On}, l.Reviewed(), o.Expert, o.Findings, o.Supports, o.Document}, domain.Unmet(findings))
+	return one(OpinionRecorded{
+		Dated: Dated{o.On}, Of: l.Reviewed(), Expert: o.Expert, Findings: o.Findings,
+		Supports: o.Supports, Document: o.Document,
+	}, domain.Unmet(findings))
 }
 
 // OpinionRecorded records what an expert finds.
@@ -950,7 +978,10 @@ func (e OpinionRecorded) subject() subject {
 
 func (e OpinionRecorded) apply(l *Lab, m domain.Meta) {
 	p := l.panel(e.Of)
-	p.Opinions = append(p.Opinions, Opinion{e.Expert, e.On, e.Findings, e.Supports, e.Document, m.ID})
+	p.Opinions = append(p.Opinions, Opinion{
+		Expert: e.Expert, On: e.On, Findings: e.Findings, Supports: e.Supports,
+		Document: e.Document, Event: m.ID,
+	})
 }
 
 // AssessDimension records what the review found in one of the four dimensions (C68).
@@ -1003,7 +1034,8 @@ func (e DimensionAssessed) apply(l *Lab, m domain.Meta) {
 // insideCall asks for an open window, where the policy takes applications by call.
 func insideCall(u RuleContext) func(*Lab, domain.Date) result {
 	return func(_ *Lab, on domain.Date) (r result) {
-		if !u.Policy.ByCall || slices.ContainsFunc(u.Policy.Calls, func(k domain.Call) bool { return k.Window.Contains(on) }) {
+		if !u.Policy.ByCall || slices.ContainsFunc(u.Policy.Calls,
+			func(k domain.Call) bool { return k.Window.Contains(on) }) {
 			return r
 		}
 		r.lack("%s 规定按通知申报，%s 不在任何申报时间内", "%s takes applications by call, and %s is outside every window", u.Policy.Document, on)
@@ -1057,7 +1089,8 @@ func packageFrozen(l *Lab, on domain.Date) (r result) {
 // supplemented asks for a package frozen since the application was returned.
 func supplemented(l *Lab, _ domain.Date) (r result) {
 	a := l.application()
-	if a == nil || a.frozen() == nil || len(a.Submissions) > 0 && a.frozen().Version <= a.Submissions[len(a.Submissions)-1].Package {
+	if a == nil || a.frozen() == nil || len(a.Submissions) > 0 &&
+		a.frozen().Version <= a.Submissions[len(a.Submissions)-1].Package {
 		r.lack("退回后尚未固化补正的申报材料", "no supplemented package was frozen since the application was returned")
 		return r
 	}

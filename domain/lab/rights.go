@@ -150,7 +150,10 @@ func (r AddRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	return []Event{RightAdded{l.number("R", len(l.Rights)), r.Kind, r.Agreement, r.Clause, p.Entity, counter, r.Text, r.Scope, r.Due}}, nil
+	return []Event{RightAdded{
+		Item: l.number("R", len(l.Rights)), Kind: r.Kind, Agreement: r.Agreement, Clause: r.Clause,
+		Party: p.Entity, Counterparty: counter, Text: r.Text, Scope: r.Scope, Due: r.Due,
+	}}, nil
 }
 
 // RightAdded records an item of the matrix.
@@ -177,7 +180,8 @@ func (e RightAdded) subject() subject {
 
 func (e RightAdded) apply(l *Lab, m domain.Meta) {
 	l.Rights = append(l.Rights, Item{
-		ID: e.Item, Kind: e.Kind, Agreement: e.Agreement, Clause: e.Clause, Party: e.Party, Counterparty: e.Counterparty,
+		ID: e.Item, Kind: e.Kind, Agreement: e.Agreement, Clause: e.Clause,
+		Party: e.Party, Counterparty: e.Counterparty,
 		Text: e.Text, Scope: e.Scope, Due: e.Due, State: Open, Added: m.ID,
 	})
 }
@@ -212,7 +216,10 @@ func (r AmendRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
 	if err := l.amendedBy(it.Agreement, r.Amendment); err != nil {
 		return nil, err
 	}
-	return []Event{RightAmended{r.Item, r.Amendment, r.Clause, r.Text, r.Scope, r.Due}}, nil
+	return []Event{RightAmended{
+		Item: r.Item, Amendment: r.Amendment, Clause: r.Clause, Text: r.Text, Scope: r.Scope,
+		Due: r.Due,
+	}}, nil
 }
 
 // RightAmended records the content of an item from then on.
@@ -322,7 +329,7 @@ func (l *Lab) settle(x domain.Context, id string, to ItemState, on domain.Date, 
 	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	s := Settlement{it.ID, it.Party, on, evidence, ground}
+	s := Settlement{Item: it.ID, Party: it.Party, On: on, Evidence: evidence, Ground: ground}
 	switch to {
 	case Discharged:
 		return []Event{RightDischarged{s}}, nil

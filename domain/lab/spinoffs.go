@@ -43,7 +43,8 @@ func (f FoundSpinOff) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	if f.Entity != uuid.Nil {
 		company := x.Entity(&c, "entity", f.Entity)
 		e.Entity = &company
-		c.Require(!slices.ContainsFunc(l.SpinOffs, func(s SpinOff) bool { return s.Entity != nil && s.Entity.ID == f.Entity }),
+		c.Require(!slices.ContainsFunc(l.SpinOffs,
+			func(s SpinOff) bool { return s.Entity != nil && s.Entity.ID == f.Entity }),
 			"entity", "该企业已登记", "this company is on record already")
 	}
 	if err := c.Err(); err != nil {
@@ -68,5 +69,6 @@ func (e SpinOffFounded) Sentence() domain.Text {
 func (SpinOffFounded) subject() subject { return public }
 
 func (e SpinOffFounded) apply(l *Lab, m domain.Meta) {
-	l.SpinOffs = append(l.SpinOffs, SpinOff{Name: e.Name, On: e.On, Evidence: e.Evidence, Entity: e.Entity, Event: m.ID})
+	l.SpinOffs = append(l.SpinOffs, SpinOff{Name: e.Name, On: e.On, Evidence: e.Evidence, Entity: e.Entity,
+		Event: m.ID})
 }
