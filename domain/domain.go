@@ -125,12 +125,24 @@ type Context struct {
 // dates are Chinese calendar days.
 func (x Context) Today() Date { return DateOf(x.Now) }
 
-// Entity returns the facts about the entity the command names at path, and
-// reports through c when the register does not know it.
+// Entity returns the facts about the entity that the command names at path, and
+// reports through c one that the register does not know.
 func (x Context) Entity(c *Check, path string, id uuid.UUID) EntityRef {
 	ref, ok := x.Entities[id]
 	c.Require(ok, path, "登记簿中没有这个法人；请先登记该法人", "no such legal entity in the register; register it first")
+	ref.Founded, ref.Gone = Date{}, Date{}
 	return ref
+}
+
+// EntityOn is Entity for an act of a day. It also reports an entity that was not
+// founded by then, or no longer existed (C01, C04).
+func (x Context) EntityOn(c *Check, path string, id uuid.UUID, day Date) EntityRef {
+	known := x.Entities[id]
+	c.Require(day.IsZero() || !day.Before(known.Founded), path,
+		"%[1]s于 %[2]s 成立，%[3]s 尚不存在", "%[1]s was founded on %[2]s and did not exist on %[3]s", known.Name, known.Founded, day)
+	c.Require(known.Gone.IsZero() || day.Before(known.Gone), path,
+		"%[1]s自 %[2]s 起不复存在；请填写承继它的法人", "%[1]s has not existed since %[2]s; name the legal entity that took its place", known.Name, known.Gone)
+	return x.Entity(c, path, id)
 }
 
 // Meta is what the register itself recorded about an event.
@@ -162,12 +174,18 @@ type EntityRef struct {
 	Country     string       `json:"country"` // ISO 3166-1 alpha-2
 	Side        Side         `json:"side"`
 	Identifiers []Identifier `json:"identifiers,omitempty"` // those valid at the time
+
+	// Founded is the first day on which the entity may act, and Gone the first on
+	// which it no longer may; each is zero where it is not known. They are facts
+	// for Context.EntityOn and are never stored.
+	Founded Date `json:"-"`
+	Gone    Date `json:"-"`
 }
 
 // Equal reports whether both have the same entity, described alike.
 func (e EntityRef) Equal(f EntityRef) bool {
 	return e.ID == f.ID && e.Name == f.Name && e.Kind == f.Kind && e.Country == f.Country && e.Side == f.Side &&
-		slices.Equal(e.Identifiers, f.Identifiers)
+		slices.Equal(e.Identifiers, f.Identifiers) && e.Founded == f.Founded && e.Gone == f.Gone
 }
 
 // Side is the side of a joint laboratory that an entity is on.

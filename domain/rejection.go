@@ -128,9 +128,14 @@ func (c *Check) Text(path string, t Text) {
 	c.Require(!t.Trimmed().IsZero(), path, "请用中文或英文填写", "say it in Chinese or English, better in both")
 }
 
-// Given requires a date.
+// floor is the first day that a command may give: that on which the People's
+// Republic was founded. An earlier year is a slip of the keyboard.
+var floor = NewDate(1949, 10, 1)
+
+// Given requires a date, and none before 1949-10-01.
 func (c *Check) Given(path string, d Date) {
 	c.Require(!d.IsZero(), path, "请填写日期（YYYY-MM-DD）", "give the date as YYYY-MM-DD")
+	c.Require(d.IsZero() || !d.Before(floor), path, "日期 %s 早于 %s；请核对年份", "%s is before %s; check the year", d, floor)
 }
 
 // NotFuture requires a date that is not after today: facts cannot be recorded

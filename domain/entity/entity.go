@@ -110,7 +110,10 @@ func (k Kind) Text() domain.Text { return kinds[k] }
 func (e *Entity) Ref() domain.EntityRef {
 	ref := domain.EntityRef{
 		ID: e.ID, Name: e.DisplayName(), Kind: string(e.Kind),
-		Country: e.Country, Side: domain.SideOf(e.Country),
+		Country: e.Country, Side: domain.SideOf(e.Country), Founded: e.Established.Earliest(),
+	}
+	if e.Ended != nil {
+		ref.Gone = until(e.Ended.On).Latest().AddDays(1)
 	}
 	for _, id := range e.Identifiers {
 		if id.Withdrawn == nil {

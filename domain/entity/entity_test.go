@@ -77,6 +77,7 @@ func TestRegister(t *testing.T) {
 	want := domain.EntityRef{
 		ID: domaintest.Aggregate, Name: domain.T("清华大学", "Tsinghua University"),
 		Kind: "university", Country: "CN", Side: domain.Chinese, Identifiers: []domain.Identifier{ror},
+		Founded: domain.MustDate("1911-01-01"),
 	}
 	if diff := cmp.Diff(want, e.Ref(), domaintest.Same); diff != "" {
 		t.Errorf("Ref (-want +got):\n%s", diff)

@@ -46,6 +46,7 @@ type Agreement struct {
 	Class        Class           `json:"class,omitempty" zh:"类别" en:"class"` // absent until classified
 	Parties      []Party         `json:"parties"`
 	Term         domain.Period   `json:"term,omitzero"`
+	TermSince    domain.Date     `json:"term_since,omitzero" zh:"现有效期始于" en:"term in effect since"` // of the amendment or renewal that set it
 	Languages    []string        `json:"languages,omitempty" zh:"语种" en:"language"`
 	GoverningLaw string          `json:"governing_law,omitempty" zh:"适用法律" en:"governing law"`
 	Documents    []Document      `json:"documents,omitempty"`
@@ -394,13 +395,16 @@ func (s SignAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, domain.Reject(domain.State, "各方均已签署，自 %s 起生效，无需再签", "every party has signed and it binds from %s; no signature is missing", from)
 	}
 	var c domain.Check
-	ref := x.Entity(&c, "party", s.Party)
+	ref := x.EntityOn(&c, "party", s.Party, s.On)
 	c.Require(slices.ContainsFunc(signers, func(p Party) bool { return p.Entity.ID == s.Party }), "party",
 		"该法人不是签约方", "this legal entity is not a party that signs")
 	_, signed := a.signed(signatures, s.Party)
 	c.Require(!signed, "party", "该方已签署", "this party has signed already")
 	c.Require(strings.TrimSpace(string(s.Representative.Name)) != "", "representative.name", "请填写签署代表", "name the representative who signs")
 	c.NotFuture("on", s.On, x.Today())
+	if s.Amendment != 0 {
+		notBefore(&c, s.On, a.InForceFrom, "不能早于协议生效日 %s", "an amendment cannot be signed before the agreement came into force, on %s", a.InForceFrom)
+	}
 	c.Require(slices.ContainsFunc(documents, func(d Document) bool { return d.Digest == s.Document }), "document",
 		"所签文本与登记的文本摘要不符", "the text signed is none of those registered; give the digest of one of them")
 	if err := c.Err(); err != nil {
@@ -595,8 +599,7 @@ func (a *Agreement) bind(m *Amendment, earliest domain.Date) {
 		if term.From.IsZero() {
 			term.From = a.Term.From
 		}
-		a.lapse(m.InForce)
-		a.Term = term
+		a.setTerm(term, m.InForce)
 	}
 	for _, p := range m.Accede {
 		if a.party(p.Entity.ID) != nil {
@@ -607,6 +610,16 @@ func (a *Agreement) bind(m *Amendment, earliest domain.Date) {
 		a.Parties = append(a.Parties, p)
 		a.Signatures = append(a.Signatures, s)
 	}
+}
+
+// setTerm sets the term that an amendment or renewal in effect since a day gives.
+// Of two the one with the later day sets it, whichever was recorded first.
+func (a *Agreement) setTerm(term domain.Period, since domain.Date) {
+	if since.Before(a.TermSince) {
+		return
+	}
+	a.lapse(since)
+	a.Term, a.TermSince = term, since
 }
 
 // lapse keeps the days between the last one of the term and the day on which
@@ -676,8 +689,7 @@ func (e AgreementRenewed) apply(l *Lab, m domain.Meta) {
 	if a == nil {
 		return
 	}
-	a.lapse(e.On)
-	a.Term.To = e.Until
+	a.setTerm(domain.Period{From: a.Term.From, To: e.Until}, e.On)
 	a.Evidence = append(a.Evidence, m.ID)
 }
 
@@ -896,7 +908,7 @@ func (s SucceedParty) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	var c domain.Check
 	p := a.party(s.Party)
 	c.Require(p != nil, "party", "该法人不是协议方", "this legal entity is not a party")
-	next := x.Entity(&c, "successor", s.Successor)
+	next := x.EntityOn(&c, "successor", s.Successor, s.On)
 	c.Require(a.party(s.Successor) == nil, "successor", "承继单位已是协议方", "the successor is a party already")
 	c.NotFuture("on", s.On, x.Today())
 	if p != nil {

@@ -194,7 +194,7 @@ func TestEveryFieldIsClassified(t *testing.T) {
 		"Application": `No Follows Policy SelfAssessments Packages Recommendations Submissions Returns FormalCheck Shortlisted Outcome Decided`,
 		"Acceptance":  `No Follows On Standard Document Delegate Delegation Outcome Decided Entry`,
 		"Panel":       `OpinionsTo`,
-		"Agreement":   `ID Title Class Parties Term Languages GoverningLaw Documents Signatures InForceFrom Lapses Ended EndedOn SupersededBy Evidence`,
+		"Agreement":   `ID Title Class Parties Term TermSince Languages GoverningLaw Documents Signatures InForceFrom Lapses Ended EndedOn SupersededBy Evidence`,
 	}
 	viewed := map[string]string{
 		"Lab": `Agreements Rights Commitments Reviews`, "Reviews": `Applications Acceptances`,

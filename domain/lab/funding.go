@@ -373,7 +373,7 @@ func (p PledgeCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	var c domain.Check
-	ref := x.Entity(&c, "party", p.Party)
+	ref := x.EntityOn(&c, "party", p.Party, x.Today())
 	c.Require(slices.Contains(FundingSources, p.Source), "source", "来源应为 own、ministry、government、foreign 或 social", "source must be own, ministry, government, foreign or social")
 	if p.Agreement != "" {
 		a := l.agreement(p.Agreement)

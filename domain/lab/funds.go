@@ -73,16 +73,16 @@ func (f *Fund) paidBy(d domain.Date) (who []domain.EntityRef, proof []uuid.UUID)
 	return who, proof
 }
 
-// balance returns what the fund holds in one currency.
-func (f *Fund) balance(currency string) domain.Decimal {
-	sum := domain.Sums{}
-	for _, p := range f.Paid {
-		sum.Add(p.Amount)
-	}
+// spendable returns how much of one currency the fund could pay on a day, so that
+// no later day is left with less than nothing, and the day that bounds it.
+func (f *Fund) spendable(currency string, on domain.Date) (domain.Decimal, domain.Date) {
+	least, day := f.balanceOn(currency, on), on
 	for _, a := range f.Awards {
-		sum.Add(domain.Money{Amount: a.Amount.Amount.Neg(), Currency: a.Amount.Currency})
+		if left := f.balanceOn(currency, a.On); !a.On.Before(on) && left.Cmp(least) < 0 {
+			least, day = left, a.On
+		}
 	}
-	return sum[currency]
+	return least, day
 }
 
 // EstablishFund records a seed, scholarship or youth fund (C34, C39, C40).
@@ -236,8 +236,9 @@ func (a AwardFromFund) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	c.Digest("evidence", a.Evidence, false)
 	if f := found(&c, "fund", "K", l.Funds, a.Fund); f != nil {
 		notBefore(&c, a.On, f.On, "不能早于基金设立之日 %s", "it cannot come before the fund was established, on %s", f.On)
-		left := f.balance(a.Amount.Currency)
-		c.Require(left.Cmp(a.Amount.Amount) >= 0, "amount", "基金 %s 结余 %s %s，不足以支付", "fund %s holds %s %s, which is not enough", f.ID, left, a.Amount.Currency)
+		left, day := f.spendable(a.Amount.Currency, a.On)
+		c.Require(left.Cmp(a.Amount.Amount) >= 0, "amount", "%[4]s 基金 %[1]s 结余 %[2]s %[3]s，不足以支付",
+			"on %[4]s fund %[1]s holds %[2]s %[3]s, which is not enough", f.ID, left, a.Amount.Currency, day)
 	}
 	if err := c.Err(); err != nil {
 		return nil, err

@@ -177,7 +177,7 @@ func (p Propose) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, domain.Reject(domain.Exists, "该实验室已登记；请使用变更命令，或提交更正", "this lab is registered already; change it or send a correction instead")
 	}
 	var c domain.Check
-	host := x.Entity(&c, "host", p.Host)
+	host := x.EntityOn(&c, "host", p.Host, x.Today())
 	c.Require(host.Side != domain.Foreign, "host", "依托单位应为中方高校", "the host must be a Chinese university")
 	c.Require(host.ID == uuid.Nil || host.Kind == "university" || host.Kind == "unstated", "host", "依托单位应为高校，登记簿中为“%s”", "the host must be a university; the register has it as %q", host.Kind)
 	c.Require(p.Level == "" || p.Level == MinistryLevel || p.Level == ProvinceLevel ||

@@ -638,7 +638,7 @@ func (r IssueRecommendation) Decide(l *Lab, x domain.Context) ([]Event, error) {
 	var c domain.Check
 	c.NotFuture("on", r.On, x.Today())
 	notBefore(&c, r.On, l.Incubation.Earliest(), "不能早于培育组建的开始日 %s", "it cannot come before incubation began, on %s", l.Incubation)
-	issuer := x.Entity(&c, "issuer", r.Issuer)
+	issuer := x.EntityOn(&c, "issuer", r.Issuer, r.On)
 	c.Require(x.Actor.Role != domain.Host || r.Issuer == l.Host.ID, "issuer", "依托单位不能登记主管部门的推荐；请由该部门办理", "a host cannot record an authority's recommendation; have that authority do it")
 	c.Require(strings.TrimSpace(r.Number) != "", "number", "请填写文号", "give the document number")
 	c.Digest("document", r.Document, false)

@@ -342,7 +342,7 @@ func (s SucceedHost) Decide(l *Lab, x domain.Context) ([]Event, error) {
 		return nil, err
 	}
 	var c domain.Check
-	next := x.Entity(&c, "successor", s.Successor)
+	next := x.EntityOn(&c, "successor", s.Successor, s.On)
 	c.Require(s.Successor != l.Host.ID, "successor", "它已是依托单位", "it is the host already")
 	c.NotFuture("on", s.On, x.Today())
 	for _, a := range l.hostAgreements() {
