@@ -161,6 +161,8 @@ type accessRow struct {
 	RoleText     domain.Text `json:"role_text"`
 	Relation     Relation    `json:"relation" enum:"any,own,party" doc:"What they must be to the record"`
 	RelationText domain.Text `json:"relation_text"`
+	Act          lab.Act     `json:"act,omitempty" enum:"any-party,itself,debtor,creditor" doc:"Whose act it is, of a command on agreements, rights and funding; the role may send it for that party alone"`
+	ActText      domain.Text `json:"act_text,omitzero"`
 }
 
 func (s *Server) registerAccess() {
@@ -172,9 +174,17 @@ func (s *Server) listAccess(context.Context, *struct{}) (rows []accessRow, err e
 	paths := s.api.OpenAPI().Paths
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		for _, op := range operationsOf(paths[path]) {
+			kind, name, _ := strings.Cut(accessKey(op.OperationID), "-")
 			for _, role := range op.Metadata["roles"].([]domain.Role) {
 				relation := relationOf(role, aggregateOf(op), accessKey(op.OperationID))
-				rows = append(rows, accessRow{op.OperationID, op.Method, path, op.Summary, role, roleNames[role], relation, relation.Text()})
+				row := accessRow{
+					Operation: op.OperationID, Method: op.Method, Path: path, Summary: op.Summary,
+					Role: role, RoleText: roleNames[role], Relation: relation, RelationText: relation.Text(),
+				}
+				if c, ok := findCommand(kind, name); ok && op.Method == http.MethodPost && relation != Any {
+					row.Act, row.ActText = c.act, c.act.Text()
+				}
+				rows = append(rows, row)
 			}
 		}
 	}
@@ -250,8 +260,10 @@ func authorizeOn(l *lab.Lab, c Claims, relation Relation, cmd any) error {
 	may := relation == Any || actsFor(l, c)
 	if _, voids := cmd.(voiding); voids {
 		// which entries are theirs, mayRewrite finds
-	} else if party, ok := cmd.(lab.PartyCommand); relation == Party {
-		may = may && ok && l.PartyMay(c.Entity, party)
+	} else if act, ok := cmd.(lab.PartyCommand); relation == Party {
+		may = may && ok && l.PartyMay(c.Entity, act)
+	} else if ok && relation == Own && may && !l.IsAct(c.Entity, act) {
+		return notTheirAct(act.Reach().Act)
 	}
 	if !may {
 		return forbiddenRelation(c.Role, relation)
@@ -259,12 +271,10 @@ func authorizeOn(l *lab.Lab, c Claims, relation Relation, cmd any) error {
 	return nil
 }
 
-// reachOf returns what a command is about, nothing where no party may send it.
-func reachOf(cmd any) (r lab.Reach) {
-	if c, ok := cmd.(lab.PartyCommand); ok {
-		r = c.Reach()
-	}
-	return r
+// notTheirAct refuses the host what is another party's act.
+func notTheirAct(act lab.Act) *Problem {
+	return newProblem("forbidden", "您不能代表其他法人办理；此事应由以下一方办理：%s，或由项目官员据文件登记",
+		"you cannot act for another legal entity; this is the act of %s, or an officer enters it from the document", act.Text())
 }
 
 func forbiddenRelation(role domain.Role, relation Relation) *Problem {

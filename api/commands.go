@@ -25,6 +25,7 @@ type Command struct {
 	Roles     []domain.Role // who may send it; in which relation, see relationOf
 	Creates   bool          // it begins a new aggregate
 
+	act    lab.Act // whose act it is; empty where that is no question
 	input  reflect.Type
 	decode func(body []byte) (any, error)
 }
@@ -43,7 +44,12 @@ func Commands() []Command { return slices.Clone(commands) }
 // command returns the row of a command. Its name is that of its Go type:
 // sign-agreement, for lab.SignAgreement.
 func command[C any](aggregate string, roles []domain.Role, zh, en string) Command {
+	var act lab.Act
+	if c, ok := any(*new(C)).(lab.PartyCommand); ok {
+		act = c.Reach().Act
+	}
 	return Command{
+		act:       act,
 		Name:      kebab(reflect.TypeFor[C]().Name()),
 		Aggregate: aggregate,
 		Summary:   domain.T(zh, en),

@@ -269,6 +269,19 @@ func (s *secrets) table() map[string]map[domain.Role]api.Relation {
 	return table
 }
 
+// acts are whose acts the commands are, as the register tells it.
+func (s *secrets) acts() map[string]lab.Act {
+	s.Helper()
+	acts := map[string]lab.Act{}
+	for _, item := range s.get("/v1/access", s.as(domain.Auditor)).at("items").([]any) {
+		row := item.(map[string]any)
+		if act, ok := row["act"].(string); ok {
+			acts[row["operation"].(string)] = lab.Act(act)
+		}
+	}
+	return acts
+}
+
 // urls are the ways a query is asked in the test.
 func (s *secrets) urls(op operation) (urls []string) {
 	q := url.Values{}
@@ -501,7 +514,7 @@ func TestCommandMatrix(t *testing.T) {
 		t.Skip("one request after the other")
 	}
 	s := newSecrets(t)
-	table := s.table()
+	table, acts := s.table(), s.acts()
 	operations, components := s.operations()
 	targets := []struct{ kind, id, of string }{
 		{"{lab}", s.labs["operation"], "lab"}, {"{lab}", s.labs["draft"], "lab"}, {"{lab}", uuid.NewString(), ""},
@@ -542,7 +555,9 @@ func TestCommandMatrix(t *testing.T) {
 						body.(map[string]any)["role"] = domain.Partner
 					}
 				}
-				partys := c.role != domain.Partner || target.of != "lab" || op.id == "lab-void" || s.ofParty(target.id, c.entity, body.(map[string]any))
+				act := acts[op.id]
+				partys := target.of != "lab" || op.id == "lab-void" || c.role != domain.Partner && (c.to != api.Own || act == "") ||
+					s.ofParty(target.id, c.entity, body.(map[string]any), act, c.role == domain.Partner)
 				text, err := json.Marshal(body)
 				if err != nil {
 					t.Fatal(err)
@@ -594,10 +609,11 @@ func TestCommandMatrix(t *testing.T) {
 	}
 }
 
-// ofParty makes a command about an agreement, an item or a pledge of a party's,
-// and says whether the lab has what it would need: that, or an agreement in force.
-func (s *secrets) ofParty(lab, party string, body map[string]any) (may bool) {
-	r := s.get("/v1/labs/"+lab, s.as(domain.Auditor))
+// ofParty makes a command about an agreement, an item or a commitment on which it
+// is the act of a party, and reports whether the party may send it: there is such a
+// one or, of a partner's command about none of these, an agreement in force.
+func (s *secrets) ofParty(of, party string, body map[string]any, act lab.Act, partner bool) (may bool) {
+	r := s.get("/v1/labs/"+of, s.as(domain.Auditor))
 	rows := func(part string) (all []map[string]any) {
 		list, _ := r.at("document." + part).([]any)
 		for _, row := range list {
@@ -605,21 +621,40 @@ func (s *secrets) ofParty(lab, party string, body map[string]any) (may bool) {
 		}
 		return all
 	}
+	idOf := func(row map[string]any, member string) string {
+		ref, _ := row[member].(map[string]any)
+		id, _ := ref["id"].(string)
+		return id
+	}
+	theirs := func(part string, row map[string]any) bool {
+		switch {
+		case part == "agreements" || act == lab.AnyParty:
+			return true
+		case act == lab.Debtor:
+			return idOf(row, "party") == party
+		}
+		counter := idOf(row, "counterparty")
+		return counter == party || counter == "" && idOf(row, "party") != party
+	}
 	about, there := false, false
 	for member, part := range map[string]string{"agreement": "agreements", "by": "agreements", "item": "rights", "commitment": "commitments"} {
 		if _, ok := body[member]; !ok {
 			continue
 		}
 		about = true
-		for _, row := range rows(part) {
-			if of, _ := row["party"].(map[string]any); part != "commitments" || of["id"] == party {
-				body[member], there = row["id"], true
-				break
-			}
+		all := rows(part)
+		i := slices.IndexFunc(all, func(row map[string]any) bool { return theirs(part, row) })
+		if there = i >= 0; !there {
+			i = 0
+		}
+		if len(all) > 0 {
+			body[member] = all[i]["id"]
+		} else {
+			there = !partner // the host is told that there is none
 		}
 	}
-	if about {
-		return there
+	if about || !partner {
+		return !about || there
 	}
 	return slices.ContainsFunc(rows("agreements"), func(a map[string]any) bool { return a["in_force_from"] != nil })
 }

@@ -113,7 +113,7 @@ func TestMayRewrite(t *testing.T) {
 	}{
 		"a term that is signed":         {correct(h, drafted, "draft-agreement", longer("2099-12-31"), ""), 403, "propose an amendment"},
 		"a duty that is signed":         {correct(h, added, "add-right", strings.Replace(right, "2024", "2034", 1), basis), 403, "propose an amendment"},
-		"another's pledge":              {correct(h, pledged, "pledge-commitment", strings.Replace(pledge, "100", "1000000", 1), ""), 403, "recorded for your own"},
+		"another's pledge":              {correct(h, pledged, "pledge-commitment", strings.Replace(pledge, "100", "1000000", 1), ""), 403, "act for another"},
 		"another's signature":           {correct(h, signed, "sign-agreement", signature(partner, "2020-01-13"), ""), 403, ""},
 		"without the document":          {correct(o, drafted, "draft-agreement", longer("2026-12-31"), ""), 422, "basis.digest"},
 		"an item that is signed, void":  {w.post(at+"/void", h, `{"event":"`+added+`","reason":"r"}`), 403, "propose an amendment"},

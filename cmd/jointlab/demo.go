@@ -189,6 +189,15 @@ func (s demoStory) as(role domain.Role, command string, body any) uuid.UUID {
 	return s.send(role, acts, s.path+"/"+command, body)
 }
 
+// by sends a command as the act of one of the parties.
+func (s demoStory) by(party uuid.UUID, command string, body any) {
+	role := domain.Partner
+	if party == s.host {
+		role = domain.Host
+	}
+	s.send(role, party, s.path+"/"+command, body)
+}
+
 // propose registers lab n.
 func (d *demo) propose(
 	n int, zh, en, host string, discipline domain.Text, start domain.Date, partners ...string,
@@ -310,7 +319,7 @@ func cash(amount, currency string) lab.Quantity {
 }
 
 func (s demoStory) commit(party uuid.UUID, source lab.FundingSource, q lab.Quantity) {
-	s.as(domain.Host, "pledge-commitment", lab.PledgeCommitment{
+	s.by(party, "pledge-commitment", lab.PledgeCommitment{
 		Party: party, Source: source, Agreement: "A1", Quantity: q,
 	})
 }
@@ -571,7 +580,7 @@ func (d *demo) operating() {
 		Grounds: domain.Grounds{Reason: "the university took a new name in this story"},
 		Lang:    "en", Name: "Technical University of Musterstadt (fictional)", On: d.ago(1, 0).Partial(),
 	})
-	s.as(domain.Host, "succeed-party", lab.SucceedParty{
+	s.by(demoEntity("fictive"), "succeed-party", lab.SucceedParty{
 		Agreement: "A1",
 		Party:     demoEntity("fictive"),
 		Successor: demoEntity("nowhere"),

@@ -251,8 +251,8 @@ type DraftAgreement struct {
 	Documents    []Document    `json:"documents" minItems:"1" maxItems:"20" doc:"The text to be signed, in each language"`
 }
 
-// Reach returns nothing that belongs to particular parties.
-func (DraftAgreement) Reach() Reach { return Reach{} }
+// Reach returns nothing that is on record yet.
+func (DraftAgreement) Reach() Reach { return Reach{Act: AnyParty} }
 
 // UsesEntities names the parties.
 func (d DraftAgreement) UsesEntities() []uuid.UUID { return entitiesOf(d.Parties) }
@@ -370,7 +370,7 @@ type SignAgreement struct {
 
 // Reach returns the agreement and the party, which signs for itself alone.
 func (c SignAgreement) Reach() Reach {
-	return Reach{Agreements: []string{c.Agreement}, Party: &c.Party, Signs: true}
+	return Reach{Act: Itself, Agreements: []string{c.Agreement}, Party: &c.Party}
 }
 
 // UsesEntities names the party, whose identifiers and name are kept as of the signature.
@@ -488,7 +488,9 @@ type AmendAgreement struct {
 }
 
 // Reach returns the agreement.
-func (c AmendAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
+func (c AmendAgreement) Reach() Reach {
+	return Reach{Act: AnyParty, Agreements: []string{c.Agreement}}
+}
 
 // UsesEntities names those who accede.
 func (m AmendAgreement) UsesEntities() []uuid.UUID { return entitiesOf(m.Accede) }
@@ -641,7 +643,9 @@ type RenewAgreement struct {
 }
 
 // Reach returns the agreement.
-func (c RenewAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
+func (c RenewAgreement) Reach() Reach {
+	return Reach{Act: AnyParty, Agreements: []string{c.Agreement}}
+}
 
 // Decide refuses a renewal that does not extend the term or comes too late.
 func (r RenewAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -709,7 +713,9 @@ type TerminateAgreement struct {
 }
 
 // Reach returns the agreement.
-func (c TerminateAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
+func (c TerminateAgreement) Reach() Reach {
+	return Reach{Act: AnyParty, Agreements: []string{c.Agreement}}
+}
 
 // Decide refuses to end what has ended on that day, or does not hold yet.
 func (t TerminateAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -763,7 +769,9 @@ type SupersedeAgreement struct {
 }
 
 // Reach returns both agreements.
-func (c SupersedeAgreement) Reach() Reach { return Reach{Agreements: []string{c.Agreement, c.By}} }
+func (c SupersedeAgreement) Reach() Reach {
+	return Reach{Act: AnyParty, Agreements: []string{c.Agreement, c.By}}
+}
 
 // Decide refuses a successor that is not in force on that day.
 func (s SupersedeAgreement) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -816,7 +824,7 @@ type WithdrawParty struct {
 
 // Reach returns the agreement and the party.
 func (c WithdrawParty) Reach() Reach {
-	return Reach{Agreements: []string{c.Agreement}, Party: &c.Party}
+	return Reach{Act: Itself, Agreements: []string{c.Agreement}, Party: &c.Party}
 }
 
 // Decide refuses the host's withdrawal: the responsible party changes only by
@@ -893,7 +901,9 @@ type SucceedParty struct {
 }
 
 // Reach returns the agreement and the party.
-func (c SucceedParty) Reach() Reach { return Reach{Agreements: []string{c.Agreement}, Party: &c.Party} }
+func (c SucceedParty) Reach() Reach {
+	return Reach{Act: Itself, Agreements: []string{c.Agreement}, Party: &c.Party}
+}
 
 // UsesEntities names the successor.
 func (s SucceedParty) UsesEntities() []uuid.UUID { return []uuid.UUID{s.Successor} }

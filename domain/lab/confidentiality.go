@@ -260,58 +260,6 @@ func (l *Lab) Binds(id uuid.UUID) bool {
 	return slices.ContainsFunc(l.Agreements, func(a Agreement) bool { return !a.InForceFrom.IsZero() && a.party(id) != nil })
 }
 
-// PartyCommand is a command that a party may send. One without Reach is refused
-// to every party.
-type PartyCommand interface {
-	Command
-	Reach() Reach
-}
-
-// Reach is what a command is about, of what belongs to particular parties. What
-// a command is not about is absent; an id that is there but empty names nothing.
-type Reach struct {
-	Agreements []string // an empty one does not count
-	Item       *string  // of the matrix
-	Commitment *string
-	Party      *uuid.UUID // the legal entity it is sent for
-	Signs      bool       // the host, too, may send it for itself alone
-}
-
-// PartyMay reports whether a command is a party's to send: about an agreement, or
-// an item of one, that names it; about a pledge of its own; for itself. A command
-// about no agreement is for parties to one that binds them: to be named in
-// another's draft is not enough.
-func (l *Lab) PartyMay(id uuid.UUID, command PartyCommand) bool {
-	names := func(agreement string) bool {
-		a := l.agreement(agreement)
-		return a != nil && a.names(id)
-	}
-	r := command.Reach()
-	if r.Party != nil && *r.Party != id {
-		return false
-	}
-	about := false
-	for _, agreement := range r.Agreements {
-		if agreement != "" && !names(agreement) {
-			return false
-		}
-		about = about || agreement != ""
-	}
-	if r.Item != nil {
-		if item := l.item(*r.Item); item == nil || !names(item.Agreement) {
-			return false
-		}
-		about = true
-	}
-	if r.Commitment != nil {
-		if c := l.commitment(*r.Commitment); c == nil || c.Party.ID != id {
-			return false
-		}
-		about = true
-	}
-	return about || l.Binds(id)
-}
-
 // Readers returns what an actor is to this lab.
 func (l *Lab) Readers(a domain.Actor) domain.Readers {
 	who := a.Readers()

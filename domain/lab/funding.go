@@ -361,7 +361,7 @@ type PledgeCommitment struct {
 
 // Reach returns the agreement and the party.
 func (c PledgeCommitment) Reach() Reach {
-	return Reach{Agreements: []string{c.Agreement}, Party: &c.Party}
+	return Reach{Act: Itself, Agreements: []string{c.Agreement}, Party: &c.Party}
 }
 
 // UsesEntities names the party.
@@ -426,7 +426,7 @@ type FirmUpCommitment struct {
 }
 
 // Reach returns the commitment.
-func (c FirmUpCommitment) Reach() Reach { return Reach{Commitment: &c.Commitment} }
+func (c FirmUpCommitment) Reach() Reach { return Reach{Act: Debtor, Commitment: &c.Commitment} }
 
 // Decide refuses a commitment that binds already, and one from the ministry
 // for more than it has granted (C82).
@@ -500,7 +500,7 @@ type AmendCommitment struct {
 }
 
 // Reach returns the commitment.
-func (c AmendCommitment) Reach() Reach { return Reach{Commitment: &c.Commitment} }
+func (c AmendCommitment) Reach() Reach { return Reach{Act: Debtor, Commitment: &c.Commitment} }
 
 // Decide refuses another kind or currency, and a change not every party has signed.
 func (p AmendCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -565,7 +565,7 @@ type ScheduleInstalments struct {
 }
 
 // Reach returns the commitment.
-func (c ScheduleInstalments) Reach() Reach { return Reach{Commitment: &c.Commitment} }
+func (c ScheduleInstalments) Reach() Reach { return Reach{Act: Debtor, Commitment: &c.Commitment} }
 
 // Decide refuses instalments that do not add up to the commitment, and new
 // ones in the place of those an agreement in force holds: nobody may put off
@@ -776,7 +776,7 @@ type CancelCommitment struct {
 }
 
 // Reach returns the commitment.
-func (c CancelCommitment) Reach() Reach { return Reach{Commitment: &c.Commitment} }
+func (c CancelCommitment) Reach() Reach { return Reach{Act: Debtor, Commitment: &c.Commitment} }
 
 // Decide refuses a cancellation without a ground.
 func (p CancelCommitment) Decide(l *Lab, x domain.Context) ([]Event, error) {

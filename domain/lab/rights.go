@@ -123,7 +123,7 @@ type AddRight struct {
 }
 
 // Reach returns the agreement; whose duty it adds is negotiated.
-func (c AddRight) Reach() Reach { return Reach{Agreements: []string{c.Agreement}} }
+func (c AddRight) Reach() Reach { return Reach{Act: AnyParty, Agreements: []string{c.Agreement}} }
 
 // Decide refuses an item of someone who is not a party.
 func (r AddRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
@@ -199,7 +199,7 @@ type AmendRight struct {
 }
 
 // Reach returns the item.
-func (c AmendRight) Reach() Reach { return Reach{Item: &c.Item} }
+func (c AmendRight) Reach() Reach { return Reach{Act: AnyParty, Item: &c.Item} }
 
 // Decide refuses a change not every party has signed.
 func (r AmendRight) Decide(l *Lab, _ domain.Context) ([]Event, error) {
@@ -254,7 +254,7 @@ type DischargeRight struct {
 }
 
 // Reach returns the item.
-func (c DischargeRight) Reach() Reach { return Reach{Item: &c.Item} }
+func (c DischargeRight) Reach() Reach { return Reach{Act: Debtor, Item: &c.Item} }
 
 // Decide refuses a discharge without evidence or in the future.
 func (r DischargeRight) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -270,7 +270,7 @@ type WaiveRight struct {
 }
 
 // Reach returns the item.
-func (c WaiveRight) Reach() Reach { return Reach{Item: &c.Item} }
+func (c WaiveRight) Reach() Reach { return Reach{Act: Creditor, Item: &c.Item} }
 
 // Decide refuses a waiver without a ground.
 func (r WaiveRight) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -287,7 +287,7 @@ type RecordBreach struct {
 }
 
 // Reach returns the item.
-func (c RecordBreach) Reach() Reach { return Reach{Item: &c.Item} }
+func (c RecordBreach) Reach() Reach { return Reach{Act: Creditor, Item: &c.Item} }
 
 // Decide refuses a breach of what is discharged or waived.
 func (r RecordBreach) Decide(l *Lab, x domain.Context) ([]Event, error) {
@@ -303,7 +303,7 @@ type CureBreach struct {
 }
 
 // Reach returns the item.
-func (c CureBreach) Reach() Reach { return Reach{Item: &c.Item} }
+func (c CureBreach) Reach() Reach { return Reach{Act: Debtor, Item: &c.Item} }
 
 // Decide refuses to cure what is not breached.
 func (r CureBreach) Decide(l *Lab, x domain.Context) ([]Event, error) {
