@@ -63,12 +63,12 @@ type bearerToken struct {
 
 func (a *fuzzer) chance(percent int) bool { return a.IntN(100) < percent }
 
-// breaks is whether something that would be right is made wrong.
+// breaks reports whether something that would be right is made wrong.
 func (a *fuzzer) breaks(percent int) bool { return a.chance(percent) && !a.valid }
 
 func oneOf[T any](r *rand.Rand, all []T) T { return all[r.IntN(len(all))] }
 
-// value is what a schema takes or, often enough, not.
+// value returns what a schema takes or, often enough, not.
 func (a *fuzzer) value(name string, schema map[string]any, depth int) any {
 	if ref, ok := schema["$ref"].(string); ok {
 		schema = a.components[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any)
@@ -122,7 +122,7 @@ func (a *fuzzer) value(name string, schema map[string]any, depth int) any {
 	return a.text(name, schema)
 }
 
-// text is a string that a schema takes, mostly.
+// text returns a string that a schema takes, mostly.
 func (a *fuzzer) text(name string, schema map[string]any) string {
 	if known := a.places[name]; known != nil && !a.breaks(10) {
 		return oneOf(a.Rand, known)
@@ -161,7 +161,7 @@ func (a *fuzzer) text(name string, schema map[string]any) string {
 	return oneOf(a.Rand, good)
 }
 
-// hostileText is text that nobody should send.
+// hostileText returns text that nobody should send.
 func (a *fuzzer) hostileText() string {
 	return oneOf(a.Rand, []string{
 		"", " ", "\x00", "a\x00b", "\u202e\u200b\ufeff", "\xff\xfe", "\xed\xa0\x80", strings.Repeat("长", 5000), strings.Repeat("%", 300),
@@ -171,7 +171,7 @@ func (a *fuzzer) hostileText() string {
 	})
 }
 
-// anyValue is a value of any kind.
+// anyValue returns a value of any kind.
 func (a *fuzzer) anyValue() any {
 	switch a.IntN(9) {
 	case 0:
@@ -190,7 +190,7 @@ func (a *fuzzer) anyValue() any {
 	return a.hostileText()
 }
 
-// body is a body for an operation, as bytes.
+// body returns a body for an operation, as bytes.
 func (a *fuzzer) body(schema map[string]any) []byte {
 	var text []byte
 	if schema != nil {
@@ -368,7 +368,7 @@ func printableOnly(s string) string {
 	}, strings.ToValidUTF8(s, "?")))
 }
 
-// forgeries are tokens that speak for nobody.
+// forgeries returns tokens that speak for nobody.
 func (s *secrets) forgeries() (all []bearerToken) {
 	part := func(v any) string {
 		text, _ := json.Marshal(v)
@@ -479,7 +479,7 @@ func undocumented(doc *openapi3.T, method, path string, res *http.Response, text
 	return ""
 }
 
-// requestLog is what the server logged about a request.
+// requestLog returns what the server logged about a request.
 func (s *secrets) requestLog(id string) (lines string) {
 	for line := range strings.Lines(s.logged.String()) {
 		if strings.Contains(line, id) {

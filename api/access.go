@@ -17,14 +17,18 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// Relation is what somebody must be to the record an operation is about.
+// Relation is the relation that a caller must have to the record of an operation.
 type Relation string
 
 // The relations. A host or director acts for the legal entity in the token.
 const (
-	Any   Relation = "any"   // nothing in particular
-	Own   Relation = "own"   // the lab's host, the legal entity itself or the one a key acts for, or who registered the webhook
-	Party Relation = "party" // a party to an agreement of the lab, or one that is to accede to it: for itself, on agreements that name it, see lab.PartyMay
+	Any Relation = "any" // nothing in particular
+	// Own: the lab's host, the legal entity itself or the one that a key acts for, or
+	// the caller that registered the webhook.
+	Own Relation = "own"
+	// Party: a party to an agreement of the lab, or one that is to accede to it. It
+	// acts for itself, on agreements that name it; see lab.PartyMay.
+	Party Relation = "party"
 )
 
 var relationWords = map[Relation]domain.Text{
@@ -34,27 +38,27 @@ var relationWords = map[Relation]domain.Text{
 		"a lab to which the legal entity they act for is a party that has not left, or is to accede: for itself, on agreements it is in and its own pledges, and on the rest once an agreement binds it"),
 }
 
-// Text says the relation in both languages.
+// Text returns the relation in both languages.
 func (r Relation) Text() domain.Text { return relationWords[r] }
 
-// Anonymous stands in the table for whoever sends no token. What it may do it
-// may only where the server lets queries pass without one.
+// Anonymous is the role of a request without a token. Its rows have effect only
+// with Config.AnonymousRead.
 const Anonymous domain.Role = "anonymous"
 
-// everybody may read what the register shows of itself; which events and parts
-// of a lab that is, see lab.Secrecy.
+// everybody lists the roles that may read public data. lab.Secrecy defines which
+// events and parts of a lab are public.
 var everybody = append(slices.Clone(domain.Roles), Anonymous)
 
-// access is who may do what beside the table of commands: each query by the id of
-// its operation, where its files go with it, and the corrections. In which
-// relation follows from the role, see relationOf.
+// access lists the roles of each operation outside the table of commands: queries,
+// with their files, and corrections. The relation follows from the role, see
+// relationOf.
 var access = []struct {
 	roles      []domain.Role
 	operations string
 }{
 	{users, `webhook-test put-document put-document-as`},
 	// a correction needs the roles of the command it restates besides, or officer;
-	// what else a correction or a void needs is in MayRewrite
+	// MayRewrite has the other conditions of a correction or a void
 	{users, `lab-correct entity-correct programme-correct lab-void entity-void programme-void`},
 
 	// Queries.
@@ -75,11 +79,11 @@ var access = []struct {
 // keepers keep the register: they may call on any webhook and key, too.
 var keepers = []domain.Role{domain.Ministry, domain.Officer}
 
-// relationOf is in which relation a role may do an operation on a sort of
-// record.
+// relationOf returns the relation that a role needs to a record of the aggregate
+// kind to call operation.
 func relationOf(role domain.Role, aggregate, operation string) Relation {
 	switch {
-	case operation == "entity-register": // it is nobody's yet
+	case operation == "entity-register": // it has no owner yet
 		return Any
 	case aggregate == "webhook" && !slices.Contains(keepers, role) && (role != domain.Auditor || operation == "webhook-test"):
 		return Own
@@ -106,8 +110,8 @@ var rolesByOperation = func() map[string][]domain.Role {
 	return m
 }()
 
-// accessKey is the id an operation has in the table: that of the command, or of the
-// query that a file is of.
+// accessKey returns the id of an operation in the table: that of the command, or
+// of the query whose result a file holds.
 func accessKey(operation string) string {
 	for _, form := range []string{"-new", "-csv", "-ndjson", "-xlsx"} {
 		operation = strings.TrimSuffix(operation, form)
@@ -115,8 +119,8 @@ func accessKey(operation string) string {
 	return operation
 }
 
-// aggregateOf is the sort of record that a command is about; of queries, only
-// webhooks and keys are somebody's as a whole.
+// aggregateOf returns the kind of record of an operation. Of queries only those on
+// webhooks and keys have one, since only they have an owner.
 func aggregateOf(op *huma.Operation) string {
 	switch kind, _, _ := strings.Cut(accessKey(op.OperationID), "-"); {
 	case strings.HasPrefix(op.Path, "/v1/webhooks"):
@@ -130,7 +134,7 @@ func aggregateOf(op *huma.Operation) string {
 	}
 }
 
-// documentAccess puts the table's row of an operation into its documentation.
+// documentAccess adds the roles and relations of an operation to its description.
 func documentAccess(op *huma.Operation) {
 	roles := rolesByOperation[accessKey(op.OperationID)]
 	if roles == nil {
@@ -191,7 +195,7 @@ func (s *Server) listAccess(context.Context, *struct{}) (rows []accessRow, err e
 	return rows, nil
 }
 
-// eventAccess is who may read the events of a type.
+// eventAccess lists the readers of one event type.
 type eventAccess struct {
 	Type       string         `json:"type"`
 	Facet      string         `json:"facet"`
@@ -230,13 +234,13 @@ func (s *Server) listEventAccess(context.Context, *struct{}) (rows []eventAccess
 	return rows, nil
 }
 
-// operationsOf lists what a path gives.
+// operationsOf returns the operations of a path.
 func operationsOf(item *huma.PathItem) []*huma.Operation {
 	return slices.DeleteFunc([]*huma.Operation{item.Get, item.Post, item.Put}, func(op *huma.Operation) bool { return op == nil })
 }
 
-// authorizeRole refuses roles that the table does not give an operation to. Without a
-// token there is only what anonymous may do.
+// authorizeRole returns a problem unless the table gives the operation to the
+// caller's role, or to anonymous where there is no token.
 func (s *Server) authorizeRole(op *huma.Operation, claims Claims) *Problem {
 	roles := op.Metadata["roles"].([]domain.Role)
 	switch {
@@ -255,11 +259,11 @@ func forbidden(role domain.Role, allowed []domain.Role) *Problem {
 	return newProblem("forbidden", "角色 %s 不能执行此操作；请由以下角色之一办理：%s", "the role %s may not do this; have it done by one of: %s", role, join(allowed))
 }
 
-// authorizeOn refuses a command on a lab to which the caller does not have a relation.
+// authorizeOn returns an error unless the caller has the relation to the lab.
 func authorizeOn(l *lab.Lab, c Claims, relation Relation, cmd any) error {
 	may := relation == Any || actsFor(l, c)
 	if _, voids := cmd.(voiding); voids {
-		// which entries are theirs, mayRewrite finds
+		// authorizeRewrite checks each entry
 	} else if act, ok := cmd.(lab.PartyCommand); relation == Party {
 		may = may && ok && l.PartyMay(c.Entity, act)
 	} else if ok && relation == Own && may && !l.IsAct(c.Entity, act) {
@@ -282,8 +286,8 @@ func forbiddenRelation(role domain.Role, relation Relation) *Problem {
 		"the role %s may do this only to: %s; use a token for it, or have an officer do it", role, relation.Text())
 }
 
-// authorizeRewrite is who may correct or void an entry of a record, by the state that it
-// is decided on. Policies are the ministry's: there the roles of the command do.
+// authorizeRewrite returns the check of who may correct or void an entry, given the
+// state the correction is decided on. For a programme the command's roles suffice.
 func authorizeRewrite(c Claims, aggregate string, because domain.Grounds) func(any, domain.Meta, domain.Event, domain.Rewrite) error {
 	actor := c.actor()
 	switch aggregate {

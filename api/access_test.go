@@ -17,7 +17,7 @@ import (
 // requestID is what two answers to one question differ in.
 var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
 
-// withoutID is an answer without what is its own.
+// withoutID returns an answer without what is its own.
 func withoutID(r response) string {
 	h := r.Header.Clone()
 	for _, own := range []string{"X-Request-Id", "Date", "Content-Length"} {
@@ -97,7 +97,7 @@ func TestEveryEventTypeHasClass(t *testing.T) {
 	}
 }
 
-// newDraft is a lab with an agreement in force, and another that is a draft.
+// newDraft returns a lab with an agreement in force, and another that is a draft.
 func newDraft(w *world) (lab, host, partner string) {
 	host, partner = w.parties()
 	lab = w.incubating(host, partner, "2023-06-01")

@@ -13,11 +13,11 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// maxChanges is how many changes an account tells; the rest it counts.
+// maxChanges is the number of changes that narrate lists; it counts the rest.
 const maxChanges = 12
 
-// narrate tells an event whole: who, as what, for whom, what, which changed
-// from what to what, why, and on which document, and what corrects it.
+// narrate returns the account of an event: actor, role, entity acted for, sentence,
+// changes, reason, document and correction.
 func narrate(t projections.TrailEntry, names *entityNames) domain.Text {
 	m := t.Meta
 	role, ok := roleNames[m.Actor.Role]
@@ -74,20 +74,20 @@ func narrate(t projections.TrailEntry, names *entityNames) domain.Text {
 	return domain.T(strings.Join(zh, ""), strings.Join(en, " "))
 }
 
-// changeText is a change on its way into words.
+// changeText is a change that describeChanges renders.
 type changeText struct {
 	path          []string
 	before, after domain.Text
-	came, went    bool // as a whole
+	came, went    bool // added or removed as one value
 }
 
-// describeChanges says changes in words: 协议 A1 · 生效日：无 → 2025-04-07. What only
-// links records to events is left out, a legal entity goes by its name, and
-// what reads the same is said once, with how often.
+// describeChanges returns changes in words: 协议 A1 · 生效日：无 → 2025-04-07. It omits
+// members that only link records to events, names legal entities, and lists equal
+// texts once with their number.
 func describeChanges(changes []projections.Change, names *entityNames) (said []domain.Text) {
 	var all []*changeText
 	at := map[string]*changeText{}
-	entities := map[string]bool{} // paths at which another legal entity stands now
+	entities := map[string]bool{} // paths whose legal entity changed
 	for _, c := range changes {
 		path := strings.Split(c.Path, "/")
 		leaf := path[len(path)-1]
@@ -131,18 +131,17 @@ func describeChanges(changes []projections.Change, names *entityNames) (said []d
 	return said
 }
 
-// unnarratedMembers are members that link records to events, and moves, which the status
-// and the sentence tell.
+// unnarratedMembers link records to events, or repeat the status and the sentence.
 var unnarratedMembers = map[string]bool{"event": true, "events": true, "recorded_by": true, "corrected_by": true, "moves": true}
 
-// words says one change; false where it says nothing to people.
+// words returns the text of one change, or false if it has none for people.
 func (w *changeText) words(entities map[string]bool, at map[string]*changeText, names *entityNames) (domain.Text, bool) {
 	path := w.path
 	for i, segment := range path {
 		if unnarratedMembers[segment] || len(path) == 1 && segment == "id" {
 			return domain.Text{}, false
 		}
-		// Of a legal entity that took another's place the name says it all.
+		// The name suffices for a legal entity that replaced another.
 		parent := strings.Join(path[:i], "/")
 		if i > 0 && entities[parent] && at[parent+"/id"] != nil {
 			if segment != "name" {
@@ -171,10 +170,10 @@ func orNone(t domain.Text) domain.Text {
 	return t
 }
 
-// numberedLists are the lists whose members have numbers that people use.
+// numberedLists are the lists whose items people cite by number.
 var numberedLists = map[string]bool{"amendments": true, "contributions": true, "applications": true, "acceptances": true}
 
-// describePath says where: agreements/A1/in_force_from is 协议 A1 · 生效日.
+// describePath returns a path in words: agreements/A1/in_force_from is 协议 A1 · 生效日.
 func describePath(path []string, names *entityNames) domain.Text {
 	var zh, en []string
 	for i, segment := range path {
@@ -184,7 +183,7 @@ func describePath(path []string, names *entityNames) domain.Text {
 			continue
 		}
 		if i > 0 && !numberedLists[path[i-1]] && strings.Trim(segment, "0123456789") == "" {
-			continue // a place in a list says little
+			continue // an index in a list means nothing to people
 		}
 		is := domain.T(segment, segment)
 		if id, err := uuid.Parse(segment); err == nil && !names.of(id).IsZero() {
@@ -201,7 +200,7 @@ func describePath(path []string, names *entityNames) domain.Text {
 
 func isWhole(v jsontext.Value) bool { return v.Kind() == '{' || v.Kind() == '[' }
 
-// describeValue says a value; an object by what names it, or not at all.
+// describeValue returns a value as text, and an object as describeObject does.
 func describeValue(leaf string, v jsontext.Value, names *entityNames) domain.Text {
 	var x any
 	if v == nil || json.Unmarshal(v, &x) != nil {
@@ -236,17 +235,17 @@ func word(leaf string, x any, names *entityNames) domain.Text {
 	return domain.Text{}
 }
 
-// identifyingMembers are the members that tell an object from others of its kind, the
-// best first.
+// identifyingMembers are the members that identify an object within its kind, in
+// order of preference.
 var identifyingMembers = []string{
 	"name", "title", "entity", "party", "provider", "contributor", "person", "representative", "text", "summary", "indicator",
 	"document", "value", "number", "cash", "quantity", "amount", "due", "on",
 }
 
-// maxIdentifying is how many of them are told.
+// maxIdentifying is the number of them that describeObject uses.
 const maxIdentifying = 3
 
-// describeObject says an object by what tells it from others.
+// describeObject returns the identifying members of an object as text.
 func describeObject(x map[string]any, names *entityNames) domain.Text {
 	text := func(member string) string { s, _ := x[member].(string); return s }
 	switch from, to := text("from"), text("to"); {

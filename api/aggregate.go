@@ -15,24 +15,24 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// aggregate runs the commands of one kind, whose types only the table knows.
+// aggregate runs the commands of one kind; only newAggregates knows its types.
 // correct and void are nil where a record is changed and never corrected.
 type aggregate struct {
 	do      func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error)
 	correct func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error)
 	void    func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error)
 
-	// What the kind needs beside the common path; nil: nothing. Without authorize,
-	// a record is the caller's own where it is the legal entity acted for.
+	// Steps of the kind beside the common path; nil: none. Without authorize, a record
+	// is the caller's own if it is the legal entity acted for.
 	newID      func(cmd any) uuid.UUID // of the record that a command creates
 	authorize  func(ctx context.Context, p *intent, relation Relation) error
 	bringFacts func(ctx context.Context, p *intent) error
 }
 
-// disclosure is what the first answer to a command shows, and no later one.
+// disclosure is the part of an answer that only the first answer to a command has.
 type disclosure struct {
 	secret string
-	notice domain.Text // in the place of a secret that was shown before
+	notice domain.Text // replaces a secret that was shown before
 }
 
 func newAggregate[S domain.Aggregate[E], E domain.Event](
@@ -91,8 +91,8 @@ func (s *Server) newAggregates() map[string]aggregate {
 
 type doer = func(context.Context, *intent) (eventstore.Outcome, disclosure, error)
 
-// newProgrammeID returns the id that follows from a programme's name, by which
-// labs name theirs; the nil UUID for other commands.
+// newProgrammeID returns the id derived from a programme's name, since labs refer
+// to a programme by name; the nil UUID for other commands.
 func newProgrammeID(cmd any) uuid.UUID {
 	if p, ok := cmd.(programme.RegisterProgramme); ok {
 		return domain.ProgrammeID(p.Name.Trimmed().Chinese())
@@ -100,7 +100,7 @@ func newProgrammeID(cmd any) uuid.UUID {
 	return uuid.Nil
 }
 
-// disclosing shows the secret of a webhook that a command made.
+// disclosing returns a doer that discloses the secret of a new webhook.
 func (s *Server) disclosing(do doer) doer {
 	return func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error) {
 		o, _, err := do(ctx, p)
@@ -111,7 +111,7 @@ func (s *Server) disclosing(do doer) doer {
 	}
 }
 
-// issuing draws the secret of a key that is issued.
+// issuing returns a doer that draws the secret of an issued key.
 func issuing(do doer) doer {
 	return func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error) {
 		issue, ok := p.cmd.(key.Issue)
@@ -129,8 +129,8 @@ func issuing(do doer) doer {
 	}
 }
 
-// erasing destroys a person's key once the erasure is recorded, and again when
-// the command comes again, since the key may still be there.
+// erasing returns a doer that destroys a person's key once the erasure is recorded,
+// and again on a retry, since the key may still exist.
 func (s *Server) erasing(do doer) doer {
 	return func(ctx context.Context, p *intent) (eventstore.Outcome, disclosure, error) {
 		o, shown, err := do(ctx, p)
@@ -141,15 +141,15 @@ func (s *Server) erasing(do doer) doer {
 	}
 }
 
-// authorizeLab reads the lab once: for the caller's relation to it, and for the
-// programme it is in. It is asked again of the state that the command is decided
-// on, since the caller may have lost the relation between the two.
+// authorizeLab reads the lab once, for the caller's relation and for the programme.
+// The relation is checked again on the state that the command is decided on, since
+// the caller may have lost it in between.
 func (s *Server) authorizeLab(ctx context.Context, p *intent, relation Relation) error {
 	if relation != Any && p.operation != "lab-propose" {
 		p.request.May = func(state any) error { return authorizeOn(state.(*lab.Lab), p.claims, relation, p.cmd) }
 	}
 	err := s.relateLab(ctx, p, relation)
-	if err != nil && p.retryable { // a party that has left since is still told the outcome of its command
+	if err != nil && p.retryable { // a party that has left since still gets the outcome of its command
 		if again, _ := s.labs.AlreadyHandled(ctx, p.id, p.request.Command); again {
 			return nil
 		}

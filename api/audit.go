@@ -37,8 +37,8 @@ type proofInput struct {
 	Size     int64  `query:"size" minimum:"1" maximum:"9007199254740991" doc:"Of the tree to prove it in; the last checkpoint's unless given"`
 }
 
-// proofView proves one event. What is hashed is written out in its fields' docs,
-// so that the proof can be followed with nothing but a SHA-256.
+// proofView is the inclusion proof of one event. The docs of its fields define the
+// hashed bytes, so that a proof can be checked with SHA-256 alone.
 type proofView struct {
 	Position uint64     `json:"position"`
 	Index    int64      `json:"index" doc:"Of the leaf, from 0: the position less one"`
@@ -68,7 +68,7 @@ type consistencyView struct {
 	Path     []string `json:"path" doc:"The consistency proof of RFC 6962, 2.1.2, in hex; verify it as RFC 9162, 2.1.4.2, says"`
 }
 
-// bare is an answer that stands at no revision.
+// bare is an answer without a revision.
 type bare[T any] struct{ Body T }
 
 func (s *Server) registerAudit() {
@@ -79,7 +79,7 @@ func (s *Server) registerAudit() {
 	register(s, query("audit-key", "/v1/audit/key", "audit", "验证检查点的公钥。请将其保存在本服务器无法改动之处。", "Read the key that verifies checkpoints"), s.auditKey)
 	register(s, query("audit-proof", "/v1/audit/proof", "audit", "证明一个事件在签名的日志之中：由该事件的字节出发，沿路径逐步求 SHA-256，得到检查点的根。", "Prove that an event is in the log"), s.auditProof)
 	register(s, query("audit-consistency", "/v1/audit/consistency", "audit", "证明较早的日志是较新日志的开头，即其间没有任何事件被改动或删除。", "Prove that the log only grew"), s.auditConsistency)
-	// What follows is as C2SP has it, and open to all: it holds hashes only.
+	// The rest follows C2SP tlog-tiles. It is public, since it holds hashes only.
 	s.mux.HandleFunc("GET /log/checkpoint", s.logCheckpoint)
 	s.mux.HandleFunc("GET /log/tile/{path...}", s.logTile)
 	s.mux.HandleFunc("POST /log/cosignatures", s.logCosignatures)
@@ -87,7 +87,7 @@ func (s *Server) registerAudit() {
 
 func hexed(h tlog.Hash) string { return hex.EncodeToString(h[:]) }
 
-// checkpoint is the last one; where the log has just begun, the first.
+// checkpoint returns the latest checkpoint, or waits for the first one.
 func (s *Server) checkpoint(ctx context.Context, size int64) (audit.Checkpoint, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
@@ -115,7 +115,7 @@ func (s *Server) auditKey(ctx context.Context, _ *struct{}) (*bare[keyView], err
 	return &bare[keyView]{keyView{c.Origin, s.cfg.Log.Key()}}, err
 }
 
-// auditProof waits until a checkpoint covers the event, if there is one.
+// auditProof returns the proof of an event, once a checkpoint covers it.
 func (s *Server) auditProof(ctx context.Context, in *proofInput) (*bare[proofView], error) {
 	head, err := s.ledger.Head(ctx)
 	if err != nil {
@@ -214,5 +214,5 @@ func (s *Server) logCosignatures(w http.ResponseWriter, r *http.Request) {
 	s.write(w, s.fail(r.Context(), err))
 }
 
-// maxNote is more than a checkpoint with all its cosignatures needs.
+// maxNote bounds a checkpoint with all its cosignatures, in bytes.
 const maxNote = 64 << 10

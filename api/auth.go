@@ -20,28 +20,28 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Issuer and Audience are what a token must name, so that a token made for
-// another service, or by one, is worth nothing here.
+// Issuer and Audience are required in a token, so that a token made for or by
+// another service is refused.
 const (
 	Issuer   = "jointlab"
 	Audience = "jointlab"
 )
 
-// Claims is who a token speaks for.
+// Claims identifies the caller that a token authenticates.
 type Claims struct {
 	Subject string      // the caller's stable identifier
-	Role    domain.Role // the capacity acted in
+	Role    domain.Role // the role acted in
 	Entity  uuid.UUID   // the legal entity acted for; host and partner must have one
 	Name    string      // for people; never used to decide anything
 	Until   time.Time   // when the token ends; set by Verify
-	Key     uuid.UUID   // the service key it is, where it is no token
+	Key     uuid.UUID   // the id of a service key; nil for a token
 }
 
 func (c Claims) actor() domain.Actor {
 	return domain.Actor{Subject: c.Subject, Role: c.Role, OnBehalfOf: c.Entity}
 }
 
-// check refuses claims that no request could be judged by.
+// check returns an error if no request could be authorized by the claims.
 func (c Claims) check() error {
 	switch {
 	case strings.TrimSpace(c.Subject) == "" || len(c.Subject) > 200:
@@ -56,7 +56,7 @@ func (c Claims) check() error {
 	return nil
 }
 
-// token is the claims as they stand in a JWT.
+// token is the claims of a JWT.
 type token struct {
 	jwt.RegisteredClaims
 	Role   domain.Role `json:"role"`
@@ -64,8 +64,7 @@ type token struct {
 	Name   string      `json:"name,omitempty"`
 }
 
-// keyID tells keys apart in a token's header, so that they can be changed one
-// after the other.
+// keyID returns the kid of a key in a token's header, by which keys can be rotated.
 func keyID(key ed25519.PublicKey) string {
 	sum := sha256.Sum256(key)
 	return hex.EncodeToString(sum[:8])
@@ -77,11 +76,11 @@ type Signer struct {
 	now func() time.Time
 }
 
-// NewSigner issues tokens signed with key, dated by now.
+// NewSigner returns a Signer that signs with key and dates tokens by now.
 func NewSigner(key ed25519.PrivateKey, now func() time.Time) *Signer { return &Signer{key, now} }
 
-// Issue returns a token that speaks for claims until ttl has passed. It
-// refuses claims that no Verifier would accept.
+// Issue returns a token for claims that is valid for ttl, which must be positive. It
+// returns an error for claims that no Verifier would accept.
 func (s *Signer) Issue(c Claims, ttl time.Duration) (string, error) {
 	if err := c.check(); err != nil {
 		return "", fmt.Errorf("api: issue token: %w", err)
@@ -106,15 +105,15 @@ func (s *Signer) Issue(c Claims, ttl time.Duration) (string, error) {
 	return t.SignedString(s.key)
 }
 
-// Verifier tells whom a token speaks for. Of the register's own tokens it
-// accepts Ed25519 signatures by its keys and no others, whatever the token says
-// about its algorithm; of others, those of the providers it trusts.
+// Verifier authenticates tokens: the register's own by Ed25519 signatures of its
+// keys, whatever algorithm the token names, and those of the providers it trusts.
+// It is safe for concurrent use after the last Trust.
 type Verifier struct {
 	keys      map[string]ed25519.PublicKey
 	providers map[string]*Provider // by issuer
 }
 
-// NewVerifier accepts tokens signed with any of keys.
+// NewVerifier returns a Verifier of tokens signed with any of keys.
 func NewVerifier(keys ...ed25519.PublicKey) *Verifier {
 	v := &Verifier{map[string]ed25519.PublicKey{}, map[string]*Provider{}}
 	for _, k := range keys {
@@ -123,13 +122,13 @@ func NewVerifier(keys ...ed25519.PublicKey) *Verifier {
 	return v
 }
 
-// Trust accepts the tokens of a provider as well. It must be called before the
+// Trust adds a provider whose tokens are accepted. It must be called before the
 // first Verify.
 func (v *Verifier) Trust(p *Provider) { v.providers[p.cfg.Issuer] = p }
 
-// Verify returns the claims of a token that holds at the instant now. The
-// error says what is wrong with it, for the operator to read. Which provider a
-// token claims to be from only chooses who is asked to confirm it.
+// Verify returns the claims of a token that is valid at the instant now. The error
+// is for the operator. The issuer that a token names only selects the provider that
+// verifies it.
 func (v *Verifier) Verify(ctx context.Context, signed string, now time.Time) (Claims, error) {
 	var claimed jwt.RegisteredClaims
 	if _, _, err := jwt.NewParser().ParseUnverified(signed, &claimed); err != nil {
@@ -141,7 +140,7 @@ func (v *Verifier) Verify(ctx context.Context, signed string, now time.Time) (Cl
 	return v.own(signed, now)
 }
 
-// own verifies one of the register's own tokens.
+// own returns the claims of one of the register's own tokens.
 func (v *Verifier) own(signed string, now time.Time) (Claims, error) {
 	var t token
 	_, err := jwt.ParseWithClaims(signed, &t, func(t *jwt.Token) (any, error) {
@@ -167,13 +166,13 @@ func (v *Verifier) own(signed string, now time.Time) (Claims, error) {
 
 type claimsKey struct{}
 
-// claimsOf returns whom a request speaks for; false where it came without a token.
+// claimsOf returns the claims of a request, or false if it came without a token.
 func claimsOf(ctx context.Context) (Claims, bool) {
 	c, ok := ctx.Value(claimsKey{}).(Claims)
 	return c, ok
 }
 
-// authenticate finds out whom a request speaks for from its Authorization header.
+// authenticate returns the claims of a request by its Authorization header.
 func (s *Server) authenticate(ctx context.Context, header string) (Claims, error) {
 	scheme, signed, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Bearer") || strings.TrimSpace(signed) == "" {
@@ -185,10 +184,9 @@ func (s *Server) authenticate(ctx context.Context, header string) (Claims, error
 	return s.verifier.Verify(ctx, signed, s.now())
 }
 
-// LoadOrCreateKey reads the signing key kept at path, or makes one where there
-// is none. The file is readable by its owner alone; one that others may read
-// is refused, since they could issue tokens. Of several processes that make it
-// at once, one does and all use that one.
+// LoadOrCreateKey returns the signing key at path, and creates it if there is none.
+// The file must be readable by its owner alone, since readers could issue tokens. If
+// several processes create it at once, all return the same key.
 func LoadOrCreateKey(path string) (ed25519.PrivateKey, error) {
 	text, err := eventstore.SecretFile(path, newKey)
 	if err != nil {
@@ -201,7 +199,7 @@ func LoadOrCreateKey(path string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// ParseKey is the signing key that a file's text holds.
+// ParseKey returns the signing key in the text of a key file.
 func ParseKey(text string) (ed25519.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
@@ -218,7 +216,7 @@ func ParseKey(text string) (ed25519.PrivateKey, error) {
 	return key, nil
 }
 
-// newKey makes a key, as PEM.
+// newKey returns a key, as PEM.
 func newKey() ([]byte, error) {
 	_, key, err := ed25519.GenerateKey(nil)
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/jointlab/jointlab/domain/programme"
 )
 
-// clauseRow says how one row of the programme (教技〔2014〕1号) is recorded, as
-// which event, and where it is read back. The table is checked against the
-// document, the commands, the event names and the routes, so it cannot rot.
+// clauseRow maps one row of the programme (教技〔2014〕1号) to its commands, events
+// and queries. A test checks the table against the document, the commands, the event
+// names and the routes.
 type clauseRow struct {
 	Row      string `json:"row" doc:"C01 to C82"`
 	Clause   string `json:"clause" doc:"Section of the document"`
@@ -22,7 +22,7 @@ type clauseRow struct {
 	Rule     string `json:"rule" doc:"guard: a step is refused without it; raised: readiness and reports say what is missing; none: recorded only"`
 }
 
-// What reads back most rows.
+// The queries of most rows.
 const (
 	oneLab       = "/v1/labs/{lab}"
 	reviewsOf    = "/v1/labs/{lab}/reviews"

@@ -15,7 +15,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// members lists the JSON members of a struct, embedded ones included.
+// members returns the JSON members of a struct, embedded ones included.
 func members(t reflect.Type) (names []string) {
 	for i := range t.NumField() {
 		f := t.Field(i)

@@ -16,12 +16,12 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Command is one row of the table of commands. Routes, the OpenAPI document,
-// role checks and the command line all come from it, so they cannot disagree.
+// Command is one row of the table of commands, from which routes, the OpenAPI
+// document, role checks and the command line are made.
 type Command struct {
 	Name      string        // as in the path: sign-agreement
 	Aggregate string        // one of eventstore.Kinds
-	Summary   domain.Text   // what it does
+	Summary   domain.Text   // its effect
 	Roles     []domain.Role // who may send it; in which relation, see relationOf
 	Creates   bool          // it begins a new aggregate
 
@@ -30,15 +30,15 @@ type Command struct {
 	decode func(body []byte) (any, error)
 }
 
-// Path is the command's route.
+// Path returns the command's route.
 func (c Command) Path() string {
 	return "/v1/" + eventstore.Plural(c.Aggregate) + "/{" + c.Aggregate + "}/" + c.Name
 }
 
-// ID names the command among all commands: lab-rename, entity-rename.
+// ID returns the name of the command among all commands: lab-rename, entity-rename.
 func (c Command) ID() string { return c.Aggregate + "-" + c.Name }
 
-// Commands lists every command, in the order of the programme.
+// Commands returns every command, in the order of the programme.
 func Commands() []Command { return slices.Clone(commands) }
 
 // command returns the row of a command. Its name is that of its Go type:
@@ -75,8 +75,8 @@ func kebab(name string) string {
 	return b.String()
 }
 
-// onLab returns the row of a lab's command. One that a partner may send says
-// what it reaches.
+// onLab returns the row of a lab's command. It panics if a partner may send the
+// command and it has no Reach.
 func onLab[C lab.Command](roles []domain.Role, zh, en string) Command {
 	c := command[C]("lab", roles, zh, en)
 	if !c.input.Implements(reflect.TypeFor[lab.PartyCommand]()) && slices.Contains(roles, domain.Partner) {
@@ -125,9 +125,9 @@ var (
 	users         = []domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}
 )
 
-// commands has a row for each command: who may send it, and what it does in both
-// languages. Duties are separate: nobody who may hand in a submission may also
-// record the decision on it.
+// commands has a row for each command, with its roles and its effect in both
+// languages. Duties are separate: no role may both hand in a submission and record
+// the decision on it.
 var commands = []Command{
 	creates(onEntity[entity.Register](supporters, "登记法人", "Register a legal entity")),
 	onEntity[entity.AddName](registrants, "增加名称", "Add a name"),
@@ -276,7 +276,7 @@ var commands = []Command{
 	onLab[lab.Close](ministry, "终止", "Close the lab"),
 }
 
-// findCommand returns the command of that name on that sort of aggregate.
+// findCommand returns the command of that name on that kind of aggregate.
 func findCommand(aggregate, name string) (Command, bool) {
 	i := slices.IndexFunc(commands, func(c Command) bool { return c.Aggregate == aggregate && c.Name == name })
 	if i < 0 {

@@ -18,11 +18,10 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// The contracts say what subscribers may rely on: a JSON Schema of every event
-// type ever released, and an AsyncAPI document of where status events come.
-// Both are made from the types that are written. Subscribers ignore members
-// they do not know: a released type may gain optional members, and its codes values, and changes in
-// nothing else; another shape is another version.
+// The contracts for subscribers are a JSON Schema of every event type ever released
+// and an AsyncAPI document of the channels of status events. Both are made from the
+// Go types. Subscribers ignore unknown members: a released type may gain optional
+// members and code values, and any other change needs a new version.
 
 type object = map[string]any
 
@@ -30,8 +29,8 @@ type object = map[string]any
 // tools read as well.
 const draft = "http://json-schema.org/draft-07/schema#"
 
-// envelopeSchema is what CloudEvents 1.0 and the register put around the data
-// of every event.
+// envelopeSchema returns the schema of the attributes that CloudEvents 1.0 and the
+// register put around the data of every event.
 func envelopeSchema(name string) object {
 	text := func(doc string) object { return object{"type": "string", "description": doc} }
 	id := func(doc string) object { return object{"type": "string", "format": "uuid", "description": doc} }
@@ -69,7 +68,7 @@ func envelopeSchema(name string) object {
 	}
 }
 
-// restatedForm is how an event stands in a correction.
+// restatedForm is the form of an event in a correction.
 type restatedForm struct{}
 
 func (restatedForm) Schema(huma.Registry) *huma.Schema {
@@ -88,11 +87,11 @@ func newSchemas(prefix string) schemas {
 	return schemas{r}
 }
 
-// ofCommands are the keywords that say what may be sent, not what is on record:
-// limits move, and lists of codes grow without a new version.
+// ofCommands are the keywords that bind senders and not the record: limits change,
+// and lists of codes grow, without a new version.
 var ofCommands = []string{"examples", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
 
-// open writes a schema as plain JSON that lets members it does not know pass.
+// open returns a schema as plain JSON that allows unknown members.
 func open(schema any) any {
 	var plain any
 	if err := json.Unmarshal(mustMarshal(schema), &plain); err != nil {
@@ -123,15 +122,15 @@ func open(schema any) any {
 	return plain
 }
 
-// event is the schema of a whole event.
+// event returns the schema of a whole event.
 func (s schemas) event(name string, event domain.Event) object {
 	schema := envelopeSchema(name)
 	schema["properties"].(object)["data"] = open(s.Schema(reflect.TypeOf(event), true, ""))
 	return schema
 }
 
-// EventSchema is the JSON Schema of the events of a type, or false where there
-// is no such type.
+// EventSchema returns the JSON Schema of the events of a type, or false if there is
+// no such type.
 func EventSchema(name string) (object, bool) {
 	event, ok := eventstore.Types()[name]
 	if !ok {
@@ -144,7 +143,8 @@ func EventSchema(name string) (object, bool) {
 	return schema, true
 }
 
-// asyncAPI is the AsyncAPI 3.0 document: where status events come and what they are.
+// asyncAPI returns the AsyncAPI 3.0 document of the channels and messages of status
+// events.
 func asyncAPI(version string) object {
 	s := newSchemas("#/components/schemas/")
 	messages, channelMessages := object{}, object{}
@@ -212,7 +212,7 @@ func asyncAPI(version string) object {
 	}
 }
 
-// eventContracts are the AsyncAPI document and the schemas, by file name.
+// eventContracts returns the AsyncAPI document and the schemas, by file name.
 func eventContracts(version string) map[string][]byte {
 	files := map[string][]byte{"asyncapi.json": mustMarshal(asyncAPI(version))}
 	var index []object
@@ -227,7 +227,8 @@ func eventContracts(version string) map[string][]byte {
 
 func schemaFile(event string) string { return "schemas/" + event + ".json" }
 
-// mustMarshal is a document as JSON, of which it is known to be made.
+// mustMarshal returns document as JSON. It panics on an error, since documents are
+// made of JSON values.
 func mustMarshal(document any) []byte {
 	text, err := json.Marshal(document) // huma writes its schemas with encoding/json
 	if err != nil {
@@ -236,8 +237,8 @@ func mustMarshal(document any) []byte {
 	return text
 }
 
-// Contracts are the documents that others may rely on, by file name: the
-// OpenAPI and the AsyncAPI document and the schema of every event type.
+// Contracts returns the released contracts by file name: the OpenAPI and AsyncAPI
+// documents and the schema of every event type.
 func Contracts(version string) map[string][]byte {
 	s := New(nil, nil, &projections.Model{}, NewVerifier(), time.Now, Config{Version: version})
 	files := eventContracts(version)
@@ -245,9 +246,8 @@ func Contracts(version string) map[string][]byte {
 	return files
 }
 
-// registerContracts serves the contracts to anybody: they say what is public
-// about the register's form and nothing of its content. They are written when the
-// first of them is asked for.
+// registerContracts serves the contracts without authentication: they describe the
+// form of the register and hold none of its content. The first request writes them.
 func (s *Server) registerContracts(version string) {
 	files := sync.OnceValue(func() map[string][]byte { return eventContracts(version) })
 	serve := func(path, file, content string) {

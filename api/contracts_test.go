@@ -22,7 +22,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// toJSON is a value as JSON has it.
+// toJSON returns a value as JSON has it.
 func toJSON(t *testing.T, v any) (m map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(v)
@@ -118,7 +118,7 @@ func inlineRefs(schema map[string]any) map[string]any {
 	return walk(whole).(map[string]any)
 }
 
-// breakingChanges lists how a schema differs from the released one, other than by
+// breakingChanges returns how a schema differs from the released one, other than by
 // optional members. Words for people may change.
 func breakingChanges(at string, released, now any) (breaks []string) {
 	was, ok := released.(map[string]any)

@@ -24,13 +24,13 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// DefaultDocumentLimit is the largest document taken unless said otherwise.
+// DefaultDocumentLimit is the default of Config.DocumentLimit, in bytes.
 const DefaultDocumentLimit = 64 << 20
 
-// slowestUpload is how many bytes of a document must come in a second, on average.
+// slowestUpload is the slowest average upload, in bytes a second.
 const slowestUpload = 32 << 10
 
-// Upload is a document on its way in. Its body is read as it comes.
+// Upload is a document that is uploaded. Its body is read as a stream.
 type Upload struct {
 	ContentDigest string `header:"Content-Digest" doc:"RFC 9530: sha-256=:<base64>:, the digest the document must have" example:"sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:"`
 	ReprDigest    string `header:"Repr-Digest" doc:"RFC 9530, as Content-Digest"`
@@ -39,7 +39,7 @@ type Upload struct {
 	r             *http.Request
 }
 
-// Resolve takes the request itself.
+// Resolve keeps the request, whose body huma does not read.
 func (u *Upload) Resolve(ctx huma.Context) []error {
 	u.r, u.w = humago.Unwrap(ctx)
 	return nil
@@ -58,7 +58,7 @@ type stored struct {
 	Body     DocumentView
 }
 
-// DocumentView is a document that is held.
+// DocumentView describes a stored document.
 type DocumentView struct {
 	Digest string    `json:"digest" doc:"sha256: and 64 hex digits, as commands and events refer to it"`
 	Size   int64     `json:"size" doc:"Bytes"`
@@ -79,7 +79,8 @@ func (in *documentInput) Resolve(ctx huma.Context) []error {
 	return nil
 }
 
-// documentFile is a document on its way out. Nothing in it may run in a browser.
+// documentFile is the answer with a document. Its headers keep browsers from running
+// the document.
 type documentFile struct {
 	Status      int
 	ContentType string `header:"Content-Type"`
@@ -91,14 +92,14 @@ type documentFile struct {
 	Body        func(huma.Context)
 }
 
-// ReferenceState is what became of a document that events refer to.
+// ReferenceState is the state of a document that events refer to.
 type ReferenceState string
 
-// What can have become of one.
+// The states of a reference.
 const (
-	Held    ReferenceState = "held"    // it is there and has its digest
-	Missing ReferenceState = "missing" // it is not there
-	Changed ReferenceState = "changed" // something else is there, or only a part
+	Held    ReferenceState = "held"    // stored, with the right digest
+	Missing ReferenceState = "missing" // not stored
+	Changed ReferenceState = "changed" // stored with other or incomplete content
 )
 
 type referencesInput struct {
@@ -125,7 +126,7 @@ type references struct {
 	}
 }
 
-// pageTime is how long a page of references goes on looking at documents.
+// pageTime bounds how long one page of references checks documents.
 const pageTime = 20 * time.Second
 
 func (s *Server) registerDocuments() {
@@ -146,7 +147,7 @@ func (s *Server) registerDocuments() {
 	}
 	as := put
 	as.OperationID, as.Path, as.Summary = "put-document-as", "/v1/documents/{digest}", "Hand in the document with a digest"
-	as.Responses, as.Errors = maps.Clone(put.Responses), append(put.Errors, 404) // what is no digest may be no address
+	as.Responses, as.Errors = maps.Clone(put.Responses), append(put.Errors, 404) // a path that is no digest may match no route
 	register(s, put, func(ctx context.Context, in *Upload) (*stored, error) { return s.putDocument(ctx, in, "") })
 	register(s, as, func(ctx context.Context, in *namedUpload) (*stored, error) {
 		return s.putDocument(ctx, &in.Upload, in.Digest)
@@ -161,9 +162,9 @@ func (s *Server) registerDocuments() {
 	register(s, query("list-documents", "/v1/documents", "documents", "列出事件所引用的文件及其状况：已保存、缺失、已改变。", "List the documents that events refer to"), s.listReferences)
 }
 
-// expectedDigest is what the sender says the document's digest is; false where
-// nothing is said.
-func (u *Upload) expectedDigest(path string) (digest eventstore.Digest, said bool, err error) {
+// expectedDigest returns the digest that the sender states, or false if it states
+// none.
+func (u *Upload) expectedDigest(path string) (digest eventstore.Digest, stated bool, err error) {
 	for _, given := range []struct{ name, value, prefix, suffix string }{
 		{"path.digest", path, "sha256:", ""},
 		{"header.Content-Digest", u.ContentDigest, "sha-256=:", ":"},
@@ -174,7 +175,7 @@ func (u *Upload) expectedDigest(path string) (digest eventstore.Digest, said boo
 			continue
 		}
 		var sum []byte
-		for one := range strings.SplitSeq(given.value, ",") { // other algorithms may stand beside it
+		for one := range strings.SplitSeq(given.value, ",") { // of several algorithms
 			one = strings.TrimSpace(one)
 			if len(one) < len(given.prefix)+len(given.suffix) || !strings.EqualFold(one[:len(given.prefix)], given.prefix) {
 				continue
@@ -189,17 +190,17 @@ func (u *Upload) expectedDigest(path string) (digest eventstore.Digest, said boo
 		if err != nil || len(sum) != len(digest) {
 			return digest, false, badParameter(given.name, "请给出 SHA-256 摘要，如 sha-256=:<base64>:", "give a SHA-256 digest, as sha-256=:<base64>:")
 		}
-		if said && !bytes.Equal(sum, digest[:]) {
+		if stated && !bytes.Equal(sum, digest[:]) {
 			return digest, false, badParameter(given.name, "同一请求中给出了两个不同的摘要", "the request states two different digests")
 		}
 		copy(digest[:], sum)
-		said = true
+		stated = true
 	}
-	return digest, said, nil
+	return digest, stated, nil
 }
 
-// putDocument lays the body aside while it hashes it, so that nothing is kept
-// before all of it has come and is what the sender said.
+// putDocument spools the body while it hashes it, so that nothing is stored before
+// the document is complete and has the stated digest.
 func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*stored, error) {
 	want, said, err := in.expectedDigest(path)
 	if err != nil {
@@ -266,7 +267,7 @@ func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*sto
 	return &stored{status, "/v1/documents/" + digest.String(), `"` + digest.String() + `"`, DocumentView{digest.String(), about.Size, about.Type, about.Stored, held}}, nil
 }
 
-// incoming tells a body that breaks off from a disk that is full.
+// incoming keeps the read error of a body apart from the write error of a full disk.
 type incoming struct {
 	r   io.Reader
 	err error
@@ -318,7 +319,7 @@ func (s *Server) getDocument(ctx context.Context, in *documentInput) (*documentF
 	return out, nil
 }
 
-// listReferences looks at documents until the page is full or its time is up.
+// listReferences checks documents until the page is full or pageTime has passed.
 func (s *Server) listReferences(ctx context.Context, in *referencesInput) (*references, error) {
 	var from eventstore.Digest
 	if in.Cursor != "" {
@@ -357,8 +358,8 @@ func (s *Server) listReferences(ctx context.Context, in *referencesInput) (*refe
 	}
 }
 
-// reference says what became of a document; presence alone is enough where only
-// missing ones are asked for.
+// reference returns the state of a document. With presence it does not check the
+// digest, which is enough to list missing documents.
 func (s *Server) reference(ctx context.Context, r projections.Reference, presence bool) (referenceView, error) {
 	v := referenceView{Digest: r.Digest.String(), Events: r.Events, State: Held}
 	for _, p := range r.First {

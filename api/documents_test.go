@@ -33,7 +33,7 @@ func digestIs(body string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// zipped is a ZIP file with those names in it.
+// zipped returns a ZIP file with those names in it.
 func zipped(t *testing.T, names ...string) string {
 	t.Helper()
 	var b bytes.Buffer

@@ -44,7 +44,7 @@ type trailRow struct {
 	Policy       string      `json:"policy"`
 	Event        uuid.UUID   `json:"event"`
 	Corrects     string      `json:"corrects"`
-	CorrectedBy  string      `json:"corrected_by"` // with spaces between, the last holds
+	CorrectedBy  string      `json:"corrected_by"` // separated by spaces; the last is in effect
 	Command      uuid.UUID   `json:"command"`
 	Correlation  string      `json:"correlation"`
 }
@@ -68,7 +68,8 @@ func unlessNil(id uuid.UUID) string {
 	return id.String()
 }
 
-// entityNames is what legal entities are called now, each looked up once.
+// entityNames caches the current names of legal entities for one request. One
+// goroutine uses it.
 type entityNames struct {
 	ctx   context.Context
 	model *projections.Model
@@ -79,7 +80,7 @@ func (s *Server) entityNames(ctx context.Context) *entityNames {
 	return &entityNames{ctx, s.model, map[uuid.UUID]domain.Text{}}
 }
 
-// of is empty for what the register does not know.
+// of returns empty for what the register does not know.
 func (n *entityNames) of(id uuid.UUID) domain.Text {
 	name, ok := n.known[id]
 	if !ok && id != uuid.Nil {
@@ -99,7 +100,7 @@ type export struct {
 	Body        func(huma.Context)
 }
 
-// formats are the files a trail is given as.
+// formats are the file formats of a trail.
 var formats = []struct {
 	ext, media, zh, en string
 	write              func(*Server, context.Context, io.Writer, projections.TrailQuery, eventstore.Position) error
@@ -109,8 +110,8 @@ var formats = []struct {
 	{"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "XLSX 工作簿", "XLSX workbook", (*Server).exportWorkbook},
 }
 
-// exports registers the files of a trail beside it: all of it, oldest first,
-// whatever is recorded meanwhile.
+// exports registers the files of a trail. A file holds the whole trail, oldest first,
+// including events that are recorded while it is sent.
 func exports[In trailInput](s *Server, op huma.Operation) {
 	id, path, summary, description := op.OperationID, op.Path, op.Summary, op.Description
 	for _, f := range formats {
@@ -138,16 +139,15 @@ func exports[In trailInput](s *Server, op huma.Operation) {
 	}
 }
 
-// sendFile sends what write gives. As long as nothing is sent, an error is
-// answered as a problem; after that the answer is broken off, so that it cannot
-// pass for whole.
+// sendFile sends the output of write. An error before the first byte is answered as
+// a problem; a later one aborts the response, so that it cannot pass for complete.
 func (s *Server) sendFile(c huma.Context, write func(io.Writer) error) {
 	r, w := humago.Unwrap(c)
 	out := &deadlineWriter{to: w, control: http.NewResponseController(w)}
 	err := write(out)
 	switch {
 	case err == nil:
-	case out.sent && (out.gone != nil || r.Context().Err() != nil): // who asked has gone, or reads no more
+	case out.sent && (out.gone != nil || r.Context().Err() != nil): // the client has gone, or stopped reading
 		logAttrs(r.Context(), "broken_off", err)
 		panic(http.ErrAbortHandler)
 	case out.sent:
@@ -162,16 +162,16 @@ func (s *Server) sendFile(c huma.Context, write func(io.Writer) error) {
 	}
 }
 
-// writeTimeout is how long a client may leave a long answer unread.
+// writeTimeout bounds how long a client may leave a long answer unread.
 const writeTimeout = time.Minute
 
-// deadlineWriter moves the server's write deadline along with what is written: an
-// answer may take as long as it is long, but not stand still.
+// deadlineWriter extends the server's write deadline at each write, so that a long
+// answer may take its time but not stall.
 type deadlineWriter struct {
 	to      http.ResponseWriter
 	control *http.ResponseController
 	sent    bool
-	gone    error // why the client could be sent no more
+	gone    error // the first write error
 }
 
 func (w *deadlineWriter) Write(b []byte) (int, error) {

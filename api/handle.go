@@ -24,10 +24,10 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// maxBody is the largest body taken.
+// maxBody is the largest accepted body, in bytes.
 const maxBody = 1 << 20
 
-// Request is what every command has beside its path.
+// Request is the input of every command beside its path.
 type Request struct {
 	IfMatch string `header:"If-Match" doc:"The ETag of the state you decided on; the command is refused with 412 if that state has changed" example:"\"7\""`
 	Key     string `header:"Idempotency-Key" doc:"Makes it safe to send this request again: one key, one command. At most 200 printable ASCII characters"`
@@ -35,14 +35,14 @@ type Request struct {
 	RawBody []byte `contentType:"application/json"`
 }
 
-// aggregateRequest is a command on an aggregate whose id stands in the path,
-// under the name of its kind.
+// aggregateRequest is a command on an aggregate whose id is the path parameter named
+// after its kind.
 type aggregateRequest struct {
 	Request
 	id uuid.UUID
 }
 
-// Resolve reads the id, which is documented by withID.
+// Resolve reads the id, which withID documents.
 func (r *aggregateRequest) Resolve(ctx huma.Context) (errs []error) {
 	kind := ctx.Operation().Metadata["kind"].(string)
 	if err := r.id.UnmarshalText([]byte(ctx.Param(kind))); err != nil {
@@ -51,7 +51,7 @@ func (r *aggregateRequest) Resolve(ctx huma.Context) (errs []error) {
 	return errs
 }
 
-// withID gives an operation the id of an aggregate in its path.
+// withID returns op with the id of an aggregate as a path parameter.
 func (s *Server) withID(op huma.Operation, kind string) huma.Operation {
 	schema := s.registry.Schema(reflect.TypeFor[uuid.UUID](), true, "")
 	op.Metadata = map[string]any{"kind": kind}
@@ -59,7 +59,7 @@ func (s *Server) withID(op huma.Operation, kind string) huma.Operation {
 	return op
 }
 
-// answer is what a command led to.
+// answer is the response to a command.
 type answer struct {
 	Status     int
 	ETag       string `header:"ETag" doc:"The revision reached, for If-Match"`
@@ -79,7 +79,7 @@ type Answer struct {
 	Notice   domain.Text   `json:"notice,omitzero" doc:"Where a secret is not shown again: what to do without it"`
 }
 
-// AnswerEvent is one event a command led to.
+// AnswerEvent is one event that a command recorded.
 type AnswerEvent struct {
 	ID       uuid.UUID   `json:"id"`
 	Revision uint64      `json:"revision"`
@@ -87,7 +87,7 @@ type AnswerEvent struct {
 	Sentence domain.Text `json:"sentence" doc:"What happened"`
 }
 
-// registerCommands gives every row of the table its operations.
+// registerCommands registers the operations of every row of the table.
 func (s *Server) registerCommands() {
 	for _, c := range commands {
 		if c.Creates {
@@ -146,7 +146,7 @@ func (s *Server) voidOperation(aggregate string) huma.Operation {
 	}, s.voidSchema)
 }
 
-// withBody documents a command's body; this package, not huma, reads it.
+// withBody returns op with a documented body, which this package reads, not huma.
 func (s *Server) withBody(op huma.Operation, schema *huma.Schema) huma.Operation {
 	op.MaxBodyBytes, op.SkipValidateBody = maxBody+1, true
 	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
@@ -162,8 +162,8 @@ func join(roles []domain.Role) string {
 	return strings.Join(names, ", ")
 }
 
-// read checks a command's body against its schema and decodes it; prefix is
-// where the command stands in the body.
+// read checks a command's body against its schema and returns the command. prefix is
+// the path of the command in the body.
 func (s *Server) read(c Command, prefix string, value any, raw []byte) (any, error) {
 	if fields := check(s.registry, s.registry.Schema(c.input, true, ""), prefix, value); len(fields) > 0 {
 		return nil, invalid(fields...)
@@ -178,8 +178,8 @@ func (s *Server) read(c Command, prefix string, value any, raw []byte) (any, err
 	return cmd, nil
 }
 
-// command carries out a command on the aggregate id, or on a new one where id
-// is the nil UUID.
+// command handles a command on the aggregate id, or on a new one if id is the nil
+// UUID, and returns the answer.
 func (s *Server) command(ctx context.Context, c Command, id uuid.UUID, in *Request) (*answer, error) {
 	value, problem := parse(in.RawBody)
 	if problem != nil {
@@ -319,14 +319,14 @@ type intent struct {
 	claims    Claims
 	request   eventstore.Request
 	retryable bool   // it came with an idempotency key
-	programme string // that the lab is in, as authorize read it
+	programme string // of the lab, as authorize read it
 }
 
-// prepare makes a command's envelope in three steps, whose order matters:
-// authorize comes first, so that a caller without the relation is told nothing
-// of other records and draws no person keys. bringFacts comes next, and refuses
+// prepare returns a command's envelope in three steps, whose order matters:
+// authorize comes first, so that a caller without the relation gets no information
+// on other records and draws no person keys. bringFacts comes next, and refuses
 // what is refused without them. seal comes last: it makes the person keys, and
-// the digest that rests on them. prefix is where the command is in the body.
+// the digest that depends on them. prefix is the path of the command in the body.
 func (s *Server) prepare(ctx context.Context, p intent, path, prefix string, in *Request) (*intent, error) {
 	p.claims, _ = claimsOf(ctx)
 	p.request = eventstore.Request{Actor: p.claims.actor(), Now: s.now(), Correlation: requestIDOf(ctx)}
@@ -363,15 +363,15 @@ func (p *intent) identify(key string) error {
 	if p.id == uuid.Nil {
 		p.id = uuid.NewSHA1(given, []byte("id"))
 	}
-	// Event ids are made from the command's, so a key that is used on two
-	// aggregates must not give them the same.
+	// Event ids are made from the command's, so a key used on two
+	// aggregates must give two ids.
 	p.request.Command = uuid.NewSHA1(given, []byte(p.kind+p.id.String()))
 	p.retryable = true
 	return nil
 }
 
 // authorize refuses a command on a record to which the caller does not have the
-// relation of the table of access. The answer does not tell whether the record
+// relation of the table of access. The answer does not reveal whether the record
 // exists.
 func (s *Server) authorize(ctx context.Context, p *intent) error {
 	relation := relationOf(p.claims.Role, p.kind, p.operation)
@@ -384,7 +384,7 @@ func (s *Server) authorize(ctx context.Context, p *intent) error {
 	return nil
 }
 
-// bringFacts adds what the register knows of the records that the command names.
+// bringFacts adds the facts of the records that the command names.
 func (s *Server) bringFacts(ctx context.Context, p *intent) (err error) {
 	if bring := s.aggregates[p.kind].bringFacts; bring != nil {
 		if err := bring(ctx, p); err != nil {
@@ -425,15 +425,14 @@ func (s *Server) sealIntent(ctx context.Context, p *intent, path, prefix string,
 	return nil
 }
 
-// programmeNamed is what the register knows of a programme; nothing, where it
-// is not on record.
+// programmeNamed returns the facts of a programme, empty if it is not on record.
 func (s *Server) programmeNamed(ctx context.Context, name string) (facts domain.Programme, err error) {
 	name = cmp.Or(name, lab.DefaultProgramme)
 	err = s.programmes.State(ctx, domain.ProgrammeID(name), func(p *programme.Programme, _ eventstore.Version) { facts = p.Facts() })
 	return facts, err
 }
 
-// labNames brings what the labs a command names are called.
+// labNames returns the names of labs by id.
 func (s *Server) labNames(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]domain.Text, error) {
 	names := make(map[uuid.UUID]domain.Text, len(ids))
 	for _, id := range ids {
@@ -448,8 +447,8 @@ func (s *Server) labNames(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]d
 	return names, nil
 }
 
-// expected is how many events the sender saw, from If-Match: the ETag is the
-// revision of the last of them. "*" asks for no particular state.
+// expected returns the number of events that the sender saw, from If-Match: the ETag
+// is the revision of the last of them. It returns nil for "*" and for no header.
 func expected(header string) (*uint64, error) {
 	if header == "" || header == "*" {
 		return nil, nil
@@ -464,7 +463,7 @@ func expected(header string) (*uint64, error) {
 	return &n, nil
 }
 
-// facts brings what the register knows of the legal entities a command names.
+// facts returns references to legal entities by id.
 func (s *Server) facts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]domain.EntityRef, error) {
 	facts := make(map[uuid.UUID]domain.EntityRef, len(ids))
 	for _, id := range ids {
@@ -483,8 +482,8 @@ func (s *Server) facts(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]doma
 	return facts, nil
 }
 
-// answer says what a command led to, once the read model holds it. A model
-// that is late does not change the outcome, so it is only reported.
+// answer returns the answer to a command, once the read model has its events. A model
+// that is late does not change the outcome, so the answer only reports it.
 func (s *Server) answer(ctx context.Context, o eventstore.Outcome, prefer string) *answer {
 	a := &answer{Body: Answer{ID: o.Stream.ID, Replayed: o.Replay}}
 	logAttrs(ctx, "stream", o.Stream, "events", len(o.Events), "replayed", o.Replay)
@@ -507,5 +506,5 @@ func (s *Server) answer(ctx context.Context, o eventstore.Outcome, prefer string
 	return a
 }
 
-// etag is the ETag of a record with that many events.
+// etag returns the ETag of a record with that number of events.
 func etag(events uint64) string { return fmt.Sprintf(`"%d"`, events-1) }

@@ -15,16 +15,16 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// jsonFormat is how bodies are written and read. It refuses what encoding/json
-// lets pass in silence: duplicate names, invalid UTF-8, unknown members, and
-// anything after the value. Nil slices are written [].
+// jsonFormat marshals and unmarshals bodies. Unlike encoding/json it rejects duplicate
+// names, invalid UTF-8, unknown members and data after the value. It writes nil
+// slices as [].
 var jsonFormat = huma.Format{
 	Marshal: func(w io.Writer, v any) error {
 		body, err := json.Marshal(v, json.Deterministic(true))
 		if err != nil {
 			return err
 		}
-		w.Write(body) // a client that went away is no fault of ours
+		w.Write(body) // an error means that the client is gone
 		return nil
 	},
 	Unmarshal: func(data []byte, v any) error {
@@ -32,7 +32,7 @@ var jsonFormat = huma.Format{
 	},
 }
 
-// parse reads a body as JSON without knowing what it should say.
+// parse returns a body as untyped JSON.
 func parse(body []byte) (any, *Problem) {
 	if len(body) == 0 {
 		return nil, newProblem("malformed-body", "请求没有正文；请发送一个 JSON 对象，如 {}", "the request has no body; send a JSON object, such as {}")
@@ -62,8 +62,8 @@ func parse(body []byte) (any, *Problem) {
 	return nil, newProblem("malformed-body", "正文不是合法的 JSON，错误位于%s", "the body is not valid JSON: look at %s", where)
 }
 
-// rejectSeals refuses a body with a seal in it. It could only have been copied from
-// an event, and would be opened for whoever may read the place it is copied to.
+// rejectSeals refuses a body with a seal in it. It could only be copied from an
+// event, and would be opened for every reader of the place it is copied to.
 func rejectSeals(v any, path string) *Problem {
 	switch v := v.(type) {
 	case string:
@@ -89,8 +89,8 @@ func rejectSeals(v any, path string) *Problem {
 	return nil
 }
 
-// decodeFieldError is the field error for a value of the right shape that cannot be read
-// as what it stands for: a day that does not exist, an amount with too many digits.
+// decodeFieldError returns the field error for a value of the right form that does not
+// decode: a day that does not exist, an amount with too many digits.
 func decodeFieldError(err error, prefix string) (domain.FieldError, bool) {
 	var e *json.SemanticError
 	if !errors.As(err, &e) {
@@ -105,7 +105,7 @@ func decodeFieldError(err error, prefix string) (domain.FieldError, bool) {
 	return domain.FieldError{Path: joinPath(prefix, pathOf(e.JSONPointer)), Message: text}, true
 }
 
-// pathOf writes a JSON pointer the way the domain names fields: parties[1].entity.
+// pathOf returns a JSON pointer as the domain names fields: parties[1].entity.
 func pathOf(p jsontext.Pointer) string {
 	path := ""
 	for token := range p.Tokens() {

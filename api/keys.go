@@ -18,12 +18,12 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// keyPrefix begins every service key, so that those who look for secrets where
-// none should be know one: jlk_[0-9a-f]{32}_[0-9a-f]{64}. The first number is the
-// key's id, the second 32 bytes of chance.
+// keyPrefix begins every service key, so that secret scanners recognise it:
+// jlk_[0-9a-f]{32}_[0-9a-f]{64}. The first number is the key's id, the second 32
+// random bytes.
 const keyPrefix = "jlk_"
 
-// newSecret draws a service key and returns it with its hash.
+// newSecret returns a new service key and its hash.
 func newSecret(id uuid.UUID) (secret, hash string) {
 	var b [32]byte
 	rand.Read(b[:]) // never fails
@@ -36,10 +36,10 @@ func hashOf(secret string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// authenticateKey returns the claims of a service key that holds now. It reads the
-// key's own stream from the store, on every request and up to its end: once a key
-// is revoked no node accepts it. The error says for the operator what is wrong;
-// errStoreAway, that it could not be found out.
+// authenticateKey returns the claims of a service key that is valid now. It reads the
+// key's stream from the store to its end at every request, so that no node accepts a
+// revoked key. The error is for the operator; it is errStoreAway if the stream could
+// not be read.
 func (s *Server) authenticateKey(ctx context.Context, secret string) (Claims, error) {
 	digits, _, _ := strings.Cut(strings.TrimPrefix(secret, keyPrefix), "_")
 	id, err := uuid.Parse(digits)
@@ -62,11 +62,11 @@ func (s *Server) authenticateKey(ctx context.Context, secret string) (Claims, er
 	return c, c.check()
 }
 
-// errStoreAway says that a key could be neither accepted nor refused.
+// errStoreAway reports that a key could be neither accepted nor refused.
 var errStoreAway = errors.New("the store does not answer")
 
-// loadKey is a key as its stream has it now. It holds no lock while it waits, since
-// all requests of a system show the same key.
+// loadKey returns the current state of a key. It holds no lock while it waits, since
+// all requests of a system carry the same key.
 func (s *Server) loadKey(ctx context.Context, id uuid.UUID) (*key.Key, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Patience)
 	defer cancel()
@@ -79,8 +79,8 @@ func (s *Server) loadKey(ctx context.Context, id uuid.UUID) (*key.Key, error) {
 	return k, nil
 }
 
-// whileValid is ctx until what the request was let in by ends: a token at its
-// expiry, a service key also when it is revoked, which is looked up at every
+// whileValid returns a context that ends with the caller's credentials: with a token at
+// its expiry, with a service key also at its revocation, which is checked at every
 // heartbeat.
 func (s *Server) whileValid(ctx context.Context, c Claims) (context.Context, context.CancelFunc) {
 	ctx, expire := context.WithTimeoutCause(ctx, c.Until.Sub(s.now()), errExpired)
@@ -104,7 +104,7 @@ func (s *Server) whileValid(ctx context.Context, c Claims) (context.Context, con
 	return ctx, func() { end(context.Canceled); expire() }
 }
 
-// serviceKey is a service key as it is shown: all of it but the hash.
+// serviceKey describes a service key, without its hash.
 type serviceKey struct {
 	ID         uuid.UUID         `json:"id"`
 	Name       domain.Text       `json:"name"`
@@ -174,10 +174,10 @@ func (s *Server) getKey(ctx context.Context, in *keyInput) (*record[serviceKey],
 	return single(in.Conditional, events, false, &v), nil
 }
 
-// maxKeys is how many keys may be accepted for one legal entity at a time.
+// maxKeys is the number of keys that may be valid at a time for one legal entity.
 const maxKeys = 50
 
-// checkKeyLimit refuses more keys for a legal entity than anybody can keep an eye on.
+// checkKeyLimit returns an error if the legal entity has maxKeys valid keys.
 func (s *Server) checkKeyLimit(ctx context.Context, p *intent) error {
 	issue, begins := p.cmd.(key.Issue)
 	if !begins || issue.Entity == uuid.Nil {
@@ -188,11 +188,11 @@ func (s *Server) checkKeyLimit(ctx context.Context, p *intent) error {
 		return err
 	}
 	k, err := s.loadKey(ctx, p.id)
-	if err == nil && k.Subject == "" { // else it is the last of them, asked for again
+	if err == nil && k.Subject == "" { // else it is a retry of the last of them
 		err = newProblem("wrong-state", "该法人已有 %d 个有效密钥；请先撤销不用的", "%d keys are accepted for this legal entity; revoke those you do not need first", active.Total)
 	}
 	return err
 }
 
-// shownOnce is what to say in the place of a secret that was in an earlier answer.
+// shownOnce replaces a secret that was in an earlier answer.
 var shownOnce = domain.T("密钥只在首次答复中显示；如未收到，请撤销此密钥并另行签发", "the key stood in the first answer only; if that did not reach you, revoke this key and issue another")

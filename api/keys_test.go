@@ -22,7 +22,7 @@ import (
 
 const aDay = 24 * time.Hour
 
-// keyFor is the body that asks for a key; entity may be empty.
+// keyFor returns the body that asks for a key; entity may be empty.
 func keyFor(role domain.Role, entity, service string, life time.Duration) string {
 	acts := ""
 	if entity != "" {
@@ -34,7 +34,7 @@ func keyFor(role domain.Role, entity, service string, life time.Duration) string
 
 var keyForm = regexp.MustCompile(`^jlk_[0-9a-f]{32}_[0-9a-f]{64}$`)
 
-// secondNode is another node on the same store, or on what stands in front of it.
+// secondNode returns another node on the same store, or on what stands in front of it.
 func (w *world) secondNode(store eventstore.Store, change ...func(*api.Config)) *world {
 	w.Helper()
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Patience: 20 * time.Second}

@@ -17,19 +17,19 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Limits keep one caller from taking what all share. The zero Limits sets none.
+// Limits bound the load of one caller. The zero Limits sets no bounds.
 type Limits struct {
-	Rate       float64 // requests a second, in the long run; 0: any number
-	Burst      int     // requests at once, after a rest
-	Concurrent int     // requests that are being answered at one time; 0: any number
+	Rate       float64 // requests a second on average, at least 0; 0: no limit
+	Burst      int     // requests at once after a pause
+	Concurrent int     // requests in progress; 0: no limit
 
-	// QueryTime is how long an answer in one piece may take to find; 0: 30 s.
-	// Files and streams are sent as they are found, and may take longer.
+	// QueryTime bounds the time of a query that is answered in one piece; 0: 30 s.
+	// Files and streams are sent while they are read, and may take longer.
 	QueryTime time.Duration
 }
 
-// cost is how many of its caller's Concurrent an answer takes up: a quarter,
-// where it is made from the whole register rather than a page of rows.
+// cost returns how much of its caller's Concurrent an answer uses: a quarter if it
+// is made from all of the register rather than a page of rows, 1 otherwise.
 func (l Limits) cost(op *huma.Operation, r *http.Request) int64 {
 	if strings.Contains(op.Path, "{") || op.Method != http.MethodGet {
 		return 1
@@ -48,24 +48,24 @@ func (l Limits) cost(op *huma.Operation, r *http.Request) int64 {
 
 var errTooCostly = errors.New("api: the query takes too long")
 
-// inTime bounds how long a query may take.
+// inTime returns ctx with the deadline of a query.
 func (l Limits) inTime(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, cmp.Or(l.QueryTime, 30*time.Second), errTooCostly)
 }
 
-// tooCostly is the problem of a query that was given up.
+// tooCostly returns the problem of a query that took longer than QueryTime.
 func (l Limits) tooCostly() *Problem {
 	return newProblem("too-costly", "查询超过 %[1]s 仍未完成，已停止；请缩小范围：增加筛选条件、减小 limit，或改用快照（/v1/snapshots）自行计算", "the query took more than %[1]s and was given up; ask for less, with filters or a smaller limit, or work on a snapshot (/v1/snapshots)", cmp.Or(l.QueryTime, 30*time.Second))
 }
 
-// caller is what is known of one caller's recent requests.
+// caller is the state of one caller. Its fields are safe for concurrent use.
 type caller struct {
 	bucket *rate.Limiter
 	active atomic.Int64
 }
 
-// limiter holds callers to the limits. It forgets who has not called for long,
-// so that many callers cannot fill the memory.
+// limiter enforces the limits. It forgets the least recent callers, so that their
+// number cannot fill the memory.
 type limiter struct {
 	Limits
 	now     func() time.Time
@@ -82,8 +82,8 @@ func newLimiter(l Limits, now func() time.Time) *limiter {
 	return &limiter{l, now, callers}
 }
 
-// callerOf is who a request counts for: whom its token speaks for or, without
-// one, where it comes from. It is empty for what did not come over a network.
+// callerOf returns the caller that a request counts for: the token's subject or,
+// without a token, the address. It is empty for a request within the process.
 func callerOf(r *http.Request, claims Claims) string {
 	if r.RemoteAddr == "" {
 		return ""
@@ -98,8 +98,8 @@ func callerOf(r *http.Request, claims Claims) string {
 	return "address " + host
 }
 
-// enter admits a request that takes up some places, and the function returned must
-// be called when it is answered; or it says after how long it would be admitted.
+// enter admits a request of a cost in places. It returns the function to call when
+// the request is answered, or nil and the time after which to retry.
 func (l *limiter) enter(who string, places int64) (leave func(), wait time.Duration) {
 	if who == "" || l.Rate <= 0 && l.Concurrent <= 0 {
 		return func() {}, 0

@@ -67,14 +67,14 @@ var mayRead = map[string]func(caller) bool{
 	"adviced": func(c caller) bool { return insider(c) || hosting(c) }, // as the policy of the test says
 }
 
-// mark is a text nothing else in the register contains.
+// mark returns a text nothing else in the register contains.
 func (s *secrets) mark(what, readers string) string {
 	m := "mark-" + what
 	s.marks = append(s.marks, planted{text: m, by: mayRead[readers]})
 	return `{"zh":"` + m + `"}`
 }
 
-// markDigest is a digest nothing else in the register contains.
+// markDigest returns a digest nothing else in the register contains.
 func (s *secrets) markDigest(readers string) string {
 	m := fmt.Sprintf("sha256:%064x", 0xabc000+len(s.marks))
 	s.marks = append(s.marks, planted{text: m, by: mayRead[readers]})
@@ -196,7 +196,7 @@ func newSecrets(t testing.TB) *secrets {
 	return s
 }
 
-// incubatedFor is another lab of the same legal entities, as incubated has it.
+// incubatedFor returns another lab of the same legal entities, as incubated has it.
 func incubatedFor(w *world, first *storied) *storied {
 	w.Helper()
 	return incubatedBy(w, &storied{world: w, host: first.host, partner: first.partner, home: first.home, abroad: first.abroad})
@@ -254,7 +254,7 @@ func (s *secrets) operations() (all []operation, components map[string]any) {
 	return all, components
 }
 
-// table is who may do what, as the register itself says: operation, role, relation.
+// table returns who may do what, as the register itself says: operation, role, relation.
 func (s *secrets) table() map[string]map[domain.Role]api.Relation {
 	s.Helper()
 	table := map[string]map[domain.Role]api.Relation{}
@@ -282,7 +282,7 @@ func (s *secrets) acts() map[string]lab.Act {
 	return acts
 }
 
-// urls are the ways a query is asked in the test.
+// urls returns the ways a query is asked in the test.
 func (s *secrets) urls(op operation) (urls []string) {
 	q := url.Values{}
 	for name, value := range map[string]string{"limit": "500", "order": "oldest", "ahead": "3660", "follow": "false"} {
@@ -349,7 +349,7 @@ func (s *secrets) urls(op operation) (urls []string) {
 	return urls
 }
 
-// all is everything a query gives: its further pages, and what is packed.
+// all returns everything a query gives: its further pages, and what is packed.
 func (s *secrets) all(c caller, path string) (first response, content string) {
 	s.Helper()
 	var headers []string
@@ -456,7 +456,7 @@ func TestQueryMatrix(t *testing.T) {
 	}
 }
 
-// example is the least a schema takes.
+// example returns the least a schema takes.
 func example(schema map[string]any, components map[string]any, id string) any {
 	if ref, ok := schema["$ref"].(string); ok {
 		return example(components[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any), components, id)

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// accepted lists what a document may be: what people sign, scan and print, and
-// what can be read in fifty years. Nothing that runs anywhere is among it.
+// accepted lists the media types of documents: those that people sign, scan and print
+// and that remain readable for decades. None of them is executable.
 var accepted = []string{
 	"application/pdf",
 	"application/ofd", // GB/T 33190
@@ -23,11 +23,11 @@ var accepted = []string{
 	"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 
-// sniffBytes is how much of a document is looked at, from its beginning.
+// sniffBytes is the size of the prefix that sniff reads.
 const sniffBytes = 1024
 
-// sniff says what a document is by what it holds, whatever it is called; false
-// where that is nothing the register accepts.
+// sniff returns the media type of a document by its content, or false if the register
+// does not accept it.
 func sniff(r io.ReaderAt, size int64) (media string, ok bool) {
 	head := make([]byte, min(size, sniffBytes))
 	if n, err := r.ReadAt(head, 0); n < len(head) {
@@ -45,7 +45,7 @@ func sniff(r io.ReaderAt, size int64) (media string, ok bool) {
 	return media, slices.Contains(accepted, media)
 }
 
-// packageType says what a ZIP file is a package of; nothing, if it holds macros.
+// packageType returns the media type of a ZIP package, empty if it holds macros.
 func packageType(r io.ReaderAt, size int64) string {
 	z, err := zip.NewReader(r, size)
 	if err != nil {
@@ -67,7 +67,7 @@ func packageType(r io.ReaderAt, size int64) string {
 	return media
 }
 
-// isScript says whether a text is something that a browser or a shell would run.
+// isScript reports whether a browser or a shell would run a text.
 func isScript(head []byte) bool {
 	lower := bytes.ToLower(head)
 	return bytes.HasPrefix(head, []byte("#!")) || slices.ContainsFunc([]string{"<svg", "<html", "<script", "http://www.w3.org/1999/xhtml", "<xsl:", "<?php"}, func(mark string) bool {
@@ -75,7 +75,7 @@ func isScript(head []byte) bool {
 	})
 }
 
-// isText says whether a document begins as UTF-8, the last character perhaps
+// isText reports whether a document begins as UTF-8, the last character perhaps
 // cut off, without control characters.
 func isText(head []byte) bool {
 	for len(head) > 0 {

@@ -11,9 +11,9 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// noticeRow holds what a notice says about a lab against what is on the lab's
-// own record. A notice makes decisions known and decides nothing (C31): each
-// decision is an event of its lab, and an auditor asks whether the two agree.
+// noticeRow compares a notice with the record of a lab. A notice publishes decisions
+// and decides nothing (C31): each decision is an event of its lab, and an auditor
+// checks whether the two agree.
 type noticeRow struct {
 	Document string      `json:"document" doc:"Number of the notice (文号)"`
 	On       domain.Date `json:"on" doc:"When it was issued"`
@@ -25,7 +25,7 @@ type noticeRow struct {
 	Event    uuid.UUID   `json:"event,omitzero" doc:"The lab's own event"`
 }
 
-// decided is the status that a decision made known by a notice leads to.
+// decided maps a decision in a notice to the status it leads to.
 var decided = map[string]lab.Status{
 	"established": lab.StatusConstruction, "declined": lab.StatusNotEstablished, "recognised": lab.StatusOperating,
 	"not-passed": lab.StatusNotPassed, "revoked": lab.StatusRevoked,
@@ -68,8 +68,8 @@ func (s *Server) noticesReport(ctx context.Context, in *noticesInput) (rows []no
 	}
 }
 
-// hold looks for the decision on the lab's own record: the last one not after
-// the notice, or else the first one after it.
+// hold finds the decision on the lab's record: the last one not after the notice, or
+// else the first one after it.
 func (r *noticeRow) hold(l *lab.Lab, issued domain.Date) {
 	r.Recorded = "missing"
 	if l == nil {

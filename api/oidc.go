@@ -19,35 +19,34 @@ import (
 // ProviderConfig names an OpenID Connect provider whose tokens are accepted
 // besides the register's own. Issuer and Audience must be set.
 type ProviderConfig struct {
-	Issuer      string       // as its discovery document and its tokens have it
-	Audience    string       // what its tokens must name: the register, as the provider knows it
-	RoleClaim   string       // where a token says the role: a text or a list of texts; "": role
-	EntityClaim string       // where it says the id of the legal entity acted for; "": ent
-	Algorithms  []string     // of signatures, none but these; nil: RS256, PS256, ES256 and EdDSA
-	Client      *http.Client // to reach the provider with; nil: one that gives up after 10 seconds
+	Issuer      string       // as in its discovery document and its tokens
+	Audience    string       // the register's client id at the provider, required in tokens
+	RoleClaim   string       // claim with the role: a string or a list of strings; "": role
+	EntityClaim string       // claim with the id of the legal entity acted for; "": ent
+	Algorithms  []string     // accepted for signatures; nil: RS256, PS256, ES256 and EdDSA
+	Client      *http.Client // for requests to the provider; nil: one with a timeout of 10 seconds
 	Now         func() time.Time
 }
 
-// errProviderAway says that a token could be neither accepted nor refused.
+// errProviderAway reports that a token could be neither accepted nor refused.
 var errProviderAway = errors.New("the identity provider does not answer")
 
-// Provider accepts the tokens of one OpenID Connect provider. It is asked for
-// its keys when the first token comes, and again when a token is signed with
-// a key it has not shown yet, so neither has to start before the other and
-// keys may change at any time.
+// Provider verifies the tokens of one OpenID Connect provider. It fetches the keys at
+// the first token, and again at a token signed with an unknown key, so that neither
+// has to start before the other and keys may rotate at any time.
 type Provider struct {
 	cfg      ProviderConfig
 	mu       sync.Mutex
-	verifier *oidc.IDTokenVerifier // nil until the provider has answered
+	verifier *oidc.IDTokenVerifier // nil until the provider has answered; guarded by mu
 }
 
-// keySet is the keys that the provider shows. Whether they could not be had is told
-// apart from whether they did not fit.
+// keySet is the provider's keys. It keeps a failed fetch apart from a bad signature.
 type keySet struct{ *oidc.RemoteKeySet }
 
 type awayKey struct{}
 
-// VerifySignature leaves word in the context where the provider did not answer.
+// VerifySignature returns the payload of a valid signature. If the provider did not
+// answer it records that in the context.
 func (k keySet) VerifySignature(ctx context.Context, signed string) ([]byte, error) {
 	payload, err := k.RemoteKeySet.VerifySignature(ctx, signed)
 	var away *url.Error
@@ -57,7 +56,7 @@ func (k keySet) VerifySignature(ctx context.Context, signed string) ([]byte, err
 	return payload, err
 }
 
-// NewProvider does not ask the provider anything yet.
+// NewProvider returns a Provider. It makes no request yet.
 func NewProvider(cfg ProviderConfig) (*Provider, error) {
 	u, err := url.Parse(cfg.Issuer)
 	local := err == nil && slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, u.Hostname())
@@ -85,15 +84,15 @@ func NewProvider(cfg ProviderConfig) (*Provider, error) {
 	return &Provider{cfg: cfg}, nil
 }
 
-// discovered is what verifies the provider's tokens, once it has said where its
-// keys are.
+// discovered returns the verifier of the provider's tokens, after discovery of its
+// keys.
 func (p *Provider) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.verifier != nil {
 		return p.verifier, nil
 	}
-	ctx = oidc.ClientContext(context.WithoutCancel(ctx), p.cfg.Client) // keys are fetched with it long after this request
+	ctx = oidc.ClientContext(context.WithoutCancel(ctx), p.cfg.Client) // keys are fetched with it after this request, too
 	found, err := oidc.NewProvider(ctx, p.cfg.Issuer)
 	var about struct {
 		Keys string `json:"jwks_uri"`
@@ -110,9 +109,8 @@ func (p *Provider) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error
 	return p.verifier, nil
 }
 
-// verify returns the claims of a token of the provider that holds now. Its
-// subject is the provider's name for the caller after the provider's own, so
-// that two providers cannot mean one person by accident.
+// verify returns the claims of a valid token of the provider. The subject is prefixed
+// with the issuer, so that subjects of two providers never collide.
 func (p *Provider) verify(ctx context.Context, signed string) (Claims, error) {
 	verifier, err := p.discovered(ctx)
 	if err != nil {
@@ -146,9 +144,8 @@ func (p *Provider) verify(ctx context.Context, signed string) (Claims, error) {
 	return c, c.check()
 }
 
-// oneRole is the role that a claim names among whatever else the provider puts
-// there. Who has several must be given a token for one: every event says in
-// which capacity its actor acted.
+// oneRole returns the one role in a claim, which may hold other values. A token with
+// several roles is refused, since every event records the role of its actor.
 func oneRole(claim any) (domain.Role, error) {
 	var named []domain.Role
 	values, ok := claim.([]any)

@@ -82,7 +82,7 @@ func (s *Server) registerAll() {
 	}
 }
 
-// explainErrors says which problems stand behind each status.
+// explainErrors documents the problems behind each status.
 func explainErrors(op *huma.Operation) {
 	for _, k := range problems {
 		if r, ok := op.Responses[fmt.Sprint(k.status)]; ok {
@@ -111,8 +111,8 @@ type problemRow struct {
 	Title, Advice struct{ Zh, En string }
 }
 
-// registerOpen adds what needs no token: the document, its page, the kinds of
-// problems, and the two questions an operator's machinery asks.
+// registerOpen registers the routes without authentication: the reference, the kinds
+// of problems, and the health and readiness checks.
 func (s *Server) registerOpen() {
 	s.mux.Handle("GET /{$}", http.RedirectHandler("/docs", http.StatusFound))
 	s.registerReference()

@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// labRef says which lab a part belongs to in a list across labs.
+// labRef is the lab of a part in a list across labs.
 type labRef struct {
 	ID       uuid.UUID        `json:"id"`
 	Name     domain.Text      `json:"name"`
@@ -58,7 +58,7 @@ type (
 	}
 )
 
-// agreementAlone is an agreement that is read by itself.
+// agreementAlone is the answer with a single agreement.
 type agreementAlone struct {
 	AgreementView
 	Asked
@@ -97,8 +97,8 @@ type rightsInput struct {
 	RightsFilter
 }
 
-// total is what was committed and delivered of one kind and, for cash and
-// equipment, in one currency. Nothing is added across kinds or currencies.
+// total sums commitments and deliveries of one kind and, for cash and equipment, of
+// one currency. Sums never cross kinds or currencies.
 type total struct {
 	Kind      string         `json:"kind" enum:"cash,premises,equipment,staff"`
 	Currency  string         `json:"currency,omitempty" doc:"Of cash, or of the value of equipment"`
@@ -205,7 +205,7 @@ func (s *Server) labRights(ctx context.Context, in *rightsInput) (*list[RightVie
 	return unpaged(items), nil
 }
 
-// day is the day overdue is judged on: that of the filter, where there is one.
+// day returns the day that overdue is judged on: that of the filter if it has one.
 func (f RightsFilter) day(w moment) domain.Date {
 	if !f.OverdueOn.IsZero() {
 		return f.OverdueOn
@@ -225,7 +225,7 @@ func (s *Server) labCommitments(ctx context.Context, in *PartsInput) (*commitmen
 	return &commitmentsOutput{commitmentsPage{unpaged(items).Body, totals(l.Commitments)}}, nil
 }
 
-// totals adds commitments up exactly, each kind and currency on its own.
+// totals returns the exact sums of commitments by kind and currency.
 func totals(commitments []lab.Commitment) []total {
 	type unit struct{ kind, currency string }
 	sums := map[unit]*total{}

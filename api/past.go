@@ -12,26 +12,25 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// Past asks about another time than now, on both axes: what the register knew,
-// and of the world on which day.
+// Past selects a past state on both axes: recorded time and effective date.
 type Past struct {
 	AsOf        string      `query:"as_of" maxLength:"40" doc:"What was known then: an instant (RFC 3339, e.g. 2024-05-01T12:00:00Z; + is written %2B in a URL) or a position in the ledger, e.g. 1234. Only events recorded up to there count, with the corrections among them. Absent: all that is known now"`
 	EffectiveOn domain.Date `query:"effective_on" doc:"Of what was known, only what had happened in the world by the end of this day. An event counts from the day its data says it happened (of a month or year, the first day), one without such a day always"`
 }
 
-// When is the moment a question is about, and the day that statuses are judged on.
+// When selects the moment of a query and the day that statuses are judged on.
 type When struct {
 	On domain.Date `query:"on" doc:"The day statuses are judged on; unless given, effective_on, or the day of as_of, or today in China"`
 	Past
 }
 
-// Asked says which moment of the past an answer is about.
+// Asked is the past moment of an answer.
 type Asked struct {
 	AsOf        uint64      `json:"as_of,omitzero" doc:"The last position that was known; absent: the answer is about now"`
 	EffectiveOn domain.Date `json:"effective_on,omitzero" doc:"The last day in the world that counts"`
 }
 
-// moment is a When that was looked up: which events count, and the day to judge on.
+// moment is a resolved When: the events that count, and the day to judge on.
 type moment struct {
 	at projections.Moment
 	on domain.Date
@@ -39,8 +38,8 @@ type moment struct {
 
 func (w moment) asked() Asked { return Asked{uint64(w.at.Position), w.at.Day} }
 
-// etag is the ETag of a record with that many events at the moment. One of the
-// past is no state to decide on, so If-Match takes none.
+// etag returns the ETag of a record with that number of events at the moment. A past
+// state has an ETag that If-Match does not accept.
 func (w moment) etag(events uint64) string {
 	if w.at.IsZero() {
 		return etag(events)
@@ -48,12 +47,12 @@ func (w moment) etag(events uint64) string {
 	return fmt.Sprintf(`"%d@%d/%s"`, events-1, w.at.Position, w.on)
 }
 
-// resolveMoment looks up the moment that is asked for.
+// resolveMoment returns the moment that w selects.
 func (s *Server) resolveMoment(ctx context.Context, w When) (moment, error) {
 	return s.resolveParam(ctx, "as_of", w)
 }
 
-// resolveParam is when for a moment whose position or instant came in as another parameter.
+// resolveParam is resolveMoment for another parameter than as_of.
 func (s *Server) resolveParam(ctx context.Context, param string, w When) (moment, error) {
 	m := moment{projections.Moment{Day: w.EffectiveOn}, w.On}
 	instant := s.now()
@@ -101,7 +100,7 @@ func (s *Server) resolveParam(ctx context.Context, param string, w When) (moment
 	return m, nil
 }
 
-// notYet says since when there is a record that was asked for too early.
+// notYet returns the problem of a query for a moment before the record existed.
 func notYet(err error) *Problem {
 	var e *projections.NotYetError
 	switch {

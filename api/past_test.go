@@ -10,7 +10,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// newCorrectedLab is a lab whose incubation was recorded on 3 June 2024 as
+// newCorrectedLab returns a lab whose incubation was recorded on 3 June 2024 as
 // begun in 2021, and corrected a month later to 2023. It returns the positions
 // of both.
 func newCorrectedLab(t *testing.T) (w *world, lab, host, partner string, wrong, right uint64) {

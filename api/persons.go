@@ -20,30 +20,30 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// What stands in an answer where a person's data does not. An answer is in both
-// languages at once, so these are too.
+// The texts that replace a person's data in an answer. They are in both languages,
+// since an answer is, too.
 const (
 	withheld   = "〔不公开 withheld〕"
 	erased     = "〔已删除 erased〕"
 	unreadable = "〔暂不可读 unreadable now〕"
 )
 
-// unsealer is what one request may read of persons, and whom it has read of.
-// Events and states come sealed from the store to the answer, whose texts are
-// opened last; so there is one place in which names come into the open.
+// unsealer opens personal data for one request, and records the persons it read.
+// Events and states stay sealed from the store to the answer, and seals are opened
+// last, so that names appear in one place only. The request's goroutine owns it.
 type unsealer struct {
 	s      *Server
 	ctx    context.Context
 	claims Claims
-	lab    uuid.UUID // that the request is about; nil: no lab in particular
+	lab    uuid.UUID // of the request; nil: no lab in particular
 
 	decided, may bool
 	read         []uuid.UUID
 }
 
-// allowed reports whether names are shown: to those who keep, review or audit
-// the register all of them, to a host and to who is bound by an agreement those of
-// its own labs.
+// allowed reports whether names are shown: all of them to those who keep, review or
+// audit the register, those of its own labs to a host and to a party that an agreement
+// binds.
 func (r *unsealer) allowed() bool {
 	if !r.decided {
 		r.decided = true
@@ -63,8 +63,8 @@ func (r *unsealer) any() bool {
 	return slices.Contains([]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, r.claims.Role)
 }
 
-// open puts a person's data, or why it is not shown, in the place of each seal
-// in a text, written as write has it.
+// open returns text with each seal replaced by the person's data, or by the reason
+// why it is not shown, encoded by write.
 func (r *unsealer) open(text []byte, write func(string) []byte) []byte {
 	if !eventstore.HoldsSeal(text) {
 		return text
@@ -99,7 +99,7 @@ func (r *unsealer) plain(ref uuid.UUID, open func(eventstore.PersonKey) (string,
 	return text
 }
 
-// inJSON opens the seals in a JSON text.
+// inJSON returns a JSON text with its seals opened.
 func (r *unsealer) inJSON(text []byte) []byte {
 	return r.open(text, func(plain string) []byte {
 		quoted, err := jsontext.AppendQuote(nil, plain)
@@ -110,7 +110,7 @@ func (r *unsealer) inJSON(text []byte) []byte {
 	})
 }
 
-// inCells opens the seals in a table's row.
+// inCells opens the seals in a table's row and returns it.
 func (r *unsealer) inCells(row []any) []any {
 	for i, c := range row {
 		if text, ok := c.(string); ok {
@@ -122,13 +122,13 @@ func (r *unsealer) inCells(row []any) []any {
 
 type unsealerKey struct{}
 
-// unsealerOf is what the request of ctx may read; nil, where nothing.
+// unsealerOf returns the unsealer of a request, or nil if it has none.
 func unsealerOf(ctx context.Context) *unsealer {
 	r, _ := ctx.Value(unsealerKey{}).(*unsealer)
 	return r
 }
 
-// log says whose data was given to whom, which somebody may have to account for.
+// log logs whose data was shown to whom, for accountability.
 func (r *unsealer) log(route string) {
 	if r != nil && len(r.read) > 0 {
 		r.s.log.Info("personal data read", "request_id", requestIDOf(r.ctx), "subject", r.claims.Subject, "role", r.claims.Role,
@@ -136,8 +136,8 @@ func (r *unsealer) log(route string) {
 	}
 }
 
-// seal seals the persons a command names, each with the key of the person's
-// own, and returns whether there were any.
+// seal returns cmd with each person it names sealed with the person's key, and
+// reports whether there were any.
 func (s *Server) seal(ctx context.Context, cmd any, command uuid.UUID, prefix string) (any, bool, error) {
 	return eventstore.SealPersons(cmd, func(path string, p domain.Person) (ref uuid.UUID, key eventstore.PersonKey, err error) {
 		at := joinPath(prefix, path)
@@ -147,7 +147,7 @@ func (s *Server) seal(ctx context.Context, cmd any, command uuid.UUID, prefix st
 			return ref, key, eventstore.ErrUnavailable
 		case p.Ref == uuid.Nil && id != "":
 			return s.cfg.Persons.Named(ctx, "id "+id)
-		case p.Ref == uuid.Nil: // nobody else can be meant, and the same command means the same
+		case p.Ref == uuid.Nil: // the same command and path always name the same person
 			return s.cfg.Persons.Named(ctx, "command "+command.String()+" "+path)
 		case id != "":
 			return ref, key, invalid(domain.FieldError{Path: at + ".ref", Message: domain.T("ref 与 id 只能填写一个", "give ref or id, not both")})
@@ -160,13 +160,13 @@ func (s *Server) seal(ctx context.Context, cmd any, command uuid.UUID, prefix st
 	})
 }
 
-// sealedBody is a command that names persons as JSON: what its digest is made
-// of, since from the digest of names names could be guessed.
+// sealedBody returns a sealed command as JSON. Its digest is made of this, since names
+// could be guessed from a digest of names.
 func sealedBody(cmd any) (jsontext.Value, error) {
 	return json.Marshal(cmd, json.Deterministic(true))
 }
 
-// personView is a person as the register knows the person.
+// personView lists the events that name a person.
 type personView struct {
 	ID      uuid.UUID       `json:"id" doc:"The register's own number for the person, the ref in events"`
 	Erased  *personErasure  `json:"erased,omitempty" doc:"Absent: the person's data can be read"`
@@ -193,8 +193,8 @@ type personInput struct {
 	Person uuid.UUID `path:"person" doc:"The person's number, the ref in events"`
 }
 
-// personSought says whom to find. It comes in a body, since addresses are logged
-// on the way.
+// personSought is the search for a person. It is sent in a body, since addresses are
+// logged on the way.
 type personSought struct {
 	ID string `json:"id" doc:"The id the person was named with, e.g. an ORCID iD" minLength:"1" maxLength:"200"`
 }
@@ -261,7 +261,7 @@ func (s *Server) person(ctx context.Context, ref uuid.UUID) (*struct{ Body perso
 	return &struct{ Body personView }{v}, nil
 }
 
-// knownPerson is the person of a number that was given to somebody.
+// knownPerson returns the person with a number that the register has issued.
 func (s *Server) knownPerson(ctx context.Context, ref uuid.UUID) (known *person.Person, err error) {
 	if err := s.persons.State(ctx, ref, func(p *person.Person, _ eventstore.Version) { known = &person.Person{ID: ref, Erased: p.Erased} }); err != nil {
 		return nil, err

@@ -18,7 +18,7 @@ import (
 // personal are words of the persons named by peopled, which stand nowhere else.
 var personal = []string{"诸葛孔明校长", "orcid:0000-0002-1825-0097", "Rektor Zweistein", "Vizepräsidentin"}
 
-// labWithPersons is an incubating lab whose agreement two known persons signed: one of
+// labWithPersons returns an incubating lab whose agreement two known persons signed: one of
 // them comes with an id.
 func (w *world) labWithPersons(host, partner string) (lab string) {
 	w.Helper()

@@ -15,8 +15,8 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// Problem is why a request was not carried out (RFC 9457), with everything
-// that stands against it and what its sender can do.
+// Problem describes why a request failed (RFC 9457), with every reason and what the
+// sender can do.
 type Problem struct {
 	Type      string              `json:"type" doc:"Where the kind of problem is explained, e.g. /problems/rule-not-met"`
 	Title     string              `json:"title" doc:"The kind of problem, in English"`
@@ -32,16 +32,16 @@ type Problem struct {
 	headers http.Header
 }
 
-// Error is the English detail.
+// Error returns the English detail.
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
-// GetStatus is the HTTP status.
+// GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders are headers that go with the problem.
+// GetHeaders returns headers that go with the problem.
 func (p *Problem) GetHeaders() http.Header { return p.headers }
 
-// ContentType is that of RFC 9457.
+// ContentType returns that of RFC 9457.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 func (p *Problem) with(name, value string) *Problem {
@@ -49,7 +49,7 @@ func (p *Problem) with(name, value string) *Problem {
 	return p
 }
 
-// kindOfProblem is what all problems of one code have in common.
+// kindOfProblem holds the common part of all problems of one code.
 type kindOfProblem struct {
 	code   string
 	status int
@@ -57,8 +57,8 @@ type kindOfProblem struct {
 	advice domain.Text
 }
 
-// problems lists every kind of problem there is. Codes are stable: programs
-// decide by them.
+// problems lists every kind of problem. Codes are stable, since programs decide by
+// them.
 var problems = []kindOfProblem{
 	{"malformed-body", 400, domain.T("请求正文无法解析", "Malformed body"),
 		domain.T("正文不是一个合法的 UTF-8 JSON 值，或其中的成员名重复。改正后重新发送。", "The body is not one valid JSON value in UTF-8, or names a member twice. Mend it and send it again.")},
@@ -126,7 +126,7 @@ var problems = []kindOfProblem{
 
 func newProblem(code, zh, en string, args ...any) *Problem {
 	i := slices.IndexFunc(problems, func(k kindOfProblem) bool { return k.code == code })
-	k := problems[i] // a code without a row is a mistake in this package
+	k := problems[i] // panics for a code without a row
 	detail := domain.Textf(zh, en, args...)
 	return &Problem{
 		Type: "/problems/" + code, Title: k.title.En, TitleZh: k.title.Zh, Status: k.status, Code: code,
@@ -134,14 +134,14 @@ func newProblem(code, zh, en string, args ...any) *Problem {
 	}
 }
 
-// invalid is the problem of values at fault in a body.
+// invalid returns the problem of invalid values in a body.
 func invalid(fields ...domain.FieldError) *Problem {
 	p := newProblem("invalid-input", "有 %d 处填写有误", "values at fault: %d", len(fields))
 	p.Errors = fields
 	return p
 }
 
-// badParameter is the problem of one parameter at fault.
+// badParameter returns the problem of one invalid parameter.
 func badParameter(at, zh, en string, args ...any) *Problem {
 	p := newProblem("invalid-parameter", "有 %d 个参数有误", "parameters at fault: %d", 1)
 	p.Errors = []domain.FieldError{{Path: at, Message: domain.Textf(zh, en, args...)}}
@@ -153,7 +153,7 @@ var codeOf = map[domain.Kind]string{
 	domain.State: "wrong-state", domain.Exists: "already-exists", domain.Forbidden: "forbidden",
 }
 
-// problemOf says an error of the layers below as a problem.
+// problemOf returns an error of the layers below as a problem.
 func problemOf(err error) *Problem {
 	var (
 		problem  *Problem
@@ -204,7 +204,7 @@ func problemOf(err error) *Problem {
 	return newProblem("internal", "", "")
 }
 
-// revision names the revision a record with that many events stands at.
+// revision returns the text of the revision of a record with that number of events.
 func revision(events uint64) domain.Text {
 	if events == 0 {
 		return domain.T("尚无记录", "no event at all")
@@ -212,8 +212,8 @@ func revision(events uint64) domain.Text {
 	return domain.Textf("版本 %d", "revision %d", events-1)
 }
 
-// fail turns an error into the problem to answer with, and has the log say
-// what it was if it is the server's own.
+// fail returns the problem to answer with. It logs the error if it is the server's
+// own.
 func (s *Server) fail(ctx context.Context, err error) *Problem {
 	p, q := *problemOf(err), requestOf(ctx)
 	p.RequestID, q.code = q.id, p.Code
@@ -223,7 +223,7 @@ func (s *Server) fail(ctx context.Context, err error) *Problem {
 	return &p
 }
 
-// fromHuma is the problem for what huma refused before a handler saw it.
+// fromHuma returns the problem for a request that huma refused.
 func fromHuma(ctx huma.Context, status int, errs []error) *Problem {
 	var p *Problem
 	switch {
@@ -250,7 +250,7 @@ func fromHuma(ctx huma.Context, status int, errs []error) *Problem {
 	return p
 }
 
-// write answers outside of huma.
+// write sends a problem outside of huma.
 func (s *Server) write(w http.ResponseWriter, p *Problem) {
 	for name, values := range p.headers {
 		w.Header()[name] = values
@@ -261,7 +261,7 @@ func (s *Server) write(w http.ResponseWriter, p *Problem) {
 	jsonFormat.Marshal(w, p)
 }
 
-// titlesOf names the kinds of problems behind a status, for the documentation.
+// titlesOf returns the titles of the problems with a status, for the documentation.
 func titlesOf(status int) string {
 	text := ""
 	for _, k := range problems {

@@ -23,7 +23,8 @@ type programmeRow struct {
 	Updated  time.Time   `json:"updated"`
 }
 
-// programmeView is one programme: its document and what follows from it on a day.
+// programmeView is one programme: its document, and the values derived from it for a
+// day.
 type programmeView struct {
 	ID       uuid.UUID            `json:"id"`
 	Name     domain.Text          `json:"name"`
@@ -45,7 +46,7 @@ type programmeInput struct {
 	Conditional
 }
 
-// ReviewsView is what was handed in, found and decided on a lab.
+// ReviewsView is the submissions, findings and decisions on a lab.
 type ReviewsView struct {
 	lab.Reviews
 	Open lab.Of `json:"open,omitzero" doc:"The review that is not decided, by its number"`

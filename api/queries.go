@@ -16,7 +16,7 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// Page is part of a list.
+// Page is a page of a list.
 type Page[T any] struct {
 	Items []T    `json:"items"`
 	Total int    `json:"total" doc:"Of all pages, as of now"`
@@ -28,7 +28,7 @@ type list[T any] struct {
 	Body Page[T]
 }
 
-// Paging is how a list is asked for page by page.
+// Paging selects a page of a list.
 type Paging struct {
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" doc:"How many items a page has; 50 unless said"`
 	Cursor string `query:"cursor" maxLength:"1000" doc:"What the page before gave as next, with the same filters"`
@@ -38,7 +38,7 @@ func (p Paging) model() projections.Paging {
 	return projections.Paging{Limit: p.Limit, Cursor: p.Cursor}
 }
 
-// OnDay is the day that statuses which follow from a date are judged on.
+// OnDay selects the day that date-dependent statuses are judged on.
 type OnDay struct {
 	On domain.Date `query:"on" doc:"The day statuses are judged on; today in China unless given"`
 }
@@ -50,7 +50,7 @@ func (s *Server) day(d domain.Date) domain.Date {
 	return d
 }
 
-// listed turns a page of the model's rows into one of the API's.
+// listed returns a page of the model's rows as one of the API's.
 func listed[R, T any](ctx context.Context, p projections.Page[R], err error, item func(R) T) (*list[T], error) {
 	if err != nil {
 		return nil, err
@@ -67,12 +67,12 @@ func listed[R, T any](ctx context.Context, p projections.Page[R], err error, ite
 	return l, nil
 }
 
-// unpaged is a list that is not paged: the parts of one lab.
+// unpaged returns all items as one page.
 func unpaged[T any](items []T) *list[T] {
 	return &list[T]{Body: Page[T]{Items: items, Total: len(items)}}
 }
 
-// convert turns codes as they come in a query into the domain's.
+// convert returns the codes of a query as the domain's type.
 func convert[T ~string](codes []string) []T {
 	var res []T
 	for _, c := range codes {
@@ -81,7 +81,7 @@ func convert[T ~string](codes []string) []T {
 	return res
 }
 
-// record is one record with its revision.
+// record is the answer with one record and its revision.
 type record[T any] struct {
 	Status int
 	ETag   string `header:"ETag" doc:"The revision of the record, for If-Match and If-None-Match"`
@@ -92,14 +92,14 @@ type Conditional struct {
 	IfNoneMatch string `header:"If-None-Match" doc:"The ETag you hold; 304 if the record still stands there"`
 }
 
-// single answers with a record. settled says that what was worked out beside the
-// record does not change from day to day; otherwise the same revision may
-// read differently tomorrow, and 304 would be untrue.
+// single returns the answer with a record. settled means that the values derived from
+// the record do not change from day to day; otherwise the same revision may read
+// differently tomorrow, and 304 would be wrong.
 func single[T any](c Conditional, events uint64, settled bool, body *T) *record[T] {
 	return tagged(c, etag(events), settled, body)
 }
 
-// singleAt is one of a moment: what is asked of the past is always settled.
+// singleAt is single for a moment. A past state is always settled.
 func singleAt[T any](c Conditional, w moment, events uint64, settled bool, body *T) *record[T] {
 	return tagged(c, w.etag(events), settled || !w.at.IsZero(), body)
 }
@@ -131,7 +131,7 @@ type labRow struct {
 	Updated      time.Time            `json:"updated"`
 }
 
-// labView is one lab: its document and what follows from it on a day.
+// labView is one lab: its document, and the values derived from it for a day.
 type labView struct {
 	ID         uuid.UUID   `json:"id"`
 	Name       domain.Text `json:"name" doc:"The official name now"`
@@ -260,8 +260,7 @@ func (s *Server) getLab(ctx context.Context, in *LabInput) (*record[labView], er
 	return singleAt(in.Conditional, w, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), w.on, status, status.Text(), events - 1, updated, l, w.asked()}), nil
 }
 
-// labAt reads a lab as it was at the moment asked for, as far as the caller may
-// see it.
+// labAt returns the part of a lab that the caller may see, at the moment asked for.
 func (s *Server) labAt(ctx context.Context, id uuid.UUID, asked When) (l *lab.Lab, events uint64, updated time.Time, w moment, err error) {
 	if w, err = s.resolveMoment(ctx, asked); err == nil {
 		l, events, updated, err = s.model.LabAt(ctx, id, w.at)

@@ -15,7 +15,7 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// readinessView is every step that can follow a lab's status, judged on a day.
+// readinessView lists every step that can follow a lab's status, judged on a day.
 type readinessView struct {
 	ID         uuid.UUID       `json:"id"`
 	Name       domain.Text     `json:"name"`
@@ -85,7 +85,7 @@ type decisionInput struct {
 	Event uuid.UUID `path:"event" doc:"The status event, as the history shows it"`
 }
 
-// decisionFile is everything a past step rested on, judged again.
+// decisionFile is the basis of a past step, judged again.
 type decisionFile struct {
 	Event    uuid.UUID        `json:"event"`
 	Type     string           `json:"type"`
@@ -101,7 +101,7 @@ func (s *Server) registerReadiness() {
 	register(s, query("lab-readiness", "/v1/labs/{lab}/readiness", "labs", "逐项说明下一步的每个条件：条款、是否满足、缺什么、依据哪些事件、最早何日可满足。", "Say what each next step of a lab asks, and what is missing"), s.labReadiness)
 	register(s, query("lab-impact", "/v1/labs/{lab}/agreements/{agreement}/impact", "labs", "比较协议在两个修订号时的内容：各方、责权利与投入的变化。", "Compare an agreement at two revisions of its lab"), s.labImpact)
 	decision := query("lab-decision", "/v1/labs/{lab}/decisions/{event}", "labs", "决定卷宗：当时所知的全部事实，并按当日规则重新判断。", "Read what a past step rested on, judged again")
-	decision.Errors = []int{400, 401, 403, 404, 409, 429, 500, 503} // 409: the event is no step
+	decision.Errors = []int{400, 401, 403, 404, 409, 429, 500, 503} // 409: the event is not a step
 	register(s, decision, s.labDecision)
 	table(s, query("lab-watches", "/v1/labs/{lab}/watches", "labs", "一个实验室即将到期或已经逾期的事项。", "List what lapses for a lab, or has lapsed"), s.labWatches)
 	table(s, query("lab-matrix", "/v1/labs/{lab}/matrix", "labs", "责权利矩阵：每一方的责、权、利。", "Read a lab's matrix of responsibilities, rights and interests"), s.labMatrix)
@@ -122,7 +122,7 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*record[readin
 	if err != nil {
 		return nil, err
 	}
-	claims, _ := claimsOf(ctx) // who asks may be who recorded the submission
+	claims, _ := claimsOf(ctx) // the caller may have recorded the submission
 	steps := l.Readiness(judged, claims.actor(), w.on)
 	for i := range steps {
 		seen.withhold(&steps[i])
@@ -133,8 +133,8 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*record[readin
 	}), nil
 }
 
-// programmeWhen is what the register knew of a programme at a moment; nothing,
-// where it was not on record. Its policies carry their own dates.
+// programmeWhen returns the facts of a programme at a moment, empty if it was not on
+// record. Its policies carry their own dates.
 func (s *Server) programmeWhen(ctx context.Context, name string, w moment) (domain.Programme, error) {
 	if w.at.IsZero() {
 		return s.programmeNamed(ctx, name)
@@ -208,8 +208,8 @@ func (s *Server) labMatrix(ctx context.Context, in *PartsInput) (rows []matrixRo
 	return rows, nil
 }
 
-// foldTo folds a lab's history up to and including a revision, with the
-// corrections known by then.
+// foldTo returns a lab folded up to and including a revision, with the corrections
+// known by then.
 func foldTo(id uuid.UUID, history []domain.RecordedEvent[lab.Event], revision uint64) *lab.Lab {
 	l := lab.New(id)
 	domain.Fold(l, history[:min(revision+1, uint64(len(history)))])

@@ -8,8 +8,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// maxLag is how many events the read model may be behind and still be called
-// ready: more than a busy second brings.
+// maxLag is the number of events that a ready read model may be behind: more than a
+// busy second appends.
 const maxLag = 1000
 
 // readiness is the answer of /readyz while all is well.

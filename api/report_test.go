@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// newReportedLab is a lab with an agreement, commitments and a history to report on.
+// newReportedLab returns a lab with an agreement, commitments and a history to report on.
 func newReportedLab(t *testing.T) (w *world, lab, host, partner string) {
 	w = newWorld(t)
 	host, partner = w.parties()

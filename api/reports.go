@@ -28,7 +28,7 @@ type statusInput struct {
 	Past
 }
 
-// fundingRow is what one party committed and delivered in one year.
+// fundingRow sums the commitments and deliveries of one party in one year.
 type fundingRow struct {
 	Year      int               `json:"year" doc:"Of the due day or the delivery; 0: committed without instalments"`
 	Party     domain.Text       `json:"party"`
@@ -40,7 +40,7 @@ type fundingRow struct {
 	Delivered domain.Decimal    `json:"delivered" doc:"Received less returned"`
 }
 
-// shareRow is a source's share of what is committed in one unit (C81).
+// shareRow is a source's share of the commitments in one unit (C81).
 type shareRow struct {
 	Kind           string            `json:"kind"`
 	Unit           string            `json:"unit"`
@@ -83,8 +83,8 @@ func (s *Server) registerReports() {
 	table(s, report("report-decisions", "/v1/reports/decisions", "各年度立项与验收的决定数和通过率。", "Decisions and pass rates by year"), s.decisionsReport)
 }
 
-// days lists the last days of the months, quarters or years from one day to
-// another, and that day itself.
+// days returns the last days of the months, quarters or years from one day to
+// another, and the latter itself.
 func days(from, to domain.Date, every string) (list []domain.Date) {
 	months := map[string]int{"month": 1, "quarter": 3, "year": 12}[every]
 	for d := from; !from.IsZero(); {
@@ -126,7 +126,7 @@ func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []stat
 	return rows, err
 }
 
-// labsOf calls each with one lab, or with all, as they were at a moment.
+// labsOf calls each with one lab, or with all labs, at a moment.
 func (s *Server) labsOf(ctx context.Context, in *fundingInput, each func(*lab.Lab) error) error {
 	w, err := s.resolveMoment(ctx, When{Past: in.Past})
 	if err != nil {

@@ -15,22 +15,22 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// request is what becomes known of a request while it is answered. The log has
-// one line of it, which says who asked for what and what came of it: never a
-// token, a body, a query or a name.
+// request collects the log attributes of a request while it is answered. Its line in
+// the log has the caller, the route and the outcome, and never a token, a body, a
+// query or a name. The goroutine that answers owns it.
 type request struct {
-	id     string // also the correlation id of the events it leads to
+	id     string // also the correlation id of the events it records
 	url    *url.URL
-	claims Claims // whom it speaks for, once that is known
-	code   string // the kind of problem it is answered with
-	err    error  // why, where the operator is to know
-	also   []any  // more for the log
-	stream bool   // the answer is a stream, which lasts as long as its client likes
+	claims Claims // of the caller, once authenticated
+	code   string // of the problem it is answered with
+	err    error  // for the operator
+	also   []any  // more log attributes
+	stream bool   // the answer is a stream, which Config.Observe does not see
 }
 
 type requestKey struct{}
 
-// requestOf is the request being answered; it is never nil.
+// requestOf returns the request being answered, never nil.
 func requestOf(ctx context.Context) *request {
 	if q, ok := ctx.Value(requestKey{}).(*request); ok {
 		return q
@@ -40,20 +40,19 @@ func requestOf(ctx context.Context) *request {
 
 func requestIDOf(ctx context.Context) string { return requestOf(ctx).id }
 
-// logAttrs adds to what the log says of a request: pairs of a name and a value.
+// logAttrs adds pairs of a name and a value to the log line of a request.
 func logAttrs(ctx context.Context, also ...any) {
 	q := requestOf(ctx)
 	q.also = append(q.also, also...)
 }
 
-// record logs an answered request. What changed something, was refused for who
-// asked it, or failed is always seen; the rest only where everything is, and so
-// is what this process asks itself.
+// record logs an answered request. Commands, refusals by role and failures have level
+// info or above. Other requests, and those of this process itself, have level debug.
 func (s *Server) record(r *http.Request, out *responseWriter, took time.Duration) {
 	ctx := r.Context()
 	q, level := requestOf(ctx), slog.LevelDebug
 	switch {
-	case q.err != nil && out.status < http.StatusBadRequest, out.status == http.StatusInternalServerError: // broken off, or our fault
+	case q.err != nil && out.status < http.StatusBadRequest, out.status == http.StatusInternalServerError: // aborted, or the server's fault
 		level = slog.LevelError
 	case out.status > http.StatusInternalServerError:
 		level = slog.LevelWarn
@@ -78,8 +77,8 @@ func (s *Server) record(r *http.Request, out *responseWriter, took time.Duration
 	s.log.Log(ctx, level, "request", line...)
 }
 
-// traceRequest begins a request's span, in the trace of whoever sent it where
-// they say so (W3C Trace Context); ended ends it with what the answer was.
+// traceRequest returns a context with the span of a request, which continues the
+// sender's trace (W3C Trace Context). ended ends the span with the answer's status.
 func traceRequest(r *http.Request) (_ context.Context, ended func(*responseWriter)) {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 	ctx, span := otel.Tracer("github.com/jointlab/jointlab/api").Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
@@ -94,8 +93,7 @@ func traceRequest(r *http.Request) (_ context.Context, ended func(*responseWrite
 	}
 }
 
-// knownMethod is a request's method, or other: whatever callers send, there are
-// few of them.
+// knownMethod returns a request's method, or other, which bounds the number of labels.
 func knownMethod(method string) string {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut:

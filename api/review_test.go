@@ -87,7 +87,7 @@ func university(zh, en, country string) string {
 	return fmt.Sprintf(`{"kind":"university","country":%q,"names":[{"text":%q,"lang":"zh","kind":"official"},{"text":%q,"lang":"en","kind":"official"}]}`, country, zh, en)
 }
 
-// incubated is a lab that has all an application asks of the lab itself,
+// incubated returns a lab that has all an application asks of the lab itself,
 // incubating since 2015-01-01.
 func incubated(w *world) *storied {
 	w.Helper()
@@ -99,7 +99,7 @@ func incubated(w *world) *storied {
 	return incubatedBy(w, s)
 }
 
-// incubatedBy is another such lab of legal entities that are registered.
+// incubatedBy returns another such lab of legal entities that are registered.
 func incubatedBy(w *world, s *storied) *storied {
 	w.Helper()
 	s.at = "/v1/labs/" + w.done("/v1/labs", s.token(domain.Host), proposal(s.host)).str("id")

@@ -33,14 +33,14 @@ func init() {
 	huma.ValidateStrictCasing = true
 }
 
-// form is how a domain type that is written as a string looks in JSON.
+// form is the JSON form of a domain type that is encoded as a string.
 type form struct {
 	schema huma.Schema
 	ask    domain.Text
 }
 
-// forms are the types whose text has a form of its own. What passes the
-// pattern may still be refused on reading: 2023-02-30 has the form of a day.
+// forms has the types with a text form of their own. A text that matches the pattern
+// may still fail to decode: 2023-02-30 has the form of a day.
 var forms = map[reflect.Type]form{
 	reflect.TypeFor[uuid.UUID](): {huma.Schema{Type: "string", Format: "uuid"},
 		domain.T("请填写 UUID，如 0190a5d4-7c1e-7000-8000-000000000001", "give a UUID, such as 0190a5d4-7c1e-7000-8000-000000000001")},
@@ -52,7 +52,7 @@ var forms = map[reflect.Type]form{
 		domain.T("请以字符串填写普通数字，如 \"1200000.00\"，最多 30 位", "write plain digits as a string, such as \"1200000.00\", at most 30 of them")},
 }
 
-// huma asks a type for its schema; these stand in for types that cannot know huma.
+// These types give huma the schemas of types that do not import huma.
 type (
 	uuidForm    struct{}
 	dateForm    struct{}
@@ -94,8 +94,8 @@ var releasedNames = map[string]string{
 	"EndpointRemoved":  "RemovedEndpoint",
 }
 
-// schemaName returns the name of a type's schema. It tells lab.Rename and
-// entity.Rename apart.
+// schemaName returns the name of a type's schema, distinct for lab.Rename and
+// entity.Rename.
 func schemaName(t reflect.Type, hint string) string {
 	name := huma.DefaultSchemaNamer(t, hint)
 	name = cmp.Or(releasedNames[name], name)
@@ -110,7 +110,7 @@ func schemaName(t reflect.Type, hint string) string {
 	return name
 }
 
-// codeLists has the lists of codes that an enum tag may name instead of its codes.
+// codeLists has the lists of codes that an enum tag may name.
 var codeLists = map[any][]any{"statuses": anyOf(lab.Statuses), "roles": anyOf(domain.Roles)}
 
 func anyOf[C ~string](codes []C) (list []any) {
@@ -120,7 +120,7 @@ func anyOf[C ~string](codes []C) (list []any) {
 	return list
 }
 
-// listCodes puts the codes in the place of the name of their list.
+// listCodes replaces the name of a list in an enum by its codes.
 func listCodes(s *huma.Schema) {
 	for ; s != nil; s = s.Items {
 		if len(s.Enum) == 1 && codeLists[s.Enum[0]] != nil {
@@ -130,8 +130,8 @@ func listCodes(s *huma.Schema) {
 	}
 }
 
-// maxText bounds texts that say nothing about their length, so that no body
-// that is accepted becomes an event too large to keep.
+// maxText bounds texts without a maxLength, so that no accepted body becomes an event
+// too large to append.
 const maxText = 4000
 
 func bound(r huma.Registry, s *huma.Schema, seen map[string]bool) {
@@ -154,8 +154,8 @@ func bound(r huma.Registry, s *huma.Schema, seen map[string]bool) {
 	}
 }
 
-// check reports everything in v that does not fit the schema, each under the
-// prefix. Values are never repeated: they may be personal.
+// check returns an error for each value in v that does not fit the schema, with paths
+// under prefix. It never repeats values, since they may be personal.
 func check(r huma.Registry, schema *huma.Schema, prefix string, v any) []domain.FieldError {
 	var res huma.ValidateResult
 	at := huma.NewPathBuffer(nil, 0)
@@ -166,7 +166,7 @@ func check(r huma.Registry, schema *huma.Schema, prefix string, v any) []domain.
 	return fieldErrors(res.Errors)
 }
 
-// fieldErrors says huma's findings in both languages, in the order of their paths.
+// fieldErrors returns huma's errors in both languages, ordered by path.
 func fieldErrors(errs []error) []domain.FieldError {
 	var fields []domain.FieldError
 	for _, err := range errs {
@@ -180,7 +180,7 @@ func fieldErrors(errs []error) []domain.FieldError {
 	return fields
 }
 
-// phrases says each message of huma in words a person can act on.
+// phrases maps each message of huma to one a person can act on.
 var phrases = []struct{ format, zh, en string }{
 	{validation.MsgUnexpectedProperty, "没有这个字段；请对照 /openapi.json 核对拼写", "there is no such member here; check its spelling against /openapi.json"},
 	{validation.MsgExpectedRequiredProperty, "请填写 %[1]s", "give %[1]s"},
@@ -215,7 +215,7 @@ var phrases = []struct{ format, zh, en string }{
 
 var verb = regexp.MustCompile(`%[vds]`)
 
-// phrasePatterns is phrases with the formats made into patterns.
+// phrasePatterns has the pattern of each format in phrases.
 var phrasePatterns = func() []*regexp.Regexp {
 	var res []*regexp.Regexp
 	for _, p := range phrases {
@@ -244,10 +244,11 @@ func translate(d *huma.ErrorDetail) domain.FieldError {
 	return domain.FieldError{Path: d.Location, Message: unknownMessage}
 }
 
-// unknownMessage is the message for what phrases does not know.
+// unknownMessage replaces a message that is not in phrases.
 var unknownMessage = domain.T("该值不符合要求；请对照 /openapi.json 修改", "this value does not fit; compare it with /openapi.json")
 
-// describeForm says what form a parameter has, where huma only says that it is not read.
+// describeForm returns f with the form of the parameter, where huma only reports that
+// it does not decode.
 func describeForm(op *huma.Operation, f domain.FieldError) domain.FieldError {
 	for _, p := range op.Parameters {
 		if f.Message != unknownMessage || p.In+"."+p.Name != f.Path {

@@ -1,13 +1,12 @@
 // Package api is the register's HTTP side: commands, queries and the trail, as
 // resources with an OpenAPI document made from the same tables that serve them.
 //
-// Who acts is taken from the caller's token and from nowhere else. What they may
-// do stands in one table (access.go); what they are shown follows from it and from
-// how confidential the programme's procedure makes each part of a lab's record
-// (shown.go, and readers.go of the read model). Every
-// refusal is a problem (RFC 9457) that says, in Chinese and English, what
-// stands against the request and what its sender can do; nothing a caller can
-// send gives an answer of 500 or above except a store that does not answer.
+// The token alone identifies the caller. One table (access.go) lists the operations of
+// each role. What a caller can read follows from that table and from the
+// confidentiality of each part of a lab's record (shown.go, and readers.go of the read
+// model). Every refusal is a problem (RFC 9457) that names, in Chinese and English,
+// each reason and what the sender can do. No request gets an answer of 500 or above
+// unless the store does not answer.
 package api
 
 import (
@@ -49,37 +48,38 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// Config is what may be left as it is.
+// Config holds the options of a Server. Its zero value is valid.
 type Config struct {
 	Version       string           // of the program, for the OpenAPI document
 	Logger        *slog.Logger     // nil: the default logger
-	AnonymousRead bool             // what is public is read without a token; a bad token is refused all the same
-	Patience      time.Duration    // how long an answer waits for the read model; 0: 5 seconds
-	Problems      func() []string  // why the store may not be written to; nil: it always may
-	Streams       eventstore.Store // the ledger's own, with positions, for packs; nil: there are none
-	Backup        *audit.Backup    // what a backup holds beside the events; nil: none is given
-	Log           *audit.Log       // proves that the ledger was not changed; nil: nothing is proved
-	Behind        func() []string  // why subscribers over NATS do not get what the ledger holds; nil: they do
-	Limits        Limits           // how much one caller may ask for
+	AnonymousRead bool             // public data is served without a token; a bad token is refused all the same
+	Patience      time.Duration    // bound on waiting for the read model; 0: 5 seconds
+	Problems      func() []string  // returns why the store cannot be written to; nil: it always can
+	Streams       eventstore.Store // the ledger's own store, with positions, for packs; nil: no packs are served
+	Backup        *audit.Backup    // the auxiliary content of a backup; nil: no backups are served
+	Log           *audit.Log       // the Merkle log over the ledger; nil: no proofs are served
+	Behind        func() []string  // returns why NATS subscribers lag behind the ledger; nil: they never do
+	Limits        Limits           // of one caller
 
-	// Observe is told of every answer but streams: the route is the table's, with
-	// its placeholders, and empty where there is none. nil: nobody is.
+	// Observe is called for every answer but streams. The route has its placeholders,
+	// and is empty if no route matched. nil: not called.
 	Observe func(method, route string, status int, took time.Duration)
 
-	Webhooks *webhooks.Dispatcher // what delivers to webhooks; nil: there are none here
+	Webhooks *webhooks.Dispatcher // delivers to webhooks; nil: this node does not
 
-	StreamsPerCaller int           // how many streams one caller may have open; 0: 16
-	Heartbeat        time.Duration // how often a quiet stream says that it is alive; 0: 15 seconds
-	StreamPatience   time.Duration // how long a stream's client may leave what it was sent unread; 0: 10 seconds
+	StreamsPerCaller int           // open streams of one caller; 0: 16
+	Heartbeat        time.Duration // interval of heartbeats on a quiet stream; 0: 15 seconds
+	StreamPatience   time.Duration // bound on one write to a stream's client; 0: 10 seconds
 
-	Persons *jetstream.Persons // the keys of persons; nil: nobody can be named, or read
+	Persons *jetstream.Persons // the keys of persons; nil: persons can be neither named nor read
 
-	Documents     *jetstream.Documents // where documents are kept; nil: nowhere, and there are no routes for them
-	DocumentLimit int64                // bytes a document may have; 0: DefaultDocumentLimit
-	Spool         string               // folder for documents on their way in; "": the system's
+	Documents     *jetstream.Documents // the document store; nil: documents are not served
+	DocumentLimit int64                // largest document, in bytes; 0: DefaultDocumentLimit
+	Spool         string               // folder of unfinished uploads; "": os.TempDir
 }
 
-// Server answers HTTP requests. It keeps nothing that cannot be read back.
+// Server answers HTTP requests. It holds no state that cannot be read back from the
+// store. It is safe for concurrent use.
 type Server struct {
 	store      eventstore.Store
 	ledger     eventstore.Ledger
@@ -109,8 +109,8 @@ type Server struct {
 	openapi          func() []byte
 }
 
-// New serves the register kept in store, whose events stand in ledger and are
-// read through model.
+// New returns a Server of the register in store, whose events are in ledger and are
+// queried through model.
 func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Model, verifier *Verifier, now func() time.Time, cfg Config) *Server {
 	s := &Server{store: store, ledger: ledger, model: model, verifier: verifier, now: now, cfg: cfg, log: cfg.Logger}
 	if s.log == nil {
@@ -146,21 +146,21 @@ func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Mo
 	return s
 }
 
-// EndStreams tells the clients of all streams to come back later, and takes no
-// new ones. Requests of other kinds go on.
+// EndStreams ends all streams, tells their clients to reconnect later, and refuses new
+// ones. Other requests are not affected.
 func (s *Server) EndStreams() { s.endStreams() }
 
-// Streams is how many streams of events are open, and how many were cut off
-// since the server began because their clients did not read.
+// Streams returns the number of open streams, and the number cut off since the start
+// because their clients did not read.
 func (s *Server) Streams() (open int, cutOff uint64) { return s.tails.streams(), s.cutOff.Load() }
 
-// sendBuffer bounds what the kernel holds for a client that does not read, where
-// it would otherwise take megabytes.
+// sendBuffer bounds the kernel's buffer for a client that does not read, which would
+// otherwise grow to megabytes.
 const sendBuffer = 128 << 10
 
-// HTTPServer is the server that should carry s: it bounds how long a slow
-// client may take and how large headers may be. A stream has a deadline for
-// each write instead; its Shutdown ends streams.
+// HTTPServer returns an http.Server for s. It bounds the time of slow clients and the
+// size of headers. A stream has a deadline for each write instead. Shutdown ends
+// streams.
 func (s *Server) HTTPServer(addr string) *http.Server {
 	server := &http.Server{
 		Addr: addr, Handler: s, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 30 * time.Second,
@@ -171,7 +171,7 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 				c = secured.NetConn()
 			}
 			if tcp, ok := c.(*net.TCPConn); ok {
-				_ = tcp.SetWriteBuffer(sendBuffer) // the kernel's own choice will do as well
+				_ = tcp.SetWriteBuffer(sendBuffer) // the kernel's default is acceptable
 			}
 			return ctx
 		},
@@ -182,12 +182,13 @@ func (s *Server) HTTPServer(addr string) *http.Server {
 
 var saneID = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,128}$`)
 
-// responseWriter remembers whether the answer has begun.
+// responseWriter records the status of an answer and whether it has begun. The
+// goroutine that answers owns it.
 type responseWriter struct {
 	http.ResponseWriter
 	status int
-	route  string    // that answers, with its placeholders
-	reads  *unsealer // what of persons is shown in the answer; nil: nothing
+	route  string    // the pattern that matched, with its placeholders
+	reads  *unsealer // opens personal data in the answer; nil: none is shown
 }
 
 func (w *responseWriter) WriteHeader(status int) {
@@ -204,8 +205,8 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 	if media := w.Header().Get("Content-Type"); media != "application/json" && media != "application/problem+json" {
 		return w.ResponseWriter.Write(b)
 	}
-	// A JSON answer is written as a whole, see jsonFormat. A refusal may repeat
-	// what it was asked, so a party could ask it for anybody's data.
+	// A JSON answer is one write, see jsonFormat. A refusal may repeat its input, so a
+	// caller could have it open any person's seal.
 	reads := w.reads
 	if reads != nil && w.status >= 400 && !reads.any() {
 		reads = nil
@@ -216,11 +217,11 @@ func (w *responseWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Unwrap lets http.ResponseController reach the connection.
+// Unwrap returns the wrapped writer to http.ResponseController.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// ServeHTTP answers a request and logs it under an id that stands in the answer
-// and in the events it led to.
+// ServeHTTP answers a request and logs it under an id that is also in the answer and
+// in the events it records.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Request-Id")
 	if !saneID.MatchString(id) {
@@ -232,7 +233,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("Cache-Control", "no-cache")
-	h.Set("Vary", "Authorization") // an answer is for whoever asked
+	h.Set("Vary", "Authorization") // an answer depends on the caller
 	if r.TLS != nil {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
@@ -251,7 +252,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			problem.RequestID, q.code = id, problem.Code
 			s.write(out, problem)
 		}
-		if r.RemoteAddr != "" { // in this process nobody reads
+		if r.RemoteAddr != "" { // a request of this process shows no data to a person
 			out.reads.log(out.route)
 		}
 		took := time.Since(begun)
@@ -261,21 +262,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.record(r, out, took)
 		traced(out)
 		if broken {
-			panic(http.ErrAbortHandler) // the answer has begun; only cutting it off says that it is not whole
+			panic(http.ErrAbortHandler) // the answer has begun, and only aborting it shows that it is incomplete
 		}
 	}()
 	s.route(out, r)
 }
 
-// route finds the handler; what the mux would refuse in plain text is refused
-// as a problem.
+// route calls the handler of a request. It answers with a problem where the mux would
+// answer in plain text.
 func (s *Server) route(w *responseWriter, r *http.Request) {
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		s.write(w, s.fail(r.Context(), badParameter("query", "查询字符串的编码有误；请按 URL 规则转义", "the query string is badly encoded; escape it as URLs ask")))
 		return
 	}
 	handler, pattern := s.mux.Handler(r)
-	// The mux would send a client on from an address with empty or dotted parts.
+	// The mux would redirect a path with empty or dotted segments.
 	if pattern != "" && !strings.Contains(r.URL.Path, "//") && !strings.Contains(r.URL.Path+"/", "/./") && !strings.Contains(r.URL.Path+"/", "/../") {
 		_, w.route, _ = strings.Cut(pattern, " ")
 		s.mux.ServeHTTP(w, r)
@@ -298,7 +299,7 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s, "�")
 }
 
-// refusal takes the mux's own answer, so that it can be said better.
+// refusal captures the mux's own answer, whose body is dropped.
 type refusal struct {
 	header http.Header
 	status int
@@ -308,7 +309,7 @@ func (r *refusal) Header() http.Header         { return r.header }
 func (r *refusal) Write(b []byte) (int, error) { return len(b), nil }
 func (r *refusal) WriteHeader(status int)      { r.status = status }
 
-// register gives an operation its handler, with every error said as a problem.
+// register registers the handler of an operation, and answers every error as a problem.
 func register[I, O any](s *Server, op huma.Operation, handle func(context.Context, *I) (*O, error)) {
 	documentAccess(&op)
 	op.Security = []map[string][]string{{"bearer": {}}}
@@ -323,7 +324,7 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 		op.Errors = []int{400, 401, 403, 404, 429, 500, 503}
 	}
 	answer, _ := reflect.TypeFor[O]().FieldByName("Body")
-	whole := op.Method == http.MethodGet && (answer.Type == nil || answer.Type.Kind() != reflect.Func) // else it is found as it is sent
+	whole := op.Method == http.MethodGet && (answer.Type == nil || answer.Type.Kind() != reflect.Func) // else it is read while it is sent
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		if whole {
 			bounded, cancel := s.cfg.Limits.inTime(ctx)
@@ -348,8 +349,8 @@ func takesJSON(op *huma.Operation) bool {
 	return op.RequestBody != nil && op.RequestBody.Content["application/json"] != nil
 }
 
-// guard refuses, before anything is read, what has no valid token, too small a
-// role, or parameters the operation does not know.
+// guard refuses, before the body is read, a request without a valid token, without a
+// role for the operation, or with unknown parameters.
 func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	r, w := humago.Unwrap(ctx)
 	op := ctx.Operation()
@@ -382,8 +383,8 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 			return
 		}
 	}
-	// A name in the answer that a client holds may have been erased, which leaves the
-	// revision as it is. Documents have no such names, and anonymous callers see none.
+	// An erased name changes the answer and not the revision. Documents hold no such
+	// names, and anonymous callers see none.
 	if r.Header.Get("If-None-Match") != "" && claims.Role != "" && !strings.HasPrefix(op.Path, "/v1/documents") {
 		if gone, err := s.model.Erased(r.Context()); err != nil || len(gone) > 0 {
 			r.Header.Del("If-None-Match")
@@ -397,13 +398,12 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	next(huma.WithValue(ctx, unsealerKey{}, reads))
 }
 
-// leaveKey finds the function that ends a request's part in its caller's limits.
+// leaveKey is the context key of the function that leaves the caller's limits.
 type leaveKey struct{}
 
-// identify finds out whom a request speaks for, nobody where it has no token,
-// and admits it within that caller's limits, of which it takes up some places;
-// leave must be called when it is answered. A bad token counts for where it comes
-// from.
+// identify returns the claims of a request, zero without a token, and admits it at a
+// cost in places within the caller's limits. leave must be called when it is answered.
+// A bad token counts for its address.
 func (s *Server) identify(r *http.Request, places int64) (claims Claims, leave func(), p *Problem) {
 	var invalid error
 	if header := r.Header.Get("Authorization"); header != "" {
@@ -432,8 +432,8 @@ func (s *Server) identify(r *http.Request, places int64) (claims Claims, leave f
 		with("WWW-Authenticate", `Bearer realm="jointlab", error="invalid_token"`)
 }
 
-// checkParameters reports query parameters the operation does not know, that have no
-// value or come twice, and headers that do.
+// checkParameters returns an error for each query parameter that is unknown, empty or
+// repeated, and for each repeated header.
 func checkParameters(op *huma.Operation, r *http.Request) []domain.FieldError {
 	var errs []error
 	say := func(at, message string) { errs = append(errs, &huma.ErrorDetail{Location: at, Message: message}) }

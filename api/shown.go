@@ -13,16 +13,16 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// What callers are shown of a lab goes through here; what they find of events,
-// through the read model, which is told who reads. Both keep to lab.Secrecy.
+// Every lab that a caller reads passes through this file, and every event through the
+// read model, which knows the reader. Both apply lab.Secrecy.
 
-// readerOf is who reads: nobody, where a request came without a token.
+// readerOf returns the actor of a request, zero if it came without a token.
 func readerOf(ctx context.Context) domain.Actor {
 	claims, _ := claimsOf(ctx)
 	return claims.actor()
 }
 
-// visibility is what of one lab somebody may see, as its record stands now.
+// visibility filters one lab for a reader, by the current state of the lab.
 type visibility struct {
 	lab.Secrecy
 	who domain.Readers
@@ -40,16 +40,16 @@ func (s *Server) visibilityOf(ctx context.Context, id uuid.UUID) (visibility, er
 	return visibilityFrom(ctx, now), nil
 }
 
-// view is what may be seen of the lab as it was at some time.
+// view returns the visible part of a state of the lab.
 func (v visibility) view(then *lab.Lab) *lab.Lab { return v.View(then, v.who) }
 
-// includes says whether an event of the lab's history may be seen.
+// includes reports whether the reader may see event i of the lab's history.
 func (v visibility) includes(history []domain.RecordedEvent[lab.Event], i int) bool {
 	return !slices.ContainsFunc(v.Closed(history), func(c lab.Sight) bool { return c.Revision == uint64(i) && !c.Readers.Include(v.who) })
 }
 
-// withhold keeps from a step to come what hangs on a review, none of which is
-// decided yet that such a step follows from.
+// withhold removes the findings that depend on a review from a future step, since the
+// decision on that review is still open.
 func (v visibility) withhold(step *lab.Readiness) {
 	var judged bool
 	if step.Findings, judged = v.Findings(step.Findings, lab.Of{}, v.who); !judged {
@@ -57,7 +57,7 @@ func (v visibility) withhold(step *lab.Readiness) {
 	}
 }
 
-// visibleLab is what the caller may see of a lab as it was at a moment.
+// visibleLab returns the part of a lab at a moment that the caller may see.
 func (s *Server) visibleLab(ctx context.Context, then *lab.Lab, at projections.Moment) (*lab.Lab, error) {
 	switch {
 	case domain.Reviewers.Include(readerOf(ctx).Readers()):
@@ -72,7 +72,7 @@ func (s *Server) visibleLab(ctx context.Context, then *lab.Lab, at projections.M
 	return seen.view(then), nil
 }
 
-// eachLab calls each with what the caller may see of every lab at a moment.
+// eachLab calls each with the visible part of every lab at a moment.
 func (s *Server) eachLab(ctx context.Context, at projections.Moment, each func(*lab.Lab) error) error {
 	return s.model.EachLabAt(ctx, at, func(l *lab.Lab) error {
 		l, err := s.visibleLab(ctx, l, at)
@@ -83,8 +83,8 @@ func (s *Server) eachLab(ctx context.Context, at projections.Moment, each func(*
 	})
 }
 
-// visibleState is what the caller may see of a state. It follows from the state
-// alone, so that a delta fits the snapshot it is laid over.
+// visibleState returns the part of a state that the caller may see. It depends on the
+// state alone, so that a delta applies to its snapshot.
 func visibleState(ctx context.Context, state projections.State) ([]byte, error) {
 	if state.Stream.Kind != "lab" || domain.Reviewers.Include(readerOf(ctx).Readers()) {
 		return state.Document, nil
@@ -96,7 +96,7 @@ func visibleState(ctx context.Context, state projections.State) ([]byte, error) 
 	return json.Marshal(visibilityFrom(ctx, l).view(l), json.Deterministic(true))
 }
 
-// readers are those who may read the event at a position, as things stand.
+// readers returns the current readers of the event at a position.
 func (s *Server) readers(o eventstore.Header, p eventstore.Position) (domain.Readers, error) {
 	closed, err := s.restrictedAfter(o, p-1, p)
 	if err != nil {
@@ -105,8 +105,8 @@ func (s *Server) readers(o eventstore.Header, p eventstore.Position) (domain.Rea
 	return readersAt(closed, p), nil
 }
 
-// restrictedAfter says of the events after one position and up to another, of which
-// last is the outline of one, who may read those that not everybody may.
+// restrictedAfter returns the readers of each restricted event in (after, upTo]. last is
+// the header of one event in that range, for which it waits.
 func (s *Server) restrictedAfter(last eventstore.Header, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
 	ctx, cancel := context.WithTimeout(s.streaming, s.cfg.Patience)
 	defer cancel()

@@ -13,11 +13,10 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// Snapshots are for systems that keep a copy of the state: a whole one once,
-// and then deltas. Both are lines of the same form, an aggregate each, in the
-// order of their sources; a delta holds those that changed. Laid over the
-// snapshot at its beginning, line for line by source, it gives the snapshot at
-// its end, byte for byte.
+// Snapshots are for systems that keep a copy of the state: one full snapshot, then
+// deltas. Both have a line for each aggregate, ordered by source; a delta has those
+// that changed. Applying a delta to the snapshot at its beginning, by source, yields
+// the snapshot at its end, byte for byte.
 
 type snapshotInput struct {
 	AsOf string `query:"as_of" maxLength:"40" doc:"An instant (RFC 3339) or a position in the ledger; absent: now"`
@@ -65,8 +64,8 @@ func (s *Server) delta(ctx context.Context, in *deltaInput) (*export, error) {
 	return s.states(ctx, fmt.Sprintf("delta-%d-%d", from, to), from, to), nil
 }
 
-// position is the one in the ledger that a parameter means, or up to where the
-// read model holds it now.
+// position returns the position that a parameter selects, or the current position of
+// the read model if it is empty.
 func (s *Server) position(ctx context.Context, param, asked string) (eventstore.Position, error) {
 	m, err := s.resolveParam(ctx, param, When{Past: Past{AsOf: asked}})
 	if err != nil || !m.at.IsZero() {

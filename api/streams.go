@@ -21,7 +21,7 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// Streaming is how a stream of events is asked for.
+// Streaming is the input of a stream of events.
 type Streaming struct {
 	Follow    bool   `query:"follow" default:"true" doc:"false: end the stream after the events there are now"`
 	LastEvent string `header:"Last-Event-ID" doc:"The last position received, which EventSource sends by itself when it reconnects; it counts before after"`
@@ -29,7 +29,7 @@ type Streaming struct {
 	accept string
 }
 
-// Resolve notes which form the client accepts, as what follows hangs on it.
+// Resolve records the format that the client accepts, on which the answer depends.
 func (s *Streaming) Resolve(ctx huma.Context) []error {
 	s.accept = ctx.Header("Accept")
 	return nil
@@ -47,7 +47,7 @@ type statusEventsInput struct {
 	Streaming
 }
 
-// streamed answers with a stream, or with a page where one was asked for.
+// streamed is the answer with a stream, or with a page.
 type streamed struct {
 	Link string `header:"Link" doc:"Of a page: the next one, as rel=next"`
 	Body func(huma.Context)
@@ -100,8 +100,8 @@ func (s *Server) statusEvents(ctx context.Context, in *statusEventsInput) (*stre
 	return s.stream(ctx, format, in.Streaming, in.After, f)
 }
 
-// negotiateFormat is the format of a stream that an Accept header asks for; nil: none.
-// Of several types the first counts, as clients list what they prefer.
+// negotiateFormat returns the stream format that an Accept header asks for, or nil. The
+// first of several types counts, since clients list them by preference.
 func negotiateFormat(accept string) streamFormat {
 	for part := range strings.SplitSeq(accept, ",") {
 		switch media, _, _ := mime.ParseMediaType(part); media {
@@ -114,7 +114,7 @@ func negotiateFormat(accept string) streamFormat {
 	return nil
 }
 
-// What only one of a page and a stream can do, where one path gives both.
+// The parameters of only a page, and of only a stream, on a path that gives both.
 var (
 	pageOnly   = []string{"legal_entity", "basis", "policy", "command", "correlation", "event", "from", "to", "effective_from", "effective_to", "up_to", "changes", "order", "limit", "cursor"}
 	streamOnly = []string{"host", "party", "level", "follow"}
@@ -122,7 +122,7 @@ var (
 	pageOnlyText = "Of pages only: " + strings.Join(pageOnly, ", ") + ". Of streams only: " + strings.Join(streamOnly, ", ") + "."
 )
 
-// rejectMisplacedParams refuses what would be ignored.
+// rejectMisplacedParams returns a problem if a parameter would be ignored.
 func rejectMisplacedParams(ctx context.Context, stream bool) error {
 	u := requestOf(ctx).url
 	names := streamOnly
@@ -141,12 +141,12 @@ func rejectMisplacedParams(ctx context.Context, stream bool) error {
 	return nil
 }
 
-// streamFormat is how messages look on the wire. Bodies hold no line breaks:
-// they are JSON as Encode writes it.
+// streamFormat encodes messages of a stream. Bodies hold no line breaks, since they are
+// JSON as Encode writes it.
 type streamFormat interface {
 	mediaType() string
 	event(b []byte, n *tailEvent) []byte
-	// beat says that nothing up to a position is missing.
+	// beat appends a heartbeat: every event up to a position was sent.
 	beat(b []byte, p eventstore.Position) []byte
 	end(b []byte, p eventstore.Position, why ending) []byte
 }
@@ -159,7 +159,7 @@ func (sse) event(b []byte, n *tailEvent) []byte {
 	return fmt.Appendf(b, "id: %d\nevent: %s\ndata: %s\n\n", n.position, n.Type, n.body)
 }
 
-// An id without data is kept by EventSource and shown to nobody.
+// EventSource keeps an id without data and dispatches no event.
 func (sse) beat(b []byte, p eventstore.Position) []byte {
 	return fmt.Appendf(b, ": heartbeat\nid: %d\n\n", p)
 }
@@ -184,7 +184,7 @@ func (ndjson) end(b []byte, p eventstore.Position, why ending) []byte {
 	return fmt.Appendf(b, "{\"position\":%d,\"end\":%s}\n", p, why.json())
 }
 
-// ending is why the server ends a stream, and what the client should do.
+// ending is the reason why the server ends a stream, and what the client should do.
 type ending struct {
 	code string
 	text domain.Text
@@ -207,8 +207,8 @@ func (e ending) json() []byte {
 	return []byte(b.String())
 }
 
-// stream checks what can be refused, then streams until the client goes, or
-// the server ends it.
+// stream returns an answer that streams until the client leaves or the server ends it.
+// Every refusal comes before the first byte.
 func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, after uint64, filter eventstore.Filter) (*streamed, error) {
 	if in.LastEvent != "" {
 		var err error
@@ -237,11 +237,11 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 		defer s.tails.leave(caller)
 		requestOf(r.Context()).stream = true
 		if leave, ok := ctx.Context().Value(leaveKey{}).(func()); ok {
-			leave() // streams have a limit of their own
+			leave() // streams have their own limit
 		}
 		w.Header().Set("Content-Type", format.mediaType())
 		w.Header().Set("Cache-Control", "no-store")
-		w.Header().Set("X-Accel-Buffering", "no") // a proxy that knows it passes events on at once
+		w.Header().Set("X-Accel-Buffering", "no") // proxies that support it do not buffer events
 		if r.Method == http.MethodHead {
 			return
 		}
@@ -257,7 +257,7 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 
 var errExpired = errors.New("api: the token has expired")
 
-// newTailEvent makes of an event what is kept of it for streams.
+// newTailEvent returns the part of an event that streams need.
 func (s *Server) newTailEvent(e eventstore.Recorded) (*tailEvent, error) {
 	o, err := eventstore.ParseHeader(e.Body)
 	if err != nil {
@@ -269,26 +269,26 @@ func (s *Server) newTailEvent(e eventstore.Recorded) (*tailEvent, error) {
 	return n, nil
 }
 
-// labFacts are those of an event's lab, no older than the event.
+// labFacts returns the facts of an event's lab, no older than the event.
 func (s *Server) labFacts(o eventstore.Header) (eventstore.LabFacts, error) {
 	ctx, cancel := context.WithTimeout(s.streaming, s.cfg.Patience)
 	defer cancel()
 	return s.model.LabFacts(ctx, o.Stream.ID, o.Revision+1)
 }
 
-// chunkBytes is about how much is written to a client at once, and all that
-// the server holds for one that does not read.
+// chunkBytes is the approximate size of one write, and bounds the memory held for a
+// client that does not read.
 const chunkBytes = 32 << 10
 
-// stream is one client's.
+// stream is the stream of one client. The goroutine of run owns it.
 type stream struct {
 	*Server
-	id       string // of its request
+	id       string // of the request
 	reader   domain.Actor
 	format   streamFormat
 	filter   eventstore.Filter
-	position eventstore.Position // all events up to here were sent, or are not asked for
-	head     eventstore.Position // of the ledger, when the stream began
+	position eventstore.Position // all events up to here were sent or filtered out
+	head     eventstore.Position // of the ledger at the start of the stream
 	follow   bool
 	w        http.ResponseWriter
 	control  *http.ResponseController
@@ -298,10 +298,10 @@ type stream struct {
 
 var errGone = errors.New("api: the client does not read, or is gone")
 
-// run sends what is asked for until there is a reason to end, and says it
-// where the client can still be told.
+// run sends events until the stream ends, and then sends the ending if the client is
+// still connected.
 func (st *stream) run(ctx context.Context) {
-	st.chunk = st.format.beat(st.chunk, st.position) // so that the client hears at once that it is heard
+	st.chunk = st.format.beat(st.chunk, st.position) // confirms the connection at once
 	err := st.flush()
 	for err == nil && st.position < st.head {
 		err = st.catchUp(ctx, st.head)
@@ -325,10 +325,10 @@ func (st *stream) run(ctx context.Context) {
 		why = broken
 	}
 	st.chunk = st.format.end(st.chunk, st.position, why)
-	_ = st.flush() // whoever is gone need not know
+	_ = st.flush() // an error means that the client is gone
 }
 
-// pump passes on events as they come, and ends with ctx or the server.
+// pump sends events as they arrive, until ctx or the server ends.
 func (st *stream) pump(ctx context.Context, tail *tail) error {
 	for {
 		notices, begins, grown, err := tail.after(st.position)
@@ -339,7 +339,7 @@ func (st *stream) pump(ctx context.Context, tail *tail) error {
 		case len(notices) > 0:
 			err = st.send(notices)
 		default:
-			st.chunk = nil // a stream that waits holds no memory
+			st.chunk = nil // a waiting stream holds no memory
 			select {
 			case <-grown:
 			case <-st.beat.C:
@@ -359,13 +359,12 @@ func (st *stream) pump(ctx context.Context, tail *tail) error {
 	}
 }
 
-// readAtOnce is how many events a stream that is behind the tail holds at once.
+// readAtOnce is the number of events that a stream behind the tail reads at once.
 const readAtOnce = 100
 
-// catchUp reads events from the ledger itself, some at a time, and has read them
-// before it writes: the connection to the ledger is everybody's, and waits for
-// no client. The facts of each lab are asked for once, or again for an event
-// they do not cover.
+// catchUp reads events from the ledger in batches, and each batch before it writes, so
+// that the shared connection to the ledger waits for no client. It loads the facts of
+// each lab once, and again for an event that they do not cover.
 func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 	var notices []*tailEvent
 	var last eventstore.Header
@@ -406,7 +405,7 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 		err = st.send(notices)
 	}
 	select {
-	case <-st.beat.C: // also where nothing is let through for long
+	case <-st.beat.C: // also when the filter passes no event for long
 		st.chunk = st.format.beat(st.chunk, st.position)
 	case <-st.streaming.Done():
 		err = st.streaming.Err()
@@ -418,8 +417,7 @@ func (st *stream) catchUp(ctx context.Context, to eventstore.Position) error {
 	return st.flush()
 }
 
-// send takes up the events the filter lets through, and sends them once there
-// is a chunk of them.
+// send appends the events that pass the filter to the chunk, and flushes a full chunk.
 func (st *stream) send(notices []*tailEvent) error {
 	for _, n := range notices {
 		ok, err := st.filter.Match(n.Header, func() (eventstore.LabFacts, error) {
@@ -447,7 +445,7 @@ func (st *stream) send(notices []*tailEvent) error {
 	return nil
 }
 
-// canRead says whether the client may read an event, as things stand now.
+// canRead reports whether the client may read an event now.
 func (st *stream) canRead(n *tailEvent) (bool, error) {
 	if projections.IsPublic(n.Type) || projections.ReadsAll(st.reader) {
 		return true, nil
@@ -465,13 +463,13 @@ func (st *stream) canRead(n *tailEvent) (bool, error) {
 	return st.model.CanRead(ctx, st.reader, n.Header, n.position)
 }
 
-// flush writes what was taken up. A client that does not take it in time is
-// cut off, and nobody waits for it.
+// flush writes the chunk. A client that does not read it within StreamPatience is cut
+// off.
 func (st *stream) flush() error {
 	if len(st.chunk) == 0 {
 		return nil
 	}
-	_ = st.control.SetWriteDeadline(time.Now().Add(st.cfg.StreamPatience)) // the machine's clock, as net has it
+	_ = st.control.SetWriteDeadline(time.Now().Add(st.cfg.StreamPatience)) // net compares deadlines with the machine's clock
 	_, err := st.w.Write(st.chunk)
 	if err == nil {
 		err = st.control.Flush()

@@ -108,7 +108,7 @@ var forms = map[string]form{
 	}},
 }
 
-// memberOf is a member of a JSON object.
+// memberOf returns a member of a JSON object.
 func memberOf(object, member string) string {
 	var v map[string]any
 	json.Unmarshal([]byte(object), &v)
@@ -172,7 +172,7 @@ func (w *world) readAll(f form, path string, headers ...string) (events []messag
 	}
 }
 
-// recorded is what the ledger holds, as a stream should give it.
+// recorded returns what the ledger holds, as a stream should give it.
 func (w *world) recorded(only func(eventstore.Header) bool) (events []message) {
 	w.Helper()
 	err := w.log.Read(w.Context(), 0, w.head(), func(batch []eventstore.Recorded) error {

@@ -16,9 +16,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// table registers a report whose rows are flat: at path as JSON, and at
-// path.csv as CSV with the same columns in the same order. Texts in two
-// languages become two columns.
+// table registers a report with flat rows: at path as JSON, and at path.csv as CSV with
+// the same columns in the same order. Bilingual texts become two columns.
 func table[I, R any](s *Server, op huma.Operation, rows func(context.Context, *I) ([]R, error)) {
 	register(s, op, func(ctx context.Context, in *I) (*list[R], error) {
 		items, err := rows(ctx, in)
@@ -48,7 +47,7 @@ type csvFile struct {
 func asCSV[R any](rows []R, reads *unsealer) []byte {
 	var b bytes.Buffer
 	t := newCSV(&b)
-	t.write(headings[R]()) // into memory, which takes it
+	t.write(headings[R]()) // into memory, which cannot fail
 	for _, r := range rows {
 		t.write(reads.inCells(cells(reflect.ValueOf(r))))
 	}
@@ -56,15 +55,15 @@ func asCSV[R any](rows []R, reads *unsealer) []byte {
 	return b.Bytes()
 }
 
-// tableWriter writes a table to a file, row by row. What it has taken is whole
-// only once end has returned without an error.
+// tableWriter writes a table to a file, row by row. The file is complete only once end
+// has returned nil.
 type tableWriter interface {
 	write(row []any) error
 	end() error
 }
 
-// csvTable writes CSV. The byte order mark makes spreadsheets read UTF-8, and a
-// value that a spreadsheet would take for a formula is kept from being one.
+// csvTable writes CSV. The byte order mark makes spreadsheets read UTF-8. Values that a
+// spreadsheet would read as formulas are escaped.
 type csvTable struct {
 	to  *csv.Writer
 	row []string
@@ -72,7 +71,7 @@ type csvTable struct {
 
 func newCSV(w io.Writer) *csvTable {
 	b := bufio.NewWriterSize(w, 64<<10)
-	b.WriteString("\ufeff") // an error comes again with the next write
+	b.WriteString("\ufeff") // the next write repeats an error
 	return &csvTable{to: csv.NewWriter(b)}
 }
 
@@ -85,13 +84,13 @@ func (t *csvTable) write(row []any) error {
 }
 
 func (t *csvTable) end() error {
-	t.to.Flush() // also what is behind it: both are the same buffer
+	t.to.Flush() // and the buffer behind it, which is the same
 	return t.to.Error()
 }
 
 var textType = reflect.TypeFor[domain.Text]()
 
-// headings are the JSON names of a row's members.
+// headings returns the JSON names of a row's members.
 func headings[R any]() (names []any) {
 	t := reflect.TypeFor[R]()
 	for i := range t.NumField() {
@@ -105,7 +104,7 @@ func headings[R any]() (names []any) {
 	return names
 }
 
-// cells are a row's values: whole numbers as they are, everything else as text.
+// cells returns a row's values: integers as numbers, all others as text.
 func cells(v reflect.Value) (values []any) {
 	for i := range v.NumField() {
 		f := v.Field(i)
@@ -124,7 +123,8 @@ func cells(v reflect.Value) (values []any) {
 	return values
 }
 
-// escapeFormula keeps a spreadsheet from running a value; a negative number is one still.
+// escapeFormula returns s in a form that a spreadsheet does not run. A negative number
+// stays a number.
 func escapeFormula(s string) string {
 	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		if _, err := domain.ParseDecimal(s); err != nil {

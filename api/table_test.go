@@ -28,7 +28,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// commandTypes lists the exported types of a package that have a Decide method.
+// commandTypes returns the exported types of a package that have a Decide method.
 func commandTypes(t *testing.T, folder string) (names []string) {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
@@ -161,7 +161,7 @@ func TestNoRoleSubmitsAndDecides(t *testing.T) {
 	}
 }
 
-// newDocServer is a server that only shows its document.
+// newDocServer returns a server that only shows its document.
 func newDocServer(t *testing.T) *Server {
 	t.Helper()
 	log, err := audit.Open(audit.Config{Dir: t.TempDir()}) // and never run

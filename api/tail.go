@@ -12,33 +12,34 @@ import (
 const (
 	tailEvents = 4096     // events kept for streams that keep up
 	tailBytes  = 16 << 20 // of bodies among them
-	handOver   = 256      // events given to a stream at once
+	handOver   = 256      // events handed to a stream at once
 )
 
-// tailEvent is an event on its way to subscribers.
+// tailEvent is an event for subscribers. It is immutable; facts and readers are loaded
+// once, at the first use.
 type tailEvent struct {
 	eventstore.Header
 	position eventstore.Position
 	body     []byte
-	facts    func() (eventstore.LabFacts, error) // of its lab, once somebody asks
-	readers  func() (domain.Readers, error)      // who may read it, likewise
+	facts    func() (eventstore.LabFacts, error) // of its lab; loaded once
+	readers  func() (domain.Readers, error)      // loaded once
 }
 
-// tail holds the most recent events of the ledger, for all streams at once. One
-// follower fills it, however many streams read; it follows while any does. A
-// stream that falls behind it reads from the ledger itself until it is back.
+// tail holds the most recent events of the ledger for all streams. One follower fills
+// it while any stream is open. A stream that falls behind reads from the ledger until
+// it has caught up.
 type tail struct {
 	stop context.CancelFunc
 
 	mu     sync.Mutex
 	events []*tailEvent        // dense in position
-	end    eventstore.Position // of the last one; before it, where following began
+	end    eventstore.Position // position of the last event, or of the start
 	bytes  int
-	grown  chan struct{} // closed when more came, or none will
-	err    error         // why none will
+	grown  chan struct{} // closed at the next event, or at the end
+	err    error         // why the tail ended
 }
 
-// follow begins a tail after a position. notice must not keep the event.
+// follow returns a tail that begins after a position. notice must not keep the event.
 func follow(ledger eventstore.Ledger, after eventstore.Position, notice func(eventstore.Recorded) (*tailEvent, error)) *tail {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &tail{stop: stop, end: after, grown: make(chan struct{})}
@@ -62,7 +63,7 @@ func (t *tail) add(events []eventstore.Recorded, notice func(eventstore.Recorded
 		t.events, t.end, t.bytes = append(t.events, n), n.position, t.bytes+len(n.body)
 		for len(t.events) > tailEvents || t.bytes > tailBytes && len(t.events) > 1 {
 			t.bytes -= len(t.events[0].body)
-			t.events[0] = nil // what append moves on holds no old bodies
+			t.events[0] = nil // frees the body before append reallocates
 			t.events = t.events[1:]
 		}
 		t.mu.Unlock()
@@ -74,9 +75,9 @@ func (t *tail) add(events []eventstore.Recorded, notice func(eventstore.Recorded
 	return nil
 }
 
-// after gives events after a position, oldest first. Where it gives none, the
-// tail begins only after begins, if that is later; otherwise grown is closed
-// when there is more to ask for.
+// after returns events after a position, oldest first. If it returns none and begins is
+// later than p, the tail begins after begins; otherwise grown is closed at the next
+// event.
 func (t *tail) after(p eventstore.Position) (notices []*tailEvent, begins eventstore.Position, grown <-chan struct{}, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -91,21 +92,21 @@ func (t *tail) after(p eventstore.Position) (notices []*tailEvent, begins events
 	return notices, begins, nil, nil
 }
 
-// tails shares one tail among the streams that are open.
+// tails shares one tail among the open streams. Its mutex guards its fields.
 type tails struct {
 	mu      sync.Mutex
 	tail    *tail
-	callers map[string]int // streams each has open
+	callers map[string]int // number of open streams of each
 	open    int
 
-	reading chan struct{} // a token for each stream that reads from the ledger
+	reading chan struct{} // semaphore of streams that read from the ledger
 }
 
-// readingAtOnce is how many streams may read from the ledger at a time. Others
-// wait their turn, so that those that catch up do not hold back those that have.
+// readingAtOnce is the number of streams that may read from the ledger at a time. The
+// others wait, so that catching up does not slow down streams that have caught up.
 var readingAtOnce = max(1, runtime.GOMAXPROCS(0)/2)
 
-// join counts a stream of caller, unless it has limit of them already.
+// join counts a stream of caller. It reports whether caller had fewer than limit.
 func (s *tails) join(caller string, limit int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,15 +121,15 @@ func (s *tails) join(caller string, limit int) bool {
 	return true
 }
 
-// streams is how many are open.
+// streams returns the number of open streams.
 func (s *tails) streams() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.open
 }
 
-// shared is the tail for streams that have joined; where there is none, or it
-// has ended, it is what begin makes.
+// shared returns the tail of the streams that have joined. If there is none, or it has
+// ended, it returns the result of begin.
 func (s *tails) shared(begin func() *tail) *tail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -152,7 +153,7 @@ func (t *tail) ended() bool {
 	return t.err != nil
 }
 
-// leave takes back a join; the last stream to leave stops the following.
+// leave undoes a join. The last stream to leave stops the tail.
 func (s *tails) leave(caller string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// entry is an event as people read it.
+// entry is an event in a form for people.
 type entry struct {
 	Position    uint64               `json:"position" doc:"In the ledger, from 1; /v1/events/{position} gives the event byte for byte"`
 	Source      string               `json:"source" doc:"e.g. /labs/<id>"`
@@ -46,7 +46,7 @@ func entryOf(t projections.TrailEntry, names *entityNames) entry {
 		m.Because.Reason, m.Because.Basis, nil, m.Policy, m.Command, m.Correlation, t.Sentence, narrate(t, names), t.Changes, t.Corrects, t.CorrectedBy}
 }
 
-// TrailFilter is what a trail can be asked for; all that is given must hold.
+// TrailFilter selects events of a trail. An event must match all of its parts.
 type TrailFilter struct {
 	Type        []string    `query:"type,explode" doc:"e.g. lab.agreement.signed.v1; any of these, give it once for each"`
 	Actor       string      `query:"actor" maxLength:"200" doc:"The subject who acted"`
@@ -74,8 +74,8 @@ func (f TrailFilter) asked() projections.TrailQuery {
 	}
 }
 
-// The trails, each given by the page and as a file. Their names are exported
-// because huma reads embedded inputs only then.
+// The inputs of the trails, each served as pages and as files. They are exported since
+// huma ignores unexported embedded inputs.
 type (
 	LabTrail struct {
 		Lab   uuid.UUID `path:"lab" doc:"The lab's id"`
@@ -102,7 +102,7 @@ type (
 	}
 )
 
-// trailInput is a trail asked for; it says which events that are.
+// trailInput is the input of a trail. It returns the query of its events.
 type trailInput interface {
 	query(context.Context, *Server) (projections.TrailQuery, error)
 }
@@ -143,7 +143,7 @@ func (in WholeTrail) query(context.Context, *Server) (projections.TrailQuery, er
 	return q, nil
 }
 
-// ByPage is how a trail is read by the page.
+// ByPage selects a page of a trail.
 type ByPage struct {
 	Order string `query:"order" enum:"newest,oldest" doc:"newest first unless said"`
 	Paging
@@ -151,7 +151,7 @@ type ByPage struct {
 
 func (p ByPage) page() ByPage { return p }
 
-// The same trails by the page.
+// The inputs of the same trails by the page.
 type (
 	labHistory struct {
 		LabTrail
@@ -172,7 +172,7 @@ type (
 	}
 )
 
-// eventsQuery is the whole trail by the page, or as a stream.
+// eventsQuery is the input of the trail of all events, by the page or as a stream.
 type eventsQuery struct {
 	EventsByPage
 	Host  uuid.UUID `query:"host" doc:"Streams only: the lab's host university"`
@@ -181,7 +181,7 @@ type eventsQuery struct {
 	Streaming
 }
 
-// foldedStreams is how many streams are folded for one page at most.
+// foldedStreams is the largest number of streams folded for one page.
 const foldedStreams = 100
 
 func (in EventsByPage) query(ctx context.Context, s *Server) (projections.TrailQuery, error) {
@@ -222,7 +222,7 @@ func (s *Server) registerTrail() {
 	register(s, op, s.getEvent)
 }
 
-// trail registers a trail: Page asks for a part of it, In for all as a file.
+// trail registers a trail: Page is the input of a page of it, In that of a file.
 func trail[In trailInput, Page pageInput](s *Server, op huma.Operation) {
 	register(s, op, func(ctx context.Context, in *Page) (*list[entry], error) { return s.trailPage(ctx, *in) })
 	exports[In](s, op)
@@ -250,7 +250,7 @@ func (s *Server) trailPage(ctx context.Context, in pageInput) (*list[entry], err
 	return l, err
 }
 
-// listEvents gives a page, or a stream where the client accepts one.
+// listEvents returns a page, or a stream where the client accepts one.
 func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*streamed, error) {
 	format := negotiateFormat(in.accept)
 	if err := rejectMisplacedParams(ctx, format != nil); err != nil {
@@ -280,9 +280,9 @@ func (s *Server) listEvents(ctx context.Context, in *eventsQuery) (*streamed, er
 	return s.stream(ctx, format, in.Streaming, in.After, f)
 }
 
-// markHeld says of each entry whether its basis is held, asking once for each
-// document. It is left unsaid to who may not read the document, and where the store
-// of documents does not answer.
+// markHeld marks each entry whose basis is stored, and looks up each document once. It
+// leaves entries unmarked whose document the caller may not read, and all of them if
+// the document store does not answer.
 func (s *Server) markHeld(ctx context.Context, entries []entry) {
 	held := map[string]*bool{}
 	for i, e := range entries {
@@ -304,7 +304,7 @@ func (s *Server) markHeld(ctx context.Context, entries []entry) {
 	}
 }
 
-// getEvent reads from the ledger itself, not from what was made of it.
+// getEvent returns an event from the ledger rather than from the read model.
 func (s *Server) getEvent(ctx context.Context, in *eventInput) (*rawEvent, error) {
 	at := eventstore.Position(in.Position)
 	head, err := s.ledger.Head(ctx)

@@ -10,9 +10,9 @@ import (
 	"github.com/jointlab/jointlab/domain/programme"
 )
 
-// vocabulary has the words for each member of the documents, a list's for each of
-// its items. The field that holds a member bears them as tags zh and en, unless
-// many types share the member.
+// vocabulary has the words for each member of the documents; those for a list name one
+// item. They are the tags zh and en of the member's field, or in sharedWords if many
+// types share the member.
 var vocabulary = func() map[string]domain.Text {
 	words := map[string]domain.Text{}
 	for _, row := range sharedWords {
@@ -51,7 +51,7 @@ func eachMember(visit func(name string, f reflect.StructField)) {
 	walk(reflect.TypeFor[programme.Programme]())
 }
 
-// sharedWords are those of members that several types have.
+// sharedWords has the words for members of several types.
 var sharedWords = [][3]string{
 	{"affiliation", "隶属关系", "affiliation"}, {"agreement", "协议", "agreement"}, {"amendment", "补充协议", "amendment"},
 	{"amount", "金额", "amount"}, {"awards", "授予", "award"}, {"by", "办理人", "by"},
@@ -77,8 +77,8 @@ var sharedWords = [][3]string{
 	{"withdrawn", "撤回日期", "withdrawn on"},
 }
 
-// codes says the values of members that hold a code; an empty Text where it is
-// no code of theirs.
+// codes returns the text of a member's code, by member; an empty Text for an unknown
+// code.
 var codes = map[string]func(string) domain.Text{
 	"status":   func(c string) domain.Text { return lab.Status(c).Text() },
 	"state":    func(c string) domain.Text { return lab.ItemState(c).Text() },
@@ -102,7 +102,7 @@ var (
 	}
 )
 
-// roleNames says the capacities people act in.
+// roleNames has the names of the roles.
 var roleNames = map[domain.Role]domain.Text{
 	domain.Ministry: domain.T("教育部", "the ministry"), domain.Agency: domain.T("评审机构", "review agency"),
 	domain.Authority: domain.T("主管部门", "supervising authority"), domain.Host: domain.T("依托单位", "host"),

@@ -30,7 +30,7 @@ type webhookRow struct {
 	Updated     time.Time      `json:"updated"`
 }
 
-// webhookView is one endpoint, and how far delivery to it has come.
+// webhookView is one endpoint and the progress of its deliveries.
 type webhookView struct {
 	ID         uuid.UUID         `json:"id"`
 	State      webhook.State     `json:"state" enum:"active,paused,disabled,removed"`
@@ -69,7 +69,7 @@ type deliveriesInput struct {
 	Before   uint64    `query:"before" maximum:"9007199254740991" doc:"What the page before gave as next, with the same filters"`
 }
 
-// deliveryLog is part of the log of deliveries.
+// deliveryLog is a page of the log of deliveries.
 type deliveryLog struct {
 	Items []webhooks.Attempt `json:"items" doc:"The latest first"`
 	Next  string             `json:"next,omitempty" doc:"Give it as before for the next page, which may be empty where there is much to look through; absent: this is the last"`
@@ -96,7 +96,7 @@ func (s *Server) registerWebhooks() {
 	register(s, query("webhook-parked", "/v1/webhooks/{webhook}/parked", "webhooks", "一个推送端点已搁置的事件；可用 replay 命令重新推送。", "List the events that were given up at a webhook"), s.webhookParked)
 }
 
-// webhookTest asks for a test event; there is nothing to say.
+// webhookTest is the empty body that requests a test event.
 type webhookTest struct{}
 
 type testInput struct {
@@ -131,10 +131,10 @@ func (s *Server) testWebhook(ctx context.Context, in *testInput) (*struct{ Body 
 	return &struct{ Body webhooks.Attempt }{a}, err
 }
 
-// maxWebhooks is how many webhooks one caller may have.
+// maxWebhooks is the number of webhooks that one caller may have.
 const maxWebhooks = 50
 
-// delivering is what delivers events to webhooks here.
+// delivering returns the dispatcher of this node, or an error if it has none.
 func (s *Server) delivering() (*webhooks.Dispatcher, error) {
 	if s.cfg.Webhooks == nil {
 		return nil, newProblem("not-ready", "本服务器没有启用事件推送", "this server does not deliver to webhooks").with("Retry-After", "60")
@@ -155,8 +155,7 @@ func (s *Server) listWebhooks(ctx context.Context, in *webhooksInput) (*list[web
 	})
 }
 
-// webhook reads an endpoint that the caller may look at; others are as if they
-// were not there.
+// webhook returns an endpoint that the caller may read. Others are not found.
 func (s *Server) webhook(ctx context.Context, id uuid.UUID) (w *webhook.Webhook, events uint64, updated time.Time, err error) {
 	claims, _ := claimsOf(ctx)
 	w, events, updated, err = s.model.Webhook(ctx, id)
@@ -211,8 +210,8 @@ func (s *Server) webhookParked(ctx context.Context, in *parkedInput) (*list[webh
 	return unpaged(d.Parked(in.Webhook)), nil
 }
 
-// checkEndpoint refuses addresses that this server does not call, positions the
-// ledger does not have, and more webhooks than one caller needs.
+// checkEndpoint returns an error for an address that the dispatcher refuses, for a
+// position beyond the ledger, and beyond maxWebhooks.
 func (s *Server) checkEndpoint(ctx context.Context, p *intent) error {
 	d, err := s.delivering()
 	if err != nil {
@@ -250,7 +249,7 @@ func (s *Server) checkEndpoint(ctx context.Context, p *intent) error {
 	return nil
 }
 
-// secretOf is what an event on a webhook hands out to whoever sent the command.
+// secretOf returns the secret that a webhook command generated, empty if none.
 func (s *Server) secretOf(o eventstore.Outcome) (secret string) {
 	for _, h := range o.Events {
 		switch e := h.Event.(type) {

@@ -9,9 +9,9 @@ import (
 	"github.com/xuri/excelize/v2"
 )
 
-// workbook writes a table as XLSX (ISO/IEC 29500): texts as texts, never as
-// formulas, on as many sheets as its rows need. Rows wait in temporary files,
-// so that memory stays bounded and nothing is sent before all rows are there.
+// workbook writes a table as XLSX (ISO/IEC 29500): texts as texts, never as formulas,
+// on as many sheets as its rows need. Rows are spooled in temporary files, so that
+// memory stays bounded and nothing is sent before all rows are written.
 type workbook struct {
 	to     io.Writer
 	file   *excelize.File
@@ -19,12 +19,12 @@ type workbook struct {
 	sheet  *excelize.StreamWriter // the last of them
 	head   []any
 	bold   int // style
-	most   int // rows a sheet, its heading included
-	row    int // last one written
+	most   int // rows of a sheet, with its heading
+	row    int // last row written
 }
 
-// newWorkbook is a table on w, with as many rows a sheet as the format has or
-// fewer; close lets go of its temporary files.
+// newWorkbook returns a table on w with at most most rows a sheet, capped by the
+// format. close must be called to remove its temporary files.
 func newWorkbook(w io.Writer, most int) (*workbook, error) {
 	b := &workbook{to: w, file: excelize.NewFile(), most: most}
 	var err error
@@ -46,7 +46,7 @@ func (b *workbook) write(row []any) error {
 }
 
 func (b *workbook) nextSheet() (err error) {
-	name := fmt.Sprintf("Sheet%d", len(b.sheets)+1) // the first is there
+	name := fmt.Sprintf("Sheet%d", len(b.sheets)+1) // the first exists
 	if _, err := b.file.NewSheet(name); err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (b *workbook) set(row []any, options ...excelize.RowOpts) error {
 	return b.sheet.SetRow(fmt.Sprintf("A%d", b.row), fits, options...)
 }
 
-// end writes the file. The library would compress it into memory first; given
-// a ZIP writer of ours it goes where it should.
+// end writes the file. It passes a ZIP writer to the library, which would otherwise
+// compress the file in memory first.
 func (b *workbook) end() error {
 	for _, sheet := range b.sheets {
 		if err := sheet.Flush(); err != nil {
@@ -86,13 +86,13 @@ func (b *workbook) end() error {
 	return b.file.Write(io.Discard)
 }
 
-// close removes what was laid aside.
+// close removes the temporary files.
 func (b *workbook) close() error { return b.file.Close() }
 
 const cut = "… [已截断，全文见 NDJSON 导出 / cut here: see the NDJSON export]"
 
-// shortened says where a text is longer than a cell can be; the library would
-// cut it without a word.
+// shortened returns a text cut to the size of a cell, with a mark where the library
+// would cut it silently.
 func shortened(text string) string {
 	if len(text) <= excelize.TotalCellChars {
 		return text

@@ -65,7 +65,7 @@ type world struct {
 	contract *contract
 }
 
-// clock is the server's, and the one tokens are issued by.
+// clock returns the server's, and the one tokens are issued by.
 func (w *world) clock() time.Time { return clock().Add(time.Duration(w.ahead.Load())) }
 
 // logged is what the server has logged so far.
@@ -156,7 +156,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	return w
 }
 
-// as is a token for a role, acting for an entity where one is given.
+// as returns a token for a role, acting for an entity where one is given.
 func (w *world) as(role domain.Role, entity ...string) string {
 	w.Helper()
 	c := api.Claims{Subject: string(role) + "@example.org", Role: role}
@@ -208,7 +208,7 @@ func (r response) at(path string) any {
 
 func (r response) str(path string) string { s, _ := r.at(path).(string); return s }
 
-// send makes a request; headers are name: value.
+// send returns a request; headers are name: value.
 func (w *world) send(method, path, token, body string, headers ...string) response {
 	w.Helper()
 	req, err := http.NewRequestWithContext(w.Context(), method, w.url+path, strings.NewReader(body))
@@ -228,7 +228,7 @@ func (w *world) send(method, path, token, body string, headers ...string) respon
 	return w.do(req)
 }
 
-// do makes a request, whose answer must be as the OpenAPI document says.
+// do returns a request, whose answer must be as the OpenAPI document says.
 func (w *world) do(req *http.Request) response {
 	w.Helper()
 	r := w.fetch(req)
@@ -370,7 +370,7 @@ func signature(party, on string) string {
 	return `{"agreement":"A1","party":"` + party + `","representative":{"name":"王校长"},"on":"` + on + `","document":"` + digest + `"}`
 }
 
-// incubating is a lab whose agreement is signed and whose incubation began on a day.
+// incubating returns a lab whose agreement is signed and whose incubation began on a day.
 func (w *world) incubating(host, partner, on string) (lab string) {
 	w.Helper()
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
