@@ -71,12 +71,13 @@ type answer struct {
 
 // Answer is the body that answers a command.
 type Answer struct {
-	ID       uuid.UUID     `json:"id" doc:"The lab, legal entity, programme, webhook or key"`
-	Revision uint64        `json:"revision" doc:"Of the last event recorded"`
-	Events   []AnswerEvent `json:"events" doc:"What was recorded, in order"`
-	Replayed bool          `json:"replayed" doc:"The command had been carried out before; this is its first outcome"`
-	Secret   string        `json:"secret,omitempty" doc:"A service key that was issued, jlk_…. Of a webhook that was registered, or whose secret was rotated: what its deliveries are verified with, whsec_ and base64. It is shown here only"`
-	Notice   domain.Text   `json:"notice,omitzero" doc:"Where a secret is not shown again: what to do without it"`
+	ID          uuid.UUID         `json:"id" doc:"The lab, legal entity, programme, webhook or key"`
+	Revision    uint64            `json:"revision" doc:"Of the last event recorded"`
+	Events      []AnswerEvent     `json:"events" doc:"What was recorded, in order"`
+	Replayed    bool              `json:"replayed" doc:"The command had been carried out before; this is its first outcome"`
+	Unsupported []lab.Unsupported `json:"unsupported,omitempty" doc:"Steps taken before that no longer meet their rules, as the command acknowledged"`
+	Secret      string            `json:"secret,omitempty" doc:"A service key that was issued, jlk_…. Of a webhook that was registered, or whose secret was rotated: what its deliveries are verified with, whsec_ and base64. It is shown here only"`
+	Notice      domain.Text       `json:"notice,omitzero" doc:"Where a secret is not shown again: what to do without it"`
 }
 
 // AnswerEvent is one event that a command recorded.
@@ -490,6 +491,9 @@ func (s *Server) answer(ctx context.Context, o eventstore.Outcome, prefer string
 	for _, h := range o.Events {
 		a.Body.Events = append(a.Body.Events, AnswerEvent{h.Meta.ID, h.Meta.Revision, eventstore.Name(h.Event), h.Event.Sentence()})
 		a.Body.Revision = h.Meta.Revision
+		if q, ok := h.Event.(lab.DecisionQuestioned); ok {
+			a.Body.Unsupported = append(a.Body.Unsupported, q.Unsupported)
+		}
 	}
 	a.ETag = etag(a.Body.Revision + 1)
 	if slices.ContainsFunc(strings.FieldsFunc(prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }), func(p string) bool {

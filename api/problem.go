@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
 	"github.com/jointlab/jointlab/eventstore"
@@ -28,6 +29,8 @@ type Problem struct {
 	RequestID string              `json:"request_id,omitempty" doc:"Quote it when you ask about this answer"`
 	Errors    []domain.FieldError `json:"errors,omitempty" doc:"Every value at fault"`
 	Findings  []domain.Finding    `json:"findings,omitempty" doc:"Every rule of the programme that is not met, with the clause word for word"`
+
+	Decisions []uuid.UUID `json:"decisions,omitempty" doc:"Steps that were taken and would no longer meet their rules; to record the entry all the same, send it again with these in acknowledge"`
 
 	headers http.Header
 }
@@ -169,7 +172,7 @@ func problemOf(err error) *Problem {
 		return problem
 	case errors.As(err, &rejected):
 		p := newProblem(codeOf[rejected.Kind], "%s", "%s", rejected.Detail)
-		p.Errors, p.Findings = rejected.Fields, rejected.Findings
+		p.Errors, p.Findings, p.Decisions = rejected.Fields, rejected.Findings, rejected.Decisions
 		return p
 	case errors.As(err, &stale):
 		return newProblem("stale-revision", "您依据的是%s，现在是%s；请重新读取后再决定",

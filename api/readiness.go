@@ -29,6 +29,8 @@ type readinessView struct {
 	Asked
 
 	Raised []domain.Finding `json:"raised" doc:"What the programme asks of the lab's records on that day, met or not. No record is refused for these; a step is only for those it lists itself"`
+
+	Unsupported []lab.Unsupported `json:"unsupported,omitempty" doc:"Steps taken before that do not meet their rules on what is known since, until a further entry settles them"`
 }
 
 // watchRow is a watch of one lab in a list.
@@ -95,6 +97,26 @@ type decisionFile struct {
 	Findings []domain.Finding `json:"findings" doc:"Every rule of the step on that day, from what was known when it was recorded"`
 	Verdict  bool             `json:"verdict" doc:"Whether judging again accepts it too"`
 	State    *lab.Lab         `json:"state" doc:"The lab as it was known just before"`
+	Now      *hindsight       `json:"now,omitempty" doc:"The same step judged on what is known now; absent: it is void"`
+}
+
+// hindsight is a second verdict on a past step: corrections, voids and late
+// entries since count.
+type hindsight struct {
+	On       domain.Date      `json:"on" doc:"The day of the step, as it reads now"`
+	Findings []domain.Finding `json:"findings" doc:"Every rule of the step on that day, from what is known now"`
+	Verdict  bool             `json:"verdict" doc:"Whether every rule is met"`
+}
+
+// hindsightOn judges a step again on what is known now; nil where it counts no more.
+func hindsightOn(id uuid.UUID, history []domain.RecordedEvent[lab.Event], event uuid.UUID, p domain.Programme, seen visibility) *hindsight {
+	for _, s := range lab.Review(id, domain.Effective(history), eventstore.HappenedOn, p) {
+		if s.Event.Meta.ID == event {
+			findings, judged := seen.Findings(s.Findings, s.Of, seen.who)
+			return &hindsight{s.On, findings, judged && s.Fits && len(s.Unmet()) == 0}
+		}
+	}
+	return nil
 }
 
 func (s *Server) registerReadiness() {
@@ -130,6 +152,7 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*record[readin
 	return singleAt(Conditional{}, w, events, false, &readinessView{
 		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), steps, events - 1, w.asked(),
 		lab.JudgeUnder(lab.RuleContext{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
+		seen.view(l).Unsupported,
 	}), nil
 }
 
@@ -259,5 +282,6 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*record[de
 	findings, judged := seen.Findings(d.Findings, before.Reviewed(), seen.who)
 	return single(Conditional{}, uint64(len(history)), false, &decisionFile{
 		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, d.On, findings, judged && err == nil, seen.view(before),
+		hindsightOn(in.Lab, history, in.Event, programme.FactsAt(rules, s.now()), seen),
 	}), nil
 }

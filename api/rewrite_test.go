@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/eventstore/audit"
 )
 
 // A void counts nowhere, and its number is not given again.
@@ -124,5 +125,86 @@ func TestMayRewrite(t *testing.T) {
 		if c.r.StatusCode != c.status || !strings.Contains(c.r.text, c.says) {
 			t.Errorf("%s: %s %s", name, c.r.Status, c.r.text)
 		}
+	}
+}
+
+// A decision whose ground is corrected away is shown as such everywhere, until a
+// further correction settles it.
+func TestHindsight(t *testing.T) {
+	w := newWorld(t)
+	w.recordTables()
+	s := incubated(w)
+	o := w.as(domain.Officer)
+	s.submit("2017-02-01")
+	event := func(kind string) string {
+		return w.get("/v1/events?lab="+strings.TrimPrefix(s.at, "/v1/labs/")+"&type=lab."+kind, o).str("items.0.id")
+	}
+	started, submitted := event("status.incubation-started.v1"), event("status.application-submitted.v1")
+	correct := func(on, more string) response {
+		return w.post(s.at+"/correct", s.token(domain.Host),
+			fmt.Sprintf(`{"event":%q,"command":"start-incubation","reason":"日期抄错","input":{"on":%q}%s}`, started, on, more))
+	}
+	shown := func() string { // in readiness, in the watches, and by the second verdict
+		ready, watches := w.get(s.at+"/readiness", o), w.get(s.at+"/watches", o)
+		file := w.get(s.at+"/decisions/"+submitted, o)
+		list := w.get("/v1/watches", o)
+		pack := w.get("/v1/audit/pack?lab="+strings.TrimPrefix(s.at, "/v1/labs/"), w.as(domain.Auditor))
+		v, err := audit.Verify(strings.NewReader(pack.text), int64(len(pack.text)), audit.Trust{Key: w.proof.Key()})
+		if err != nil {
+			t.Errorf("pack: %v", err)
+		}
+		return fmt.Sprint(v.Questioned, " ", ready.str("unsupported.0.decision") == submitted, strings.Contains(watches.text, "decision-unsupported"),
+			strings.Contains(list.text, "decision-unsupported"), file.at("verdict"), file.at("now.verdict"))
+	}
+	if got := shown(); got != "0 false false false true true" {
+		t.Errorf("before: %s", got)
+	}
+	r := correct("2016-01-01", "")
+	if r.StatusCode != http.StatusConflict || r.str("decisions.0") != submitted || r.str("findings.0.rule") != "C62" || !strings.Contains(r.str("detail"), submitted) {
+		t.Errorf("not acknowledged: %s %s", r.Status, r.text)
+	}
+	if r := correct("2015-01-15", ""); r.StatusCode != http.StatusOK || r.at("unsupported") != nil {
+		t.Errorf("a correction that leaves two years: %s", r.text)
+	}
+	r = correct("2016-01-01", `,"acknowledge":["`+submitted+`"]`)
+	if r.StatusCode != http.StatusOK || r.str("unsupported.0.decision") != submitted || r.str("unsupported.0.unmet.0") != "C62" ||
+		r.str("events.1.type") != "lab.record.decision-questioned.v1" {
+		t.Errorf("acknowledged: %s %s", r.Status, r.text)
+	}
+	if got := shown(); got != "1 true true true true false" {
+		t.Errorf("in question: %s", got)
+	}
+	if r := w.get(s.at+"/history?facet=record&limit=1", o); r.str("items.0.type") != "lab.record.decision-questioned.v1" {
+		t.Errorf("history: %s", r.text)
+	}
+	if r := correct("2015-01-20", ""); r.StatusCode != http.StatusOK || r.str("events.1.type") != "lab.record.decision-settled.v1" {
+		t.Errorf("settled: %s %s", r.Status, r.text)
+	}
+	if got := shown(); got != "0 false false false true true" {
+		t.Errorf("settled: %s", got)
+	}
+}
+
+// A late entry is judged as a correction is: an agreement that ended before
+// incubation began.
+func TestLateEntry(t *testing.T) {
+	w := newWorld(t)
+	host, partner := w.parties()
+	o := w.as(domain.Officer)
+	at := "/v1/labs/" + w.incubating(host, partner, "2020-02-01")
+	started := w.get(at+"/history?facet=status", o).str("items.0.id")
+	end := func(more string) response {
+		return w.post(at+"/terminate-agreement", o, `{"agreement":"A1","on":"2020-01-20","ground":{"zh":"终止","en":"ended"}`+more+`}`)
+	}
+	if r := end(""); r.StatusCode != http.StatusConflict || r.str("decisions.0") != started || r.str("findings.0.rule") != "C57" {
+		t.Errorf("not acknowledged: %s %s", r.Status, r.text)
+	}
+	r := end(`,"acknowledge":["` + started + `"]`)
+	if r.StatusCode != http.StatusOK || r.str("unsupported.0.decision") != started {
+		t.Errorf("acknowledged: %s %s", r.Status, r.text)
+	}
+	w.done(at+"/void", o, `{"event":"`+r.str("events.0.id")+`","reason":"误登"}`)
+	if r := w.get(at+"/readiness", o); r.at("unsupported") != nil {
+		t.Errorf("the void does not settle it: %s", r.text)
 	}
 }

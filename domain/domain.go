@@ -79,6 +79,11 @@ type Basis struct {
 type Grounds struct {
 	Reason string `json:"reason,omitempty" doc:"Why this change is made, in the sender's words" maxLength:"2000"`
 	Basis  Basis  `json:"basis,omitzero" doc:"The document this change rests on"`
+
+	// Acknowledge names the steps that a correction, a void or a late entry takes
+	// the support from. Without it such an entry is refused. An event of its own
+	// keeps what was acknowledged.
+	Acknowledge []uuid.UUID `json:"acknowledge,omitempty" maxItems:"100" doc:"The status events that no longer meet their rules once this is recorded, as the refusal lists them; the sender has seen it"`
 }
 
 // Why returns the grounds themselves; embedding Grounds gives a command this method.

@@ -29,6 +29,10 @@ type Rejection struct {
 	Detail   Text         `json:"detail"`
 	Fields   []FieldError `json:"fields,omitempty"`   // every field at fault, not only the first
 	Findings []Finding    `json:"findings,omitempty"` // every rule not met, not only the first
+
+	// Decisions are the events to acknowledge, where the command takes the support
+	// from steps that were taken.
+	Decisions []uuid.UUID `json:"decisions,omitempty"`
 }
 
 // FieldError is a value that cannot be accepted. Path names it as the request

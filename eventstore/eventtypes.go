@@ -66,6 +66,8 @@ var eventTypes = map[string]eventType{
 	"lab.record.proposed.v1":                    {lab.Proposed{}, recorded}, // to be proposed is to be on record
 	"lab.record.renamed.v1":                     {lab.Renamed{}, "name.valid.from"},
 	"lab.record.corrected.v1":                   {lab.Corrected{}, undated},
+	"lab.record.decision-questioned.v1":         {lab.DecisionQuestioned{}, recorded}, // the day it is noticed
+	"lab.record.decision-settled.v1":            {lab.DecisionSettled{}, recorded},
 	"lab.record.voided.v1":                      {lab.Voided{}, undated},
 	"lab.record.discipline-set.v1":              {lab.DisciplineSet{}, undated},
 	"lab.record.platform-linked.v1":             {lab.PlatformLinked{}, undated},

@@ -337,6 +337,9 @@ func (a *Aggregates[S, E]) run(
 			return Outcome{Stream: stream, Version: f.version, Events: d.events, Replay: true}, nil
 		}
 		events, err := decideOn(ctx, f, x, r, decide)
+		if err == nil {
+			events, err = a.hindsight(ctx, id, f, events, because, x)
+		}
 		if err != nil {
 			if fresh {
 				return Outcome{}, err
@@ -391,6 +394,7 @@ func encodeAll[E domain.Event](
 ) ([]domain.RecordedEvent[E], []Pending, error) {
 	recorded, pending := make([]domain.RecordedEvent[E], len(events)), make([]Pending, len(events))
 	at := r.Now.UTC().Truncate(time.Microsecond)
+	because.Acknowledge = nil // what follows from the command keeps it
 	for i, e := range events {
 		meta := domain.Meta{
 			ID: eventID(r, at, i), Revision: revision + uint64(i),
@@ -412,6 +416,39 @@ func untyped[E domain.Event](events []domain.RecordedEvent[E]) []domain.Recorded
 		all[i] = domain.RecordedEvent[domain.Event]{Meta: e.Meta, Event: e.Event}
 	}
 	return all
+}
+
+// hindsight adds to what a command is about to record what follows from it for
+// decisions that were taken before. Only what rewrites history, or happened before
+// the last of them, can bear on those.
+func (a *Aggregates[S, E]) hindsight(
+	ctx context.Context, id uuid.UUID, f *folded[S], events []E, because domain.Grounds, x domain.Context,
+) ([]E, error) {
+	state, ok := any(f.state).(interface {
+		IsLate(day domain.Date) bool
+		Hindsight(
+			before, after []domain.RecordedEvent[E], day func(domain.Event, domain.Meta) domain.Date, x domain.Context, because domain.Grounds,
+		) ([]E, error)
+	})
+	if !ok {
+		return events, nil
+	}
+	bears := false
+	news := make([]domain.RecordedEvent[E], len(events))
+	for i, e := range events {
+		news[i] = domain.RecordedEvent[E]{Event: e, Meta: domain.Meta{Time: x.Now, Actor: x.Actor}}
+		_, rewrites := domain.AsRewrite(e)
+		bears = bears || rewrites || state.IsLate(HappenedOn(e, news[i].Meta))
+	}
+	if !bears {
+		return events, nil
+	}
+	history, _, err := a.load(ctx, id, Version{})
+	if err != nil {
+		return nil, err
+	}
+	follow, err := state.Hindsight(domain.Effective(history), domain.Effective(slices.Concat(history, news)), HappenedOn, x, because)
+	return append(events, follow...), err
 }
 
 // eventID returns the id of a request's i-th event. It is the same however often

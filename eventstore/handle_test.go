@@ -441,7 +441,7 @@ func TestCorrectionReplacesEvent(t *testing.T) {
 		t.Errorf("after the correction incubation began on %s and %s", began(a), began(b))
 	}
 	last := history(t, m)[6]
-	if c, ok := domain.AsRewrite(last.Event); !ok || c.Of != wrong || last.Meta.Because != ground {
+	if c, ok := domain.AsRewrite(last.Event); !ok || c.Of != wrong || !reflect.DeepEqual(last.Meta.Because, ground) {
 		t.Errorf("%+v", last)
 	}
 

@@ -186,6 +186,9 @@ the pack is believed, and a pack that somebody else signed passes as theirs.`,
 				out, "%s: %d events of %d streams, under the checkpoint of %d events\n", m.Scope, m.Events, m.Streams, m.Size,
 			)
 			fmt.Fprintf(out, "every event is in the log, every state follows, and so does each of %d decisions\n", v.Decisions)
+			if v.Questioned > 0 {
+				fmt.Fprintf(out, "%d decisions are recorded as not meeting their rules on what is known since; see decision-questioned in the events\n", v.Questioned)
+			}
 			fmt.Fprintf(out, "%d documents are referred to; the contents of %d are here\n", m.Documents, v.Contents)
 			if v.OtherRules {
 				fmt.Fprintf(

@@ -280,6 +280,10 @@ func (s Secrecy) View(l *Lab, who domain.Readers) *Lab {
 		return l
 	}
 	v := *l
+	v.Unsupported = slices.DeleteFunc(slices.Clone(l.Unsupported), func(u Unsupported) bool {
+		readers, _ := s.Of(DecisionQuestioned{u})
+		return !readers.Include(who)
+	})
 	v.Agreements = nil
 	for _, a := range l.Agreements {
 		if s.AgreementReaders(a.ID).Include(who) {

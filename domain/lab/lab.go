@@ -52,6 +52,8 @@ type Lab struct {
 	Certificate  string               `json:"certificate,omitempty" zh:"认定文件" en:"certificate"` // number of the recognition document
 	MergedInto   uuid.UUID            `json:"merged_into,omitzero" zh:"并入" en:"merged into"`
 
+	Unsupported []Unsupported `json:"unsupported,omitempty" zh:"存疑的步骤" en:"step in question"`
+
 	// Voided counts the rows that are void, by the letter of their numbers, so
 	// that no number is given twice; an agreement's amendments and a commitment's
 	// contributions by its id.

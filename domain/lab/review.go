@@ -318,8 +318,8 @@ func (d Dated) ActedOn() domain.Date { return d.On }
 // Of is the review that something belongs to: an application for
 // establishment or one for acceptance, by its number.
 type Of struct {
-	Application int `json:"application,omitzero"`
-	Acceptance  int `json:"acceptance,omitzero"`
+	Application int `json:"application,omitzero" zh:"申请" en:"application"`
+	Acceptance  int `json:"acceptance,omitzero" zh:"验收" en:"acceptance"`
 }
 
 // Reviewed returns the review that the lab is in, going by its status.

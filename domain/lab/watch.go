@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/jointlab/jointlab/domain"
 )
@@ -10,7 +11,7 @@ import (
 // Watch is a term that is about to lapse or has lapsed. Watches follow from the
 // record and a date alone; nobody has to record that time passed.
 type Watch struct {
-	Kind    string      `json:"kind" doc:"agreement-expires, construction-ends, rectification-due, item-overdue, instalment-late, plan-ends, support-overdue, visit-owed, director-vacant, term-ends or evaluation-due"`
+	Kind    string      `json:"kind" doc:"agreement-expires, construction-ends, rectification-due, item-overdue, instalment-late, plan-ends, support-overdue, visit-owed, director-vacant, term-ends, evaluation-due or decision-unsupported"`
 	Subject string      `json:"subject" doc:"What it is about: A1, R3, F2, T1, or the lab's own date"`
 	Due     domain.Date `json:"due" doc:"The day it lapses, or lapsed"`
 	Lapsed  bool        `json:"lapsed" doc:"Whether that day has passed"`
@@ -37,10 +38,17 @@ func (w *watching) add(kind, subject string, due domain.Date, zh, en string, arg
 // Watches returns what lapses under a policy within ahead days of a day, or has
 // lapsed by then and is not settled, earliest first. A lab that has ended has none.
 func (l *Lab) Watches(p domain.Policy, on domain.Date, ahead int) []Watch {
-	if l.Status == "" || l.Status.Final() {
+	if l.Status == "" {
 		return nil
 	}
 	w := watching{on: on, until: on.AddDays(ahead)}
+	for _, u := range l.Unsupported {
+		w.add("decision-unsupported", u.Decision.String(), u.On, "%[2]s 的步骤 %[1]s 按现已知的情况不再符合条件：%[3]s",
+			"On what is known now, the step %s of %s does not meet its rules: %s", u.Step, u.On, strings.Join(u.Rules, ", "))
+	}
+	if l.Status.Final() {
+		return w.found
+	}
 	for i := range l.Agreements {
 		a := &l.Agreements[i]
 		if st := a.StatusOn(on); st == InForce || st == Expired {

@@ -75,6 +75,17 @@ func (f *fold) apply(at eventstore.Position, d eventstore.Decoded) error {
 	return nil
 }
 
+// questioned counts the steps that the folded labs record as unsupported: that was
+// acknowledged when it came about, and is no contradiction.
+func (f *fold) questioned() (n int) {
+	for _, s := range f.order {
+		if l, ok := s.state.Value().(*lab.Lab); ok {
+			n += len(l.Unsupported)
+		}
+	}
+	return n
+}
+
 // judge judges again the step that h took from a lab's state, if it is one.
 func (f *fold) judge(before *lab.Lab, h domain.RecordedEvent[lab.Event]) error {
 	if f.unjudged {

@@ -34,6 +34,7 @@ type Verified struct {
 	Key        string     // that signed it
 	Checkpoint Checkpoint // with the signatures that were verified
 	Decisions  int        // steps that were judged again
+	Questioned int        // steps recorded as not meeting their rules on what is known since
 	OtherRules bool       // the pack was made by a version with other rules or tables than this one
 	Contents   int        // documents whose contents are in the pack
 
@@ -84,7 +85,7 @@ func Verify(pack io.ReaderAt, size int64, trust Trust) (v Verified, err error) {
 			return v, err
 		}
 	}
-	v.Decisions = c.fold.decisions
+	v.Decisions, v.Questioned = c.fold.decisions, c.fold.questioned()
 	return v, nil
 }
 
