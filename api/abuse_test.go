@@ -34,27 +34,27 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// fuzzer makes requests from the register's own OpenAPI document and spoils most
-// of them. One abuse belongs to one goroutine.
+// fuzzer makes requests from the register's OpenAPI document, most of them invalid.
+// One goroutine owns it.
 type fuzzer struct {
 	*secrets
 	*rand.Rand
 	operations []described
 	components map[string]any
-	places     map[string][]string // what may stand where a member or parameter of that name is
+	places     map[string][]string // candidate values of a member or parameter of that name
 	tokens     []bearerToken
 	table      map[string]map[domain.Role]api.Relation
-	valid      bool // this request is to be a good one, as far as the document tells
+	valid      bool // this request is to be valid, as far as the document defines that
 }
 
-// described is an operation as the document describes it, with its parameters.
+// described is an operation of the document with its parameters.
 type described struct {
 	operation
 	params []map[string]any
 	heavy  bool // answers with much of the register
 }
 
-// bearerToken is a token, and whom it speaks for; nobody, where it is not valid.
+// bearerToken is a token and its claims, zero if it is not valid.
 type bearerToken struct {
 	token  string
 	role   domain.Role
@@ -63,12 +63,12 @@ type bearerToken struct {
 
 func (a *fuzzer) chance(percent int) bool { return a.IntN(100) < percent }
 
-// breaks reports whether something that would be right is made wrong.
+// breaks reports whether to make a valid part invalid.
 func (a *fuzzer) breaks(percent int) bool { return a.chance(percent) && !a.valid }
 
 func oneOf[T any](r *rand.Rand, all []T) T { return all[r.IntN(len(all))] }
 
-// value returns what a schema takes or, often enough, not.
+// value returns a value that a schema accepts, or often one that it does not.
 func (a *fuzzer) value(name string, schema map[string]any, depth int) any {
 	if ref, ok := schema["$ref"].(string); ok {
 		schema = a.components[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any)
@@ -122,7 +122,7 @@ func (a *fuzzer) value(name string, schema map[string]any, depth int) any {
 	return a.text(name, schema)
 }
 
-// text returns a string that a schema takes, mostly.
+// text returns a string that a schema mostly accepts.
 func (a *fuzzer) text(name string, schema map[string]any) string {
 	if known := a.places[name]; known != nil && !a.breaks(10) {
 		return oneOf(a.Rand, known)
@@ -147,7 +147,7 @@ func (a *fuzzer) text(name string, schema map[string]any) string {
 		if a.valid {
 			return "http://127.0.0.1:1/"
 		}
-		return oneOf(a.Rand, []string{"http://127.0.0.1:1/", "http://127.0.0.1:1/%00", "file:///etc/passwd", "http://[::1", "javascript:alert(1)"}) // nothing that would be called
+		return oneOf(a.Rand, []string{"http://127.0.0.1:1/", "http://127.0.0.1:1/%00", "file:///etc/passwd", "http://[::1", "javascript:alert(1)"}) // none that would be called
 	}
 	good := []string{"1", "1.50", "CNY", "2024", "2024-05", "A1", "A2", "R1", "F1", "D1", "M1", "zh", "A", "学", "环境", digest, "rename", "sign-agreement", "orcid:0000-0002-1825-0097"}
 	if pattern, ok := schema["pattern"].(string); ok {
@@ -161,7 +161,7 @@ func (a *fuzzer) text(name string, schema map[string]any) string {
 	return oneOf(a.Rand, good)
 }
 
-// hostileText returns text that nobody should send.
+// hostileText returns text of a kind that breaks parsers and stores.
 func (a *fuzzer) hostileText() string {
 	return oneOf(a.Rand, []string{
 		"", " ", "\x00", "a\x00b", "\u202e\u200b\ufeff", "\xff\xfe", "\xed\xa0\x80", strings.Repeat("长", 5000), strings.Repeat("%", 300),
@@ -190,7 +190,7 @@ func (a *fuzzer) anyValue() any {
 	return a.hostileText()
 }
 
-// body returns a body for an operation, as bytes.
+// body returns a body for an operation.
 func (a *fuzzer) body(schema map[string]any) []byte {
 	var text []byte
 	if schema != nil {
@@ -226,15 +226,15 @@ func (a *fuzzer) body(schema map[string]any) []byte {
 	return text
 }
 
-// sent is a request, and what may be expected of it.
+// sent is a request and its allowed outcomes.
 type sent struct {
 	op     described
 	by     bearerToken
 	req    *http.Request
 	method string
-	path   string // as in the document; empty: it is none of the document's
+	path   string // as in the document; empty: not in the document
 	broken bool   // the HTTP library may refuse it before the register sees it
-	stream bool   // may go on for ever
+	stream bool   // may never end
 }
 
 func (a *fuzzer) request(ctx context.Context, base string) (s sent) {
@@ -269,7 +269,7 @@ func (a *fuzzer) request(ctx context.Context, base string) (s sent) {
 				value = a.hostileText()
 			}
 			if path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(value)); value == "" {
-				s.path = "" // that is another address
+				s.path = "" // that is another path
 			}
 		case "query":
 			query.Add(name, value)
@@ -310,12 +310,12 @@ func (a *fuzzer) request(ctx context.Context, base string) (s sent) {
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, s.method, base+"/", body)
-	if err != nil { // no method at all
+	if err != nil { // an invalid method
 		s.method = http.MethodGet
 		req, _ = http.NewRequestWithContext(ctx, s.method, base+"/", nil)
 	}
 	s.req = req
-	req.URL.Opaque = path // byte for byte, however bad
+	req.URL.Opaque = path // sent as it is
 	req.URL.RawQuery = raw
 	if s.by.token != "" {
 		req.Header.Set("Authorization", "Bearer "+s.by.token)
@@ -351,14 +351,14 @@ func (a *fuzzer) request(ctx context.Context, base string) (s sent) {
 				}
 			} else {
 				req.Header.Add("Authorization", "Basic YTpi")
-				s.by = bearerToken{} // twice is not once
+				s.by = bearerToken{} // a repeated header does not authenticate
 			}
 		}
 	}
 	return s
 }
 
-// printableOnly keeps what may stand in a header.
+// printableOnly returns the characters of s that a header may hold.
 func printableOnly(s string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -368,7 +368,7 @@ func printableOnly(s string) string {
 	}, strings.ToValidUTF8(s, "?")))
 }
 
-// forgeries returns tokens that speak for nobody.
+// forgeries returns tokens that authenticate no caller.
 func (s *secrets) forgeries() (all []bearerToken) {
 	part := func(v any) string {
 		text, _ := json.Marshal(v)
@@ -401,20 +401,20 @@ func (s *secrets) forgeries() (all []bearerToken) {
 	return all
 }
 
-// verdict is what came of a request.
+// verdict is the outcome of a request.
 type verdict struct {
 	status int
-	events []string // ids of what it recorded
+	events []string // ids of the events it recorded
 }
 
-// judge sends a request and finds fault with the answer.
+// judge sends a request, and returns the outcome and what is wrong with the answer.
 func (a *fuzzer) judge(client *http.Client, doc *openapi3.T, s sent) (v verdict, fault string) {
 	res, err := client.Do(s.req)
 	if err != nil {
 		if s.broken || s.req.Context().Err() != nil && s.stream {
 			return v, ""
 		}
-		// The library may not send what is no header or no method of HTTP.
+		// The library does not send invalid headers and methods.
 		if strings.Contains(err.Error(), "invalid") || strings.Contains(err.Error(), "malformed") {
 			return v, ""
 		}
@@ -430,7 +430,7 @@ func (a *fuzzer) judge(client *http.Client, doc *openapi3.T, s sent) (v verdict,
 	case s.broken, s.method == http.MethodHead:
 		return v, ""
 	case media == "text/plain" && (v.status == http.StatusBadRequest || v.status == http.StatusRequestHeaderFieldsTooLarge):
-		return v, "" // it is no HTTP, or more of it than is read
+		return v, "" // not HTTP, or more than the server reads
 	case v.status >= 500:
 		return v, "a server error: " + a.requestLog(res.Header.Get("X-Request-Id"))
 	case strings.Contains(string(text), "{sealed:") && media == "application/json":
@@ -457,7 +457,7 @@ func (a *fuzzer) judge(client *http.Client, doc *openapi3.T, s sent) (v verdict,
 	return v, undocumented(doc, s.method, s.path, res, text)
 }
 
-// undocumented finds fault with an answer that is not as the document says.
+// undocumented returns how an answer differs from the document, empty if it conforms.
 func undocumented(doc *openapi3.T, method, path string, res *http.Response, text []byte) (fault string) {
 	answer := doc.Paths.Find(path).GetOperation(method).Responses.Value(strconv.Itoa(res.StatusCode))
 	if answer == nil {
@@ -479,7 +479,7 @@ func undocumented(doc *openapi3.T, method, path string, res *http.Response, text
 	return ""
 }
 
-// requestLog returns what the server logged about a request.
+// requestLog returns the log lines of a request.
 func (s *secrets) requestLog(id string) (lines string) {
 	for line := range strings.Lines(s.logged.String()) {
 		if strings.Contains(line, id) {
@@ -489,8 +489,8 @@ func (s *secrets) requestLog(id string) (lines string) {
 	return lines
 }
 
-// TestRandomRequestsNeverCrashOrEscalate draws its requests from
-// the seed JOINTLAB_TEST_SEED, or from chance.
+// TestRandomRequestsNeverCrashOrEscalate draws its requests from the seed
+// JOINTLAB_TEST_SEED, or from a random one.
 func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	number, seed := domaintest.Runs(2000, 50_000), uint64(time.Now().UnixNano())
 	if text := os.Getenv("JOINTLAB_TEST_SEED"); text != "" {
@@ -598,7 +598,7 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	transport.CloseIdleConnections()
 	deadline := time.Now().Add(5 * time.Minute)
 	webhooks, _ := s.get("/v1/webhooks", s.as(domain.Auditor)).at("total").(float64)
-	for quiet += 10 + 10*int(webhooks); runtime.NumGoroutine() > quiet; { // each webhook has its own
+	for quiet += 10 + 10*int(webhooks); runtime.NumGoroutine() > quiet; { // each webhook has its own goroutine
 		if runtime.Gosched(); time.Now().After(deadline) {
 			t.Errorf("%d goroutines, %d expected", runtime.NumGoroutine(), quiet)
 			break
@@ -610,8 +610,8 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	}
 }
 
-// checkRecorded finds fault with an event that nobody was told of, or that its
-// actor may not have recorded, as things stood before it.
+// checkRecorded fails the test for an event that no answer reported, or that its actor
+// was not allowed to record in the state before it.
 func (s *secrets) checkRecorded(at eventstore.Position, d eventstore.Decoded, operation string, table map[string]map[domain.Role]api.Relation) {
 	s.Helper()
 	actor := d.Meta.Actor
@@ -650,7 +650,7 @@ func (s *secrets) checkRecorded(at eventstore.Position, d eventstore.Decoded, op
 	}
 }
 
-// sendGarbage sends what is no HTTP at all.
+// sendGarbage sends bytes that are not HTTP.
 func sendGarbage(t *testing.T, address string) {
 	for _, text := range []string{"\x00\x01\x02", "GET", "GET / HTTP/9.9\r\n\r\n", "GET /v1/labs HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
 		"POST /v1/labs HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /x HTTP/1.1\r\n\r\n",
@@ -671,7 +671,7 @@ func sendGarbage(t *testing.T, address string) {
 
 func clipped(s string) string { return s[:min(len(s), 600)] }
 
-// describe adds an operation's parameters, and whether it gives much.
+// describe returns an operation with its parameters and its weight.
 func describe(doc map[string]any, op operation) described {
 	d := described{operation: op, heavy: slices.Contains([]string{"audit-pack", "audit-backup", "get-snapshot", "get-delta", "webhook-test"}, op.id) || strings.HasSuffix(op.id, "-xlsx")}
 	params, _ := doc["paths"].(map[string]any)[op.path].(map[string]any)[strings.ToLower(op.method)].(map[string]any)["parameters"].([]any)

@@ -14,10 +14,10 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// requestID is what two answers to one question differ in.
+// requestID matches the part in which two answers to the same request differ.
 var requestID = regexp.MustCompile(`"request_id":"[^"]*"`)
 
-// withoutID returns an answer without what is its own.
+// withoutID returns an answer without its request id.
 func withoutID(r response) string {
 	h := r.Header.Clone()
 	for _, own := range []string{"X-Request-Id", "Date", "Content-Length"} {
@@ -97,7 +97,7 @@ func TestEveryEventTypeHasClass(t *testing.T) {
 	}
 }
 
-// newDraft returns a lab with an agreement in force, and another that is a draft.
+// newDraft returns a lab with one agreement in force and one draft.
 func newDraft(w *world) (lab, host, partner string) {
 	host, partner = w.parties()
 	lab = w.incubating(host, partner, "2023-06-01")
@@ -148,7 +148,7 @@ func TestHiddenEventsNotListed(t *testing.T) {
 		"/v1/agreements?status=DRAFT":                {2, 0},
 		"/v1/agreements?party=" + third:              {1, 0},
 		"/v1/labs?party=" + third:                    {1, 0},
-		"/v1/labs?q=Munich":                          {0, 0}, // a search finds nobody a draft
+		"/v1/labs?q=Munich":                          {0, 0}, // a search finds no draft
 		"/v1/labs?q=J%C3%BClich":                     {1, 1},
 		"/v1/labs/" + lab + "/agreements":            {3, 1},
 		"/v1/labs/" + lab + "/history":               {7, 5},
@@ -166,7 +166,7 @@ func TestHiddenEventsNotListed(t *testing.T) {
 	if r.str("next") != "" || len(r.at("items").([]any)) != 1 {
 		t.Errorf("a page says that there is more: %s", r.text)
 	}
-	// Who is to accede sees what it is to sign, and is found by whoever may.
+	// A party that is to accede sees the agreement, and is found by those who may see it.
 	w.done("/v1/labs/"+lab+"/amend-agreement", mine, `{"agreement":"A1","summary":{"zh":"加入"},"accede":[{"entity":"`+third+`","role":"partner"}],"documents":[{"lang":"zh","digest":"`+digest+`"}]}`)
 	if r := w.get("/v1/labs/"+lab+"/agreements/A1", w.as(domain.Partner, third)); r.at("amendments.0.no") != 1.0 {
 		t.Errorf("%s", r.text)
@@ -211,8 +211,8 @@ func TestDocumentReaders(t *testing.T) {
 	}
 }
 
-// TestPartyActsForItself has a host name in a draft, against
-// nobody's will but its own, somebody who then tries what parties may.
+// TestPartyActsForItself has a host name an unasked legal entity in a draft, which
+// then tries the commands of parties.
 func TestPartyActsForItself(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
@@ -297,8 +297,8 @@ func TestCorrectionRequiresOriginalRecorder(t *testing.T) {
 	}
 }
 
-// TestReferenceGrantsNoAccess has a host learn the digest of another lab's
-// draft, and name it in records of its own that everybody reads.
+// TestReferenceGrantsNoAccess has a host name the digest of another lab's draft in
+// public records of its own.
 func TestReferenceGrantsNoAccess(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()

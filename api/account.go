@@ -117,7 +117,7 @@ func describeChanges(changes []projections.Change, names *entityNames) (said []d
 	}
 	times := map[domain.Text]int{}
 	for _, w := range all {
-		if text, ok := w.words(entities, at, names); ok {
+		if text, ok := w.describe(entities, at, names); ok {
 			if times[text]++; times[text] == 1 {
 				said = append(said, text)
 			}
@@ -134,8 +134,8 @@ func describeChanges(changes []projections.Change, names *entityNames) (said []d
 // unnarratedMembers link records to events, or repeat the status and the sentence.
 var unnarratedMembers = map[string]bool{"event": true, "events": true, "recorded_by": true, "corrected_by": true, "moves": true}
 
-// words returns the text of one change, or false if it has none for people.
-func (w *changeText) words(entities map[string]bool, at map[string]*changeText, names *entityNames) (domain.Text, bool) {
+// describe returns the text of one change, or false if it has none for people.
+func (w *changeText) describe(entities map[string]bool, at map[string]*changeText, names *entityNames) (domain.Text, bool) {
 	path := w.path
 	for i, segment := range path {
 		if unnarratedMembers[segment] || len(path) == 1 && segment == "id" {

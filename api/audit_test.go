@@ -26,8 +26,7 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// logServer serves a ledger of that many events, each of which says nothing but
-// that it is public.
+// logServer serves the log of a ledger with that number of public, empty events.
 func logServer(t *testing.T, events int) (url string, log *audit.Log) {
 	t.Helper()
 	dir := t.TempDir()
@@ -253,7 +252,7 @@ func TestWitnessesCosignOverHTTP(t *testing.T) {
 	}
 }
 
-// emptyLedger is a register in which nothing has happened yet.
+// emptyLedger is a ledger without events.
 type emptyLedger struct{}
 
 func (emptyLedger) Head(context.Context) (eventstore.Position, error) { return 0, nil }
@@ -277,7 +276,7 @@ func TestReadyzReportsUnsignedLog(t *testing.T) {
 	if r := w.get("/readyz", ""); r.StatusCode != http.StatusOK {
 		t.Fatal(r.Status, r.text)
 	}
-	// The same log, over a ledger that has lost all: its checkpoint stands.
+	// The same log over a ledger that has lost all events: the checkpoint stays.
 	dir := t.TempDir()
 	log, err := audit.Open(audit.Config{Dir: dir, Ledger: w.log})
 	if err != nil {

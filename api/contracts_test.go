@@ -22,7 +22,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// toJSON returns a value as JSON has it.
+// toJSON returns a value as decoded JSON.
 func toJSON(t *testing.T, v any) (m map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(v)
@@ -95,8 +95,8 @@ func TestEventsMatchSchemas(t *testing.T) {
 	}
 }
 
-// inlineRefs puts definitions where they are referred to: what they are called is
-// nobody's business.
+// inlineRefs replaces references by their definitions, since the names of definitions
+// are not part of the contract.
 func inlineRefs(schema map[string]any) map[string]any {
 	var walk func(any) any
 	walk = func(v any) any {
@@ -118,8 +118,8 @@ func inlineRefs(schema map[string]any) map[string]any {
 	return walk(whole).(map[string]any)
 }
 
-// breakingChanges returns how a schema differs from the released one, other than by
-// optional members. Words for people may change.
+// breakingChanges returns the differences of a schema from the released one. New
+// optional members and changed texts for people do not break.
 func breakingChanges(at string, released, now any) (breaks []string) {
 	was, ok := released.(map[string]any)
 	is, also := now.(map[string]any)
@@ -139,7 +139,7 @@ func breakingChanges(at string, released, now any) (breaks []string) {
 		case !properties && (name == "description" || name == "title"):
 		case was && is:
 			breaks = append(breaks, breakingChanges(at+"/"+name, old, new)...)
-		case is && properties: // what is required is compared by itself
+		case is && properties: // required is compared separately
 		default:
 			breaks = append(breaks, fmt.Sprintf("%s/%s: was there %v, is there %v", at, name, was, is))
 		}

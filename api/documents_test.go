@@ -33,7 +33,7 @@ func digestIs(body string) string {
 	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
-// zipped returns a ZIP file with those names in it.
+// zipped returns a ZIP file with entries of those names.
 func zipped(t *testing.T, names ...string) string {
 	t.Helper()
 	var b bytes.Buffer
@@ -205,8 +205,7 @@ func TestAbortedDownloadIsNoError(t *testing.T) {
 	}
 }
 
-// outsideNATS runs a NATS server of its own, so that a test can do to its
-// buckets what the register never would.
+// outsideNATS runs a separate NATS server, so that a test can damage its buckets.
 func outsideNATS(t *testing.T) (url string, bucket func(string) natsjs.ObjectStore) {
 	t.Helper()
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, SyncAlways: true})

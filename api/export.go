@@ -80,7 +80,7 @@ func (s *Server) entityNames(ctx context.Context) *entityNames {
 	return &entityNames{ctx, s.model, map[uuid.UUID]domain.Text{}}
 }
 
-// of returns empty for what the register does not know.
+// of returns the current name of a legal entity, empty for an unknown id.
 func (n *entityNames) of(id uuid.UUID) domain.Text {
 	name, ok := n.known[id]
 	if !ok && id != uuid.Nil {

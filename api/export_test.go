@@ -14,7 +14,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// correctedLab returns a lab with a correction and with a reason that a spreadsheet would run.
+// correctedLab returns a lab with a correction, and a reason that a spreadsheet would
+// run.
 func correctedLab(w *world) (lab, host string) {
 	w.Helper()
 	host, partner := w.parties()

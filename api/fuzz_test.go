@@ -11,8 +11,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// FuzzCommandBody sends any body to any command: whatever it is, it is the
-// sender's to mend, and a body that is refused leaves nothing behind.
+// FuzzCommandBody sends any body to any command. Every error is the sender's, and a
+// refused body records nothing.
 func FuzzCommandBody(f *testing.F) {
 	w := newWorld(f)
 	host, partner := w.parties()

@@ -22,7 +22,7 @@ import (
 
 const aDay = 24 * time.Hour
 
-// keyFor returns the body that asks for a key; entity may be empty.
+// keyFor returns the body of issue-key; entity may be empty.
 func keyFor(role domain.Role, entity, service string, life time.Duration) string {
 	acts := ""
 	if entity != "" {
@@ -34,7 +34,7 @@ func keyFor(role domain.Role, entity, service string, life time.Duration) string
 
 var keyForm = regexp.MustCompile(`^jlk_[0-9a-f]{32}_[0-9a-f]{64}$`)
 
-// secondNode returns another node on the same store, or on what stands in front of it.
+// secondNode returns another node on store, which may wrap that of w.
 func (w *world) secondNode(store eventstore.Store, change ...func(*api.Config)) *world {
 	w.Helper()
 	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Patience: 20 * time.Second}
@@ -257,7 +257,7 @@ func TestKeyVisibility(t *testing.T) {
 		{w.as(domain.Auditor), 200, 403, 2},
 		{w.as(domain.Director, host), 200, 403, 1},
 		{"", 401, 401, 0},
-		{w.as(domain.Host, host), 200, 200, 1}, // the last, for it revokes
+		{w.as(domain.Host, host), 200, 200, 1}, // last, since it revokes
 	} {
 		see, all := w.get("/v1/keys/"+id, c.token), w.get("/v1/keys", c.token)
 		if see.StatusCode != c.see || c.token != "" && all.at("total") != c.total {

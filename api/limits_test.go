@@ -46,7 +46,7 @@ func TestRateLimitPerCaller(t *testing.T) {
 	if got := status(auditor); got != 429 {
 		t.Errorf("at once again: %d", got)
 	}
-	// Who guesses tokens is held up by where the guesses come from.
+	// Guesses of tokens are limited by address.
 	for range 4 {
 		w.get("/v1/clauses", "guess")
 	}
@@ -84,8 +84,7 @@ func TestConcurrencyLimit(t *testing.T) {
 	}
 }
 
-// TestHeavyQueriesCostMore holds all but one
-// of them with documents whose senders have stopped.
+// TestHeavyQueriesCostMore occupies all but one place with stalled uploads.
 func TestHeavyQueriesCostMore(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{Concurrent: 5} })
 	officer := w.as(domain.Officer)
@@ -107,7 +106,7 @@ func TestHeavyQueriesCostMore(t *testing.T) {
 				res.Body.Close()
 			}
 		})
-		<-begun // it is being answered
+		<-begun // its handler runs
 	}
 	for path, want := range map[string]int{
 		"/v1/labs": 200, "/v1/labs?as_of=1": 429, "/v1/reports/decisions": 429, "/v1/events.csv": 429, "/v1/entities?limit=500": 200,

@@ -23,26 +23,26 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// caller is a role in one relation to the labs of the test.
+// caller is a role in a relation to the labs of the test.
 type caller struct {
 	name   string
 	role   domain.Role
-	entity string       // acted for
+	entity string       // legal entity acted for
 	to     api.Relation // of a lab
-	open   bool         // asks the server that lets queries pass without a token
+	open   bool         // calls the server with AnonymousRead
 }
 
-// planted is text that stands in one place of a lab's record, and who may see it.
+// planted is a text in one place of a lab's record, and its readers.
 type planted struct {
 	text string
 	by   func(caller) bool
 }
 
-// secrets is a register with a lab that is negotiated, one whose application is
-// under review, one whose acceptance is, and one in operation.
+// secrets is a register with four labs: one in negotiation, one with an application
+// under review, one with an acceptance under review, and one in operation.
 type secrets struct {
 	*storied
-	open    *world // the URL of a server that lets queries pass without a token
+	open    *world // the server with AnonymousRead
 	callers []caller
 	labs    map[string]string // ids
 	marks   []planted
@@ -64,17 +64,17 @@ var mayRead = map[string]func(caller) bool{
 	"drafters": func(c caller) bool {
 		return insider(c) || c.role == domain.Authority || hosting(c) || c.to == api.Party
 	},
-	"adviced": func(c caller) bool { return insider(c) || hosting(c) }, // as the policy of the test says
+	"adviced": func(c caller) bool { return insider(c) || hosting(c) }, // by the policy of the test
 }
 
-// mark returns a text nothing else in the register contains.
+// mark returns a text that is unique in the register.
 func (s *secrets) mark(what, readers string) string {
 	m := "mark-" + what
 	s.marks = append(s.marks, planted{text: m, by: mayRead[readers]})
 	return `{"zh":"` + m + `"}`
 }
 
-// markDigest returns a digest nothing else in the register contains.
+// markDigest returns a digest that is unique in the register.
 func (s *secrets) markDigest(readers string) string {
 	m := fmt.Sprintf("sha256:%064x", 0xabc000+len(s.marks))
 	s.marks = append(s.marks, planted{text: m, by: mayRead[readers]})
@@ -103,7 +103,7 @@ func (s *secrets) apply(what, submitted, found, advised string) {
 	}
 }
 
-// invitePanel invites two experts, whose declarations only those who conduct reviews see.
+// invitePanel invites two experts. Only reviewers may see their declarations.
 func (s *secrets) invitePanel(on string) (home, abroad string) {
 	s.Helper()
 	for _, from := range []string{s.home, s.abroad} {
@@ -196,7 +196,7 @@ func newSecrets(t testing.TB) *secrets {
 	return s
 }
 
-// incubatedFor returns another lab of the same legal entities, as incubated has it.
+// incubatedFor returns another incubating lab of the same legal entities.
 func incubatedFor(w *world, first *storied) *storied {
 	w.Helper()
 	return incubatedBy(w, &storied{world: w, host: first.host, partner: first.partner, home: first.home, abroad: first.abroad})
@@ -254,7 +254,7 @@ func (s *secrets) operations() (all []operation, components map[string]any) {
 	return all, components
 }
 
-// table returns who may do what, as the register itself says: operation, role, relation.
+// table returns the register's own table of access: operation, role, relation.
 func (s *secrets) table() map[string]map[domain.Role]api.Relation {
 	s.Helper()
 	table := map[string]map[domain.Role]api.Relation{}
@@ -282,7 +282,7 @@ func (s *secrets) acts() map[string]lab.Act {
 	return acts
 }
 
-// urls returns the ways a query is asked in the test.
+// urls returns the URLs that test a query.
 func (s *secrets) urls(op operation) (urls []string) {
 	q := url.Values{}
 	for name, value := range map[string]string{"limit": "500", "order": "oldest", "ahead": "3660", "follow": "false"} {
@@ -329,7 +329,7 @@ func (s *secrets) urls(op operation) (urls []string) {
 	case strings.Contains(fixed, "{lab}"):
 		names := slices.Sorted(maps.Keys(s.labs))
 		if file := regexp.MustCompile(`-(csv|ndjson|xlsx)$`).MatchString(op.id); file {
-			names = names[:domaintest.Runs(2, len(names))] // a file shows what its query shows
+			names = names[:domaintest.Runs(2, len(names))] // a file has the content of its query
 		}
 		for _, name := range names {
 			add(strings.ReplaceAll(fixed, "{lab}", s.labs[name]))
@@ -349,7 +349,7 @@ func (s *secrets) urls(op operation) (urls []string) {
 	return urls
 }
 
-// all returns everything a query gives: its further pages, and what is packed.
+// all returns the content of a query, with further pages and packed files.
 func (s *secrets) all(c caller, path string) (first response, content string) {
 	s.Helper()
 	var headers []string
@@ -434,10 +434,10 @@ func TestQueryMatrix(t *testing.T) {
 				for _, m := range s.marks {
 					is, want := strings.Contains(content, m.text), listed && (c.role != api.Anonymous || c.open) && m.by(c) && strings.Contains(full, m.text)
 					if strings.Contains(path, "q=") {
-						is, want = is && r.at("total") != 0.0, false // the mark stands in no answer, and finds nothing
+						is, want = is && r.at("total") != 0.0, false // the mark is in no answer, and finds nothing
 					}
 					if strings.HasPrefix(path, "/v1/documents") {
-						want = want && is // of those who see the event, only those are told who may read the document
+						want = want && is // only readers of the document among the readers of the event
 					}
 					if is != want {
 						t.Errorf("GET %s as %s: %q is shown: %t, want %t", path, c.name, m.text, is, want)
@@ -456,7 +456,7 @@ func TestQueryMatrix(t *testing.T) {
 	}
 }
 
-// example returns the least a schema takes.
+// example returns the smallest value that a schema accepts.
 func example(schema map[string]any, components map[string]any, id string) any {
 	if ref, ok := schema["$ref"].(string); ok {
 		return example(components[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any), components, id)
@@ -541,7 +541,7 @@ func TestCommandMatrix(t *testing.T) {
 				}
 				entity := c.entity
 				if entity == "" || c.to == api.Any {
-					entity = s.host // what somebody else's is
+					entity = s.host // of another owner
 				}
 				body := example(op.body, components, entity)
 				if strings.HasSuffix(op.id, "-correct") {
@@ -549,7 +549,7 @@ func TestCommandMatrix(t *testing.T) {
 					rename := components[map[string]string{"lab-correct": "LabRename", "entity-correct": "EntityRename", "programme-correct": "ProgrammeOpenCall"}[op.id]]
 					body.(map[string]any)["input"] = example(rename.(map[string]any), components, entity)
 				}
-				if strings.HasPrefix(op.id, "key-issue") { // whom it acts for is named, if it acts for anybody
+				if strings.HasPrefix(op.id, "key-issue") { // the body names the legal entity
 					body.(map[string]any)["entity"], body.(map[string]any)["role"] = entity, domain.Host
 					if c.role == domain.Partner {
 						body.(map[string]any)["role"] = domain.Partner
@@ -570,7 +570,7 @@ func TestCommandMatrix(t *testing.T) {
 						}
 					}
 				}
-				is := api.Any // what the caller is to the target
+				is := api.Any // relation of the caller to the target
 				switch {
 				case target.of == "lab":
 					is = c.to
@@ -659,8 +659,8 @@ func (s *secrets) ofParty(of, party string, body map[string]any, act lab.Act, pa
 	return slices.ContainsFunc(rows("agreements"), func(a map[string]any) bool { return a["in_force_from"] != nil })
 }
 
-// progressRE is what in an answer says how far the record has come, which is no
-// secret: revisions, and positions in the ledger.
+// progressRE matches the progress of a record in an answer, which is public: revisions
+// and positions.
 var progressRE = regexp.MustCompile(`"(revision|position|updated|request_id)":"?[^,}"]*"?|jointlab/[^"]*`)
 
 func TestHiddenChangesLeaveNoTrace(t *testing.T) {
@@ -743,7 +743,8 @@ func TestReviewFindingsHiddenUntilDecision(t *testing.T) {
 	w.recordTables()
 	s := &secrets{storied: incubated(w), labs: map[string]string{}}
 	s.apply("review", "submitters", "insiders", "insiders")
-	// finding is what an answer says of a rule, as met: why not: on how much it rests.
+	// finding returns a rule's verdict in an answer: met, number of grounds, ready, what
+	// is missing.
 	finding := func(r response, list, rule string) string {
 		t.Helper()
 		found := ""
@@ -782,7 +783,7 @@ func TestReviewFindingsHiddenUntilDecision(t *testing.T) {
 	s.approve()
 	event := s.get(s.at+"/history?type=lab.status.establishment-approved.v1", s.as(domain.Auditor)).str("items.0.id")
 	for rule, want := range map[string][2]string{
-		"C28": {"true 1 <nil>", "true 0 <nil>"}, "C32": {"true 3 <nil>", "true 0 <nil>"}, // experts and their opinions are not named
+		"C28": {"true 1 <nil>", "true 0 <nil>"}, "C32": {"true 3 <nil>", "true 0 <nil>"}, // experts and their opinions stay unnamed
 		"C68": {"true 4 <nil>", "true 4 <nil>"}, "C69": {"true 1 <nil>", "true 1 <nil>"},
 	} {
 		for i, token := range []string{s.as(domain.Auditor), s.token(domain.Host)} {

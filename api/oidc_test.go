@@ -23,8 +23,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// provider is a small OpenID Connect provider: a discovery document, a key set
-// and tokens.
+// provider is an OpenID Connect provider with a discovery document, a key set and
+// tokens.
 type provider struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -55,7 +55,7 @@ func newOIDC(t *testing.T) *provider {
 	return p
 }
 
-// key adds a key to those the provider shows.
+// key adds a key to the provider's key set and returns it.
 func (p *provider) key(t *testing.T, id string, private crypto.Signer) crypto.Signer {
 	t.Helper()
 	p.mu.Lock()
@@ -80,7 +80,7 @@ func ecKey(t *testing.T) crypto.Signer {
 	return k
 }
 
-// token signs claims over good ones.
+// token returns a token with valid claims, changed by change.
 func (p *provider) token(t *testing.T, method jwt.SigningMethod, id string, key any, change jwt.MapClaims) string {
 	t.Helper()
 	claims := jwt.MapClaims{
@@ -120,7 +120,7 @@ func TestProviderTokens(t *testing.T) {
 		t.Error("the provider is asked for its keys again and again")
 	}
 
-	second := p.key(t, "two", ecKey(t)) // the keys change while the register runs
+	second := p.key(t, "two", ecKey(t)) // the keys rotate while the register runs
 	public, err := x509.MarshalPKIXPublicKey(first.Public())
 	if err != nil {
 		t.Fatal(err)

@@ -56,7 +56,7 @@ func (s *Server) backup(ctx context.Context, _ *struct{}) (*export, error) {
 	return s.pack(ctx, c, "backup", how), nil
 }
 
-// pack returns a pack as an answer.
+// pack returns the answer with a pack.
 func (s *Server) pack(ctx context.Context, c audit.Checkpoint, name string, how audit.Export) *export {
 	return &export{"application/zip", fmt.Sprintf(`attachment; filename="%s-%d.zip"`, name, c.Size), uint64(c.Size), func(hc huma.Context) {
 		if hc.Method() == http.MethodHead {

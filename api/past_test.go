@@ -10,9 +10,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// newCorrectedLab returns a lab whose incubation was recorded on 3 June 2024 as
-// begun in 2021, and corrected a month later to 2023. It returns the positions
-// of both.
+// newCorrectedLab returns a lab whose incubation was recorded on 3 June 2024 as begun
+// in 2021, and corrected to 2023 a month later. It returns the positions of both.
 func newCorrectedLab(t *testing.T) (w *world, lab, host, partner string, wrong, right uint64) {
 	w = newWorld(t)
 	host, partner = w.parties()
@@ -99,7 +98,7 @@ func TestAsOfListsAndReports(t *testing.T) {
 		{"/v1/labs/" + lab + "/readiness?effective_on=2022-01-01", "status", "PROPOSED"},
 		{fmt.Sprintf("/v1/labs/%s/readiness?as_of=%d", lab, wrong), "as_of", float64(wrong)},
 		{fmt.Sprintf("/v1/reports/labs-by-status?to=2022-01-01&as_of=%d", wrong), "items.0.status", "INCUBATING"},
-		{"/v1/reports/labs-by-status?effective_on=2022-01-01", "total", 0.0}, // proposed in 2024, by what is now known
+		{"/v1/reports/labs-by-status?effective_on=2022-01-01", "total", 0.0}, // proposed in 2024, as now known
 		{fmt.Sprintf("/v1/reports/decisions?as_of=%d", wrong), "total", 0.0},
 		{"/v1/watches?ahead=3660&effective_on=2020-01-11", "total", 0.0},
 	} {
@@ -128,7 +127,7 @@ func TestAsOfIsStable(t *testing.T) {
 			t.Errorf("%s: taken for the answer about %d: %s", other, wrong, r.Status)
 		}
 	}
-	// What is read of the past is nothing to decide on.
+	// The ETag of a past state is no If-Match.
 	if r := w.post("/v1/labs/"+lab+"/set-discipline", w.as(domain.Officer), `{"discipline":{"zh":"光学"}}`, "If-Match: "+tag); r.StatusCode != http.StatusBadRequest {
 		t.Errorf("If-Match of the past: %s %s", r.Status, r.text)
 	}

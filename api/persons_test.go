@@ -15,11 +15,11 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// personal are words of the persons named by peopled, which stand nowhere else.
+// personal are words of the persons in labWithPersons, unique in the register.
 var personal = []string{"诸葛孔明校长", "orcid:0000-0002-1825-0097", "Rektor Zweistein", "Vizepräsidentin"}
 
-// labWithPersons returns an incubating lab whose agreement two known persons signed: one of
-// them comes with an id.
+// labWithPersons returns an incubating lab whose agreement two known persons signed,
+// one of them with an id.
 func (w *world) labWithPersons(host, partner string) (lab string) {
 	w.Helper()
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
@@ -224,7 +224,7 @@ func TestPersonCommandRetry(t *testing.T) {
 	if r := w.post("/v1/labs/"+lab+"/sign-agreement", h, other, "Idempotency-Key: k1"); r.StatusCode != 422 || r.str("code") != "idempotency-key-reused" {
 		t.Errorf("another name under the same key: %s", r.text)
 	}
-	// Whoever has the event must not be able to try names out on its digest.
+	// A reader of the event must not be able to guess names by its digest.
 	body := jsontext.Value(signature(host, "2020-01-10"))
 	if err := body.Canonicalize(); err != nil {
 		t.Fatal(err)

@@ -35,16 +35,16 @@ type Problem struct {
 	headers http.Header
 }
 
-// Error returns the English detail.
+// Error returns the English title and detail.
 func (p *Problem) Error() string { return p.Title + ": " + p.Detail }
 
 // GetStatus returns the HTTP status.
 func (p *Problem) GetStatus() int { return p.Status }
 
-// GetHeaders returns headers that go with the problem.
+// GetHeaders returns the headers of the answer.
 func (p *Problem) GetHeaders() http.Header { return p.headers }
 
-// ContentType returns that of RFC 9457.
+// ContentType returns the media type of RFC 9457.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
 func (p *Problem) with(name, value string) *Problem {

@@ -8,8 +8,8 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// TestLabRecordsRoundTrip sends every command about a lab's
-// records, reads back where each is kept, and finds each in the history.
+// TestLabRecordsRoundTrip sends every command on a lab's records, and reads each back
+// from its query and from the history.
 func TestLabRecordsRoundTrip(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
@@ -72,7 +72,7 @@ func TestLabRecordsRoundTrip(t *testing.T) {
 		}
 	}
 
-	// What a clause forbids is refused with the clause; what is another's to do, for whose it is.
+	// A refusal by a clause quotes it; one for another's act names the owner.
 	for _, c := range []struct{ token, command, body, rule, quote string }{
 		{h, "change-direction", `{"direction":"D1","name":TEXT,"tag":"basic","valid":{"from":"2021-01-01"}}`, "C33", "确定相对稳定的研究领域和方向"},
 		{h, "promise-support", `{"provider":HOST,"kind":"policy","text":TEXT,"on":"2021-01-01"}`, "C59", "提供更加切实、有力的保障措施，并确保相关支持和政策及时、准确地落实到位"},

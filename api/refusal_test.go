@@ -27,7 +27,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 	for _, c := range []struct {
 		name, path, body string
 		status           int
-		code, field, say string // the first field at fault, and part of what is said in English
+		code, field, say string // the first field at fault, and part of the English detail
 	}{
 		{"no body", "/v1/labs", ``, 400, "malformed-body", "", "send a JSON object"},
 		{"not JSON", "/v1/labs", `{"level":`, 400, "malformed-body", "", "byte"},

@@ -12,7 +12,7 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 )
 
-// newReportedLab returns a lab with an agreement, commitments and a history to report on.
+// newReportedLab returns a lab with an agreement, commitments and a history.
 func newReportedLab(t *testing.T) (w *world, lab, host, partner string) {
 	w = newWorld(t)
 	host, partner = w.parties()
@@ -48,7 +48,7 @@ func TestReadinessMatchesCommand(t *testing.T) {
 	if len(unmet) == 0 || strings.Join(unmet, " ") != strings.Join(refused, " ") {
 		t.Errorf("readiness misses %v, the command is refused for %v", unmet, refused)
 	}
-	// What the lab's records owe is raised in the same answer, and stops being so once recorded.
+	// Missing records are raised in the same answer, until they are recorded.
 	raised := func() (rules, met []string) {
 		for _, f := range w.get("/v1/labs/"+id+"/readiness?on=2021-03-01", w.as(domain.Auditor)).at("raised").([]any) {
 			f := f.(map[string]any)

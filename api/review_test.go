@@ -18,10 +18,10 @@ import (
 
 const text = `{"zh":"符合要求","en":"as required"}`
 
-// theProgramme is where the default programme stands.
+// theProgramme is the path of the default programme.
 var theProgramme = "/v1/programmes/" + domain.ProgrammeID(lab.DefaultProgramme).String()
 
-// recordTables puts the default programme with the two sample tables on record.
+// recordTables records the default programme with the two sample tables.
 func (w *world) recordTables() {
 	w.Helper()
 	o := w.as(domain.Officer)
@@ -30,7 +30,7 @@ func (w *world) recordTables() {
 	w.done(theProgramme+"/publish-indicator-system", o, string(programme.SampleAcceptance))
 }
 
-// storied is a lab told through HTTP.
+// storied is a lab that a test advances over HTTP.
 type storied struct {
 	*world
 	at                          string // its path
@@ -54,7 +54,7 @@ func (s *storied) token(role domain.Role) string {
 	return s.as(role)
 }
 
-// refused requires a refusal by exactly these rules, each with its quote.
+// refused fails the test unless exactly these rules refuse the command, each quoted.
 func (s *storied) refused(role domain.Role, command, body string, rules ...string) response {
 	s.Helper()
 	r := s.post(s.at+"/"+command, s.token(role), body)
@@ -87,8 +87,8 @@ func university(zh, en, country string) string {
 	return fmt.Sprintf(`{"kind":"university","country":%q,"names":[{"text":%q,"lang":"zh","kind":"official"},{"text":%q,"lang":"en","kind":"official"}]}`, country, zh, en)
 }
 
-// incubated returns a lab that has all an application asks of the lab itself,
-// incubating since 2015-01-01.
+// incubated returns a lab incubating since 2015-01-01 that meets every condition of an
+// application.
 func incubated(w *world) *storied {
 	w.Helper()
 	s := &storied{world: w}
@@ -132,7 +132,7 @@ func incubatedBy(w *world, s *storied) *storied {
 	return s
 }
 
-// submit hands an application in, with all that comes before it.
+// submit hands in an application with its prerequisites.
 func (s *storied) submit(on string) {
 	s.Helper()
 	var answers []string
@@ -187,7 +187,7 @@ func (s *storied) establish(on string) {
 	s.refused(domain.Ministry, "approve-establishment", approve, "C68")
 	s.dimensions(on)
 	s.by(domain.Ministry, "approve-establishment", approve)
-	s.is(lab.StatusDue) // its three years, 2019 to 2021, are over by now
+	s.is(lab.StatusDue) // its three years, 2019 to 2021, are over
 }
 
 // evaluate applies for acceptance and has peers fill all ten cells.
@@ -254,7 +254,7 @@ func TestLabLifecycle(t *testing.T) {
 			t.Errorf("the history does not say %q", said)
 		}
 	}
-	// One notice makes decisions on labs known; a lab stands in it once.
+	// A notice lists each lab once.
 	o, id := w.as(domain.Officer), strings.TrimPrefix(s.at, "/v1/labs/")
 	notice := func(decisions string) response {
 		return w.post(theProgramme+"/issue-notice", o, `{"document":"教技函〔2022〕9号","title":`+text+`,"on":"2022-04-02","decisions":[`+decisions+`]}`)
@@ -269,7 +269,7 @@ func TestLabLifecycle(t *testing.T) {
 	if r := notice(decision); r.StatusCode != http.StatusOK || !strings.Contains(r.str("events.0.sentence.zh"), "环境国际合作联合实验室：认定") {
 		t.Errorf("notice: %s", r.text)
 	}
-	// The lab's own record is held against what notices say.
+	// Notices are compared with the lab's own record.
 	another := func(document, on, decision string) {
 		w.done(theProgramme+"/issue-notice", o, fmt.Sprintf(`{"document":%q,"title":%s,"on":%q,"decisions":[{"lab":%q,"decision":%q}]}`, document, text, on, id, decision))
 	}
@@ -300,7 +300,7 @@ func TestLabSetbacks(t *testing.T) {
 	s.dimensions("2017-04-01")
 	s.by(domain.Ministry, "decline-establishment", `{"on":"2017-04-01","ground":`+text+`}`)
 	s.by(domain.Host, "resume-incubation", `{"on":"2017-05-01"}`)
-	s.submit("2017-06-01") // with a self-assessment, package and recommendation of its own
+	s.submit("2017-06-01") // with its own self-assessment, package and recommendation
 	s.establish("2018-12-01")
 	s.by(domain.Ministry, "extend-construction", `{"on":"2021-12-01","until":"2022-12-31","ground":`+text+`}`)
 	s.by(domain.Host, "hold-stage-assessment", fmt.Sprintf(`{"on":"2020-07-01","summary":%s,"document":%q}`, text, digest))
@@ -334,7 +334,7 @@ func TestSeparationOfDuties(t *testing.T) {
 	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-06-01")
-	token, err := w.signer.Issue(api.Claims{Subject: "host@example.org", Role: domain.Ministry}, time.Hour) // the host's clerk, now at the ministry
+	token, err := w.signer.Issue(api.Claims{Subject: "host@example.org", Role: domain.Ministry}, time.Hour) // a clerk who moved from the host to the ministry
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -409,7 +409,7 @@ func TestPolicyOfTheDay(t *testing.T) {
 	if first.str("items.0.type") != "programme.registered.v1" || first.str("items.1.sentence.zh") == "" {
 		t.Errorf("history: %s", first.text)
 	}
-	// A province's programme stands beside it, and a correction reaches the policy.
+	// A provincial programme is separate, and a correction changes its policy.
 	w.done("/v1/programmes", o, `{"name":{"zh":"江苏省国际合作联合实验室计划"},"level":"province"}`)
 	if r := w.get("/v1/programmes", o); r.at("total") != 2.0 {
 		t.Errorf("programmes: %s", r.text)

@@ -14,7 +14,7 @@ import (
 	"github.com/jointlab/jointlab/domain"
 )
 
-// overlay lays a delta over a snapshot, as a system that keeps a copy does.
+// overlay returns a snapshot with a delta applied, as a subscriber does it.
 func overlay(t *testing.T, snapshot, delta string) string {
 	t.Helper()
 	lines := map[string]string{}
@@ -49,13 +49,13 @@ func TestSnapshotPlusDelta(t *testing.T) {
 	w.recordTables()
 	s := incubated(w)
 	s.submit("2017-06-01")
-	// A correction changes what was believed, from its own position on.
+	// A correction has effect from its own position on.
 	host := s.token(domain.Host)
 	set := w.done(s.at+"/set-discipline", host, `{"discipline":{"zh":"海洋科学"}}`)
 	w.done(s.at+"/set-discipline", host, `{"discipline":{"zh":"大气科学"}}`)
 	w.done(s.at+"/correct", host, fmt.Sprintf(`{"event":%q,"command":"set-discipline","reason":"抄错","input":{"discipline":{"zh":"地球科学"}}}`, set.str("events.0.id")))
 	head := w.head()
-	readers := []string{auditor, host, s.token(domain.Partner), w.as(domain.Expert)} // each of whom sees another part
+	readers := []string{auditor, host, s.token(domain.Partner), w.as(domain.Expert)} // each sees another part
 	reader := auditor
 	at := func(p uint64) string {
 		r := w.get(fmt.Sprintf("/v1/snapshots?as_of=%d", p), reader)

@@ -123,7 +123,7 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Errorf("reused: %s %s", r.Status, r.text)
 	}
 	at := "/v1/labs/" + first.str("id")
-	// A retry is answered also when the state it was decided on is long gone.
+	// A retry gets its answer after the state has moved on.
 	sent := func() response {
 		return w.done(at+"/draft-agreement", h, agreement(host, partner), "Idempotency-Key: draft 1", `If-Match: "0"`)
 	}

@@ -17,12 +17,10 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// BenchmarkStreams has 990 clients follow the status events over SSE and read
-// what comes. By turns they are by themselves, or ten more ask for all there
-// ever was and leave it unread, so that the server cannot write to them. It
-// reports the 99th percentile of the delay from the call that appends an event
-// to its arrival at a client that reads, with and without those ten, their
-// ratio, and what the process holds either way, clients included.
+// BenchmarkStreams has 990 clients follow the status events over SSE, alternately alone
+// and with ten more that request the full history and never read it. It reports the
+// 99th percentile of the delay from append to arrival in both cases, their ratio, and
+// the memory of the process, clients included.
 func BenchmarkStreams(b *testing.B) {
 	const clients, stalled, events, rounds = 1000, 10, 25, 6
 	w := newWorld(b, func(c *api.Config) { c.StreamsPerCaller = 2 * clients })
@@ -92,7 +90,7 @@ func BenchmarkStreams(b *testing.B) {
 	}
 	var delays [2][]time.Duration // without those that stall, and with
 	var memory [2]float64
-	round(nil) // what is done once only
+	round(nil) // warms up
 	b.ResetTimer()
 	for range b.N {
 		for i := range 2*rounds - 1 {
@@ -103,7 +101,7 @@ func BenchmarkStreams(b *testing.B) {
 					conn.(*net.TCPConn).SetReadBuffer(4096)
 					conns = append(conns, conn)
 				}
-				time.Sleep(time.Second) // until nothing more goes through
+				time.Sleep(time.Second) // until the sockets are full
 			}
 			delays[i%2] = round(delays[i%2])
 			memory[i%2] = max(memory[i%2], held())

@@ -26,7 +26,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// checkLeaks checks, once all else is cleaned up, that a test leaves nothing running.
+// checkLeaks fails the test if goroutines remain after all other cleanups.
 func checkLeaks(t testing.TB) {
 	before := goleak.IgnoreCurrent()
 	t.Cleanup(func() {
@@ -35,7 +35,7 @@ func checkLeaks(t testing.TB) {
 	})
 }
 
-// transitions appends n status events to a new lab, so many at a time.
+// transitions appends n status events to a new lab, atOnce in each append.
 func (w *world) transitions(n, atOnce int) {
 	stream := storetest.NewStream()
 	var v eventstore.Version
@@ -48,14 +48,14 @@ func (w *world) transitions(n, atOnce int) {
 	}
 }
 
-// message is one of a stream, in whichever form it came.
+// message is a message of a stream in either format.
 type message struct {
 	position uint64
 	event    string // "" for heartbeats
-	end      string // the code, of the last
+	end      string // code of the ending, in the last message
 }
 
-// form is how a stream is asked for and read.
+// form is a stream format as a client requests and reads it.
 type form struct {
 	accept string
 	next   func(*bufio.Reader) (message, error)
@@ -143,7 +143,7 @@ func (w *world) open(ctx context.Context, f form, path string, headers ...string
 
 func (o opened) read() (message, error) { return o.next(o.reader) }
 
-// readAll reads a stream that does not follow.
+// readAll returns the messages of a stream that does not follow.
 func (w *world) readAll(f form, path string, headers ...string) (events []message) {
 	w.Helper()
 	o, err := w.open(w.Context(), f, path, headers...)
@@ -172,7 +172,7 @@ func (w *world) readAll(f form, path string, headers ...string) (events []messag
 	}
 }
 
-// recorded returns what the ledger holds, as a stream should give it.
+// recorded returns the events of the ledger as messages of a stream.
 func (w *world) recorded(only func(eventstore.Header) bool) (events []message) {
 	w.Helper()
 	err := w.log.Read(w.Context(), 0, w.head(), func(batch []eventstore.Recorded) error {
@@ -212,7 +212,7 @@ func TestKilledSubscriberResumes(t *testing.T) {
 			last, killed := uint64(0), 0
 			for len(got) < events || killed < kills {
 				ctx, kill := context.WithCancel(t.Context())
-				lives := rand.IntN(2 * events / kills) // events, then it is killed, as it is in the middle of something
+				lives := rand.IntN(2 * events / kills) // events until the client is killed
 				if killed < kills && rand.IntN(4) == 0 {
 					lives = events
 					time.AfterFunc(time.Duration(rand.IntN(int(5*time.Millisecond))), kill)
@@ -464,7 +464,7 @@ func TestStreamEndsWithToken(t *testing.T) {
 func TestSlowClientIsCutOff(t *testing.T) {
 	checkLeaks(t)
 	w := newWorld(t, func(c *api.Config) { c.StreamPatience = 50 * time.Millisecond })
-	for range 150 { // more than the sockets between take
+	for range 150 { // more than the socket buffers hold
 		w.transitions(50, 50)
 	}
 	conn, err := net.Dial("tcp", strings.TrimPrefix(w.url, "http://"))
@@ -486,7 +486,7 @@ func TestSlowClientIsCutOff(t *testing.T) {
 		t.Error("what was cut off passes for whole")
 	}
 	all := w.recorded(func(eventstore.Header) bool { return true })
-	// It resumes in the middle, and again whenever it is cut off once more.
+	// The client resumes in the middle, and again at each further cut-off.
 	got := slices.Clone(all[:len(all)/2])
 	for done := false; !done; {
 		o, err := w.open(t.Context(), forms["NDJSON"], fmt.Sprintf("/v1/events?follow=false&after=%d", got[len(got)-1].position))

@@ -115,7 +115,7 @@ func TestAccessRows(t *testing.T) {
 		}
 	}
 	for _, id := range []string{"put-document", "put-document-as", "get-document", "list-documents", "audit-pack", "backup"} {
-		delete(left, id) // where documents are kept, and packs made
+		delete(left, id) // with documents and packs
 	}
 	for id := range left {
 		t.Errorf("%s is in the table and is no operation", id)
@@ -161,10 +161,10 @@ func TestNoRoleSubmitsAndDecides(t *testing.T) {
 	}
 }
 
-// newDocServer returns a server that only shows its document.
+// newDocServer returns a server that serves only its OpenAPI document.
 func newDocServer(t *testing.T) *Server {
 	t.Helper()
-	log, err := audit.Open(audit.Config{Dir: t.TempDir()}) // and never run
+	log, err := audit.Open(audit.Config{Dir: t.TempDir()}) // never run
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ import (
 
 var webhookKey, _ = webhooks.ParseKey(strings.Repeat("A", 43) + "=")
 
-// deliver delivers to webhooks until the test ends.
+// deliver runs the dispatcher until the test ends.
 func (w *world) deliver() {
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -29,10 +29,10 @@ func (w *world) deliver() {
 	w.Cleanup(func() { stop(); running.Wait() })
 }
 
-// subscriber receives deliveries, and says which it takes.
+// subscriber receives deliveries and answers each with the status of takes.
 type subscriber struct {
 	*httptest.Server
-	got   chan *http.Request // with the body in Form under body
+	got   chan *http.Request // with the body as Form["body"]
 	takes func(*http.Request) int
 }
 
@@ -62,7 +62,7 @@ func (s *subscriber) next(t testing.TB) *http.Request {
 	}
 }
 
-// signedWith checks a delivery as Standard Webhooks 1.0 says.
+// signedWith reports whether a delivery has a valid signature of Standard Webhooks 1.0.
 func signedWith(secret string, r *http.Request) bool {
 	key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	mac := hmac.New(sha256.New, key)
@@ -159,7 +159,7 @@ func TestWebhookDelivery(t *testing.T) {
 	}
 }
 
-// waitFor polls for what nothing signals.
+// waitFor polls for a condition that nothing signals.
 func waitFor(t testing.TB, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Minute); !is(); time.Sleep(5 * time.Millisecond) {
@@ -175,7 +175,7 @@ func TestWebhookAccess(t *testing.T) {
 	host, partner := w.parties()
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
 	at := "/v1/webhooks/" + w.done("/v1/webhooks", h, `{"url":"http://127.0.0.1:9/x"}`).str("id")
-	for path, want := range map[string][4]int{ // host, partner, auditor, nobody
+	for path, want := range map[string][4]int{ // host, partner, auditor, anonymous
 		at:                 {200, 404, 200, 401},
 		at + "/deliveries": {200, 404, 200, 401},
 		at + "/parked":     {200, 404, 200, 401},

@@ -31,18 +31,18 @@ import (
 	"github.com/jointlab/jointlab/projections"
 )
 
-// today is the day the tests take place, in China.
+// today is the instant at which the tests take place.
 var today = time.Date(2024, 6, 3, 4, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return today }
 
-// TestMain lets the heap grow, since each test begins a server that soon ends.
+// TestMain lets the heap grow, since each test starts a short-lived server.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	os.Exit(m.Run())
 }
 
-// world is a whole server on a real store, spoken to over HTTP.
+// world is a server on a real store, reached over HTTP.
 type world struct {
 	testing.TB
 	url      string
@@ -52,23 +52,23 @@ type world struct {
 	verifier *api.Verifier
 	log      *jetstream.Ledger
 	model    *projections.Model
-	ahead    atomic.Int64 // nanoseconds since today, on the server's clock
+	ahead    atomic.Int64 // offset of the server's clock from today, in nanoseconds
 	logged   *logged
-	dir      string // the data folder
-	spool    string // where documents wait
+	dir      string // of the data
+	spool    string // of unfinished uploads
 	proof    *audit.Log
 
 	deliverer *webhooks.Dispatcher // to webhooks; deliver runs it
 
-	config   string    // what of its configuration the OpenAPI document depends on; "": not known
+	config   string    // the options that the OpenAPI document depends on; "": unknown
 	reading  sync.Once // by asDocumented, of contract
 	contract *contract
 }
 
-// clock returns the server's, and the one tokens are issued by.
+// clock returns the time of the server, by which tokens are issued, too.
 func (w *world) clock() time.Time { return clock().Add(time.Duration(w.ahead.Load())) }
 
-// logged is what the server has logged so far.
+// logged is the log of the server so far.
 type logged struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -93,7 +93,7 @@ func newWorld(t testing.TB, change ...func(*api.Config)) *world {
 	return newWorldOn(t, "", change...)
 }
 
-// newWorldOn keeps the ledger on an outside NATS server.
+// newWorldOn returns a world whose ledger is on an external NATS server.
 func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	t.Helper()
 	dir, spool := t.TempDir(), t.TempDir()
@@ -156,7 +156,7 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	return w
 }
 
-// as returns a token for a role, acting for an entity where one is given.
+// as returns a token for a role, acting for an entity if one is given.
 func (w *world) as(role domain.Role, entity ...string) string {
 	w.Helper()
 	c := api.Claims{Subject: string(role) + "@example.org", Role: role}
@@ -179,14 +179,14 @@ func (w *world) head() eventstore.Position {
 	return head
 }
 
-// response is an answer, read whole.
+// response is an answer with its body.
 type response struct {
 	*http.Response
 	text string
 	body map[string]any
 }
 
-// at follows a path of member names and indices: items.0.id.
+// at returns the value at a path of member names and indices: items.0.id.
 func (r response) at(path string) any {
 	var v any = r.body
 	for _, step := range strings.Split(path, ".") {
@@ -208,7 +208,7 @@ func (r response) at(path string) any {
 
 func (r response) str(path string) string { s, _ := r.at(path).(string); return s }
 
-// send returns a request; headers are name: value.
+// send makes a request and returns the answer; headers are name: value.
 func (w *world) send(method, path, token, body string, headers ...string) response {
 	w.Helper()
 	req, err := http.NewRequestWithContext(w.Context(), method, w.url+path, strings.NewReader(body))
@@ -228,7 +228,8 @@ func (w *world) send(method, path, token, body string, headers ...string) respon
 	return w.do(req)
 }
 
-// do returns a request, whose answer must be as the OpenAPI document says.
+// do sends a request and returns the answer, which must conform to the OpenAPI
+// document.
 func (w *world) do(req *http.Request) response {
 	w.Helper()
 	r := w.fetch(req)
@@ -256,24 +257,22 @@ func (w *world) fetch(req *http.Request) response {
 	return r
 }
 
-// contract is an OpenAPI document, and finds the operation that a request is of.
+// contract is an OpenAPI document with a router that finds operations.
 type contract struct {
 	document *openapi3.T
 	routes   *http.ServeMux
 }
 
-// contracts holds the contracts read so far, by configuration and by text, since
-// to write one and to read one takes long.
+// contracts caches contracts by configuration and by text, since they are slow to make.
 var contracts sync.Map // string to *contract
 
-// answered counts the answers of each operation with each status in each test, of
-// which only so many are held against the document: that takes long as well.
+// answered counts the answers by test, operation and status. Only the first few are
+// validated, since that is slow, too.
 var answered sync.Map
 
 const manyAnswers = 25
 
-// asDocumented finds fault with an answer that is not as the OpenAPI document
-// says.
+// asDocumented fails the test unless an answer conforms to the OpenAPI document.
 func (w *world) asDocumented(req *http.Request, r response) {
 	w.Helper()
 	w.reading.Do(func() {
@@ -305,7 +304,7 @@ func (w *world) asDocumented(req *http.Request, r response) {
 	_, pattern := w.contract.routes.Handler(req)
 	method, path, ok := strings.Cut(pattern, " ")
 	if !ok || req.Method != method {
-		return // none of its operations
+		return // not in the document
 	}
 	seen, _ := answered.LoadOrStore(fmt.Sprint(w.Name(), pattern, r.StatusCode), new(atomic.Int32))
 	if seen.(*atomic.Int32).Add(1) > manyAnswers {
@@ -326,7 +325,7 @@ func (w *world) get(path, token string, headers ...string) response {
 	return w.send(http.MethodGet, path, token, "", headers...)
 }
 
-// done posts a command that must succeed.
+// done posts a command that must succeed and returns the answer.
 func (w *world) done(path, token, body string, headers ...string) response {
 	w.Helper()
 	r := w.post(path, token, body, headers...)
@@ -336,7 +335,7 @@ func (w *world) done(path, token, body string, headers ...string) response {
 	return r
 }
 
-// digest stands for a document's.
+// digest is the digest of a document that does not exist.
 const digest = "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 
 const chineseUniversity = `{"kind":"university","country":"CN",
@@ -347,7 +346,7 @@ const foreignInstitute = `{"kind":"research-institute","country":"DE",
 	"names":[{"text":"Forschungszentrum Jülich","lang":"de","kind":"official"},{"text":"Jülich Research Centre","lang":"en","kind":"official"}],
 	"identifiers":[{"scheme":"ROR","value":"https://ror.org/02nv7yv05","source":"ror.org"}]}`
 
-// parties registers a host and a partner.
+// parties registers a host and a partner and returns their ids.
 func (w *world) parties() (host, partner string) {
 	w.Helper()
 	officer := w.as(domain.Officer)
@@ -370,7 +369,7 @@ func signature(party, on string) string {
 	return `{"agreement":"A1","party":"` + party + `","representative":{"name":"王校长"},"on":"` + on + `","document":"` + digest + `"}`
 }
 
-// incubating returns a lab whose agreement is signed and whose incubation began on a day.
+// incubating returns a lab with a signed agreement whose incubation began on a day.
 func (w *world) incubating(host, partner, on string) (lab string) {
 	w.Helper()
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
