@@ -73,8 +73,8 @@ func (v Version) Compare(w Version) Impact {
 	return Impact{
 		Agreement: v.Agreement, Title: changed(v.Title, w.Title), Class: changed(v.Class, w.Class),
 		Term:    changed(v.Term, w.Term),
-		Parties: compare(v.Parties, w.Parties), Rights: compare(v.Rights, w.Rights),
-		Commitments: compare(v.Commitments, w.Commitments),
+		Parties: compare(v.Parties, w.Parties, Party.equal), Rights: compare(v.Rights, w.Rights, Item.equal),
+		Commitments: compare(v.Commitments, w.Commitments, Commitment.equal),
 	}
 }
 
@@ -144,12 +144,12 @@ func equalPointers[T any](a, b *T, equal func(T, T) bool) bool {
 	return equal(*a, *b)
 }
 
-func compare[K comparable, T interface{ equal(T) bool }](before, after map[K]T) map[K]Changed[T] {
+func compare[K comparable, T any](before, after map[K]T, equal func(T, T) bool) map[K]Changed[T] {
 	diff := map[K]Changed[T]{}
 	for k, b := range before {
 		if a, ok := after[k]; !ok {
 			diff[k] = Changed[T]{Before: &b}
-		} else if !a.equal(b) {
+		} else if !equal(a, b) {
 			diff[k] = Changed[T]{&b, &a}
 		}
 	}
