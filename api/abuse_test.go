@@ -542,7 +542,11 @@ func TestRandomRequestsNeverCrashOrEscalate(t *testing.T) {
 	for range 8 {
 		running.Go(func() {
 			for i := range work {
-				a := &fuzzer{s, rand.New(rand.NewPCG(seed, uint64(i))), described, components, places, tokens, table, false}
+				a := &fuzzer{
+					secrets: s, Rand: rand.New(rand.NewPCG(seed, uint64(i))), operations: described,
+					components: components, places: places, tokens: tokens, table: table,
+					valid: false,
+				}
 				ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 				request := a.request(ctx, s.url)
 				if request.stream {

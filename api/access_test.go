@@ -282,10 +282,24 @@ func TestCorrectionRequiresOriginalRecorder(t *testing.T) {
 		token, event, command, input string
 		status                       int
 	}{
-		{p, signed("host", "1"), "sign-agreement", signature(partner, "2020-01-11"), 403},
-		{p, w.get("/v1/events?type=lab.funding.pledged.v1", h).str("items.0.id"), "pledge-commitment", `{"party":"` + partner + `","source":"own","quantity":{"cash":{"amount":"9","currency":"EUR"}}}`, 403},
-		{h, signed("partner", "0"), "sign-agreement", strings.Replace(signature(host, "2024-01-09"), "A1", "A2", 1), 403},
-		{p, signed("partner", "0"), "sign-agreement", strings.Replace(signature(partner, "2024-01-09"), "A1", "A2", 1), 200},
+		{
+			token: p, event: signed("host", "1"), command: "sign-agreement",
+			input: signature(partner, "2020-01-11"), status: 403,
+		},
+		{
+			token: p, event: w.get("/v1/events?type=lab.funding.pledged.v1", h).str("items.0.id"),
+			command: "pledge-commitment",
+			input:   `{"party":"` + partner + `","source":"own","quantity":{"cash":{"amount":"9","currency":"EUR"}}}`,
+			status:  403,
+		},
+		{
+			token: h, event: signed("partner", "0"), command: "sign-agreement",
+			input: strings.Replace(signature(host, "2024-01-09"), "A1", "A2", 1), status: 403,
+		},
+		{
+			token: p, event: signed("partner", "0"), command: "sign-agreement",
+			input: strings.Replace(signature(partner, "2024-01-09"), "A1", "A2", 1), status: 200,
+		},
 	} {
 		if c.event == "" {
 			t.Fatal("no event to correct")

@@ -264,7 +264,10 @@ func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*sto
 	if held {
 		status = http.StatusOK
 	}
-	return &stored{status, "/v1/documents/" + digest.String(), `"` + digest.String() + `"`, DocumentView{digest.String(), about.Size, about.Type, about.Stored, held}}, nil
+	return &stored{status, "/v1/documents/" + digest.String(), `"` + digest.String() + `"`, DocumentView{
+		Digest: digest.String(), Size: about.Size, Type: about.Type, Stored: about.Stored,
+		Held: held,
+	}}, nil
 }
 
 // incoming keeps the read error of a body apart from the write error of a full disk.

@@ -105,9 +105,9 @@ var formats = []struct {
 	ext, media, zh, en string
 	write              func(*Server, context.Context, io.Writer, projections.TrailQuery, eventstore.Position) error
 }{
-	{"csv", "text/csv; charset=utf-8", "CSV 表格（UTF-8，带字节顺序标记）", "CSV, UTF-8 with a byte order mark", (*Server).exportCSV},
-	{"ndjson", "application/x-ndjson", "NDJSON：每行一个事件，与存储的字节完全一致", "NDJSON: an event a line, byte for byte as it is kept", (*Server).exportBodies},
-	{"xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", "XLSX 工作簿", "XLSX workbook", (*Server).exportWorkbook},
+	{ext: "csv", media: "text/csv; charset=utf-8", zh: "CSV 表格（UTF-8，带字节顺序标记）", en: "CSV, UTF-8 with a byte order mark", write: (*Server).exportCSV},
+	{ext: "ndjson", media: "application/x-ndjson", zh: "NDJSON：每行一个事件，与存储的字节完全一致", en: "NDJSON: an event a line, byte for byte as it is kept", write: (*Server).exportBodies},
+	{ext: "xlsx", media: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", zh: "XLSX 工作簿", en: "XLSX workbook", write: (*Server).exportWorkbook},
 }
 
 // exports registers the files of a trail. A file holds the whole trail, oldest first,

@@ -121,7 +121,11 @@ type serviceKey struct {
 }
 
 func (s *Server) shownKey(k *key.Key, revision uint64, created, updated time.Time) serviceKey {
-	v := serviceKey{k.ID, k.Name, k.Subject, k.Role, nil, k.StateAt(s.now()), k.Expires, k.Revoked, k.Issuer, created, revision, updated}
+	v := serviceKey{
+		ID: k.ID, Name: k.Name, Subject: k.Subject, Role: k.Role, State: k.StateAt(s.now()),
+		Expires: k.Expires, Revoked: k.Revoked, Issuer: k.Issuer, Created: created,
+		Revision: revision, Updated: updated,
+	}
 	if k.OnBehalfOf.ID != uuid.Nil {
 		v.OnBehalfOf = &k.OnBehalfOf
 	}

@@ -185,14 +185,27 @@ func newSecrets(t testing.TB) *secrets {
 	for _, role := range domain.Roles {
 		switch role {
 		case domain.Host, domain.Director:
-			s.callers = append(s.callers, caller{string(role) + ", own", role, s.host, api.Own, false}, caller{string(role) + ", stranger", role, s.home, api.Any, false})
+			s.callers = append(s.callers, caller{
+				name: string(role) + ", own", role: role, entity: s.host, to: api.Own, open: false,
+			}, caller{
+				name: string(role) + ", stranger", role: role, entity: s.home, to: api.Any,
+				open: false,
+			})
 		case domain.Partner:
-			s.callers = append(s.callers, caller{"partner, party", role, s.partner, api.Party, false}, caller{"partner, stranger", role, s.abroad, api.Any, false})
+			s.callers = append(s.callers, caller{
+				name: "partner, party", role: role, entity: s.partner, to: api.Party, open: false,
+			}, caller{
+				name: "partner, stranger", role: role, entity: s.abroad, to: api.Any, open: false,
+			})
 		default:
-			s.callers = append(s.callers, caller{string(role), role, "", api.Any, false})
+			s.callers = append(s.callers, caller{name: string(role), role: role, to: api.Any, open: false})
 		}
 	}
-	s.callers = append(s.callers, caller{"nobody", api.Anonymous, "", api.Any, false}, caller{"nobody, who may read", api.Anonymous, "", api.Any, true})
+	s.callers = append(s.callers, caller{
+		name: "nobody", role: api.Anonymous, to: api.Any, open: false,
+	}, caller{
+		name: "nobody, who may read", role: api.Anonymous, to: api.Any, open: true,
+	})
 	return s
 }
 

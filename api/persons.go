@@ -256,7 +256,10 @@ func (s *Server) person(ctx context.Context, ref uuid.UUID) (*struct{ Body perso
 		v.Erased = &personErasure{e.Time, e.Actor.Subject, e.Because.Reason, e.ID}
 	}
 	for _, t := range page.Items {
-		v.First = append(v.First, personMention{uint64(t.Position), t.Stream.Source(), t.Type, t.Meta.Time, t.Sentence})
+		v.First = append(v.First, personMention{
+			Position: uint64(t.Position), Source: t.Stream.Source(), Type: t.Type,
+			Time: t.Meta.Time, Sentence: t.Sentence,
+		})
 	}
 	return &struct{ Body personView }{v}, nil
 }

@@ -63,7 +63,10 @@ func (s *Server) listProgrammes(ctx context.Context, in *programmesInput) (*list
 	p, err := s.model.Programmes(ctx, in.model())
 	return listed(ctx, p, err, func(r projections.ProgrammeRow) programmeRow {
 		policy := r.Programme.Facts().PolicyOn(s.day(in.On)).Document
-		return programmeRow{r.Programme.ID, r.Programme.Name, r.Programme.Level, policy, r.Revision, r.Created, r.Updated}
+		return programmeRow{
+			ID: r.Programme.ID, Name: r.Programme.Name, Level: r.Programme.Level, Policy: policy,
+			Revision: r.Revision, Created: r.Created, Updated: r.Updated,
+		}
 	})
 }
 
@@ -73,7 +76,10 @@ func (s *Server) getProgramme(ctx context.Context, in *programmeInput) (*record[
 		return nil, err
 	}
 	on := s.day(in.On)
-	return single(in.Conditional, events, false, &programmeView{p.ID, p.Name, on, p.Facts().PolicyOn(on), events - 1, updated, p}), nil
+	return single(in.Conditional, events, false, &programmeView{
+		ID: p.ID, Name: p.Name, On: on, Policy: p.Facts().PolicyOn(on), Revision: events - 1,
+		Updated: updated, Document: p,
+	}), nil
 }
 
 func (s *Server) labReviews(ctx context.Context, in *LabInput) (*record[ReviewsView], error) {

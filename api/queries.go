@@ -247,7 +247,12 @@ func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], er
 		Level: lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.LabRow) labRow {
-		return labRow{r.ID, r.Name, r.Level, r.Programme, r.Host, r.Discipline, r.Status, r.Status.Text(), r.StatusSince, r.Construction, r.Revision, r.Created, r.Updated}
+		return labRow{
+			ID: r.ID, Name: r.Name, Level: r.Level, Programme: r.Programme, Host: r.Host,
+			Discipline: r.Discipline, Status: r.Status, StatusText: r.Status.Text(),
+			StatusSince: r.StatusSince, Construction: r.Construction, Revision: r.Revision,
+			Created: r.Created, Updated: r.Updated,
+		}
 	})
 }
 
@@ -257,7 +262,10 @@ func (s *Server) getLab(ctx context.Context, in *LabInput) (*record[labView], er
 		return nil, err
 	}
 	status := l.StatusOn(w.on)
-	return singleAt(in.Conditional, w, events, l.Status != lab.StatusConstruction, &labView{l.ID, l.Name(), w.on, status, status.Text(), events - 1, updated, l, w.asked()}), nil
+	return singleAt(in.Conditional, w, events, l.Status != lab.StatusConstruction, &labView{
+		ID: l.ID, Name: l.Name(), On: w.on, Status: status, StatusText: status.Text(),
+		Revision: events - 1, Updated: updated, Document: l, Asked: w.asked(),
+	}), nil
 }
 
 // labAt returns the part of a lab that the caller may see, at the moment asked for.
@@ -290,7 +298,11 @@ func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[ent
 		Status: convert[entity.Status](in.Status), Today: w.on, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.EntityRow) entityRow {
-		return entityRow{r.ID, r.Name, r.Kind, r.Country, domain.SideOf(r.Country), r.Status, r.Identifiers, r.Ended, r.Revision, r.Created, r.Updated}
+		return entityRow{
+			ID: r.ID, Name: r.Name, Kind: r.Kind, Country: r.Country,
+			Side: domain.SideOf(r.Country), Status: r.Status, Identifiers: r.Identifiers,
+			Ended: r.Ended, Revision: r.Revision, Created: r.Created, Updated: r.Updated,
+		}
 	})
 }
 
@@ -303,5 +315,9 @@ func (s *Server) getEntity(ctx context.Context, in *entityInput) (*record[entity
 	if err != nil {
 		return nil, err
 	}
-	return singleAt(in.Conditional, w, events, e.Ended == nil, &entityView{e.ID, e.DisplayName(), w.on, e.StatusOn(w.on), domain.SideOf(e.Country), events - 1, updated, e, w.asked()}), nil
+	return singleAt(in.Conditional, w, events, e.Ended == nil, &entityView{
+		ID: e.ID, Name: e.DisplayName(), On: w.on, Status: e.StatusOn(w.on),
+		Side: domain.SideOf(e.Country), Revision: events - 1, Updated: updated, Document: e,
+		Asked: w.asked(),
+	}), nil
 }

@@ -150,9 +150,10 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*record[readin
 		seen.withhold(&steps[i])
 	}
 	return singleAt(Conditional{}, w, events, false, &readinessView{
-		l.ID, l.Name(), w.on, judged.PolicyOn(w.on).Document, status, status.Text(), steps, events - 1, w.asked(),
-		lab.JudgeUnder(lab.RuleContext{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
-		seen.view(l).Unsupported,
+		ID: l.ID, Name: l.Name(), On: w.on, Policy: judged.PolicyOn(w.on).Document, Status: status,
+		StatusText: status.Text(), Steps: steps, Revision: events - 1, Asked: w.asked(),
+		Raised:      lab.JudgeUnder(lab.RuleContext{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
+		Unsupported: seen.view(l).Unsupported,
 	}), nil
 }
 
@@ -174,7 +175,10 @@ func (s *Server) programmeWhen(ctx context.Context, name string, w moment) (doma
 
 func watchRows(l *lab.Lab, p domain.Policy, on domain.Date, ahead int) (rows []watchRow) {
 	for _, w := range l.Watches(p, on, ahead) {
-		rows = append(rows, watchRow{l.ID, l.Name(), w.Kind, w.Subject, w.Due, w.Lapsed, w.Text})
+		rows = append(rows, watchRow{
+			Lab: l.ID, Name: l.Name(), Kind: w.Kind, Subject: w.Subject, Due: w.Due,
+			Lapsed: w.Lapsed, Text: w.Text,
+		})
 	}
 	return rows
 }
@@ -281,7 +285,9 @@ func (s *Server) labDecision(ctx context.Context, in *decisionInput) (*record[de
 	}
 	findings, judged := seen.Findings(d.Findings, before.Reviewed(), seen.who)
 	return single(Conditional{}, uint64(len(history)), false, &decisionFile{
-		h.Meta.ID, eventstore.Name(h.Event), h.Event.Sentence(), h.Meta, d.On, findings, judged && err == nil, seen.view(before),
-		hindsightOn(in.Lab, history, in.Event, programme.FactsAt(rules, s.now()), seen),
+		Event: h.Meta.ID, Type: eventstore.Name(h.Event), Sentence: h.Event.Sentence(),
+		Recorded: h.Meta, On: d.On, Findings: findings, Verdict: judged && err == nil,
+		State: seen.view(before),
+		Now:   hindsightOn(in.Lab, history, in.Event, programme.FactsAt(rules, s.now()), seen),
 	}), nil
 }

@@ -74,11 +74,11 @@ func TestLabRecordsRoundTrip(t *testing.T) {
 
 	// A refusal by a clause quotes it; one for another's act names the owner.
 	for _, c := range []struct{ token, command, body, rule, quote string }{
-		{h, "change-direction", `{"direction":"D1","name":TEXT,"tag":"basic","valid":{"from":"2021-01-01"}}`, "C33", "确定相对稳定的研究领域和方向"},
-		{h, "promise-support", `{"provider":HOST,"kind":"policy","text":TEXT,"on":"2021-01-01"}`, "C59", "提供更加切实、有力的保障措施，并确保相关支持和政策及时、准确地落实到位"},
-		{h, "establish-fund", `{"kind":"seed","name":TEXT,"contributors":[HOST],"on":"2021-01-01","document":DIGEST}`, "C34", "共同设立种子基金，支持青年学者原创性研究"},
-		{h, "appoint-member", `{"kind":"postdoc","person":{"name":"Noether"},"affiliation":THIRD,"term":{"from":"2023-01-01"}}`, "C45", "以科研方向和科研项目为牵引，招聘高水平博士后研究人员"},
-		{officer, "succeed-host", `{"successor":THIRD,"on":"2024-01-01","evidence":DIGEST}`, "C78", "高校是联合实验室建设的责任主体"},
+		{token: h, command: "change-direction", body: `{"direction":"D1","name":TEXT,"tag":"basic","valid":{"from":"2021-01-01"}}`, rule: "C33", quote: "确定相对稳定的研究领域和方向"},
+		{token: h, command: "promise-support", body: `{"provider":HOST,"kind":"policy","text":TEXT,"on":"2021-01-01"}`, rule: "C59", quote: "提供更加切实、有力的保障措施，并确保相关支持和政策及时、准确地落实到位"},
+		{token: h, command: "establish-fund", body: `{"kind":"seed","name":TEXT,"contributors":[HOST],"on":"2021-01-01","document":DIGEST}`, rule: "C34", quote: "共同设立种子基金，支持青年学者原创性研究"},
+		{token: h, command: "appoint-member", body: `{"kind":"postdoc","person":{"name":"Noether"},"affiliation":THIRD,"term":{"from":"2023-01-01"}}`, rule: "C45", quote: "以科研方向和科研项目为牵引，招聘高水平博士后研究人员"},
+		{token: officer, command: "succeed-host", body: `{"successor":THIRD,"on":"2024-01-01","evidence":DIGEST}`, rule: "C78", quote: "高校是联合实验室建设的责任主体"},
 	} {
 		r := w.post(at+"/"+c.command, c.token, fill(c.body))
 		if r.StatusCode != http.StatusConflict || r.str("findings.0.rule") != c.rule || r.str("findings.0.quote") != c.quote {

@@ -118,7 +118,9 @@ func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []stat
 		return nil
 	})
 	for k, n := range counts {
-		rows = append(rows, statusRow{list[k.day], k.status, k.status.Text(), k.level, n})
+		rows = append(rows, statusRow{
+			On: list[k.day], Status: k.status, StatusText: k.status.Text(), Level: k.level, Labs: n,
+		})
 	}
 	slices.SortFunc(rows, func(a, b statusRow) int {
 		return cmp.Or(a.On.Compare(b.On), slices.Index(lab.Statuses, a.Status)-slices.Index(lab.Statuses, b.Status), cmp.Compare(a.Level, b.Level))
@@ -152,7 +154,7 @@ func (s *Server) fundingReport(ctx context.Context, in *fundingInput) (rows []fu
 	at := map[key]int{}
 	row := func(f *lab.Commitment, year int) *fundingRow {
 		_, unit := f.Quantity.Measure()
-		k := key{year, f.Party.ID, f.Quantity.Kind(), unit, f.Source}
+		k := key{year: year, party: f.Party.ID, kind: f.Quantity.Kind(), unit: unit, source: f.Source}
 		i, ok := at[k]
 		if !ok {
 			i, at[k] = len(rows), len(rows)
@@ -206,7 +208,11 @@ func (s *Server) fundingShares(ctx context.Context, in *fundingInput) (rows []sh
 	}
 	for k, v := range of {
 		w := whole[[2]string{k[0], k[1]}]
-		rows = append(rows, shareRow{k[0], k[1], lab.FundingSource(k[2]), v.committed, v.committed.ShareOf(w.committed), v.delivered, v.delivered.ShareOf(w.delivered)})
+		rows = append(rows, shareRow{
+			Kind: k[0], Unit: k[1], Source: lab.FundingSource(k[2]), Committed: v.committed,
+			CommittedShare: v.committed.ShareOf(w.committed), Delivered: v.delivered,
+			DeliveredShare: v.delivered.ShareOf(w.delivered),
+		})
 	}
 	slices.SortFunc(rows, func(a, b shareRow) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit), slices.Index(lab.FundingSources, a.Source)-slices.Index(lab.FundingSources, b.Source))

@@ -42,8 +42,13 @@ type entry struct {
 
 func entryOf(t projections.TrailEntry, names *entityNames) entry {
 	m := t.Meta
-	return entry{uint64(t.Position), t.Stream.Source(), m.ID, m.Revision, t.Type, t.Facet, m.Time, t.Effective, m.Actor,
-		m.Because.Reason, m.Because.Basis, nil, m.Policy, m.Command, m.Correlation, t.Sentence, narrate(t, names), t.Changes, t.Corrects, t.CorrectedBy}
+	return entry{
+		Position: uint64(t.Position), Source: t.Stream.Source(), ID: m.ID, Revision: m.Revision,
+		Type: t.Type, Facet: t.Facet, Time: m.Time, Effective: t.Effective, Actor: m.Actor,
+		Reason: m.Because.Reason, Basis: m.Because.Basis, Policy: m.Policy, Command: m.Command,
+		Correlation: m.Correlation, Sentence: t.Sentence, Account: narrate(t, names),
+		Changes: t.Changes, Corrects: t.Corrects, CorrectedBy: t.CorrectedBy,
+	}
 }
 
 // TrailFilter selects events of a trail. An event must match all of its parts.

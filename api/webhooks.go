@@ -151,7 +151,10 @@ func (s *Server) listWebhooks(ctx context.Context, in *webhooksInput) (*list[web
 	p, err := s.model.Webhooks(ctx, q)
 	return listed(ctx, p, err, func(r projections.WebhookRow) webhookRow {
 		w := r.Webhook
-		return webhookRow{w.ID, w.URL, w.State, w.Filter, w.Description, w.Owner, r.Revision, r.Created, r.Updated}
+		return webhookRow{
+			ID: w.ID, URL: w.URL, State: w.State, Filter: w.Filter, Description: w.Description,
+			Owner: w.Owner, Revision: r.Revision, Created: r.Created, Updated: r.Updated,
+		}
 	})
 }
 
@@ -178,7 +181,11 @@ func (s *Server) getWebhook(ctx context.Context, in *webhookInput) (*record[webh
 	if err != nil {
 		return nil, err
 	}
-	return single(in.Conditional, events, false, &webhookView{w.ID, w.State, uint64(p.Position), p.Lag, p.HeldUp, p.Parked, w.Generation, events - 1, updated, w}), nil
+	return single(in.Conditional, events, false, &webhookView{
+		ID: w.ID, State: w.State, Position: uint64(p.Position), Lag: p.Lag, HeldUp: p.HeldUp,
+		Parked: p.Parked, Generation: w.Generation, Revision: events - 1, Updated: updated,
+		Document: w,
+	}), nil
 }
 
 func (s *Server) webhookDeliveries(ctx context.Context, in *deliveriesInput) (*struct{ Body deliveryLog }, error) {
