@@ -35,7 +35,8 @@ var relationWords = map[Relation]domain.Text{
 	Any: domain.T("任何记录", "any record"),
 	Own: domain.T("自己的：所代表的法人是该实验室的依托单位、该法人本身或服务密钥所代表的法人，或推送端点由自己登记", "their own: a lab whose host they act for, the legal entity they act for, a key that acts for it, a webhook they registered"),
 	Party: domain.T("所代表的法人是该实验室协议的一方且未退出，或拟加入协议；只能以自己的名义，就所参加的协议和自己的承诺办理，未涉及协议的事项须有已生效的协议",
-		"a lab to which the legal entity they act for is a party that has not left, or is to accede: for itself, on agreements it is in and its own pledges, and on the rest once an agreement binds it"),
+		"a lab to which the legal entity they act for is a party that has not left, or is to accede: "+
+			"for itself, on agreements it is in and its own pledges, and on the rest once an agreement binds it"),
 }
 
 // Text returns the relation in both languages.
@@ -64,12 +65,13 @@ var access = []struct {
 	// Queries.
 	{[]domain.Role{domain.Ministry, domain.Officer, domain.Auditor}, `get-person find-person`},
 	{everybody, `
-		list-labs get-lab lab-agreements lab-agreement lab-rights lab-commitments lab-reviews lab-readiness lab-impact lab-decision
-		lab-watches lab-matrix lab-funding-structure lab-history lab-diff
+		list-labs get-lab lab-agreements lab-agreement lab-rights lab-commitments lab-reviews lab-readiness lab-impact
+		lab-decision lab-watches lab-matrix lab-funding-structure lab-history lab-diff
 		list-agreements list-rights list-commitments list-watches
 		list-entities get-entity entity-history list-programmes get-programme programme-history
 		list-events get-event stream-status-events get-snapshot get-delta
-		list-clauses list-access list-event-access report-labs-by-status report-funding report-funding-shares report-decisions report-notices
+		list-clauses list-access list-event-access report-labs-by-status
+		report-funding report-funding-shares report-decisions report-notices
 		get-document list-documents audit-checkpoint audit-key audit-proof audit-consistency`},
 	{domain.Roles, `list-webhooks get-webhook webhook-deliveries webhook-parked list-keys get-key`},
 	{[]domain.Role{domain.Ministry, domain.Agency, domain.Officer, domain.Auditor}, `audit-pack`},
@@ -85,13 +87,15 @@ func relationOf(role domain.Role, aggregate, operation string) Relation {
 	switch {
 	case operation == "entity-register": // it has no owner yet
 		return Any
-	case aggregate == "webhook" && !slices.Contains(keepers, role) && (role != domain.Auditor || operation == "webhook-test"):
+	case aggregate == "webhook" && !slices.Contains(keepers, role) &&
+		(role != domain.Auditor || operation == "webhook-test"):
 		return Own
 	case aggregate == "key" && !slices.Contains(keepers, role) && role != domain.Auditor:
 		return Own
 	case aggregate == "lab" && role == domain.Partner:
 		return Party
-	case (aggregate == "lab" || aggregate == "entity") && (role == domain.Host || role == domain.Director || role == domain.Partner):
+	case (aggregate == "lab" || aggregate == "entity") &&
+		(role == domain.Host || role == domain.Director || role == domain.Partner):
 		return Own
 	}
 	return Any
@@ -236,7 +240,8 @@ func (s *Server) listEventAccess(context.Context, *struct{}) (rows []eventAccess
 
 // operationsOf returns the operations of a path.
 func operationsOf(item *huma.PathItem) []*huma.Operation {
-	return slices.DeleteFunc([]*huma.Operation{item.Get, item.Post, item.Put}, func(op *huma.Operation) bool { return op == nil })
+	return slices.DeleteFunc([]*huma.Operation{item.Get, item.Post, item.Put},
+		func(op *huma.Operation) bool { return op == nil })
 }
 
 // authorizeRole returns a problem unless the table gives the operation to the
@@ -278,7 +283,8 @@ func authorizeOn(l *lab.Lab, c Claims, relation Relation, cmd any) error {
 // notTheirAct refuses the host what is another party's act.
 func notTheirAct(act lab.Act) *Problem {
 	return newProblem("forbidden", "您不能代表其他法人办理；此事应由以下一方办理：%s，或由项目官员据文件登记",
-		"you cannot act for another legal entity; this is the act of %s, or an officer enters it from the document", act.Text())
+		"you cannot act for another legal entity; this is the act of %s, or an officer enters it from the document",
+		act.Text())
 }
 
 func forbiddenRelation(role domain.Role, relation Relation) *Problem {
@@ -288,7 +294,8 @@ func forbiddenRelation(role domain.Role, relation Relation) *Problem {
 
 // authorizeRewrite returns the check of who may correct or void an entry, given the
 // state the correction is decided on. For a programme the command's roles suffice.
-func authorizeRewrite(c Claims, aggregate string, because domain.Grounds) func(any, domain.Meta, domain.Event, domain.Rewrite) error {
+func authorizeRewrite(c Claims, aggregate string, because domain.Grounds) func(any, domain.Meta, domain.Event,
+	domain.Rewrite) error {
 	actor := c.actor()
 	switch aggregate {
 	case "lab":

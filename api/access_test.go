@@ -39,12 +39,16 @@ func TestRefusalHidesExistence(t *testing.T) {
 		{"/v1/labs/%/set-discipline", lab, w.as(domain.Host, other), `{"discipline":{"zh":"x"}}`},
 		{"/v1/labs/%/set-discipline", lab, w.as(domain.Director, other), `{"discipline":{"zh":"x"}}`},
 		{"/v1/labs/%/set-discipline", lab, w.as(domain.Director), `{"discipline":{"zh":"x"}}`},
-		{"/v1/labs/%/add-right", lab, w.as(domain.Partner, other), `{"agreement":"A1","kind":"right","party":"` + partner + `","clause":"§5","text":{"zh":"x"}}`},
+		{"/v1/labs/%/add-right", lab, w.as(domain.Partner, other),
+			`{"agreement":"A1","kind":"right","party":"` + partner + `","clause":"§5","text":{"zh":"x"}}`},
 		{"/v1/labs/%/sign-agreement", lab, w.as(domain.Partner, other), signature(other, "2024-01-01")},
 		{"/v1/labs/%/sign-agreement", lab, w.as(domain.Partner, other), signature(partner, "2024-01-01")},
-		{"/v1/labs/%/correct", lab, w.as(domain.Host, other), `{"event":"` + other + `","command":"propose","reason":"x","input":` + proposal(other) + `}`},
-		{"/v1/entities/%/correct", partner, w.as(domain.Host, other), `{"event":"` + other + `","command":"register","reason":"x","input":` + foreignInstitute + `}`},
-		{"/v1/entities/%/add-name", partner, w.as(domain.Host, other), `{"name":{"text":"x","lang":"en","kind":"alias"}}`},
+		{"/v1/labs/%/correct", lab, w.as(domain.Host, other),
+			`{"event":"` + other + `","command":"propose","reason":"x","input":` + proposal(other) + `}`},
+		{"/v1/entities/%/correct", partner, w.as(domain.Host, other),
+			`{"event":"` + other + `","command":"register","reason":"x","input":` + foreignInstitute + `}`},
+		{"/v1/entities/%/add-name", partner, w.as(domain.Host, other),
+			`{"name":{"text":"x","lang":"en","kind":"alias"}}`},
 		{"/v1/webhooks/%/pause", webhook, w.as(domain.Host, other), `{}`},
 		{"/v1/webhooks/%/test", webhook, w.as(domain.Host, other), `{}`},
 	} {
@@ -52,7 +56,8 @@ func TestRefusalHidesExistence(t *testing.T) {
 			there := w.post(strings.Replace(c.path, "%", c.is, 1), c.token, c.body, header)
 			nowhere := w.post(strings.Replace(c.path, "%", uuid.NewString(), 1), c.token, c.body, header)
 			if there.StatusCode != http.StatusForbidden || withoutID(there) != withoutID(nowhere) {
-				t.Errorf("%s with %s:\n%s\nwhere there is none:\n%s", c.path, header, withoutID(there), withoutID(nowhere))
+				t.Errorf("%s with %s:\n%s\nwhere there is none:\n%s", c.path, header, withoutID(there),
+					withoutID(nowhere))
 			}
 		}
 	}
@@ -61,7 +66,8 @@ func TestRefusalHidesExistence(t *testing.T) {
 			there := w.get("/v1/webhooks/"+webhook+path, w.as(domain.Partner, partner), header)
 			nowhere := w.get("/v1/webhooks/"+uuid.NewString()+path, w.as(domain.Partner, partner), header)
 			if there.StatusCode != http.StatusNotFound || withoutID(there) != withoutID(nowhere) {
-				t.Errorf("GET webhook%s with %s:\n%s\nwhere there is none:\n%s", path, header, withoutID(there), withoutID(nowhere))
+				t.Errorf("GET webhook%s with %s:\n%s\nwhere there is none:\n%s", path, header, withoutID(there),
+					withoutID(nowhere))
 			}
 		}
 	}
@@ -74,7 +80,8 @@ func TestAccessTableBilingual(t *testing.T) {
 		t.Errorf("%s", r.text)
 	}
 	csv := w.get("/v1/access.csv", w.as(domain.Expert))
-	if !strings.Contains(csv.text, "operation,method,path,summary,role,role_text_zh,role_text_en,relation,") || !strings.Contains(csv.text, "lab-rename,POST,/v1/labs/{lab}/rename,Give the lab a further name,director,") {
+	if !strings.Contains(csv.text, "operation,method,path,summary,role,role_text_zh,role_text_en,relation,") ||
+		!strings.Contains(csv.text, "lab-rename,POST,/v1/labs/{lab}/rename,Give the lab a further name,director,") {
 		t.Errorf("%s", csv.text[:500])
 	}
 }
@@ -111,7 +118,8 @@ func TestHiddenReadsAsNotFound(t *testing.T) {
 	draft := w.head()
 	event := w.get(fmt.Sprintf("/v1/events/%d", draft), w.as(domain.Auditor)).str("id")
 	at := "/v1/labs/" + lab
-	for _, stranger := range []string{w.as(domain.Host, partner), w.as(domain.Partner, uuid.NewString()), w.as(domain.Director), w.as(domain.Expert)} {
+	for _, stranger := range []string{w.as(domain.Host, partner), w.as(domain.Partner, uuid.NewString()),
+		w.as(domain.Director), w.as(domain.Expert)} {
 		for _, c := range []struct{ is, not string }{
 			{at + "/agreements/A2", at + "/agreements/A3"},
 			{at + "/agreements/A2?on=2024-01-01", at + "/agreements/A3?on=2024-01-01"},
@@ -124,13 +132,17 @@ func TestHiddenReadsAsNotFound(t *testing.T) {
 			for _, header := range []string{"X: y", "If-None-Match: *", "If-None-Match: \"5\""} {
 				there, nowhere := w.get(c.is, stranger, header), w.get(c.not, stranger, header)
 				same := strings.NewReplacer("A3", "A2", fmt.Sprintf("position %d", draft+1), fmt.Sprintf("position %d", draft), fmt.Sprintf("位置 %d", draft+1), fmt.Sprintf("位置 %d", draft))
-				if withoutID(there) != same.Replace(withoutID(nowhere)) || there.StatusCode != http.StatusNotFound && !strings.Contains(c.is, "?event=") || there.Header.Get("ETag") != "" {
-					t.Errorf("GET %s with %s:\n%s\nwhere there is none:\n%s", c.is, header, withoutID(there), withoutID(nowhere))
+				if withoutID(there) != same.Replace(withoutID(nowhere)) ||
+					there.StatusCode != http.StatusNotFound && !strings.Contains(c.is, "?event=") ||
+					there.Header.Get("ETag") != "" {
+					t.Errorf("GET %s with %s:\n%s\nwhere there is none:\n%s", c.is, header, withoutID(there),
+						withoutID(nowhere))
 				}
 			}
 		}
 	}
-	for _, one := range []string{w.as(domain.Host, host), w.as(domain.Director, host), w.as(domain.Partner, partner), w.as(domain.Authority)} {
+	for _, one := range []string{w.as(domain.Host, host), w.as(domain.Director, host), w.as(domain.Partner, partner),
+		w.as(domain.Authority)} {
 		if r := w.get(at+"/agreements/A2", one); r.StatusCode != http.StatusOK {
 			t.Errorf("%s %s", r.Status, r.text)
 		}
@@ -171,7 +183,8 @@ func TestHiddenEventsNotListed(t *testing.T) {
 	if r := w.get("/v1/labs/"+lab+"/agreements/A1", w.as(domain.Partner, third)); r.at("amendments.0.no") != 1.0 {
 		t.Errorf("%s", r.text)
 	}
-	if r := w.get("/v1/labs/"+lab+"/agreements/A1", stranger); r.StatusCode != http.StatusOK || r.at("amendments") != nil {
+	if r := w.get("/v1/labs/"+lab+"/agreements/A1", stranger); r.StatusCode != http.StatusOK ||
+		r.at("amendments") != nil {
 		t.Errorf("%s", r.text)
 	}
 }
@@ -218,9 +231,13 @@ func TestPartyActsForItself(t *testing.T) {
 	host, partner := w.parties()
 	lab := "/v1/labs/" + w.incubating(host, partner, "2023-06-01")
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
-	third := w.done("/v1/entities", w.as(domain.Officer), strings.NewReplacer("Jülich Research Centre", "Third Institute", "02nv7yv05", "041nas322", `"DE"`, `"FR"`).Replace(foreignInstitute)).str("id")
-	w.done(lab+"/pledge-commitment", p, `{"party":"`+partner+`","source":"own","quantity":{"cash":{"amount":"50","currency":"EUR"}}}`)
-	w.done(lab+"/draft-agreement", h, strings.Replace(agreement(host, third), `"parties":[`, `"parties":[{"entity":"`+partner+`","role":"partner"},`, 1))
+	third := w.done("/v1/entities", w.as(domain.Officer),
+		strings.NewReplacer("Jülich Research Centre", "Third Institute", "02nv7yv05", "041nas322", `"DE"`,
+			`"FR"`).Replace(foreignInstitute)).str("id")
+	w.done(lab+"/pledge-commitment", p, `{"party":"`+partner+
+		`","source":"own","quantity":{"cash":{"amount":"50","currency":"EUR"}}}`)
+	w.done(lab+"/draft-agreement", h, strings.Replace(agreement(host, third), `"parties":[`,
+		`"parties":[{"entity":"`+partner+`","role":"partner"},`, 1))
 	named := w.as(domain.Partner, third)
 	refused := func(token, command, body string) {
 		t.Helper()
@@ -232,7 +249,8 @@ func TestPartyActsForItself(t *testing.T) {
 	refused(named, "withdraw-party", `{"agreement":"A1","party":"`+partner+`","on":"2024-01-01","notice":"`+digest+`"}`)
 	refused(named, "terminate-agreement", `{"agreement":"A1","on":"2024-01-01",`+ground+`}`)
 	refused(named, "cancel-commitment", `{"commitment":"F1","on":"2024-01-01",`+ground+`}`)
-	refused(named, "pledge-commitment", `{"party":"`+host+`","source":"own","agreement":"A2","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
+	refused(named, "pledge-commitment", `{"party":"`+host+
+		`","source":"own","agreement":"A2","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
 	refused(named, "draft-agreement", agreement(host, third))
 	refused(named, "terminate-agreement", `{"agreement":"A9","on":"2024-01-01",`+ground+`}`)
 	refused(p, "withdraw-party", `{"agreement":"A1","party":"`+host+`","on":"2024-01-01","notice":"`+digest+`"}`)
@@ -248,15 +266,19 @@ func TestPartyActsForItself(t *testing.T) {
 	w.done(lab+"/terminate-agreement", named, `{"agreement":"A3","on":"2024-02-01",`+ground+`}`)
 	leave := `{"agreement":"A2","party":"` + third + `","on":"2024-02-01","notice":"` + digest + `"}`
 	left := w.done(lab+"/withdraw-party", named, leave, "Idempotency-Key: leaving")
-	if again := w.done(lab+"/withdraw-party", named, leave, "Idempotency-Key: leaving"); again.str("events.0.id") != left.str("events.0.id") || again.at("replayed") != true {
+	if again := w.done(lab+"/withdraw-party", named, leave,
+		"Idempotency-Key: leaving"); again.str("events.0.id") != left.str("events.0.id") ||
+		again.at("replayed") != true {
 		t.Errorf("who has left is not told what came of it: %s", again.text)
 	}
 	refused(named, "withdraw-party", leave)
 	refused(named, "terminate-agreement", `{"agreement":"A2","on":"2024-03-01",`+ground+`}`)
-	refused(named, "pledge-commitment", `{"party":"`+third+`","source":"own","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
+	refused(named, "pledge-commitment", `{"party":"`+third+
+		`","source":"own","quantity":{"cash":{"amount":"9","currency":"CNY"}}}`)
 	w.done(lab+"/draft-agreement", h, agreement(host, partner))
 	w.done(lab+"/amend-agreement", h, `{"agreement":"A2","summary":{"zh":"后来的修订"},"documents":[{"lang":"zh","digest":"`+digest+`"}]}`)
-	for _, path := range []string{lab + "/agreements/A4", "/v1/agreements?limit=100", lab + "/history?limit=100", "/v1/agreements?limit=100&effective_on=2024-01-31", lab + "/agreements?effective_on=2024-01-31"} {
+	for _, path := range []string{lab + "/agreements/A4", "/v1/agreements?limit=100", lab + "/history?limit=100",
+		"/v1/agreements?limit=100&effective_on=2024-01-31", lab + "/agreements?effective_on=2024-01-31"} {
 		if r := w.get(path, named); strings.Contains(r.text, `"A4"`) || strings.Contains(r.text, "后来的修订") {
 			t.Errorf("who has left sees what was drafted later at %s: %s", path, r.text)
 		}
@@ -271,7 +293,8 @@ func TestCorrectionRequiresOriginalRecorder(t *testing.T) {
 	host, partner := w.parties()
 	lab := "/v1/labs/" + w.incubating(host, partner, "2023-06-01")
 	h, p := w.as(domain.Host, host), w.as(domain.Partner, partner)
-	w.done(lab+"/pledge-commitment", h, `{"party":"`+host+`","source":"own","quantity":{"cash":{"amount":"50","currency":"CNY"}}}`)
+	w.done(lab+"/pledge-commitment", h, `{"party":"`+host+
+		`","source":"own","quantity":{"cash":{"amount":"50","currency":"CNY"}}}`)
 	w.done(lab+"/draft-agreement", h, agreement(host, partner))
 	w.done(lab+"/sign-agreement", p, strings.Replace(signature(partner, "2024-01-10"), "A1", "A2", 1))
 	w.done(lab+"/sign-agreement", h, strings.Replace(signature(host, "2024-01-11"), "A1", "A2", 1))
@@ -304,7 +327,8 @@ func TestCorrectionRequiresOriginalRecorder(t *testing.T) {
 		if c.event == "" {
 			t.Fatal("no event to correct")
 		}
-		r := w.post(lab+"/correct", c.token, fmt.Sprintf(`{"event":%q,"command":%q,"reason":"x","input":%s}`, c.event, c.command, c.input))
+		r := w.post(lab+"/correct", c.token, fmt.Sprintf(`{"event":%q,"command":%q,"reason":"x","input":%s}`, c.event,
+			c.command, c.input))
 		if r.StatusCode != c.status {
 			t.Errorf("%s %s: %s %s", c.command, c.input, r.Status, r.text)
 		}
@@ -334,7 +358,8 @@ func TestReferenceGrantsNoAccess(t *testing.T) {
 		if r := w.get("/v1/documents", token); strings.Contains(r.text, is) {
 			t.Errorf("%s finds it listed: %s", who, r.text)
 		}
-		if r := w.get("/v1/events?limit=1&event="+named.str("events.0.id"), token); r.at("items.0.basis_held") != nil || r.str("items.0.basis.digest") != is {
+		if r := w.get("/v1/events?limit=1&event="+named.str("events.0.id"), token); r.at("items.0.basis_held") != nil ||
+			r.str("items.0.basis.digest") != is {
 			t.Errorf("%s is told whether it is held: %s", who, r.text)
 		}
 	}
@@ -355,7 +380,8 @@ func TestStreamSkipsHiddenEvents(t *testing.T) {
 		t.Errorf("the host: %s", all)
 	}
 	got := lines(w.as(domain.Host, partner))
-	if strings.Count(got, "lab.agreement.drafted.v1") != 1 || !strings.Contains(got, fmt.Sprintf(`{"position":%d,"end"`, head)) {
+	if strings.Count(got, "lab.agreement.drafted.v1") != 1 ||
+		!strings.Contains(got, fmt.Sprintf(`{"position":%d,"end"`, head)) {
 		t.Errorf("a stranger: %s", got)
 	}
 }
@@ -373,7 +399,8 @@ func TestWebhookSendsVisibleEvents(t *testing.T) {
 	w.done("/v1/labs/"+lab+"/draft-agreement", w.as(domain.Host, host), agreement(host, partner))
 	w.done("/v1/labs/"+lab+"/classify-agreement", w.as(domain.Officer), `{"agreement":"A1","class":"framework"}`)
 	for s, want := range map[*subscriber][]string{
-		mine:   {`"agreement":"A1"`, "agreement.signed", "agreement.signed", "incubation-started", `"agreement":"A2"`, "agreement.classified"},
+		mine: {`"agreement":"A1"`, "agreement.signed", "agreement.signed", "incubation-started", `"agreement":"A2"`,
+			"agreement.classified"},
 		theirs: {"agreement.classified"},
 	} {
 		for _, text := range want {
@@ -400,7 +427,8 @@ func TestFollowingStreamAuthorizes(t *testing.T) {
 	lab := w.incubating(host, partner, "2023-06-01")
 	after := w.head()
 	streams := map[string]opened{}
-	for name, token := range map[string]string{"the host": w.as(domain.Host, host), "a stranger": w.as(domain.Host, partner)} {
+	for name, token := range map[string]string{"the host": w.as(domain.Host, host),
+		"a stranger": w.as(domain.Host, partner)} {
 		for form, f := range forms {
 			o, err := w.open(t.Context(), f, fmt.Sprintf("/v1/events?after=%d", after), "Authorization: Bearer "+token)
 			if err != nil {

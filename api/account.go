@@ -132,10 +132,12 @@ func describeChanges(changes []projections.Change, names *entityNames) (said []d
 }
 
 // unnarratedMembers link records to events, or repeat the status and the sentence.
-var unnarratedMembers = map[string]bool{"event": true, "events": true, "recorded_by": true, "corrected_by": true, "moves": true}
+var unnarratedMembers = map[string]bool{"event": true, "events": true, "recorded_by": true, "corrected_by": true,
+	"moves": true}
 
 // describe returns the text of one change, or false if it has none for people.
-func (w *changeText) describe(entities map[string]bool, at map[string]*changeText, names *entityNames) (domain.Text, bool) {
+func (w *changeText) describe(entities map[string]bool, at map[string]*changeText, names *entityNames) (domain.Text,
+	bool) {
 	path := w.path
 	for i, segment := range path {
 		if unnarratedMembers[segment] || len(path) == 1 && segment == "id" {
@@ -171,7 +173,8 @@ func orNone(t domain.Text) domain.Text {
 }
 
 // numberedLists are the lists whose items people cite by number.
-var numberedLists = map[string]bool{"amendments": true, "contributions": true, "applications": true, "acceptances": true}
+var numberedLists = map[string]bool{"amendments": true, "contributions": true, "applications": true,
+	"acceptances": true}
 
 // describePath returns a path in words: agreements/A1/in_force_from is 协议 A1 · 生效日.
 func describePath(path []string, names *entityNames) domain.Text {
@@ -238,7 +241,8 @@ func word(leaf string, x any, names *entityNames) domain.Text {
 // identifyingMembers are the members that identify an object within its kind, in
 // order of preference.
 var identifyingMembers = []string{
-	"name", "title", "entity", "party", "provider", "contributor", "person", "representative", "text", "summary", "indicator",
+	"name", "title", "entity", "party", "provider", "contributor", "person", "representative", "text", "summary",
+	"indicator",
 	"document", "value", "number", "cash", "quantity", "amount", "due", "on",
 }
 
@@ -261,7 +265,8 @@ func describeObject(x map[string]any, names *entityNames) domain.Text {
 	}
 	var zh, en []string
 	for _, member := range identifyingMembers {
-		if t := word(member, x[member], names); !t.IsZero() && len(zh) < maxIdentifying && !strings.HasPrefix(t.En, "sha256:") {
+		if t := word(member, x[member], names); !t.IsZero() && len(zh) < maxIdentifying &&
+			!strings.HasPrefix(t.En, "sha256:") {
 			zh, en = append(zh, t.Chinese()), append(en, t.English())
 		}
 	}

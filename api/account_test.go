@@ -39,7 +39,8 @@ func TestAccountIsComplete(t *testing.T) {
 	if r := w.get("/v1/events?facet=status", auditor); r.at("items.0.changes") != nil {
 		t.Error("changes nobody asked for")
 	}
-	if r := w.get("/v1/events?changes=true&limit=101", auditor); r.StatusCode != 400 || r.str("errors.0.path") != "query.limit" {
+	if r := w.get("/v1/events?changes=true&limit=101", auditor); r.StatusCode != 400 ||
+		r.str("errors.0.path") != "query.limit" {
 		t.Error(r.text)
 	}
 }

@@ -43,10 +43,12 @@ func newAggregate[S domain.Aggregate[E], E domain.Event](
 		return o, disclosure{}, err
 	}}
 	if corrected != nil {
-		all.correct = func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error) {
+		all.correct = func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome,
+			error) {
 			return a.Correct(ctx, p.id, wrong, p.cmd.(domain.Command[S, E]), because, corrected, p.request)
 		}
-		all.void = func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome, error) {
+		all.void = func(ctx context.Context, p *intent, wrong uuid.UUID, because domain.Grounds) (eventstore.Outcome,
+			error) {
 			return a.Void(ctx, p.id, wrong, because, voided, p.request)
 		}
 	}
@@ -59,7 +61,8 @@ func (s *Server) newAggregates() map[string]aggregate {
 		func(v domain.Void) lab.Event { return lab.Voided{Void: v} })
 	labs.authorize, labs.bringFacts = s.authorizeLab, s.bringProgramme
 
-	programmes := newAggregate(s.programmes, func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} },
+	programmes := newAggregate(s.programmes,
+		func(c domain.Correction) programme.Event { return programme.Corrected{Correction: c} },
 		func(v domain.Void) programme.Event { return programme.Voided{Void: v} })
 	programmes.newID = newProgrammeID
 
@@ -80,7 +83,8 @@ func (s *Server) newAggregates() map[string]aggregate {
 
 	return map[string]aggregate{
 		"lab": labs,
-		"entity": newAggregate(s.entities, func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} },
+		"entity": newAggregate(s.entities,
+			func(c domain.Correction) entity.Event { return entity.Corrected{Correction: c} },
 			func(v domain.Void) entity.Event { return entity.Voided{Void: v} }),
 		"programme": programmes,
 		"webhook":   webhooks,

@@ -137,7 +137,8 @@ func (s *Server) auditProof(ctx context.Context, in *proofInput) (*bare[proofVie
 	if err != nil {
 		return nil, err
 	}
-	v := proofView{Position: in.Position, Index: p.Index, Entry: hexed(p.Entry), Leaf: hexed(p.Leaf), Size: p.Size, Root: hexed(p.Root), Path: []stepView{}}
+	v := proofView{Position: in.Position, Index: p.Index, Entry: hexed(p.Entry), Leaf: hexed(p.Leaf), Size: p.Size,
+		Root: hexed(p.Root), Path: []stepView{}}
 	for _, sibling := range p.Path {
 		if sibling.Left {
 			v.Path = append(v.Path, stepView{Left: hexed(sibling.Hash)})

@@ -37,19 +37,24 @@ func logServer(t *testing.T, events int) (url string, log *audit.Log) {
 	for left := events; left > 0; left -= 1000 {
 		var some []eventstore.Pending
 		for i := range min(left, 1000) {
-			some = append(some, eventstore.Pending{ID: uuid.New(), Type: "t", Body: fmt.Appendf(nil, `{"n":%d,"source":"/entities/00000000-0000-0000-0000-000000000000","type":"entity.registered.v1"}`, left-i)})
+			some = append(some, eventstore.Pending{ID: uuid.New(), Type: "t",
+				Body: fmt.Appendf(nil,
+					`{"n":%d,"source":"/entities/00000000-0000-0000-0000-000000000000","type":"entity.registered.v1"}`,
+					left-i)})
 		}
 		if _, err := ledger.Append(t.Context(), storetest.NewStream(), eventstore.Version{}, some); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if log, err = audit.Open(audit.Config{Dir: dir, Ledger: ledger, Origin: "register.example.org/log", Alone: true}); err != nil {
+	if log, err = audit.Open(audit.Config{Dir: dir, Ledger: ledger, Origin: "register.example.org/log",
+		Alone: true}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); log.Run(ctx) }()
-	server := api.New(ledger, ledger, &projections.Model{}, api.NewVerifier(), time.Now, api.Config{Log: log, AnonymousRead: true})
+	server := api.New(ledger, ledger, &projections.Model{}, api.NewVerifier(), time.Now,
+		api.Config{Log: log, AnonymousRead: true})
 	srv := httptest.NewServer(server)
 	t.Cleanup(func() {
 		srv.Close()
@@ -130,10 +135,12 @@ func TestIndependentVerifierAcceptsLog(t *testing.T) {
 			if !audittest.Included(leaf, at-1, size, path, root) || sum != root || size == events && root != c.Root {
 				t.Errorf("position %d in %d is not proved: %s", at, size, r.text)
 			}
-			if err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(at-1), uint64(size), leaf[:], also, root[:]); err != nil {
+			if err := proof.VerifyInclusion(rfc6962.DefaultHasher, uint64(at-1), uint64(size), leaf[:], also,
+				root[:]); err != nil {
 				t.Errorf("position %d in %d: %v", at, size, err)
 			}
-			if r = w.get(fmt.Sprintf("/v1/audit/consistency?from=%d&to=%d", at, size), ""); r.StatusCode != http.StatusOK {
+			if r = w.get(fmt.Sprintf("/v1/audit/consistency?from=%d&to=%d", at, size),
+				""); r.StatusCode != http.StatusOK {
 				t.Fatal(r.Status, r.text)
 			}
 			path, also = nil, nil
@@ -145,13 +152,15 @@ func TestIndependentVerifierAcceptsLog(t *testing.T) {
 			if !audittest.Consistent(at, size, from, to, path) || to != root {
 				t.Errorf("%d to %d is not proved: %s", at, size, r.text)
 			}
-			if err := proof.VerifyConsistency(rfc6962.DefaultHasher, uint64(at), uint64(size), also, from[:], to[:]); err != nil {
+			if err := proof.VerifyConsistency(rfc6962.DefaultHasher, uint64(at), uint64(size), also, from[:],
+				to[:]); err != nil {
 				t.Errorf("%d to %d: %v", at, size, err)
 			}
 		}
 	}
 	for _, path := range []string{
-		"0/258", "0/257.p/209", "0/257", "1/001", "1/001.p/2", "3/000", "entries/258", "0/0", "0/000.p/0", "0/000.p/256", "00/000", "0/x000/000", "0/000.p/01", "-1/000", "0/000/", "64/000",
+		"0/258", "0/257.p/209", "0/257", "1/001", "1/001.p/2", "3/000", "entries/258", "0/0", "0/000.p/0",
+		"0/000.p/256", "00/000", "0/x000/000", "0/000.p/01", "-1/000", "0/000/", "64/000",
 	} {
 		if r := w.get("/log/tile/"+path, ""); r.StatusCode != http.StatusNotFound || r.str("code") != "not-found" {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)
@@ -183,7 +192,8 @@ func TestProofBeyondLogIsRefused(t *testing.T) {
 		"/v1/audit/proof?position=1&position=1": 400,
 	} {
 		r := w.get(path, "")
-		if r.StatusCode != status || status >= 400 && (r.str("detail") == "" || r.str("detail_zh") == "" || r.str("detail") == r.str("detail_zh")) {
+		if r.StatusCode != status || status >= 400 &&
+			(r.str("detail") == "" || r.str("detail_zh") == "" || r.str("detail") == r.str("detail_zh")) {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)
 		}
 	}
@@ -196,7 +206,8 @@ func TestProofAfterAppend(t *testing.T) {
 	for range 20 {
 		w.done("/v1/entities", w.as(domain.Officer), `{"kind":"university","country":"CN","names":[{"text":"示例大学","lang":"zh","kind":"official"}]}`)
 		at := uint64(w.head())
-		if r := w.get(fmt.Sprintf("/v1/audit/proof?position=%d", at), auditor); r.StatusCode != http.StatusOK || r.at("position") != float64(at) {
+		if r := w.get(fmt.Sprintf("/v1/audit/proof?position=%d", at), auditor); r.StatusCode != http.StatusOK ||
+			r.at("position") != float64(at) {
 			t.Fatal(r.Status, r.text)
 		}
 	}
@@ -226,13 +237,16 @@ func TestWitnessesCosignOverHTTP(t *testing.T) {
 		c.Log, c.AnonymousRead = log, true
 	})
 	note := w.get("/log/checkpoint", "").text
-	if r := w.post("/log/cosignatures", "", note); r.StatusCode != http.StatusUnprocessableEntity || r.str("code") != "invalid-input" {
+	if r := w.post("/log/cosignatures", "", note); r.StatusCode != http.StatusUnprocessableEntity ||
+		r.str("code") != "invalid-input" {
 		t.Error(r.Status, r.text)
 	}
-	if r := w.post("/log/cosignatures", "", strings.Repeat(note, 2000)); r.StatusCode != http.StatusUnprocessableEntity {
+	if r := w.post("/log/cosignatures", "", strings.Repeat(note,
+		2000)); r.StatusCode != http.StatusUnprocessableEntity {
 		t.Error(r.Status, r.text)
 	}
-	if r := w.post("/log/cosignatures", "", string(witness.Cosign([]byte(note), 1700000000))); r.StatusCode != http.StatusNoContent {
+	if r := w.post("/log/cosignatures", "", string(witness.Cosign([]byte(note),
+		1700000000))); r.StatusCode != http.StatusNoContent {
 		t.Error(r.Status, r.text)
 	}
 	logKey, err := audittest.ParseKey(w.get("/v1/audit/key", "").str("key"))
@@ -262,7 +276,8 @@ func (emptyLedger) Follow(ctx context.Context, _ eventstore.Position, _ func([]e
 	return ctx.Err()
 }
 
-func (emptyLedger) Read(context.Context, eventstore.Position, eventstore.Position, func([]eventstore.Recorded) error) error {
+func (emptyLedger) Read(context.Context, eventstore.Position, eventstore.Position,
+	func([]eventstore.Recorded) error) error {
 	return nil
 }
 
@@ -300,7 +315,8 @@ func TestReadyzReportsUnsignedLog(t *testing.T) {
 	}
 	other := newWorld(t, func(c *api.Config) { c.Log = log })
 	r := other.get("/readyz", "")
-	if r.StatusCode != http.StatusServiceUnavailable || r.str("errors.0.path") != "log" || !strings.Contains(r.text, "position 1") {
+	if r.StatusCode != http.StatusServiceUnavailable || r.str("errors.0.path") != "log" ||
+		!strings.Contains(r.text, "position 1") {
 		t.Error(r.Status, r.text)
 	}
 	if r := other.get("/log/checkpoint", ""); r.StatusCode != http.StatusOK {
@@ -315,7 +331,8 @@ func TestPackVerifiesOffline(t *testing.T) {
 	s.submit("2017-06-01")
 	auditor := w.as(domain.Auditor)
 	id := strings.TrimPrefix(s.at, "/v1/labs/")
-	for _, path := range []string{"/v1/audit/pack", "/v1/audit/pack?lab=" + id, "/v1/audit/pack?from=2024-06-01&to=2024-06-30&documents=true"} {
+	for _, path := range []string{"/v1/audit/pack", "/v1/audit/pack?lab=" + id,
+		"/v1/audit/pack?from=2024-06-01&to=2024-06-30&documents=true"} {
 		r := w.get(path, auditor)
 		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/zip" {
 			t.Fatalf("%s: %s %s", path, r.Status, r.text)
@@ -325,17 +342,20 @@ func TestPackVerifiesOffline(t *testing.T) {
 			t.Errorf("%s: %v, %+v", path, err, v)
 		}
 	}
-	for path, status := range map[string]int{"/v1/audit/pack": 403, "/v1/audit/pack?from=2024-06-01&to=2024-06-30": 403, "/v1/audit/pack?lab=" + id: 200} {
+	for path, status := range map[string]int{"/v1/audit/pack": 403, "/v1/audit/pack?from=2024-06-01&to=2024-06-30": 403,
+		"/v1/audit/pack?lab=" + id: 200} {
 		if r := w.get(path, w.as(domain.Agency)); r.StatusCode != status {
 			t.Errorf("%s for an agency: %s, want %d: keys and webhooks are not for it", path, r.Status, status)
 		}
 	}
-	for _, path := range []string{"/v1/audit/pack?lab=" + id + "&from=2024-06-01&to=2024-06-30", "/v1/audit/pack?from=2024-06-01", "/v1/audit/pack?from=2024-06-02&to=2024-06-01"} {
+	for _, path := range []string{"/v1/audit/pack?lab=" + id + "&from=2024-06-01&to=2024-06-30",
+		"/v1/audit/pack?from=2024-06-01", "/v1/audit/pack?from=2024-06-02&to=2024-06-01"} {
 		if r := w.get(path, auditor); r.StatusCode != 400 || r.str("detail_zh") == "" {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)
 		}
 	}
-	if r := w.get("/v1/audit/pack?from=1999-01-01&to=1999-12-31", auditor); r.StatusCode != 404 || !strings.Contains(r.text, "nothing was recorded from 1999-01-01 to 1999-12-31") {
+	if r := w.get("/v1/audit/pack?from=1999-01-01&to=1999-12-31", auditor); r.StatusCode != 404 ||
+		!strings.Contains(r.text, "nothing was recorded from 1999-01-01 to 1999-12-31") {
 		t.Errorf("%s %s", r.Status, r.text)
 	}
 	if r := w.get("/v1/audit/pack?lab="+uuid.NewString(), auditor); r.StatusCode != 404 {

@@ -92,7 +92,9 @@ func (s *Signer) Issue(c Claims, ttl time.Duration) (string, error) {
 	t := jwt.NewWithClaims(jwt.SigningMethodEdDSA, token{
 		RegisteredClaims: jwt.RegisteredClaims{
 			Issuer: Issuer, Audience: jwt.ClaimStrings{Audience}, Subject: c.Subject, ID: uuid.NewString(),
-			IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now), ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
+			IssuedAt:  jwt.NewNumericDate(now),
+			NotBefore: jwt.NewNumericDate(now),
+			ExpiresAt: jwt.NewNumericDate(now.Add(ttl)),
 		},
 		Role: c.Role, Name: c.Name,
 	})
@@ -150,7 +152,8 @@ func (v *Verifier) own(signed string, now time.Time) (Claims, error) {
 		}
 		return nil, errors.New("signed with a key this server does not know")
 	},
-		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(Issuer), jwt.WithAudience(Audience),
+		jwt.WithValidMethods([]string{jwt.SigningMethodEdDSA.Alg()}), jwt.WithIssuer(Issuer),
+		jwt.WithAudience(Audience),
 		jwt.WithExpirationRequired(), jwt.WithStrictDecoding(), jwt.WithTimeFunc(func() time.Time { return now }))
 	if err != nil {
 		return Claims{}, err

@@ -48,7 +48,8 @@ func TestTokenAndRoleRequired(t *testing.T) {
 	}()
 	// forged is a token of our own making: the claims change those of a good one.
 	forged := func(method jwt.SigningMethod, key any, change func(jwt.MapClaims)) string {
-		claims := jwt.MapClaims{"iss": api.Issuer, "aud": api.Audience, "sub": "m", "role": "ministry", "exp": today.Add(time.Hour).Unix()}
+		claims := jwt.MapClaims{"iss": api.Issuer, "aud": api.Audience, "sub": "m", "role": "ministry",
+			"exp": today.Add(time.Hour).Unix()}
 		if change != nil {
 			change(claims)
 		}
@@ -75,13 +76,15 @@ func TestTokenAndRoleRequired(t *testing.T) {
 		{"another key under our key's name", forged(jwt.SigningMethodEdDSA, stranger, nil), 401},
 		{"alg none", forged(jwt.SigningMethodNone, jwt.UnsafeAllowNoneSignatureType, nil), 401},
 		{"alg HS256", forged(jwt.SigningMethodHS256, []byte("secret"), nil), 401},
-		{"alg HS256 with the public key", forged(jwt.SigningMethodHS256, []byte(w.key.Public().(ed25519.PublicKey)), nil), 401},
+		{"alg HS256 with the public key", forged(jwt.SigningMethodHS256, []byte(w.key.Public().(ed25519.PublicKey)),
+			nil), 401},
 		{"another audience", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { c["aud"] = "other" }), 401},
 		{"another issuer", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { c["iss"] = "other" }), 401},
 		{"no expiry", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { delete(c, "exp") }), 401},
 		{"no subject", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { delete(c, "sub") }), 401},
 		{"no role", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { delete(c, "role") }), 401},
-		{"a role there is not", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { c["role"] = "root" }), 401},
+		{"a role there is not", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { c["role"] = "root" }),
+			401},
 		{"a host for nobody", forged(jwt.SigningMethodEdDSA, w.key, func(c jwt.MapClaims) { c["role"] = "host" }), 401},
 		{"an auditor writing", w.as(domain.Auditor), 403},
 		{"an expert writing", w.as(domain.Expert), 403},
@@ -170,7 +173,8 @@ func TestSigningKeyFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, content := range map[string]string{"empty": "", "public": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))} {
+	for name, content := range map[string]string{"empty": "",
+		"public": string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))} {
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

@@ -122,7 +122,8 @@ var (
 	assessors     = []domain.Role{domain.Ministry, domain.Agency, domain.Officer}
 	reviewers     = []domain.Role{domain.Ministry, domain.Agency}
 	ministry      = []domain.Role{domain.Ministry}
-	users         = []domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner, domain.Director, domain.Officer}
+	users         = []domain.Role{domain.Ministry, domain.Agency, domain.Authority, domain.Host, domain.Partner,
+		domain.Director, domain.Officer}
 )
 
 // commands has a row for each command, with its roles and its effect in both

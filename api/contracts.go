@@ -40,30 +40,35 @@ func envelopeSchema(name string) object {
 		sources = "(labs|entities|programmes)" // as the first schemas were released
 	}
 	return object{
-		"type":     "object",
-		"required": []string{"specversion", "id", "source", "type", "time", "datacontenttype", "revision", "actor", "role", "commandid", "data"},
+		"type": "object",
+		"required": []string{"specversion", "id", "source", "type", "time", "datacontenttype", "revision", "actor",
+			"role", "commandid", "data"},
 		"properties": object{
-			"specversion":     object{"const": "1.0", "description": "CloudEvents"},
-			"id":              id("Of this event; the same however often it is delivered"),
-			"source":          object{"type": "string", "pattern": `^/` + sources + `/[0-9a-f-]{36}$`, "description": "What it happened to"},
-			"subject":         text("The part of it, as agreements/A1; absent: the whole"),
-			"type":            object{"const": name},
-			"time":            object{"type": "string", "format": "date-time", "description": "When the register recorded it, UTC"},
+			"specversion": object{"const": "1.0", "description": "CloudEvents"},
+			"id":          id("Of this event; the same however often it is delivered"),
+			"source": object{"type": "string", "pattern": `^/` + sources + `/[0-9a-f-]{36}$`,
+				"description": "What it happened to"},
+			"subject": text("The part of it, as agreements/A1; absent: the whole"),
+			"type":    object{"const": name},
+			"time": object{"type": "string", "format": "date-time",
+				"description": "When the register recorded it, UTC"},
 			"datacontenttype": object{"const": "application/json"},
-			"revision":        object{"type": "integer", "minimum": 0, "description": "Number of the event in its own stream, from 0, without gaps"},
-			"actor":           text("Who recorded it"),
-			"role":            text("In what capacity"),
-			"onbehalfof":      id("For which legal entity"),
-			"reason":          text("Why, in the actor's words"),
-			"basis":           text("The document it rests on (文号)"),
-			"basisdigest":     text("Digest of that document"),
-			"basissource":     text("Where that document was seen"),
-			"policy":          text("The policy it was decided under"),
-			"commandid":       id("The command it followed from"),
-			"commanddigest":   text("Digest of that command"),
-			"correlationid":   text("What it belongs to, in the sender's words"),
-			"traceparent":     text("Where it was recorded in the trace of its command (W3C Trace Context, as CloudEvents Distributed Tracing has it)"),
-			"causationid":     text("What led to it, in the sender's words"),
+			"revision": object{"type": "integer", "minimum": 0,
+				"description": "Number of the event in its own stream, from 0, without gaps"},
+			"actor":         text("Who recorded it"),
+			"role":          text("In what capacity"),
+			"onbehalfof":    id("For which legal entity"),
+			"reason":        text("Why, in the actor's words"),
+			"basis":         text("The document it rests on (文号)"),
+			"basisdigest":   text("Digest of that document"),
+			"basissource":   text("Where that document was seen"),
+			"policy":        text("The policy it was decided under"),
+			"commandid":     id("The command it followed from"),
+			"commanddigest": text("Digest of that command"),
+			"correlationid": text("What it belongs to, in the sender's words"),
+			"traceparent": text("Where it was recorded in the trace of its command (W3C Trace Context, as " +
+				"CloudEvents Distributed Tracing has it)"),
+			"causationid": text("What led to it, in the sender's words"),
 		},
 	}
 }
@@ -73,7 +78,8 @@ type restatedForm struct{}
 
 func (restatedForm) Schema(huma.Registry) *huma.Schema {
 	return &huma.Schema{Type: "object", Required: []string{"type", "data"}, Properties: map[string]*huma.Schema{
-		"type": {Type: "string", Description: "Type of the event as it should have been"}, "data": {Type: "object", AdditionalProperties: true, Description: "Its data"},
+		"type": {Type: "string", Description: "Type of the event as it should have been"},
+		"data": {Type: "object", AdditionalProperties: true, Description: "Its data"},
 	}}
 }
 
@@ -89,7 +95,8 @@ func newSchemas(prefix string) schemas {
 
 // ofCommands are the keywords that bind senders and not the record: limits change,
 // and lists of codes grow, without a new version.
-var ofCommands = []string{"examples", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
+var ofCommands = []string{"examples", "default", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems",
+	"maxItems"}
 
 // open returns a schema as plain JSON that allows unknown members.
 func open(schema any) any {
@@ -143,11 +150,9 @@ func EventSchema(name string) (object, bool) {
 	return schema, true
 }
 
-// asyncAPI returns the AsyncAPI 3.0 document of the channels and messages of status
-// events.
-func asyncAPI(version string) object {
-	s := newSchemas("#/components/schemas/")
-	messages, channelMessages := object{}, object{}
+// statusMessages returns the AsyncAPI message of each event type that may change a status.
+func (s schemas) statusMessages() object {
+	messages := object{}
 	for _, name := range slices.Sorted(maps.Keys(eventstore.Types())) {
 		event := eventstore.Types()[name]
 		if !eventstore.MayBeStatus(name) {
@@ -161,6 +166,17 @@ func asyncAPI(version string) object {
 			"name": name, "title": name, "contentType": "application/cloudevents+json",
 			"payload": s.event(name, event), "examples": []object{{"payload": example}},
 		}
+	}
+	return messages
+}
+
+// asyncAPI returns the AsyncAPI 3.0 document of the channels and messages of status
+// events.
+func asyncAPI(version string) object {
+	s := newSchemas("#/components/schemas/")
+	messages := s.statusMessages()
+	channelMessages := object{}
+	for name := range messages {
 		channelMessages[name] = object{"$ref": "#/components/messages/" + name}
 	}
 	messagesOf := func(channel string) (all []object) {
@@ -180,14 +196,16 @@ func asyncAPI(version string) object {
 		return c
 	}
 	send := func(channel, summary, doc string) object {
-		return object{"action": "send", "channel": object{"$ref": "#/channels/" + channel}, "summary": summary, "description": doc, "messages": messagesOf(channel)}
+		return object{"action": "send", "channel": object{"$ref": "#/channels/" + channel}, "summary": summary,
+			"description": doc, "messages": messagesOf(channel)}
 	}
 	return object{
 		"asyncapi": "3.0.0",
 		"info": object{
 			"title": "jointlab status events", "version": version,
 			"description": "国际合作联合实验室的状态事件：每次变更一条，按登记顺序，至少一次；以 id 去重，以 position 续传。\n\n" +
-				"The status events of international joint laboratories: one for each change, in the order of the register, at least once. Drop repeats by id; resume by position.",
+				"The status events of international joint laboratories: one for each change, in the order of the " +
+				"register, at least once. Drop repeats by id; resume by position.",
 			"tags": []object{{"name": "status", "description": "实验室状态 / status of laboratories"}},
 		},
 		"defaultContentType": "application/cloudevents+json",

@@ -164,7 +164,8 @@ func TestReleasedSchemasCompatible(t *testing.T) {
 				t.Fatal(err)
 			}
 			if breaks := breakingChanges(name, inlineRefs(released), inlineRefs(now)); len(breaks) > 0 {
-				t.Errorf("subscribers rely on this; give the event a new version instead:\n%s", strings.Join(breaks, "\n"))
+				t.Errorf("subscribers rely on this; give the event a new version instead:\n%s",
+					strings.Join(breaks, "\n"))
 				continue
 			}
 		}
@@ -214,9 +215,19 @@ func TestSchemaComparison(t *testing.T) {
 			d := at(s, data)
 			d["required"] = append(d["required"].([]any), "early_acceptance_allowed")
 		},
-		"a member may be absent":  func(s map[string]any) { d := at(s, data); d["required"] = d["required"].([]any)[1:] },
-		"another name":            func(s map[string]any) { at(s, "properties/type")["const"] = "lab.status.approved.v1" },
-		"a member inside is gone": func(s map[string]any) { delete(at(s, data+"/properties/construction/properties"), "to") },
+		"a member may be absent": func(s map[string]any) {
+			d := at(s,
+				data)
+			d["required"] = d["required"].([]any)[1:]
+		},
+		"another name": func(s map[string]any) {
+			at(s,
+				"properties/type")["const"] = "lab.status.approved.v1"
+		},
+		"a member inside is gone": func(s map[string]any) {
+			delete(at(s, data+"/properties/construction/properties"),
+				"to")
+		},
 	} {
 		now := released()
 		change(now)

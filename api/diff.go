@@ -77,7 +77,8 @@ func (s *Server) labDiff(ctx context.Context, in *diffInput) (*record[diffView],
 		return nil, err
 	}
 	view := &diffView{ID: l.ID, Name: l.Name(), From: from.asked(), To: to.asked(), Changes: changes}
-	q := projections.TrailQuery{For: readerOf(ctx), Stream: eventstore.Stream{Kind: "lab", ID: in.Lab}, After: from.at.Position, UpTo: to.at.Position}
+	q := projections.TrailQuery{For: readerOf(ctx), Stream: eventstore.Stream{Kind: "lab", ID: in.Lab},
+		After: from.at.Position, UpTo: to.at.Position}
 	names := s.entityNames(ctx)
 	for q.Limit = 500; ; {
 		page, err := s.model.Trail(ctx, q)

@@ -134,29 +134,43 @@ func (s *Server) registerDocuments() {
 		return
 	}
 	put := huma.Operation{
-		OperationID: "put-document", Method: http.MethodPut, Path: "/v1/documents", Tags: []string{"documents"}, Summary: "Hand in a document", DefaultStatus: http.StatusCreated,
+		OperationID:   "put-document",
+		Method:        http.MethodPut,
+		Path:          "/v1/documents",
+		Tags:          []string{"documents"},
+		Summary:       "Hand in a document",
+		DefaultStatus: http.StatusCreated,
 		Description: fmt.Sprintf("提交文件原件；以其 SHA-256 摘要保存，命令与事件以摘要引用。已有同一文件时不重复保存；已损坏的，以此恢复。正文即文件本身，最大 %d MiB，类型依内容判定：%s。\n\nThe body is the document itself, at most %[1]d MiB; its type is judged by its content. It is kept under its SHA-256, by which commands and events refer to it. A document that is held is not kept twice; one that was damaged is made whole.",
 			s.cfg.DocumentLimit>>20, strings.Join(accepted, ", ")),
 		RequestBody: &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{
 			"application/octet-stream": {Schema: &huma.Schema{Type: "string", Format: "binary"}},
 		}},
 		Responses: map[string]*huma.Response{"200": {
-			Description: "It was held already", Content: map[string]*huma.MediaType{"application/json": {Schema: s.registry.Schema(reflect.TypeFor[DocumentView](), true, "")}},
+			Description: "It was held already",
+			Content: map[string]*huma.MediaType{"application/json": {
+				Schema: s.registry.Schema(reflect.TypeFor[DocumentView](), true, ""),
+			}},
 		}},
 		Errors: []int{400, 401, 403, 408, 413, 415, 422, 500, 503},
 	}
 	as := put
-	as.OperationID, as.Path, as.Summary = "put-document-as", "/v1/documents/{digest}", "Hand in the document with a digest"
-	as.Responses, as.Errors = maps.Clone(put.Responses), append(put.Errors, 404) // a path that is no digest may match no route
+	as.OperationID, as.Path, as.Summary = "put-document-as", "/v1/documents/{digest}",
+		"Hand in the document with a digest"
+	as.Responses, as.Errors = maps.Clone(put.Responses),
+		append(put.Errors, 404) // a path that is no digest may match no route
 	register(s, put, func(ctx context.Context, in *Upload) (*stored, error) { return s.putDocument(ctx, in, "") })
 	register(s, as, func(ctx context.Context, in *namedUpload) (*stored, error) {
 		return s.putDocument(ctx, &in.Upload, in.Digest)
 	})
 	get := query("get-document", "/v1/documents/{digest}", "documents", "读取文件原件。可读取最先提及它的记录中某一引用它的事件者，即可读取它；其他记录提及其摘要，并不使其公开（申请材料与专家签名的文件另从其保密类别，见 /v1/access/events）。送出之前重新计算摘要；缺失或已改变的文件不予送出，并说明情况。", "Read a document")
-	get.Description += "\n\nWhoever may read an event that refers to it, in the record that named it first, may read it: that another record names its digest opens it to nobody. What is handed in for a review and what experts sign has a class of its own, see /v1/access/events. It is hashed before it is sent and once more while it is: one that is missing or changed is never sent as if it were whole. HEAD does not hash."
+	get.Description += "\n\nWhoever may read an event that refers to it, in the record that named it first, may " +
+		"read it: that another record names its digest opens it to nobody. What is handed in for a review and " +
+		"what experts sign has a class of its own, see /v1/access/events. It is hashed before it is sent and " +
+		"once more while it is: one that is missing or changed is never sent as if it were whole. HEAD does not hash."
 	get.Errors = []int{400, 401, 403, 404, 409, 500, 503}
 	get.Responses = map[string]*huma.Response{"200": {
-		Description: "The document, byte for byte", Content: map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
+		Description: "The document, byte for byte",
+		Content:     map[string]*huma.MediaType{"*/*": {Schema: &huma.Schema{Type: "string", Format: "binary"}}},
 	}}
 	register(s, get, s.getDocument)
 	register(s, query("list-documents", "/v1/documents", "documents", "列出事件所引用的文件及其状况：已保存、缺失、已改变。", "List the documents that events refer to"), s.listReferences)
@@ -177,7 +191,8 @@ func (u *Upload) expectedDigest(path string) (digest eventstore.Digest, stated b
 		var sum []byte
 		for one := range strings.SplitSeq(given.value, ",") { // of several algorithms
 			one = strings.TrimSpace(one)
-			if len(one) < len(given.prefix)+len(given.suffix) || !strings.EqualFold(one[:len(given.prefix)], given.prefix) {
+			if len(one) < len(given.prefix)+len(given.suffix) ||
+				!strings.EqualFold(one[:len(given.prefix)], given.prefix) {
 				continue
 			}
 			text := strings.TrimSuffix(one[len(given.prefix):], given.suffix)
@@ -202,46 +217,19 @@ func (u *Upload) expectedDigest(path string) (digest eventstore.Digest, stated b
 // putDocument spools the body while it hashes it, so that nothing is stored before
 // the document is complete and has the stated digest.
 func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*stored, error) {
-	want, said, err := in.expectedDigest(path)
+	want, stated, err := in.expectedDigest(path)
 	if err != nil {
 		return nil, err
 	}
 	if in.r.Header.Get("Content-Encoding") != "" {
 		return nil, badParameter("header.Content-Encoding", "请提交未经压缩的文件", "send the document as it is, without an encoding")
 	}
-	tooLarge := newProblem("document-too-large", "文件超过 %d 字节", "the document has more than %d bytes", s.cfg.DocumentLimit)
-	if in.r.ContentLength > s.cfg.DocumentLimit {
-		return nil, tooLarge.with("Connection", "close")
-	}
-	// The server's own deadlines are for bodies of a command's size.
-	control := http.NewResponseController(in.w)
-	deadline := time.Now().Add(writeTimeout + time.Duration(s.cfg.DocumentLimit/slowestUpload)*time.Second)
-	if err := errors.Join(control.SetReadDeadline(deadline), control.SetWriteDeadline(deadline.Add(writeTimeout))); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return nil, fmt.Errorf("api: put document: %w", err)
-	}
-	file, err := os.CreateTemp(s.cfg.Spool, "upload-*")
+	file, digest, size, err := s.spool(in)
 	if err != nil {
-		return nil, fmt.Errorf("api: put document: %w: %w", eventstore.ErrUnavailable, err)
+		return nil, err
 	}
 	defer file.Close()
-	if err := os.Remove(file.Name()); err != nil { // it has no name, so that nothing is left of it however this ends
-		return nil, fmt.Errorf("api: put document: %w", err)
-	}
-	hash := sha256.New()
-	body := &incoming{r: in.r.Body}
-	size, err := io.Copy(io.MultiWriter(file, hash), io.LimitReader(body, s.cfg.DocumentLimit+1))
-	switch {
-	case body.err != nil:
-		return nil, newProblem("upload-broken-off", "文件在第 %d 字节处中断，未作保存；请重新提交", "the document broke off at byte %d and nothing was kept; send it again", size).with("Connection", "close")
-	case err != nil:
-		return nil, fmt.Errorf("api: put document: %w: %w", eventstore.ErrUnavailable, err)
-	case size > s.cfg.DocumentLimit:
-		return nil, tooLarge.with("Connection", "close")
-	case size == 0:
-		return nil, newProblem("malformed-body", "请求没有正文；请以文件本身作为正文", "the request has no body; send the document itself as the body")
-	}
-	digest := eventstore.Digest(hash.Sum(nil))
-	if said && digest != want {
+	if stated && digest != want {
 		return nil, newProblem("digest-mismatch", "收到的文件摘要为 %s，与所声明的 %s 不符；未作保存", "what came has the digest %s, not the %s that was stated; nothing was kept", digest, want)
 	}
 	media, ok := sniff(file, size)
@@ -268,6 +256,47 @@ func (s *Server) putDocument(ctx context.Context, in *Upload, path string) (*sto
 		Digest: digest.String(), Size: about.Size, Type: about.Type, Stored: about.Stored,
 		Held: held,
 	}}, nil
+}
+
+// spool returns the body of an upload in a file without a name, with its digest and
+// size. It allows a document more time than the server's deadlines for commands.
+func (s *Server) spool(in *Upload) (_ *os.File, digest eventstore.Digest, size int64, err error) {
+	tooLarge := newProblem("document-too-large", "文件超过 %d 字节", "the document has more than %d bytes", s.cfg.DocumentLimit)
+	if in.r.ContentLength > s.cfg.DocumentLimit {
+		return nil, digest, 0, tooLarge.with("Connection", "close")
+	}
+	control := http.NewResponseController(in.w)
+	deadline := time.Now().Add(writeTimeout + time.Duration(s.cfg.DocumentLimit/slowestUpload)*time.Second)
+	if err := errors.Join(control.SetReadDeadline(deadline),
+		control.SetWriteDeadline(deadline.Add(writeTimeout))); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return nil, digest, 0, fmt.Errorf("api: put document: %w", err)
+	}
+	file, err := os.CreateTemp(s.cfg.Spool, "upload-*")
+	if err != nil {
+		return nil, digest, 0, fmt.Errorf("api: put document: %w: %w", eventstore.ErrUnavailable, err)
+	}
+	defer func() {
+		if err != nil {
+			file.Close()
+		}
+	}()
+	if err := os.Remove(file.Name()); err != nil { // the space is freed however the upload ends
+		return nil, digest, 0, fmt.Errorf("api: put document: %w", err)
+	}
+	hash := sha256.New()
+	body := &incoming{r: in.r.Body}
+	size, err = io.Copy(io.MultiWriter(file, hash), io.LimitReader(body, s.cfg.DocumentLimit+1))
+	switch {
+	case body.err != nil:
+		return nil, digest, 0, newProblem("upload-broken-off", "文件在第 %d 字节处中断，未作保存；请重新提交", "the document broke off at byte %d and nothing was kept; send it again", size).with("Connection", "close")
+	case err != nil:
+		return nil, digest, 0, fmt.Errorf("api: put document: %w: %w", eventstore.ErrUnavailable, err)
+	case size > s.cfg.DocumentLimit:
+		return nil, digest, 0, tooLarge.with("Connection", "close")
+	case size == 0:
+		return nil, digest, 0, newProblem("malformed-body", "请求没有正文；请以文件本身作为正文", "the request has no body; send the document itself as the body")
+	}
+	return file, eventstore.Digest(hash.Sum(nil)), size, nil
 }
 
 // incoming keeps the read error of a body apart from the write error of a full disk.
@@ -303,7 +332,8 @@ func (s *Server) getDocument(ctx context.Context, in *documentInput) (*documentF
 	out := &documentFile{
 		Status: http.StatusOK, ContentType: about.Type, Length: fmt.Sprint(about.Size), ETag: `"` + in.Digest + `"`,
 		Disposition: `attachment; filename="` + strings.TrimPrefix(in.Digest, "sha256:") + `"`,
-		Policy:      "sandbox; default-src 'none'; frame-ancestors 'none'", Cache: "private, max-age=31536000, immutable",
+		Policy:      "sandbox; default-src 'none'; frame-ancestors 'none'",
+		Cache:       "private, max-age=31536000, immutable",
 	}
 	if in.head {
 		out.Body = func(c huma.Context) { c.SetStatus(http.StatusOK) }
@@ -312,7 +342,8 @@ func (s *Server) getDocument(ctx context.Context, in *documentInput) (*documentF
 	if err := s.cfg.Documents.Check(ctx, digest); err != nil {
 		return nil, err
 	}
-	if slices.ContainsFunc(strings.Split(in.IfNoneMatch, ","), func(t string) bool { return strings.TrimSpace(t) == out.ETag }) {
+	if slices.ContainsFunc(strings.Split(in.IfNoneMatch, ","),
+		func(t string) bool { return strings.TrimSpace(t) == out.ETag }) {
 		out.Length, out.Body = "", func(c huma.Context) { c.SetStatus(http.StatusNotModified) }
 		return out, nil
 	}

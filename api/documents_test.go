@@ -57,7 +57,8 @@ func TestDocumentRoundTrip(t *testing.T) {
 	h, auditor := w.as(domain.Host, host), w.as(domain.Auditor)
 	r := w.send(http.MethodPut, "/v1/documents", h, pdf)
 	at := "/v1/documents/" + digestIs(pdf)
-	if r.StatusCode != 201 || r.Header.Get("Location") != at || r.str("digest") != digestIs(pdf) || r.str("type") != "application/pdf" ||
+	if r.StatusCode != 201 || r.Header.Get("Location") != at || r.str("digest") != digestIs(pdf) ||
+		r.str("type") != "application/pdf" ||
 		r.at("size") != float64(len(pdf)) || r.at("held") != false {
 		t.Fatalf("%s %s", r.Status, r.text)
 	}
@@ -67,8 +68,10 @@ func TestDocumentRoundTrip(t *testing.T) {
 	for method, body := range map[string]string{http.MethodGet: pdf, http.MethodHead: ""} {
 		r := w.send(method, at, auditor, "")
 		for name, want := range map[string]string{
-			"Content-Type": "application/pdf", "Content-Length": fmt.Sprint(len(pdf)), "X-Content-Type-Options": "nosniff", "ETag": `"` + digestIs(pdf) + `"`,
-			"Content-Disposition": `attachment; filename="` + strings.TrimPrefix(digestIs(pdf), "sha256:") + `"`, "Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
+			"Content-Type": "application/pdf", "Content-Length": fmt.Sprint(len(pdf)),
+			"X-Content-Type-Options": "nosniff", "ETag": `"` + digestIs(pdf) + `"`,
+			"Content-Disposition":     `attachment; filename="` + strings.TrimPrefix(digestIs(pdf), "sha256:") + `"`,
+			"Content-Security-Policy": "sandbox; default-src 'none'; frame-ancestors 'none'",
 		} {
 			if got := r.Header.Get(name); got != want {
 				t.Errorf("%s: %s is %q, want %q", method, name, got, want)
@@ -97,25 +100,30 @@ func TestDocumentMediaTypes(t *testing.T) {
 		status int
 		want   string // type or code
 	}{
-		"stated, RFC 9530":            {pdf, "Content-Digest: sha-512=:AAAA:, sha-256=:" + stated + ":", 201, "application/pdf"},
-		"stated, RFC 3230":            {pdf, "Digest: SHA-256=" + stated, 200, "application/pdf"},
-		"stated otherwise":            {pdf + "x", "Repr-Digest: sha-256=:" + stated + ":", 422, "digest-mismatch"},
-		"stated badly":                {pdf, "Content-Digest: sha-256=:x:", 400, "invalid-parameter"},
-		"by another algorithm alone":  {pdf, "Content-Digest: sha-512=:AAAA:", 400, "invalid-parameter"},
-		"called a page":               {"%PDF-1.4 second", "Content-Type: text/html", 201, "application/pdf"},
-		"compressed":                  {pdf, "Content-Encoding: gzip", 400, "invalid-parameter"},
-		"PNG":                         {"\x89PNG\r\n\x1a\n", "", 201, "image/png"},
-		"JPEG":                        {"\xff\xd8\xff\xe0", "", 201, "image/jpeg"},
-		"TIFF":                        {"II*\x00rest", "", 201, "image/tiff"},
-		"Chinese text":                {strings.Repeat("共建协议，甲乙双方。", 200), "", 201, "text/plain"},
-		"XML":                         {`<?xml version="1.0"?><agreement/>`, "", 201, "text/xml"},
-		"OFD":                         {zipped(t, "OFD.xml", "Doc_0/Document.xml"), "", 201, "application/ofd"},
-		"DOCX":                        {zipped(t, "[Content_Types].xml", "word/document.xml"), "", 201, "application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
-		"a document with macros":      {zipped(t, "word/document.xml", "word/vbaProject.bin"), "", 415, "document-type-refused"},
-		"an archive of anything":      {zipped(t, "a.exe"), "", 415, "document-type-refused"},
-		"a page":                      {"<!doctype html><p>x", "Content-Type: application/pdf", 415, "document-type-refused"},
-		"a page further down":         {"hello <script>alert(1)</script>", "", 415, "document-type-refused"},
-		"SVG":                         {`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>`, "", 415, "document-type-refused"},
+		"stated, RFC 9530": {pdf, "Content-Digest: sha-512=:AAAA:, sha-256=:" + stated + ":", 201,
+			"application/pdf"},
+		"stated, RFC 3230":           {pdf, "Digest: SHA-256=" + stated, 200, "application/pdf"},
+		"stated otherwise":           {pdf + "x", "Repr-Digest: sha-256=:" + stated + ":", 422, "digest-mismatch"},
+		"stated badly":               {pdf, "Content-Digest: sha-256=:x:", 400, "invalid-parameter"},
+		"by another algorithm alone": {pdf, "Content-Digest: sha-512=:AAAA:", 400, "invalid-parameter"},
+		"called a page":              {"%PDF-1.4 second", "Content-Type: text/html", 201, "application/pdf"},
+		"compressed":                 {pdf, "Content-Encoding: gzip", 400, "invalid-parameter"},
+		"PNG":                        {"\x89PNG\r\n\x1a\n", "", 201, "image/png"},
+		"JPEG":                       {"\xff\xd8\xff\xe0", "", 201, "image/jpeg"},
+		"TIFF":                       {"II*\x00rest", "", 201, "image/tiff"},
+		"Chinese text":               {strings.Repeat("共建协议，甲乙双方。", 200), "", 201, "text/plain"},
+		"XML":                        {`<?xml version="1.0"?><agreement/>`, "", 201, "text/xml"},
+		"OFD":                        {zipped(t, "OFD.xml", "Doc_0/Document.xml"), "", 201, "application/ofd"},
+		"DOCX": {zipped(t, "[Content_Types].xml", "word/document.xml"), "", 201,
+			"application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+		"a document with macros": {zipped(t, "word/document.xml", "word/vbaProject.bin"), "", 415,
+			"document-type-refused"},
+		"an archive of anything": {zipped(t, "a.exe"), "", 415, "document-type-refused"},
+		"a page": {"<!doctype html><p>x", "Content-Type: application/pdf", 415,
+			"document-type-refused"},
+		"a page further down": {"hello <script>alert(1)</script>", "", 415, "document-type-refused"},
+		"SVG": {`<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>`, "", 415,
+			"document-type-refused"},
 		"a program":                   {"\x7fELF\x02\x01\x01", "", 415, "document-type-refused"},
 		"a Windows program":           {"MZ\x90\x00\x03", "", 415, "document-type-refused"},
 		"a script":                    {"#!/bin/sh\nrm -rf /\n", "", 415, "document-type-refused"},
@@ -137,14 +145,17 @@ func TestDocumentMediaTypes(t *testing.T) {
 		req.Header.Set("Authorization", "Bearer "+officer)
 		r := w.do(req)
 		// Tests run in any order: one of two uploads of the same bytes finds the other's.
-		if r.StatusCode != test.status && !(r.StatusCode <= 201 && test.status <= 201) || r.str("type") != test.want && r.str("code") != test.want {
+		if r.StatusCode != test.status && !(r.StatusCode <= 201 && test.status <= 201) ||
+			r.str("type") != test.want && r.str("code") != test.want {
 			t.Errorf("%s: %s %s", what, r.Status, r.text)
 		}
-		if r.StatusCode > 201 && w.get("/v1/documents/"+digestIs(test.body), officer).StatusCode == 200 && test.body != pdf {
+		if r.StatusCode > 201 && w.get("/v1/documents/"+digestIs(test.body), officer).StatusCode == 200 &&
+			test.body != pdf {
 			t.Errorf("%s was refused and is held", what)
 		}
 	}
-	if r := w.send(http.MethodPut, "/v1/documents/"+digestIs("another"), officer, pdf); r.str("code") != "digest-mismatch" {
+	if r := w.send(http.MethodPut, "/v1/documents/"+digestIs("another"), officer,
+		pdf); r.str("code") != "digest-mismatch" {
 		t.Errorf("%s %s", r.Status, r.text)
 	}
 	for who, status := range map[string]int{"": 401, w.as(domain.Auditor): 403} {
@@ -152,7 +163,8 @@ func TestDocumentMediaTypes(t *testing.T) {
 			t.Errorf("%s %s", r.Status, r.text)
 		}
 	}
-	if r := w.get("/v1/documents/"+digestIs("nothing"), officer); r.StatusCode != 404 || r.str("code") != "document-missing" {
+	if r := w.get("/v1/documents/"+digestIs("nothing"), officer); r.StatusCode != 404 ||
+		r.str("code") != "document-missing" {
 		t.Errorf("%s %s", r.Status, r.text)
 	}
 }
@@ -163,7 +175,9 @@ func TestAbortedUploadLeavesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(c, "PUT /v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 500000\r\n\r\n%s", w.as(domain.Officer), pdf)
+	fmt.Fprintf(c,
+		"PUT /v1/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\nContent-Length: 500000\r\n\r\n%s",
+		w.as(domain.Officer), pdf)
 	c.(*net.TCPConn).CloseWrite()
 	c.SetReadDeadline(time.Now().Add(5 * time.Minute))
 	answer, err := io.ReadAll(c)
@@ -194,7 +208,8 @@ func TestAbortedDownloadIsNoError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprintf(c, "GET /v1/documents/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", digestIs(large), officer)
+	fmt.Fprintf(c, "GET /v1/documents/%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", digestIs(large),
+		officer)
 	if _, err := io.ReadFull(c, make([]byte, 1<<10)); err != nil {
 		t.Fatal(err)
 	}
@@ -208,7 +223,8 @@ func TestAbortedDownloadIsNoError(t *testing.T) {
 // outsideNATS runs a separate NATS server, so that a test can damage its buckets.
 func outsideNATS(t *testing.T) (url string, bucket func(string) natsjs.ObjectStore) {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true, StoreDir: t.TempDir(), NoSigs: true, NoLog: true, SyncAlways: true})
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: server.RANDOM_PORT, JetStream: true,
+		StoreDir: t.TempDir(), NoSigs: true, NoLog: true, SyncAlways: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -244,13 +260,15 @@ func TestDamagedDocumentsReported(t *testing.T) {
 		w.done("/v1/labs/"+lab+"/set-discipline", h, `{"discipline":{"zh":"学科`+fmt.Sprint(len(body))+`"},"basis":{"document":"校发〔2024〕4号","digest":"`+digestIs(body)+`"}}`)
 	}
 	changed := digestIs(pdf + "2")
-	if _, err := bucketOf("jointlab-documents").PutBytes(context.Background(), strings.TrimPrefix(changed, "sha256:"), []byte("forged")); err != nil {
+	if _, err := bucketOf("jointlab-documents").PutBytes(context.Background(), strings.TrimPrefix(changed, "sha256:"),
+		[]byte("forged")); err != nil {
 		t.Fatal(err)
 	}
 	states := map[string]string{digest: "missing", digestIs(pdf): "held", changed: "changed"}
 	for _, state := range []string{"held", "missing", "changed"} {
 		r := w.get("/v1/documents?state="+state, auditor)
-		if r.StatusCode != 200 || r.at("examined") != 3.0 || states[r.str("items.0.digest")] != state || r.str("items.0.state") != state || r.at("items.1") != nil {
+		if r.StatusCode != 200 || r.at("examined") != 3.0 || states[r.str("items.0.digest")] != state ||
+			r.str("items.0.state") != state || r.at("items.1") != nil {
 			t.Errorf("%s: %s", state, r.text)
 		}
 		events := w.get("/v1/events?limit=500&order=oldest&basis="+r.str("items.0.digest"), auditor)
@@ -270,14 +288,16 @@ func TestDamagedDocumentsReported(t *testing.T) {
 	if len(seen) != 3 || seen[digest] != "missing" || seen[changed] != "changed" {
 		t.Errorf("page by page: %v", seen)
 	}
-	if r := w.get("/v1/documents/"+changed, auditor); r.StatusCode != 409 || r.str("code") != "document-changed" || r.Header.Get("ETag") != "" {
+	if r := w.get("/v1/documents/"+changed, auditor); r.StatusCode != 409 || r.str("code") != "document-changed" ||
+		r.Header.Get("ETag") != "" {
 		t.Errorf("%s %s %v", r.Status, r.text, r.Header)
 	}
 	history := w.get("/v1/labs/"+lab+"/history?type=lab.record.discipline-set.v1&order=oldest", auditor)
 	if history.at("items.0.basis_held") != false || history.at("items.1.basis_held") != true {
 		t.Errorf("%s", history.text)
 	}
-	if r := w.send(http.MethodPut, "/v1/documents", h, pdf+"2"); r.StatusCode != 201 || w.get("/v1/documents/"+changed, auditor).text != pdf+"2" {
+	if r := w.send(http.MethodPut, "/v1/documents", h, pdf+"2"); r.StatusCode != 201 ||
+		w.get("/v1/documents/"+changed, auditor).text != pdf+"2" {
 		t.Errorf("the genuine document does not mend it: %s", r.text)
 	}
 }

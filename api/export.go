@@ -53,11 +53,25 @@ func rowOf(t projections.TrailEntry, names *entityNames) trailRow {
 	m := t.Meta
 	return trailRow{
 		Position: uint64(t.Position), Time: m.Time.UTC().Format("2006-01-02T15:04:05.000000Z"), Effective: t.Effective,
-		Source: t.Stream.Source(), Revision: m.Revision, Type: t.Type, Facet: t.Facet, Sentence: t.Sentence, Account: narrate(t, names),
-		Actor: m.Actor.Subject, Role: m.Actor.Role, OnBehalfOf: unlessNil(m.Actor.OnBehalfOf), OnBehalfName: names.of(m.Actor.OnBehalfOf),
-		Reason: m.Because.Reason, Basis: m.Because.Basis.Document, BasisDigest: m.Because.Basis.Digest, BasisSource: m.Because.Basis.Source,
-		Policy: m.Policy, Event: m.ID, Corrects: unlessNil(t.Corrects), CorrectedBy: strings.Trim(fmt.Sprint(t.CorrectedBy), "[]"),
-		Command: m.Command, Correlation: m.Correlation,
+		Source:       t.Stream.Source(),
+		Revision:     m.Revision,
+		Type:         t.Type,
+		Facet:        t.Facet,
+		Sentence:     t.Sentence,
+		Account:      narrate(t, names),
+		Actor:        m.Actor.Subject,
+		Role:         m.Actor.Role,
+		OnBehalfOf:   unlessNil(m.Actor.OnBehalfOf),
+		OnBehalfName: names.of(m.Actor.OnBehalfOf),
+		Reason:       m.Because.Reason,
+		Basis:        m.Because.Basis.Document,
+		BasisDigest:  m.Because.Basis.Digest,
+		BasisSource:  m.Because.Basis.Source,
+		Policy:       m.Policy,
+		Event:        m.ID,
+		Corrects:     unlessNil(t.Corrects),
+		CorrectedBy:  strings.Trim(fmt.Sprint(t.CorrectedBy), "[]"),
+		Command:      m.Command, Correlation: m.Correlation,
 	}
 }
 
@@ -175,7 +189,8 @@ type deadlineWriter struct {
 }
 
 func (w *deadlineWriter) Write(b []byte) (int, error) {
-	if err := w.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	if err := w.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil &&
+		!errors.Is(err, http.ErrNotSupported) {
 		return 0, err
 	}
 	w.sent = true
@@ -184,13 +199,15 @@ func (w *deadlineWriter) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (s *Server) exportBodies(ctx context.Context, w io.Writer, q projections.TrailQuery, at eventstore.Position) error {
+func (s *Server) exportBodies(ctx context.Context, w io.Writer, q projections.TrailQuery,
+	at eventstore.Position) error {
 	q.Bodies, q.Changes = true, false
 	out := bufio.NewWriterSize(w, 64<<10)
 	err := s.model.EachEvent(ctx, q, at, func(entries []projections.TrailEntry) error {
 		for _, e := range entries {
 			if bytes.IndexByte(e.Body, '\n') >= 0 {
-				return fmt.Errorf("api: export: the event at position %d has a line break in it and cannot be a line; read it from /v1/events/%d", e.Position, e.Position)
+				return fmt.Errorf("api: export: the event at position %d has a line break in it and cannot be a "+
+					"line; read it from /v1/events/%d", e.Position, e.Position)
 			}
 			out.Write(e.Body)
 			if err := out.WriteByte('\n'); err != nil {
@@ -209,7 +226,8 @@ func (s *Server) exportCSV(ctx context.Context, w io.Writer, q projections.Trail
 	return s.exportTable(ctx, newCSV(w), q, at)
 }
 
-func (s *Server) exportWorkbook(ctx context.Context, w io.Writer, q projections.TrailQuery, at eventstore.Position) error {
+func (s *Server) exportWorkbook(ctx context.Context, w io.Writer, q projections.TrailQuery,
+	at eventstore.Position) error {
 	b, err := newWorkbook(w, excelize.TotalRows)
 	if err != nil {
 		return fmt.Errorf("api: export: %w", err)
@@ -218,7 +236,8 @@ func (s *Server) exportWorkbook(ctx context.Context, w io.Writer, q projections.
 	return s.exportTable(ctx, b, q, at)
 }
 
-func (s *Server) exportTable(ctx context.Context, t tableWriter, q projections.TrailQuery, at eventstore.Position) error {
+func (s *Server) exportTable(ctx context.Context, t tableWriter, q projections.TrailQuery,
+	at eventstore.Position) error {
 	if err := t.write(headings[trailRow]()); err != nil {
 		return err
 	}

@@ -64,8 +64,10 @@ func TestExportEqualsPages(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(lines) != len(items)+1 || lines[len(items)] != "" || len(table) != len(items)+1 || len(sheet) != len(items)+1 {
-			t.Fatalf("%s?%s: %d events, %d lines, %d rows of CSV, %d of XLSX", test.path, test.filter, len(items), len(lines), len(table), len(sheet))
+		if len(lines) != len(items)+1 || lines[len(items)] != "" || len(table) != len(items)+1 ||
+			len(sheet) != len(items)+1 {
+			t.Fatalf("%s?%s: %d events, %d lines, %d rows of CSV, %d of XLSX", test.path, test.filter, len(items),
+				len(lines), len(table), len(sheet))
 		}
 		for i, item := range items {
 			entry := item.(map[string]any)
@@ -77,16 +79,19 @@ func TestExportEqualsPages(t *testing.T) {
 				t.Errorf("row %d is position %s", i, table[i+1][0])
 			}
 			for j, cell := range table[i+1] {
-				if j < len(sheet[i+1]) && sheet[i+1][j] != strings.TrimPrefix(cell, "'") || j >= len(sheet[i+1]) && cell != "" {
+				if j < len(sheet[i+1]) && sheet[i+1][j] != strings.TrimPrefix(cell, "'") ||
+					j >= len(sheet[i+1]) && cell != "" {
 					t.Errorf("row %d, %s: %q in CSV, not in XLSX", i, table[0][j], cell)
 				}
 			}
 		}
 	}
-	if w.get("/v1/events.csv?limit=5", auditor).StatusCode != 400 || w.get("/v1/labs/"+host+"/history.csv", auditor).StatusCode != 404 {
+	if w.get("/v1/events.csv?limit=5", auditor).StatusCode != 400 ||
+		w.get("/v1/labs/"+host+"/history.csv", auditor).StatusCode != 404 {
 		t.Error("an export takes parameters of a page, or a lab that is none")
 	}
-	if r := w.get("/v1/events.xlsx?basis=sha256:12", auditor); r.StatusCode != 400 || r.Header.Get("Content-Disposition") != "" || r.str("errors.0.path") != "query.basis" {
+	if r := w.get("/v1/events.xlsx?basis=sha256:12", auditor); r.StatusCode != 400 ||
+		r.Header.Get("Content-Disposition") != "" || r.str("errors.0.path") != "query.basis" {
 		t.Errorf("%s %v", r.text, r.Header)
 	}
 }
@@ -96,7 +101,8 @@ func TestExportEscapesFormulas(t *testing.T) {
 	lab, _ := correctedLab(w)
 	auditor := w.as(domain.Auditor)
 	path := "/v1/labs/" + lab + "/history"
-	table, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(w.get(path+".csv", auditor).text, "\ufeff"))).ReadAll()
+	table, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(w.get(path+".csv", auditor).text,
+		"\ufeff"))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +128,8 @@ func TestExportEscapesFormulas(t *testing.T) {
 	value, err := book.GetCellValue("Sheet1", at)
 	formula, ferr := book.GetCellFormula("Sheet1", at)
 	kind, kerr := book.GetCellType("Sheet1", at)
-	if err != nil || ferr != nil || kerr != nil || value != `=HYPERLINK("http://x","y")` || formula != "" || kind != excelize.CellTypeInlineString {
+	if err != nil || ferr != nil || kerr != nil || value != `=HYPERLINK("http://x","y")` || formula != "" ||
+		kind != excelize.CellTypeInlineString {
 		t.Errorf("%s is %q, formula %q, type %d", at, value, formula, kind)
 	}
 	if r := w.send(http.MethodHead, path+".csv", auditor, ""); r.StatusCode != 200 || r.text != "" {

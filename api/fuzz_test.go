@@ -27,11 +27,15 @@ func FuzzCommandBody(f *testing.F) {
 		f.Add(uint8(i), []byte(`{"on":"2024-01-01","ground":{"zh":"x"},"document":"`+digest+`"}`))
 	}
 	for body, name := range map[string]string{
-		proposal(host): "lab-propose", agreement(host, partner): "lab-draft-agreement", signature(host, "2024-01-01"): "lab-sign-agreement",
-		chineseUniversity: "entity-register",
-		`{"party":"` + host + `","source":"own","quantity":{"cash":{"amount":"1.10","currency":"CNY"}}}`:               "lab-pledge-commitment",
-		`{"commitment":"F1","schedule":[{"due":"2024-01-01","quantity":{"cash":{"amount":"1.10","currency":"CNY"}}}]}`: "lab-schedule-instalments",
-		`{"status":"OPERATING","construction":{"from":"2015","to":"2018-12"},"basis":{"source":"x"}}`:                  "lab-record-history",
+		proposal(host): "lab-propose", agreement(host, partner): "lab-draft-agreement",
+		signature(host, "2024-01-01"): "lab-sign-agreement",
+		chineseUniversity:             "entity-register",
+		`{"party":"` + host + `","source":"own","quantity":{"cash":{"amount":"1.10",` +
+			`"currency":"CNY"}}}`: "lab-pledge-commitment",
+		`{"commitment":"F1","schedule":[{"due":"2024-01-01","quantity":{"cash":{"amount":"1.10",` +
+			`"currency":"CNY"}}}]}`: "lab-schedule-instalments",
+		`{"status":"OPERATING","construction":{"from":"2015","to":"2018-12"},` +
+			`"basis":{"source":"x"}}`: "lab-record-history",
 	} {
 		for i, c := range commands {
 			if c.ID() == name {
@@ -56,7 +60,8 @@ func FuzzCommandBody(f *testing.F) {
 		r.Header.Set("Prefer", "respond-async")
 		answer := httptest.NewRecorder()
 		w.server.ServeHTTP(answer, r)
-		if answer.Code >= 500 || answer.Code == 401 || answer.Code == 403 && role != domain.Host && role != domain.Authority {
+		if answer.Code >= 500 || answer.Code == 401 ||
+			answer.Code == 403 && role != domain.Host && role != domain.Authority {
 			t.Fatalf("%s: %d %s", c.ID(), answer.Code, answer.Body)
 		}
 		if now, err := w.log.Head(t.Context()); answer.Code >= 400 && (now != head || err != nil) {

@@ -55,7 +55,8 @@ func (r *aggregateRequest) Resolve(ctx huma.Context) (errs []error) {
 func (s *Server) withID(op huma.Operation, kind string) huma.Operation {
 	schema := s.registry.Schema(reflect.TypeFor[uuid.UUID](), true, "")
 	op.Metadata = map[string]any{"kind": kind}
-	op.Parameters = append(op.Parameters, &huma.Param{Name: kind, In: "path", Required: true, Schema: schema, Description: "Its id"})
+	op.Parameters = append(op.Parameters, &huma.Param{Name: kind, In: "path", Required: true, Schema: schema,
+		Description: "Its id"})
 	return op
 }
 
@@ -92,24 +93,28 @@ type AnswerEvent struct {
 func (s *Server) registerCommands() {
 	for _, c := range commands {
 		if c.Creates {
-			register(s, s.commandOperation(c, "/v1/"+eventstore.Plural(c.Aggregate)), func(ctx context.Context, in *Request) (*answer, error) {
-				return s.command(ctx, c, uuid.Nil, in)
-			})
+			register(s, s.commandOperation(c, "/v1/"+eventstore.Plural(c.Aggregate)),
+				func(ctx context.Context, in *Request) (*answer, error) {
+					return s.command(ctx, c, uuid.Nil, in)
+				})
 		}
-		register(s, s.withID(s.commandOperation(c, c.Path()), c.Aggregate), func(ctx context.Context, in *aggregateRequest) (*answer, error) {
-			return s.command(ctx, c, in.id, &in.Request)
-		})
+		register(s, s.withID(s.commandOperation(c, c.Path()), c.Aggregate),
+			func(ctx context.Context, in *aggregateRequest) (*answer, error) {
+				return s.command(ctx, c, in.id, &in.Request)
+			})
 	}
 	for _, kind := range eventstore.Kinds() {
 		if s.aggregates[kind].correct == nil {
 			continue
 		}
-		register(s, s.withID(s.correctOperation(kind), kind), func(ctx context.Context, in *aggregateRequest) (*answer, error) {
-			return s.correct(ctx, kind, in.id, &in.Request)
-		})
-		register(s, s.withID(s.voidOperation(kind), kind), func(ctx context.Context, in *aggregateRequest) (*answer, error) {
-			return s.void(ctx, kind, in.id, &in.Request)
-		})
+		register(s, s.withID(s.correctOperation(kind), kind),
+			func(ctx context.Context, in *aggregateRequest) (*answer, error) {
+				return s.correct(ctx, kind, in.id, &in.Request)
+			})
+		register(s, s.withID(s.voidOperation(kind), kind),
+			func(ctx context.Context, in *aggregateRequest) (*answer, error) {
+				return s.void(ctx, kind, in.id, &in.Request)
+			})
 	}
 }
 
@@ -130,19 +135,27 @@ func (s *Server) commandOperation(c Command, path string) huma.Operation {
 func (s *Server) correctOperation(aggregate string) huma.Operation {
 	return s.withBody(huma.Operation{
 		OperationID: aggregate + "-correct", Method: http.MethodPost, Summary: "Correct a clerical mistake",
-		Path: Command{Aggregate: aggregate, Name: "correct"}.Path(), Tags: []string{eventstore.Plural(aggregate)}, DefaultStatus: http.StatusOK,
+		Path:          Command{Aggregate: aggregate, Name: "correct"}.Path(),
+		Tags:          []string{eventstore.Plural(aggregate)},
+		DefaultStatus: http.StatusOK,
 		Description: "更正笔误：event 是有误的事件，command 与 input 是当时应当提交的命令。原记录永久保留。须说明理由。\n\n" +
-			"The command as it should have been is decided, with every rule, on the state just before the wrong event, which stays in the history for ever.\n\n" +
+			"The command as it should have been is decided, with every rule, on the state just before the wrong " +
+			"event, which stays in the history for ever.\n\n" +
 			"须为该命令的角色或 officer / Only the roles of that command, and officer.",
 	}, s.correctionSchema)
 }
 
 func (s *Server) voidOperation(aggregate string) huma.Operation {
 	return s.withBody(huma.Operation{
-		OperationID: aggregate + "-void", Method: http.MethodPost, Summary: "Void an entry that should never have been recorded",
-		Path: Command{Aggregate: aggregate, Name: "void"}.Path(), Tags: []string{eventstore.Plural(aggregate)}, DefaultStatus: http.StatusOK,
+		OperationID:   aggregate + "-void",
+		Method:        http.MethodPost,
+		Summary:       "Void an entry that should never have been recorded",
+		Path:          Command{Aggregate: aggregate, Name: "void"}.Path(),
+		Tags:          []string{eventstore.Plural(aggregate)},
+		DefaultStatus: http.StatusOK,
 		Description: "作废不应登记的内容：event 是该事件。原记录永久保留，但不再计入任何状态。须说明理由。此后以它为依据的登记须先作废。\n\n" +
-			"The event stays in the history for ever and counts nowhere. Later entries that rest on it are voided first; the refusal names them.\n\n" +
+			"The event stays in the history for ever and counts nowhere. Later entries that rest on it are " +
+			"voided first; the refusal names them.\n\n" +
 			"须为登记者所代表的法人或 officer / Only those it was recorded for, and officer.",
 	}, s.voidSchema)
 }
@@ -150,7 +163,8 @@ func (s *Server) voidOperation(aggregate string) huma.Operation {
 // withBody returns op with a documented body, which this package reads, not huma.
 func (s *Server) withBody(op huma.Operation, schema *huma.Schema) huma.Operation {
 	op.MaxBodyBytes, op.SkipValidateBody = maxBody+1, true
-	op.RequestBody = &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
+	op.RequestBody = &huma.RequestBody{Required: true,
+		Content: map[string]*huma.MediaType{"application/json": {Schema: schema}}}
 	op.Errors = []int{400, 401, 403, 404, 408, 409, 412, 413, 415, 422, 429, 500, 503}
 	return op
 }
@@ -253,7 +267,8 @@ func (s *Server) correct(ctx context.Context, aggregate string, id uuid.UUID, in
 		return nil, err
 	}
 	path := "/v1/" + eventstore.Plural(aggregate) + "/" + id.String() + "/correct"
-	p, err := s.prepare(ctx, intent{operation: aggregate + "-correct", kind: aggregate, id: id, cmd: cmd}, path, "input", in)
+	p, err := s.prepare(ctx, intent{operation: aggregate + "-correct", kind: aggregate, id: id, cmd: cmd}, path,
+		"input", in)
 	if err != nil {
 		return nil, err
 	}
@@ -429,7 +444,8 @@ func (s *Server) sealIntent(ctx context.Context, p *intent, path, prefix string,
 // programmeNamed returns the facts of a programme, empty if it is not on record.
 func (s *Server) programmeNamed(ctx context.Context, name string) (facts domain.Programme, err error) {
 	name = cmp.Or(name, lab.DefaultProgramme)
-	err = s.programmes.State(ctx, domain.ProgrammeID(name), func(p *programme.Programme, _ eventstore.Version) { facts = p.Facts() })
+	err = s.programmes.State(ctx, domain.ProgrammeID(name),
+		func(p *programme.Programme, _ eventstore.Version) { facts = p.Facts() })
 	return facts, err
 }
 
@@ -489,16 +505,18 @@ func (s *Server) answer(ctx context.Context, o eventstore.Outcome, prefer string
 	a := &answer{Body: Answer{ID: o.Stream.ID, Replayed: o.Replay}}
 	logAttrs(ctx, "stream", o.Stream, "events", len(o.Events), "replayed", o.Replay)
 	for _, h := range o.Events {
-		a.Body.Events = append(a.Body.Events, AnswerEvent{h.Meta.ID, h.Meta.Revision, eventstore.Name(h.Event), h.Event.Sentence()})
+		a.Body.Events = append(a.Body.Events, AnswerEvent{h.Meta.ID, h.Meta.Revision, eventstore.Name(h.Event),
+			h.Event.Sentence()})
 		a.Body.Revision = h.Meta.Revision
 		if q, ok := h.Event.(lab.DecisionQuestioned); ok {
 			a.Body.Unsupported = append(a.Body.Unsupported, q.Unsupported)
 		}
 	}
 	a.ETag = etag(a.Body.Revision + 1)
-	if slices.ContainsFunc(strings.FieldsFunc(prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }), func(p string) bool {
-		return strings.EqualFold(p, "respond-async")
-	}) {
+	if slices.ContainsFunc(strings.FieldsFunc(prefer, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }),
+		func(p string) bool {
+			return strings.EqualFold(p, "respond-async")
+		}) {
 		a.Preference = "respond-async"
 		return a
 	}

@@ -58,7 +58,8 @@ func (s *Server) authenticateKey(ctx context.Context, secret string) (Claims, er
 	case state != key.Active:
 		return Claims{}, fmt.Errorf("the service key %s is %s", id, state)
 	}
-	c := Claims{Subject: k.Subject, Role: k.Role, Entity: k.OnBehalfOf.ID, Name: k.Name.Chinese(), Until: k.Expires, Key: id}
+	c := Claims{Subject: k.Subject, Role: k.Role, Entity: k.OnBehalfOf.ID, Name: k.Name.Chinese(), Until: k.Expires,
+		Key: id}
 	return c, c.check()
 }
 
@@ -145,7 +146,9 @@ type keyInput struct {
 
 const (
 	keysZh = "服务密钥供系统（而非个人）访问：以 Authorization: Bearer jlk_… 提交，代表签发时确定的角色与法人，到期或撤销后立即失效。密钥只在首次签发的答复中显示一次，登记簿只保存其 SHA-256。"
-	keysEn = "A service key is for systems rather than people: sent as Authorization: Bearer jlk_…, it acts in one role and for one legal entity until it expires or is revoked. It stands in the first answer to issue and nowhere else; the register keeps its SHA-256."
+	keysEn = "A service key is for systems rather than people: sent as Authorization: Bearer jlk_…, it acts in " +
+		"one role and for one legal entity until it expires or is revoked. It stands in the first answer to " +
+		"issue and nowhere else; the register keeps its SHA-256."
 )
 
 func (s *Server) registerKeys() {
@@ -155,20 +158,25 @@ func (s *Server) registerKeys() {
 
 func (s *Server) listKeys(ctx context.Context, in *keysInput) (*list[serviceKey], error) {
 	claims, _ := claimsOf(ctx)
-	q := projections.KeysQuery{Paging: in.model(), Role: domain.Role(in.Role), State: convert[key.State](in.State), Now: s.now()}
+	q := projections.KeysQuery{Paging: in.model(), Role: domain.Role(in.Role), State: convert[key.State](in.State),
+		Now: s.now()}
 	if relationOf(claims.Role, "key", "list-keys") == Own {
 		if q.Entity = claims.Entity; q.Entity == uuid.Nil {
 			return unpaged([]serviceKey{}), nil
 		}
 	}
 	p, err := s.model.Keys(ctx, q)
-	return listed(ctx, p, err, func(r projections.KeyRow) serviceKey { return s.shownKey(r.Key, r.Revision, r.Created, r.Updated) })
+	return listed(ctx, p, err, func(r projections.KeyRow) serviceKey {
+		return s.shownKey(r.Key, r.Revision, r.Created,
+			r.Updated)
+	})
 }
 
 func (s *Server) getKey(ctx context.Context, in *keyInput) (*record[serviceKey], error) {
 	claims, _ := claimsOf(ctx)
 	k, events, updated, err := s.model.Key(ctx, in.Key)
-	if err == nil && relationOf(claims.Role, "key", "get-key") == Own && (claims.Entity == uuid.Nil || claims.Entity != k.OnBehalfOf.ID) {
+	if err == nil && relationOf(claims.Role, "key", "get-key") == Own &&
+		(claims.Entity == uuid.Nil || claims.Entity != k.OnBehalfOf.ID) {
 		err = projections.ErrNotFound
 	}
 	if err != nil {
@@ -187,7 +195,8 @@ func (s *Server) checkKeyLimit(ctx context.Context, p *intent) error {
 	if !begins || issue.Entity == uuid.Nil {
 		return nil
 	}
-	active, err := s.model.Keys(ctx, projections.KeysQuery{Entity: issue.Entity, State: []key.State{key.Active}, Now: s.now()})
+	active, err := s.model.Keys(ctx, projections.KeysQuery{Entity: issue.Entity, State: []key.State{key.Active},
+		Now: s.now()})
 	if err != nil || active.Total < maxKeys {
 		return err
 	}

@@ -37,7 +37,8 @@ var keyForm = regexp.MustCompile(`^jlk_[0-9a-f]{32}_[0-9a-f]{64}$`)
 // secondNode returns another node on store, which may wrap that of w.
 func (w *world) secondNode(store eventstore.Store, change ...func(*api.Config)) *world {
 	w.Helper()
-	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})), Patience: 20 * time.Second}
+	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Patience: 20 * time.Second}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -55,27 +56,34 @@ func TestServiceKeyExpires(t *testing.T) {
 	n := w.secondNode(w.log) // logs everything
 	made := n.done("/v1/keys", h, keyFor(domain.Host, host, "grants", 90*aDay), "Idempotency-Key: mine")
 	at, secret := "/v1/keys/"+made.str("id"), made.str("secret")
-	if made.StatusCode != http.StatusCreated || made.Header.Get("Location") != at || !keyForm.MatchString(secret) || made.at("notice") != nil {
+	if made.StatusCode != http.StatusCreated || made.Header.Get("Location") != at || !keyForm.MatchString(secret) ||
+		made.at("notice") != nil {
 		t.Fatalf("%s %v %s", made.Status, made.Header, made.text)
 	}
 	again := n.done("/v1/keys", h, keyFor(domain.Host, host, "grants", 90*aDay), "Idempotency-Key: mine")
-	if again.at("replayed") != true || again.str("id") != made.str("id") || again.at("secret") != nil || strings.Contains(again.text, "jlk_") || !strings.Contains(again.str("notice.en"), "revoke") || again.str("notice.zh") == "" {
+	if again.at("replayed") != true || again.str("id") != made.str("id") || again.at("secret") != nil ||
+		strings.Contains(again.text, "jlk_") || !strings.Contains(again.str("notice.en"), "revoke") ||
+		again.str("notice.zh") == "" {
 		t.Errorf("sent again: %s", again.text)
 	}
 	n.done("/v1/labs/"+lab+"/set-discipline", secret, `{"discipline":{"zh":"环境科学"}}`)
 	history := w.get("/v1/labs/"+lab+"/history?type=lab.record.discipline-set.v1", h)
-	if history.str("items.0.actor.subject") != "service:grants@"+host || history.str("items.0.actor.role") != "host" || history.str("items.0.actor.on_behalf_of") != host {
+	if history.str("items.0.actor.subject") != "service:grants@"+host || history.str("items.0.actor.role") != "host" ||
+		history.str("items.0.actor.on_behalf_of") != host {
 		t.Errorf("%s", history.text)
 	}
-	if r := n.post("/v1/labs/"+lab+"/pass-formal-check", secret, `{"on":"2024-06-01"}`); r.StatusCode != http.StatusForbidden {
+	if r := n.post("/v1/labs/"+lab+"/pass-formal-check", secret,
+		`{"on":"2024-06-01"}`); r.StatusCode != http.StatusForbidden {
 		t.Errorf("deciding for the ministry: %s %s", r.Status, r.text)
 	}
 	for _, token := range []string{h, w.as(domain.Auditor), secret} {
 		one, all := w.get(at, token), w.get("/v1/keys?state=active", token)
 		for _, prefix := range []string{"", "items.0."} {
 			r := map[string]response{"": one, "items.0.": all}[prefix]
-			if r.str(prefix+"state") != "active" || r.str(prefix+"subject") != "service:grants@"+host || r.str(prefix+"on_behalf_of.id") != host ||
-				r.str(prefix+"expires") != "2024-09-01T04:00:00Z" || r.str(prefix+"issuer.subject") != "host@example.org" {
+			if r.str(prefix+"state") != "active" || r.str(prefix+"subject") != "service:grants@"+host ||
+				r.str(prefix+"on_behalf_of.id") != host ||
+				r.str(prefix+"expires") != "2024-09-01T04:00:00Z" ||
+				r.str(prefix+"issuer.subject") != "host@example.org" {
 				t.Errorf("%s %s", r.Status, r.text)
 			}
 		}
@@ -89,7 +97,8 @@ func TestServiceKeyExpires(t *testing.T) {
 	if len(hash) != 64 || strings.Contains(event.text, secret[37:]) {
 		t.Errorf("%s", event.text)
 	}
-	for what, text := range map[string]string{"one": w.get(at, h).text, "a list": w.get("/v1/keys", h).text, "the log": w.logged.String()} {
+	for what, text := range map[string]string{"one": w.get(at, h).text, "a list": w.get("/v1/keys", h).text,
+		"the log": w.logged.String()} {
 		if strings.Contains(text, secret[37:]) || strings.Contains(text, hash) {
 			t.Errorf("%s shows the secret or its hash: %s", what, text)
 		}
@@ -99,10 +108,12 @@ func TestServiceKeyExpires(t *testing.T) {
 		t.Errorf("just before its end: %s", r.text)
 	}
 	w.ahead.Store(int64(90 * aDay))
-	if r := w.get("/v1/labs", secret); r.StatusCode != http.StatusUnauthorized || !strings.Contains(w.logged.String(), "the service key "+made.str("id")+" is expired") {
+	if r := w.get("/v1/labs", secret); r.StatusCode != http.StatusUnauthorized ||
+		!strings.Contains(w.logged.String(), "the service key "+made.str("id")+" is expired") {
 		t.Errorf("after its end: %s %s", r.Status, r.text)
 	}
-	if r := w.get("/v1/keys?state=expired", w.as(domain.Officer)); r.str("items.0.state") != "expired" || r.at("total") != 1.0 {
+	if r := w.get("/v1/keys?state=expired", w.as(domain.Officer)); r.str("items.0.state") != "expired" ||
+		r.at("total") != 1.0 {
 		t.Errorf("%s", r.text)
 	}
 }
@@ -149,7 +160,8 @@ func TestRevokedKeyRefusedOnAllNodes(t *testing.T) {
 			t.Errorf("a stream that the key had opened ended as %s", end)
 		}
 	}
-	if r := w.get("/v1/keys?state=revoked", h); r.str("items.0.id") != ids[0] || r.at("total") != 1.0 || r.str("items.0.revoked") == "" {
+	if r := w.get("/v1/keys?state=revoked", h); r.str("items.0.id") != ids[0] || r.at("total") != 1.0 ||
+		r.str("items.0.revoked") == "" {
 		t.Errorf("%s", r.text)
 	}
 	if r := w.post("/v1/keys/"+ids[0]+"/revoke", h, `{}`); r.str("code") != "wrong-state" {
@@ -224,8 +236,10 @@ func TestKeyCannotEscalate(t *testing.T) {
 		{"an auditor's key", auditors, keyFor(domain.Auditor, "", "x", aDay), 403},
 		{"an agency", w.as(domain.Agency), keyFor(domain.Agency, "", "x", aDay), 403},
 		{"for good", w.as(domain.Ministry), keyFor(domain.Auditor, "", "x", key.MaxLife+time.Hour), 422},
-		{"without an end", w.as(domain.Ministry), strings.Replace(keyFor(domain.Auditor, "", "x", aDay), `"expires"`, `"until"`, 1), 422},
-		{"with a hash of their own", w.as(domain.Ministry), strings.Replace(keyFor(domain.Auditor, "", "x", aDay), `{`, `{"hash":"00",`, 1), 422},
+		{"without an end", w.as(domain.Ministry), strings.Replace(keyFor(domain.Auditor, "", "x", aDay), `"expires"`,
+			`"until"`, 1), 422},
+		{"with a hash of their own", w.as(domain.Ministry),
+			strings.Replace(keyFor(domain.Auditor, "", "x", aDay), `{`, `{"hash":"00",`, 1), 422},
 		{"as somebody else", w.as(domain.Ministry), keyFor(domain.Auditor, "", "service:x", aDay), 422},
 		{"for nobody on record", w.as(domain.Ministry), keyFor(domain.Host, uuid.NewString(), "x", aDay), 422},
 	} {
@@ -265,11 +279,14 @@ func TestKeyVisibility(t *testing.T) {
 		}
 		other := w.get("/v1/keys/"+none, c.token)
 		for _, matching := range []string{"X: y", `If-Match: "7"`} {
-			r, r2 := w.post("/v1/keys/"+id+"/revoke", c.token, `{}`, matching), w.post("/v1/keys/"+none+"/revoke", c.token, `{}`, matching)
-			if c.revoke != 200 && (r.StatusCode != c.revoke || r.str("detail") != r2.str("detail") || r.StatusCode != r2.StatusCode) {
+			r, r2 := w.post("/v1/keys/"+id+"/revoke", c.token, `{}`, matching),
+				w.post("/v1/keys/"+none+"/revoke", c.token, `{}`, matching)
+			if c.revoke != 200 && (r.StatusCode != c.revoke || r.str("detail") != r2.str("detail") ||
+				r.StatusCode != r2.StatusCode) {
 				t.Errorf("%s %s\n%s %s", r.Status, r.text, r2.Status, r2.text)
 			}
-			if c.revoke == 200 && r.StatusCode != http.StatusOK && r.str("code") != "wrong-state" && r.str("code") != "stale-revision" {
+			if c.revoke == 200 && r.StatusCode != http.StatusOK && r.str("code") != "wrong-state" &&
+				r.str("code") != "stale-revision" {
 				t.Errorf("%s %s", r.Status, r.text)
 			}
 		}
@@ -293,7 +310,8 @@ type faulty struct {
 	away atomic.Bool
 }
 
-func (f *faulty) Load(ctx context.Context, s eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded, eventstore.Version, error) {
+func (f *faulty) Load(ctx context.Context, s eventstore.Stream, after eventstore.Version) ([]eventstore.Recorded,
+	eventstore.Version, error) {
 	if f.away.Load() {
 		return nil, eventstore.Version{}, fmt.Errorf("load %s: %w", s, eventstore.ErrUnavailable)
 	}
@@ -306,7 +324,8 @@ func TestKeyStoreUnavailable(t *testing.T) {
 	store := &faulty{Store: w.log}
 	n := w.secondNode(store)
 	store.away.Store(true)
-	if r := n.get("/v1/labs", secret); r.StatusCode != http.StatusServiceUnavailable || r.str("code") != "store-unavailable" || r.Header.Get("Retry-After") == "" {
+	if r := n.get("/v1/labs", secret); r.StatusCode != http.StatusServiceUnavailable ||
+		r.str("code") != "store-unavailable" || r.Header.Get("Retry-After") == "" {
 		t.Errorf("%s %s", r.Status, r.text)
 	}
 	if r := n.get("/v1/labs", w.as(domain.Auditor)); r.StatusCode != http.StatusOK {
@@ -343,7 +362,8 @@ func TestKeyLimit(t *testing.T) {
 	if r := w.post("/v1/keys", h, keyFor(domain.Host, host, "s", aDay)); r.str("code") != "wrong-state" {
 		t.Errorf("%s %s", r.Status, r.text)
 	}
-	if r := w.post("/v1/keys", h, keyFor(domain.Host, host, "s", aDay), "Idempotency-Key: 49"); r.at("replayed") != true {
+	if r := w.post("/v1/keys", h, keyFor(domain.Host, host, "s", aDay),
+		"Idempotency-Key: 49"); r.at("replayed") != true {
 		t.Errorf("the last, sent again: %s %s", r.Status, r.text)
 	}
 	w.done("/v1/keys", w.as(domain.Partner, partner), keyFor(domain.Partner, partner, "s", aDay))

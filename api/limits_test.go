@@ -25,7 +25,8 @@ func TestRateLimitPerCaller(t *testing.T) {
 		}
 	}
 	head := w.head()
-	if r := w.get("/v1/clauses", auditor); r.StatusCode != 429 || r.str("code") != "too-many-requests" || r.Header.Get("Retry-After") != "2" {
+	if r := w.get("/v1/clauses", auditor); r.StatusCode != 429 || r.str("code") != "too-many-requests" ||
+		r.Header.Get("Retry-After") != "2" {
 		t.Errorf("%s %s, Retry-After %s", r.Status, r.text, r.Header.Get("Retry-After"))
 	}
 	for _, other := range []string{officer, "", "a bad token"} {
@@ -95,21 +96,25 @@ func TestHeavyQueriesCostMore(t *testing.T) {
 		begun := make(chan struct{})
 		body, stop := io.Pipe()
 		context.AfterFunc(ctx, func() { stop.CloseWithError(context.Canceled) })
-		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{Got100Continue: func() { close(begun) }}), http.MethodPut, w.url+"/v1/documents", body)
+		req, err := http.NewRequestWithContext(httptrace.WithClientTrace(ctx,
+			&httptrace.ClientTrace{Got100Continue: func() { close(begun) }}), http.MethodPut, w.url+"/v1/documents",
+			body)
 		if err != nil {
 			t.Fatal(err)
 		}
 		req.Header.Set("Authorization", "Bearer "+officer)
 		req.Header.Set("Expect", "100-continue")
 		sending.Go(func() {
-			if res, err := (&http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}).Do(req); err == nil {
+			client := &http.Client{Transport: &http.Transport{ExpectContinueTimeout: time.Minute}}
+			if res, err := client.Do(req); err == nil {
 				res.Body.Close()
 			}
 		})
 		<-begun // its handler runs
 	}
 	for path, want := range map[string]int{
-		"/v1/labs": 200, "/v1/labs?as_of=1": 429, "/v1/reports/decisions": 429, "/v1/events.csv": 429, "/v1/entities?limit=500": 200,
+		"/v1/labs": 200, "/v1/labs?as_of=1": 429, "/v1/reports/decisions": 429, "/v1/events.csv": 429,
+		"/v1/entities?limit=500": 200,
 	} {
 		if r := w.get(path, officer); r.StatusCode != want {
 			t.Errorf("%s: %s", path, r.Status)
@@ -126,8 +131,10 @@ func TestQueryTimeout(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) { c.Limits = api.Limits{QueryTime: 1} })
 	officer := w.as(domain.Officer)
 	id := w.done("/v1/entities", officer, chineseUniversity).str("id")
-	for _, path := range []string{"/v1/labs", "/v1/entities/" + id, "/v1/reports/decisions", "/v1/labs?effective_on=2020-01-01"} {
-		if r := w.get(path, officer); r.StatusCode != 503 || r.str("code") != "too-costly" || !strings.Contains(r.text, "/v1/snapshots") {
+	for _, path := range []string{"/v1/labs", "/v1/entities/" + id, "/v1/reports/decisions",
+		"/v1/labs?effective_on=2020-01-01"} {
+		if r := w.get(path, officer); r.StatusCode != 503 || r.str("code") != "too-costly" ||
+			!strings.Contains(r.text, "/v1/snapshots") {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)
 		}
 	}

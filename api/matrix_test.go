@@ -89,17 +89,21 @@ func (s *secrets) apply(what, submitted, found, advised string) {
 		answers = append(answers, fmt.Sprintf(`{"indicator":%q,"text":%s}`, id, s.mark(what+"-answer-"+id, submitted)))
 	}
 	const on = "2018-12-01"
-	s.by(domain.Host, "complete-self-assessment", fmt.Sprintf(`{"on":%q,"system":"sample-1","answers":[%s],"document":%q}`, on, strings.Join(answers, ","), digest))
+	s.by(domain.Host,
+		"complete-self-assessment", fmt.Sprintf(`{"on":%q,"system":"sample-1","answers":[%s],"document":%q}`, on,
+			strings.Join(answers, ","), digest))
 	s.by(domain.Host, "freeze-package", fmt.Sprintf(`{"on":%q,"document":%q,"attachments":[{"title":"协议","digest":%q}]}`, on, digest, s.markDigest(submitted)))
 	s.by(domain.Host, "issue-recommendation", fmt.Sprintf(`{"on":%q,"issuer":%q,"number":"校科〔2017〕3号","document":%q}`, on, s.host, s.markDigest(submitted)))
 	s.by(domain.Host, "submit-application", fmt.Sprintf(`{"on":%q,"effect":%s,"document":%q}`, on, text, digest))
 	s.by(domain.Agency, "pass-formal-check", `{"on":"`+on+`"}`)
 	s.by(domain.Agency, "shortlist", `{"on":"`+on+`"}`)
 	home, abroad := s.invitePanel(on)
-	s.by(domain.Agency, "hold-site-argumentation", fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, s.markDigest(found)))
+	s.by(domain.Agency, "hold-site-argumentation",
+		fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, s.markDigest(found)))
 	s.by(domain.Agency, "record-opinion", opinionOf(abroad, on, s.mark(what+"-opinion", advised)))
 	for _, d := range lab.ReviewDimensions {
-		s.by(domain.Agency, "assess-dimension", fmt.Sprintf(`{"on":%q,"dimension":%q,"text":%s}`, on, d, s.mark(what+"-dimension-"+string(d), found)))
+		s.by(domain.Agency, "assess-dimension", fmt.Sprintf(`{"on":%q,"dimension":%q,"text":%s}`, on, d,
+			s.mark(what+"-dimension-"+string(d), found)))
 	}
 }
 
@@ -109,7 +113,9 @@ func (s *secrets) invitePanel(on string) (home, abroad string) {
 	for _, from := range []string{s.home, s.abroad} {
 		name := fmt.Sprintf("mark-expert-%d", len(s.marks))
 		s.marks = append(s.marks, planted{text: name, by: mayRead["insiders"]})
-		s.by(domain.Agency, "invite-expert", fmt.Sprintf(`{"on":%q,"person":{"name":%q},"affiliations":[%q],"declaration":%q}`, on, name, from, s.markDigest("insiders")))
+		s.by(domain.Agency,
+			"invite-expert", fmt.Sprintf(`{"on":%q,"person":{"name":%q},"affiliations":[%q],"declaration":%q}`, on,
+				name, from, s.markDigest("insiders")))
 	}
 	s.experts += 2
 	return fmt.Sprintf("Z%d", s.experts-1), fmt.Sprintf("Z%d", s.experts)
@@ -119,14 +125,19 @@ func (s *secrets) invitePanel(on string) (home, abroad string) {
 func (s *secrets) accept(what, found, advised string) {
 	s.Helper()
 	s.by(domain.Host, "set-stage-goal", `{"text":`+text+`,"due":"2020-06-30"}`)
-	s.by(domain.Host, "hold-stage-assessment", fmt.Sprintf(`{"on":"2020-07-01","summary":%s,"document":%q}`, text, digest))
-	s.by(domain.Host, "apply-for-acceptance", fmt.Sprintf(`{"on":"2022-01-10","standard":"sample-1","document":%q}`, digest))
+	s.by(domain.Host, "hold-stage-assessment", fmt.Sprintf(`{"on":"2020-07-01","summary":%s,"document":%q}`, text,
+		digest))
+	s.by(domain.Host, "apply-for-acceptance", fmt.Sprintf(`{"on":"2022-01-10","standard":"sample-1","document":%q}`,
+		digest))
 	_, abroad := s.invitePanel("2022-01-10")
 	s.by(domain.Agency, "commission-peer-evaluation", `{"on":"2022-01-10"}`)
 	s.by(domain.Agency, "record-opinion", opinionOf(abroad, "2022-03-01", s.mark(what+"-peer", advised)))
 	for _, d := range domain.Dimensions {
 		for _, x := range lab.Axes {
-			s.by(domain.Agency, "assess-cell", fmt.Sprintf(`{"on":"2022-03-01","dimension":%q,"axis":%q,"text":%s,"facts":[{"on":"2019-01-01","text":%s}]}`, d, x, s.mark(what+"-cell-"+string(d)+string(x), found), text))
+			s.by(domain.Agency,
+				"assess-cell",
+				fmt.Sprintf(`{"on":"2022-03-01","dimension":%q,"axis":%q,"text":%s,"facts":[{"on":"2019-01-01",`+
+					`"text":%s}]}`, d, x, s.mark(what+"-cell-"+string(d)+string(x), found), text))
 		}
 	}
 }
@@ -163,23 +174,34 @@ func newSecrets(t testing.TB) *secrets {
 	s.accept("operation", "everybody", "adviced")
 	s.by(domain.Ministry, "pass-acceptance", `{"on":"2022-04-01"}`)
 	s.by(domain.Ministry, "recognise", `{"on":"2022-04-02"}`)
-	s.by(domain.Host, "amend-agreement", fmt.Sprintf(`{"agreement":"A1","summary":%s,"documents":[{"lang":"zh","digest":%q}]}`, s.mark("amendment", "drafters"), s.markDigest("drafters")))
+	s.by(domain.Host,
+		"amend-agreement", fmt.Sprintf(`{"agreement":"A1","summary":%s,"documents":[{"lang":"zh","digest":%q}]}`,
+			s.mark("amendment", "drafters"), s.markDigest("drafters")))
 	s.by(domain.Host, "sign-agreement", `{"agreement":"A1","amendment":1,"party":"`+s.host+`","representative":{"name":"王校长"},"on":"2023-01-01","document":"`+s.marks[len(s.marks)-1].text+`"}`)
 
 	s.at = "/v1/labs/" + w.done("/v1/labs", s.token(domain.Host), proposal(s.host)).str("id")
 	s.labs["draft"] = strings.TrimPrefix(s.at, "/v1/labs/")
 	s.by(domain.Host, "draft-agreement", strings.Replace(agreement(s.host, s.partner), `{"zh":"共建协议","en":"Agreement"}`, s.mark("draft", "drafters"), 1))
-	s.by(domain.Partner, "add-right", fmt.Sprintf(`{"agreement":"A1","kind":"right","party":%q,"clause":"§5","text":%s,"due":"2024-06-10"}`, s.partner, s.mark("item", "drafters")))
-	s.by(domain.Host, "pledge-commitment", fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A1","purpose":%s,"quantity":{"cash":{"amount":"31415.92","currency":"CHF"}}}`, s.host, s.mark("commitment", "drafters")))
+	s.by(domain.Partner,
+		"add-right",
+		fmt.Sprintf(`{"agreement":"A1","kind":"right","party":%q,"clause":"§5","text":%s,"due":"2024-06-10"}`,
+			s.partner, s.mark("item", "drafters")))
+	s.by(domain.Host,
+		"pledge-commitment",
+		fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A1","purpose":%s,`+
+			`"quantity":{"cash":{"amount":"31415.92","currency":"CHF"}}}`, s.host, s.mark("commitment", "drafters")))
 	s.marks = append(s.marks, planted{text: "31415.92", by: mayRead["drafters"]})
 	s.by(domain.Host, "sign-agreement", signature(s.host, "2024-01-10"))
 	s.person = s.get(s.at+"/agreements/A1", s.as(domain.Auditor)).str("signatures.0.representative.ref")
 	s.webhook = w.done("/v1/webhooks", s.token(domain.Host), `{"url":"http://127.0.0.1:1/mark-webhook"}`).str("id")
-	s.key = w.done("/v1/keys", s.token(domain.Host), `{"name":{"zh":"mark-key"},"service":"grants","role":"host","entity":"`+s.host+`","expires":"2024-08-01T00:00:00Z"}`).str("id")
+	s.key = w.done("/v1/keys", s.token(domain.Host),
+		`{"name":{"zh":"mark-key"},"service":"grants","role":"host",`+
+			`"entity":"`+s.host+`","expires":"2024-08-01T00:00:00Z"}`).str("id")
 	keeper := func(c caller) bool {
 		return c.role == domain.Ministry || c.role == domain.Officer || c.role == domain.Auditor
 	}
-	s.marks = append(s.marks, planted{text: "mark-webhook", by: func(c caller) bool { return keeper(c) || c.name == "host, own" }},
+	s.marks = append(s.marks, planted{text: "mark-webhook",
+		by: func(c caller) bool { return keeper(c) || c.name == "host, own" }},
 		planted{text: "mark-key", by: func(c caller) bool { return keeper(c) || c.entity == s.host }})
 
 	for _, role := range domain.Roles {
@@ -212,7 +234,8 @@ func newSecrets(t testing.TB) *secrets {
 // incubatedFor returns another incubating lab of the same legal entities.
 func incubatedFor(w *world, first *storied) *storied {
 	w.Helper()
-	return incubatedBy(w, &storied{world: w, host: first.host, partner: first.partner, home: first.home, abroad: first.abroad})
+	return incubatedBy(w, &storied{world: w, host: first.host, partner: first.partner, home: first.home,
+		abroad: first.abroad})
 }
 
 func (s *secrets) bearer(c caller) string {
@@ -249,7 +272,8 @@ func (s *secrets) operations() (all []operation, components map[string]any) {
 	for _, path := range slices.Sorted(maps.Keys(doc["paths"].(map[string]any))) {
 		for method, o := range doc["paths"].(map[string]any)[path].(map[string]any) {
 			op := o.(map[string]any)
-			is := operation{id: op["operationId"].(string), method: strings.ToUpper(method), path: path, query: map[string]bool{}}
+			is := operation{id: op["operationId"].(string), method: strings.ToUpper(method), path: path,
+				query: map[string]bool{}}
 			params, _ := op["parameters"].([]any)
 			for _, p := range params {
 				if p := p.(map[string]any); p["in"] == "query" {
@@ -322,13 +346,16 @@ func (s *secrets) urls(op operation) (urls []string) {
 			}
 		}
 	}
-	fixed := strings.NewReplacer("{agreement}", "A1", "{entity}", s.host, "{programme}", strings.TrimPrefix(theProgramme, "/v1/programmes/"), "{webhook}", s.webhook, "{key}", s.key, "{person}", s.person).Replace(op.path)
+	fixed := strings.NewReplacer("{agreement}", "A1", "{entity}", s.host, "{programme}",
+		strings.TrimPrefix(theProgramme, "/v1/programmes/"), "{webhook}", s.webhook, "{key}", s.key, "{person}",
+		s.person).Replace(op.path)
 	switch {
 	case strings.Contains(fixed, "{event}"):
 		for _, name := range []string{"review", "evaluation", "operation"} {
 			history := s.get("/v1/labs/"+s.labs[name]+"/history?facet=status&limit=500", s.as(domain.Auditor))
 			for _, item := range history.at("items").([]any) {
-				add(strings.NewReplacer("{lab}", s.labs[name], "{event}", item.(map[string]any)["id"].(string)).Replace(fixed))
+				add(strings.NewReplacer("{lab}", s.labs[name], "{event}",
+					item.(map[string]any)["id"].(string)).Replace(fixed))
 			}
 		}
 	case op.id == "lab-impact":
@@ -415,7 +442,8 @@ func TestQueryMatrix(t *testing.T) {
 		}
 		for _, path := range s.urls(op) {
 			whole, full := s.all(auditor, path)
-			if whole.StatusCode != http.StatusOK && op.id != "get-document" && op.id != "lab-impact" && op.id != "lab-decision" && op.id != "lab-agreement" && !strings.HasPrefix(op.path, "/v1/webhooks") {
+			if whole.StatusCode != http.StatusOK && op.id != "get-document" && op.id != "lab-impact" &&
+				op.id != "lab-decision" && op.id != "lab-agreement" && !strings.HasPrefix(op.path, "/v1/webhooks") {
 				t.Errorf("GET %s as auditor: %s %.300s", path, whole.Status, whole.text)
 			}
 			for _, c := range s.callers {
@@ -434,7 +462,8 @@ func TestQueryMatrix(t *testing.T) {
 					if r.StatusCode != http.StatusForbidden {
 						t.Errorf("GET %s as %s, who may take the pack of one lab only: %s", path, c.name, r.Status)
 					}
-				case relation == api.Own && c.name != "host, own" && !(strings.Contains(op.path, "{key}") && c.entity == s.host) && strings.Contains(op.path, "{"):
+				case relation == api.Own && c.name != "host, own" &&
+					!(strings.Contains(op.path, "{key}") && c.entity == s.host) && strings.Contains(op.path, "{"):
 					if r.StatusCode != http.StatusNotFound {
 						t.Errorf("GET %s as %s, whose it is not: %s", path, c.name, r.Status)
 					}
@@ -445,7 +474,8 @@ func TestQueryMatrix(t *testing.T) {
 					continue // all or nothing
 				}
 				for _, m := range s.marks {
-					is, want := strings.Contains(content, m.text), listed && (c.role != api.Anonymous || c.open) && m.by(c) && strings.Contains(full, m.text)
+					is, want := strings.Contains(content, m.text),
+						listed && (c.role != api.Anonymous || c.open) && m.by(c) && strings.Contains(full, m.text)
 					if strings.Contains(path, "q=") {
 						is, want = is && r.at("total") != 0.0, false // the mark is in no answer, and finds nothing
 					}
@@ -486,7 +516,8 @@ func example(schema map[string]any, components map[string]any, id string) any {
 		object := map[string]any{}
 		required, _ := schema["required"].([]any)
 		for _, name := range required {
-			object[name.(string)] = example(schema["properties"].(map[string]any)[name.(string)].(map[string]any), components, id)
+			object[name.(string)] = example(schema["properties"].(map[string]any)[name.(string)].(map[string]any),
+				components, id)
 		}
 		return object
 	case "array":
@@ -542,10 +573,12 @@ func TestCommandMatrix(t *testing.T) {
 			continue
 		}
 		for _, target := range targets {
-			if strings.Contains(op.path, "{") != strings.Contains(op.path, target.kind) || !strings.Contains(op.path, "{") && target.kind != "{programme}" {
+			if strings.Contains(op.path, "{") != strings.Contains(op.path, target.kind) ||
+				!strings.Contains(op.path, "{") && target.kind != "{programme}" {
 				continue
 			}
-			if strings.HasSuffix(op.id, "register-programme") || op.id == "webhook-register" || op.id == "webhook-register-new" {
+			if strings.HasSuffix(op.id, "register-programme") || op.id == "webhook-register" ||
+				op.id == "webhook-register-new" {
 				continue // open to all who have the role: what is begun is one's own
 			}
 			for _, c := range s.callers {
@@ -558,8 +591,11 @@ func TestCommandMatrix(t *testing.T) {
 				}
 				body := example(op.body, components, entity)
 				if strings.HasSuffix(op.id, "-correct") {
-					body = map[string]any{"event": uuid.NewString(), "reason": "x", "command": map[string]string{"lab": "rename", "entity": "rename", "programme": "open-call"}[strings.TrimSuffix(op.id, "-correct")]}
-					rename := components[map[string]string{"lab-correct": "LabRename", "entity-correct": "EntityRename", "programme-correct": "ProgrammeOpenCall"}[op.id]]
+					body = map[string]any{"event": uuid.NewString(), "reason": "x",
+						"command": map[string]string{"lab": "rename", "entity": "rename",
+							"programme": "open-call"}[strings.TrimSuffix(op.id, "-correct")]}
+					rename := components[map[string]string{"lab-correct": "LabRename", "entity-correct": "EntityRename",
+						"programme-correct": "ProgrammeOpenCall"}[op.id]]
 					body.(map[string]any)["input"] = example(rename.(map[string]any), components, entity)
 				}
 				if strings.HasPrefix(op.id, "key-issue") { // the body names the legal entity
@@ -569,15 +605,18 @@ func TestCommandMatrix(t *testing.T) {
 					}
 				}
 				act := acts[op.id]
-				partys := target.of != "lab" || op.id == "lab-void" || c.role != domain.Partner && (c.to != api.Own || act == "") ||
+				partys := target.of != "lab" || op.id == "lab-void" ||
+					c.role != domain.Partner && (c.to != api.Own || act == "") ||
 					s.ofParty(target.id, c.entity, body.(map[string]any), act, c.role == domain.Partner)
 				text, err := json.Marshal(body)
 				if err != nil {
 					t.Fatal(err)
 				}
 				relation, listed := table[op.id][c.role]
-				if strings.HasSuffix(op.id, "-correct") && c.role != domain.Officer { // as the command that is corrected
-					for role := range table[strings.TrimSuffix(op.id, "-correct")+"-"+body.(map[string]any)["command"].(string)] {
+				if strings.HasSuffix(op.id, "-correct") &&
+					c.role != domain.Officer { // as the command that is corrected
+					for role := range table[strings.TrimSuffix(op.id, "-correct")+"-"+
+						body.(map[string]any)["command"].(string)] {
 						if listed = role == c.role; listed {
 							break
 						}
@@ -610,7 +649,8 @@ func TestCommandMatrix(t *testing.T) {
 						t.Errorf("%s as %s: %s", path, c.name, r.Status)
 					}
 				case (r.StatusCode != http.StatusForbidden) != want:
-					t.Errorf("POST %s (%s) as %s, who is %s: %s, and the table says %t\n%.300s\n%s", path, op.id, c.name, is, r.Status, want, r.text, text)
+					t.Errorf("POST %s (%s) as %s, who is %s: %s, and the table says %t\n%.300s\n%s", path, op.id,
+						c.name, is, r.Status, want, r.text, text)
 				case r.StatusCode >= 500 && r.StatusCode != http.StatusServiceUnavailable:
 					t.Errorf("POST %s as %s: %s", path, c.name, r.Status)
 				}
@@ -650,7 +690,8 @@ func (s *secrets) ofParty(of, party string, body map[string]any, act lab.Act, pa
 		return counter == party || counter == "" && idOf(row, "party") != party
 	}
 	about, there := false, false
-	for member, part := range map[string]string{"agreement": "agreements", "by": "agreements", "item": "rights", "commitment": "commitments"} {
+	for member, part := range map[string]string{"agreement": "agreements", "by": "agreements", "item": "rights",
+		"commitment": "commitments"} {
 		if _, ok := body[member]; !ok {
 			continue
 		}
@@ -692,8 +733,10 @@ func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 		all := map[string]string{}
 		for _, op := range operations {
 			path := strings.NewReplacer("{lab}", id, "{agreement}", "A1").Replace(op.path)
-			skip := []string{"lab-diff", "lab-impact", "get-delta", "audit-proof", "audit-consistency", "audit-checkpoint", "list-keys", "list-webhooks", "stream-status-events"}
-			if op.method != http.MethodGet || strings.Contains(path, "{") || slices.Contains(skip, op.id) || strings.HasSuffix(path, ".xlsx") {
+			skip := []string{"lab-diff", "lab-impact", "get-delta", "audit-proof", "audit-consistency",
+				"audit-checkpoint", "list-keys", "list-webhooks", "stream-status-events"}
+			if op.method != http.MethodGet || strings.Contains(path, "{") || slices.Contains(skip, op.id) ||
+				strings.HasSuffix(path, ".xlsx") {
 				continue
 			}
 			q := url.Values{}
@@ -725,18 +768,32 @@ func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 	const on = "2018-12-01"
 	unchanged("a draft", func() {
 		s.by(domain.Host, "draft-agreement", agreement(s.host, s.partner))
-		s.by(domain.Host, "add-right", fmt.Sprintf(`{"agreement":"A2","kind":"responsibility","party":%q,"clause":"§5","text":%s,"due":"2020-01-01"}`, s.host, text))
-		s.by(domain.Host, "pledge-commitment", fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A2","quantity":{"cash":{"amount":"7","currency":"CNY"}}}`, s.host))
-		s.by(domain.Host, "schedule-instalments", `{"commitment":"F4","schedule":[{"due":"2020-06-30","quantity":{"cash":{"amount":"7","currency":"CNY"}}}]}`)
-		s.by(domain.Host, "amend-agreement", fmt.Sprintf(`{"agreement":"A1","summary":%s,"accede":[{"entity":%q,"role":"partner"}],"documents":[{"lang":"zh","digest":%q}]}`, text, third, digest))
-		s.by(domain.Host, "sign-agreement", strings.Replace(signature(s.host, "2020-01-01"), `"A1"`, `"A1","amendment":1`, 1))
+		s.by(domain.Host,
+			"add-right",
+			fmt.Sprintf(`{"agreement":"A2","kind":"responsibility","party":%q,"clause":"§5","text":%s,`+
+				`"due":"2020-01-01"}`, s.host, text))
+		s.by(domain.Host,
+			"pledge-commitment",
+			fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A2","quantity":{"cash":{"amount":"7",`+
+				`"currency":"CNY"}}}`, s.host))
+		s.by(domain.Host,
+			"schedule-instalments",
+			`{"commitment":"F4","schedule":[{"due":"2020-06-30","quantity":{"cash":{"amount":"7","currency":"CNY"}}}]}`)
+		s.by(domain.Host,
+			"amend-agreement",
+			fmt.Sprintf(`{"agreement":"A1","summary":%s,"accede":[{"entity":%q,"role":"partner"}],`+
+				`"documents":[{"lang":"zh","digest":%q}]}`, text, third, digest))
+		s.by(domain.Host, "sign-agreement", strings.Replace(signature(s.host, "2020-01-01"), `"A1"`,
+			`"A1","amendment":1`, 1))
 	}, map[string]string{"a stranger": stranger, "an expert": expert})
 	unchanged("what is handed in", func() {
 		var answers []string
 		for _, id := range []string{"1.1", "1.2", "2.1", "2.2", "3.1", "3.2"} {
 			answers = append(answers, fmt.Sprintf(`{"indicator":%q,"text":%s}`, id, text))
 		}
-		s.by(domain.Host, "complete-self-assessment", fmt.Sprintf(`{"on":%q,"system":"sample-1","answers":[%s],"document":%q}`, on, strings.Join(answers, ","), digest))
+		s.by(domain.Host, "complete-self-assessment",
+			fmt.Sprintf(`{"on":%q,"system":"sample-1","answers":[%s],"document":%q}`, on, strings.Join(answers, ","),
+				digest))
 		s.by(domain.Host, "freeze-package", fmt.Sprintf(`{"on":%q,"document":%q}`, on, digest))
 		s.by(domain.Host, "issue-recommendation", fmt.Sprintf(`{"on":%q,"issuer":%q,"number":"校科〔2017〕3号","document":%q}`, on, s.host, digest))
 	}, map[string]string{"a stranger": stranger, "a party": party, "an expert": expert})
@@ -745,10 +802,12 @@ func TestHiddenChangesLeaveNoTrace(t *testing.T) {
 	s.by(domain.Agency, "shortlist", `{"on":"`+on+`"}`)
 	unchanged("what a review finds", func() {
 		home, abroad := s.invitePanel(on)
-		s.by(domain.Agency, "hold-site-argumentation", fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, digest))
+		s.by(domain.Agency, "hold-site-argumentation",
+			fmt.Sprintf(`{"on":%q,"present":[%q,%q],"minutes":%q}`, on, home, abroad, digest))
 		s.by(domain.Agency, "record-opinion", opinionOf(abroad, on, text))
 		s.dimensions(on)
-	}, map[string]string{"the host": host, "an authority": authority, "a stranger": stranger, "a party": party, "an expert": expert})
+	}, map[string]string{"the host": host, "an authority": authority, "a stranger": stranger, "a party": party,
+		"an expert": expert})
 }
 
 func TestReviewFindingsHiddenUntilDecision(t *testing.T) {
@@ -784,10 +843,12 @@ func TestReviewFindingsHiddenUntilDecision(t *testing.T) {
 	}
 	const withheld = "false 0 falsewhether it is met hangs on a review that is not open to you, and is not shown"
 	for _, rule := range []string{"C28", "C32", "C68", "C69"} {
-		if got := finding(s.get(s.at+"/readiness", s.token(domain.Agency)), "steps", rule); !strings.HasPrefix(got, "true") {
+		if got := finding(s.get(s.at+"/readiness", s.token(domain.Agency)), "steps", rule); !strings.HasPrefix(got,
+			"true") {
 			t.Errorf("%s for the agency: %s", rule, got)
 		}
-		for _, token := range []string{s.token(domain.Host), s.token(domain.Partner), s.as(domain.Authority), s.as(domain.Expert)} {
+		for _, token := range []string{s.token(domain.Host), s.token(domain.Partner), s.as(domain.Authority),
+			s.as(domain.Expert)} {
 			if got := finding(s.get(s.at+"/readiness", token), "steps", rule); got != withheld {
 				t.Errorf("%s under review: %s", rule, got)
 			}
@@ -796,7 +857,8 @@ func TestReviewFindingsHiddenUntilDecision(t *testing.T) {
 	s.approve()
 	event := s.get(s.at+"/history?type=lab.status.establishment-approved.v1", s.as(domain.Auditor)).str("items.0.id")
 	for rule, want := range map[string][2]string{
-		"C28": {"true 1 <nil>", "true 0 <nil>"}, "C32": {"true 3 <nil>", "true 0 <nil>"}, // experts and their opinions stay unnamed
+		"C28": {"true 1 <nil>", "true 0 <nil>"}, "C32": {"true 3 <nil>",
+			"true 0 <nil>"}, // experts and their opinions stay unnamed
 		"C68": {"true 4 <nil>", "true 4 <nil>"}, "C69": {"true 1 <nil>", "true 1 <nil>"},
 	} {
 		for i, token := range []string{s.as(domain.Auditor), s.token(domain.Host)} {

@@ -70,7 +70,8 @@ func packageType(r io.ReaderAt, size int64) string {
 // isScript reports whether a browser or a shell would run a text.
 func isScript(head []byte) bool {
 	lower := bytes.ToLower(head)
-	return bytes.HasPrefix(head, []byte("#!")) || slices.ContainsFunc([]string{"<svg", "<html", "<script", "http://www.w3.org/1999/xhtml", "<xsl:", "<?php"}, func(mark string) bool {
+	return bytes.HasPrefix(head, []byte("#!")) || slices.ContainsFunc([]string{"<svg", "<html", "<script",
+		"http://www.w3.org/1999/xhtml", "<xsl:", "<?php"}, func(mark string) bool {
 		return bytes.Contains(lower, []byte(mark))
 	})
 }

@@ -52,7 +52,8 @@ func (s *Server) noticesReport(ctx context.Context, in *noticesInput) (rows []no
 					if in.Lab != uuid.Nil && d.Lab != in.Lab {
 						continue
 					}
-					row := noticeRow{Document: n.Document, On: n.On, Lab: d.Lab, Name: d.Name, Decision: d.Decision.Decision}
+					row := noticeRow{Document: n.Document, On: n.On, Lab: d.Lab, Name: d.Name,
+						Decision: d.Decision.Decision}
 					l, _, _, err := s.model.Lab(ctx, d.Lab)
 					if err != nil && !errors.Is(err, projections.ErrNotFound) {
 						return nil, err

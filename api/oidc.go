@@ -62,7 +62,9 @@ func NewProvider(cfg ProviderConfig) (*Provider, error) {
 	local := err == nil && slices.Contains([]string{"127.0.0.1", "::1", "localhost"}, u.Hostname())
 	switch {
 	case err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && local):
-		return nil, fmt.Errorf("api: the issuer %q is not an https address; whoever stands between could sign in as anybody", cfg.Issuer)
+		return nil,
+			fmt.Errorf("api: the issuer %q is not an https address; whoever stands between could sign in as anybody",
+				cfg.Issuer)
 	case cfg.Issuer == Issuer || cfg.Audience == "":
 		return nil, errors.New("api: an identity provider needs an issuer and the audience its tokens name")
 	}
@@ -92,7 +94,8 @@ func (p *Provider) discovered(ctx context.Context) (*oidc.IDTokenVerifier, error
 	if p.verifier != nil {
 		return p.verifier, nil
 	}
-	ctx = oidc.ClientContext(context.WithoutCancel(ctx), p.cfg.Client) // keys are fetched with it after this request, too
+	ctx = oidc.ClientContext(context.WithoutCancel(ctx),
+		p.cfg.Client) // keys are fetched with it after this request, too
 	found, err := oidc.NewProvider(ctx, p.cfg.Issuer)
 	var about struct {
 		Keys string `json:"jwks_uri"`
@@ -153,7 +156,8 @@ func oneRole(claim any) (domain.Role, error) {
 		values = []any{claim}
 	}
 	for _, v := range values {
-		if s, _ := v.(string); slices.Contains(domain.Roles, domain.Role(s)) && !slices.Contains(named, domain.Role(s)) {
+		if s, _ := v.(string); slices.Contains(domain.Roles, domain.Role(s)) &&
+			!slices.Contains(named, domain.Role(s)) {
 			named = append(named, domain.Role(s))
 		}
 	}

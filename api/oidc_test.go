@@ -38,8 +38,10 @@ func newOIDC(t *testing.T) *provider {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/.well-known/openid-configuration", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, map[string]any{
-			"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/a", "token_endpoint": p.URL + "/t",
-			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"}, "id_token_signing_alg_values_supported": []string{"RS256", "ES256", "HS256", "none"},
+			"issuer": p.URL, "jwks_uri": p.URL + "/keys", "authorization_endpoint": p.URL + "/a",
+			"token_endpoint":           p.URL + "/t",
+			"response_types_supported": []string{"code"}, "subject_types_supported": []string{"public"},
+			"id_token_signing_alg_values_supported": []string{"RS256", "ES256", "HS256", "none"},
 		})
 	})
 	mux.HandleFunc("/keys", func(w http.ResponseWriter, r *http.Request) {
@@ -102,7 +104,8 @@ func (p *provider) token(t *testing.T, method jwt.SigningMethod, id string, key 
 func TestProviderTokens(t *testing.T) {
 	p := newOIDC(t)
 	first := p.key(t, "one", rsaKey(t))
-	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
+	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups",
+		Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -111,7 +114,8 @@ func TestProviderTokens(t *testing.T) {
 
 	good := p.token(t, jwt.SigningMethodRS256, "one", first, nil)
 	r := w.done("/v1/entities", good, chineseUniversity)
-	if r = w.get("/v1/entities/"+r.str("id")+"/history", good); r.str("items.0.actor.subject") != p.URL+"#u-42" || r.str("items.0.actor.role") != "officer" {
+	if r = w.get("/v1/entities/"+r.str("id")+"/history", good); r.str("items.0.actor.subject") != p.URL+"#u-42" ||
+		r.str("items.0.actor.role") != "officer" {
 		t.Errorf("the history says %s", r.text)
 	}
 	asked := p.asked
@@ -133,25 +137,32 @@ func TestProviderTokens(t *testing.T) {
 		{"a new key", p.token(t, jwt.SigningMethodES256, "two", second, nil), 200},
 		{"the old key still", good, 200},
 		{"a role as a text", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"groups": "auditor"}), 200},
-		{"a host", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"groups": "host", "ent": uuid.NewString()}), 200},
+		{"a host", p.token(t, jwt.SigningMethodRS256, "one", first,
+			jwt.MapClaims{"groups": "host", "ent": uuid.NewString()}), 200},
 		{"a host for nobody", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"groups": "host"}), 401},
 		{"an entity that is none", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"ent": "x"}), 401},
 		{"no role", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"groups": []string{"staff"}}), 401},
-		{"two roles", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"groups": []string{"officer", "ministry"}}), 401},
-		{"the role in a claim nobody named", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"groups": nil, "role": "ministry"}), 401},
+		{"two roles", p.token(t, jwt.SigningMethodRS256, "one", first,
+			jwt.MapClaims{"groups": []string{"officer", "ministry"}}), 401},
+		{"the role in a claim nobody named", p.token(t, jwt.SigningMethodRS256, "one", first,
+			jwt.MapClaims{"groups": nil, "role": "ministry"}), 401},
 		{"another audience", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"aud": "other"}), 401},
-		{"expired", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"exp": today.Add(-time.Hour).Unix()}), 401},
+		{"expired", p.token(t, jwt.SigningMethodRS256, "one", first,
+			jwt.MapClaims{"exp": today.Add(-time.Hour).Unix()}), 401},
 		{"no expiry", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"exp": nil}), 401},
 		{"no audience", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"aud": nil}), 401},
-		{"not yet valid", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"nbf": today.Add(time.Hour).Unix()}), 401},
+		{"not yet valid", p.token(t, jwt.SigningMethodRS256, "one", first,
+			jwt.MapClaims{"nbf": today.Add(time.Hour).Unix()}), 401},
 		{"no subject", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"sub": ""}), 401},
 		{"a key of somebody else", p.token(t, jwt.SigningMethodRS256, "one", rsaKey(t), nil), 401},
 		{"a key the provider never showed", p.token(t, jwt.SigningMethodRS256, "three", rsaKey(t), nil), 401},
 		{"alg none", p.token(t, jwt.SigningMethodNone, "one", jwt.UnsafeAllowNoneSignatureType, nil), 401},
 		{"alg HS256 with the public key", p.token(t, jwt.SigningMethodHS256, "one", public, nil), 401},
 		{"an algorithm that was not allowed", p.token(t, jwt.SigningMethodRS512, "one", first, nil), 401},
-		{"another issuer", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"iss": "https://other.example"}), 401},
-		{"the register's own issuer", p.token(t, jwt.SigningMethodRS256, "one", first, jwt.MapClaims{"iss": api.Issuer, "aud": api.Audience, "role": "ministry"}), 401},
+		{"another issuer", p.token(t, jwt.SigningMethodRS256, "one", first,
+			jwt.MapClaims{"iss": "https://other.example"}), 401},
+		{"the register's own issuer", p.token(t, jwt.SigningMethodRS256, "one", first,
+			jwt.MapClaims{"iss": api.Issuer, "aud": api.Audience, "role": "ministry"}), 401},
 	} {
 		if r := w.get("/v1/labs", c.token); r.StatusCode != c.status {
 			t.Errorf("%s: %s %s", c.name, r.Status, r.text)
@@ -165,7 +176,8 @@ func TestProviderTokens(t *testing.T) {
 func TestRotatedOutProviderKeyIsRejected(t *testing.T) {
 	p := newOIDC(t)
 	first := p.key(t, "one", rsaKey(t))
-	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
+	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups",
+		Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +208,8 @@ func TestRotatedOutProviderKeyIsRejected(t *testing.T) {
 func TestProviderUnavailable(t *testing.T) {
 	p := newOIDC(t)
 	key := p.key(t, "one", rsaKey(t))
-	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
+	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups",
+		Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +217,8 @@ func TestProviderUnavailable(t *testing.T) {
 	w.verifier.Trust(trusted)
 	token := p.token(t, jwt.SigningMethodRS256, "one", key, nil)
 	p.broken = true
-	if r := w.get("/v1/labs", token); r.StatusCode != 503 || r.str("code") != "provider-unavailable" || r.Header.Get("Retry-After") == "" {
+	if r := w.get("/v1/labs", token); r.StatusCode != 503 || r.str("code") != "provider-unavailable" ||
+		r.Header.Get("Retry-After") == "" {
 		t.Errorf("%s %s", r.Status, r.text)
 	}
 	if r := w.get("/v1/labs", w.as(domain.Auditor)); r.StatusCode != 200 {
@@ -217,7 +231,8 @@ func TestProviderUnavailable(t *testing.T) {
 		t.Errorf("once it is back: %s %s", r.Status, r.text)
 	}
 	p.Close()
-	other, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
+	other, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups",
+		Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +244,8 @@ func TestProviderUnavailable(t *testing.T) {
 
 func TestProviderURLMustBeSafe(t *testing.T) {
 	for _, c := range []api.ProviderConfig{
-		{}, {Issuer: "http://idp.example", Audience: "x"}, {Issuer: "idp.example", Audience: "x"}, {Issuer: "https://idp.example"}, {Issuer: api.Issuer, Audience: "x"},
+		{}, {Issuer: "http://idp.example", Audience: "x"}, {Issuer: "idp.example", Audience: "x"},
+		{Issuer: "https://idp.example"}, {Issuer: api.Issuer, Audience: "x"},
 	} {
 		if p, err := api.NewProvider(c); err == nil || !strings.HasPrefix(err.Error(), "api: ") {
 			t.Errorf("%+v: %v, %v", c, p, err)

@@ -30,8 +30,13 @@ func (s *Server) registerPack() {
 	op := query("audit-pack", "/v1/audit/pack", "audit",
 		"导出审计包：一个实验室、一个法人、一段时期或整个登记簿的事件，连同其在签名日志中的证明、所依据的政策与规则、由此得出的状态；以 jointlab audit verify 离线核验，格式见 jointlab help pack。受委托评审机构（agency）只能导出一个实验室或一个法人的审计包。",
 		"Take a pack that anybody can verify offline")
-	op.Description += "\n\nEvents with the proofs that they are in the signed log, the policies and rules that decisions were taken by, and the states that follow; jointlab audit verify checks it without this server. An answer that is broken off is not whole, and is not verified. An agency may take that of one laboratory or one legal entity only."
-	op.Responses = map[string]*huma.Response{"200": {Description: "A ZIP file", Content: map[string]*huma.MediaType{"application/zip": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
+	op.Description += "\n\nEvents with the proofs that they are in the signed log, the policies and rules that " +
+		"decisions were taken by, and the states that follow; jointlab audit verify checks it without this " +
+		"server. An answer that is broken off is not whole, and is not verified. An agency may take that of one " +
+		"laboratory or one legal entity only."
+	op.Responses = map[string]*huma.Response{"200": {Description: "A ZIP file",
+		Content: map[string]*huma.MediaType{"application/zip": {Schema: &huma.Schema{Type: "string",
+			Format: "binary"}}}}}
 	register(s, op, s.auditPack)
 	if s.cfg.Backup == nil {
 		return
@@ -39,8 +44,12 @@ func (s *Server) registerPack() {
 	op = query("backup", "/v1/backup", "audit",
 		"备份整个登记簿：某一签名检查点之前的全部事件、文件、检查点与推送进度；以 jointlab restore 恢复。密钥不在其中，须在服务器上以 jointlab backup secrets 另行保存。",
 		"Take a backup of the whole register, while it runs")
-	op.Description += "\n\nA pack of the whole registry with the documents, all checkpoints and how far deliveries have come, at one signed checkpoint; jointlab audit verify checks it, jointlab restore makes the register again from it. Keys are never in it: jointlab backup secrets, run on the server's machine, keeps those."
-	op.Responses = map[string]*huma.Response{"200": {Description: "A ZIP file", Content: map[string]*huma.MediaType{"application/zip": {Schema: &huma.Schema{Type: "string", Format: "binary"}}}}}
+	op.Description += "\n\nA pack of the whole registry with the documents, all checkpoints and how far " +
+		"deliveries have come, at one signed checkpoint; jointlab audit verify checks it, jointlab restore makes " +
+		"the register again from it. Keys are never in it: jointlab backup secrets, run on the server's machine, keeps those."
+	op.Responses = map[string]*huma.Response{"200": {Description: "A ZIP file",
+		Content: map[string]*huma.MediaType{"application/zip": {Schema: &huma.Schema{Type: "string",
+			Format: "binary"}}}}}
 	register(s, op, s.backup)
 }
 
@@ -58,24 +67,27 @@ func (s *Server) backup(ctx context.Context, _ *struct{}) (*export, error) {
 
 // pack returns the answer with a pack.
 func (s *Server) pack(ctx context.Context, c audit.Checkpoint, name string, how audit.Export) *export {
-	return &export{"application/zip", fmt.Sprintf(`attachment; filename="%s-%d.zip"`, name, c.Size), uint64(c.Size), func(hc huma.Context) {
-		if hc.Method() == http.MethodHead {
-			return
-		}
-		s.sendFile(hc, func(w io.Writer) error {
-			_, err := s.cfg.Log.Export(ctx, w, how)
-			if errors.Is(err, audit.ErrEmptyPeriod) {
-				err = newProblem("not-found", "%s 至 %s 没有任何记录；请选择更长的时期", "nothing was recorded from %s to %s; choose a longer period", how.Scope.From, how.Scope.To)
+	return &export{"application/zip", fmt.Sprintf(`attachment; filename="%s-%d.zip"`, name, c.Size), uint64(c.Size),
+		func(hc huma.Context) {
+			if hc.Method() == http.MethodHead {
+				return
 			}
-			return err
-		})
-	}}
+			s.sendFile(hc, func(w io.Writer) error {
+				_, err := s.cfg.Log.Export(ctx, w, how)
+				if errors.Is(err, audit.ErrEmptyPeriod) {
+					err = newProblem("not-found", "%s 至 %s 没有任何记录；请选择更长的时期", "nothing was recorded from %s to %s; choose a longer period", how.Scope.From, how.Scope.To)
+				}
+				return err
+			})
+		}}
 }
 
 func (s *Server) auditPack(ctx context.Context, in *packInput) (*export, error) {
 	scope := audit.Scope{Lab: in.Lab, Entity: in.Entity, From: in.From, To: in.To}
 	given, name := 0, "registry"
-	for what, is := range map[string]bool{"lab-" + in.Lab.String(): in.Lab != uuid.Nil, "entity-" + in.Entity.String(): in.Entity != uuid.Nil, fmt.Sprintf("%s-%s", in.From, in.To): !in.From.IsZero() || !in.To.IsZero()} {
+	for what, is := range map[string]bool{"lab-" + in.Lab.String(): in.Lab != uuid.Nil,
+		"entity-" + in.Entity.String():       in.Entity != uuid.Nil,
+		fmt.Sprintf("%s-%s", in.From, in.To): !in.From.IsZero() || !in.To.IsZero()} {
 		if is {
 			given, name = given+1, what
 		}

@@ -298,8 +298,14 @@ func (s *Server) listRights(ctx context.Context, in *rightsQuery) (*list[rightOf
 		return nil, err
 	}
 	p, err := s.model.Rights(ctx, projections.RightsQuery{
-		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Agreement: in.Agreement, Party: in.Party, Counterparty: in.Counterparty,
-		Kind: lab.ItemKind(in.Kind), State: convert[lab.ItemState](in.State), OverdueOn: in.OverdueOn,
+		Paging:       in.model(),
+		For:          readerOf(ctx),
+		At:           w.at,
+		Lab:          in.Lab,
+		Agreement:    in.Agreement,
+		Party:        in.Party,
+		Counterparty: in.Counterparty,
+		Kind:         lab.ItemKind(in.Kind), State: convert[lab.ItemState](in.State), OverdueOn: in.OverdueOn,
 	})
 	day := in.day(w)
 	return listed(ctx, p, err, func(r projections.RightRow) rightOfLab {
@@ -313,8 +319,15 @@ func (s *Server) listCommitments(ctx context.Context, in *commitmentsQuery) (*li
 		return nil, err
 	}
 	p, err := s.model.Commitments(ctx, projections.CommitmentsQuery{
-		Paging: in.model(), For: readerOf(ctx), At: w.at, Lab: in.Lab, Party: in.Party, Kind: in.Kind, Currency: in.Currency, Source: lab.FundingSource(in.Source),
-		Status: convert[lab.CommitmentStatus](in.Status), Today: w.on, LateOn: in.LateOn,
+		Paging:   in.model(),
+		For:      readerOf(ctx),
+		At:       w.at,
+		Lab:      in.Lab,
+		Party:    in.Party,
+		Kind:     in.Kind,
+		Currency: in.Currency,
+		Source:   lab.FundingSource(in.Source),
+		Status:   convert[lab.CommitmentStatus](in.Status), Today: w.on, LateOn: in.LateOn,
 	})
 	return listed(ctx, p, err, func(r projections.CommitmentRow) commitmentOfLab {
 		return commitmentOfLab{refOf(r.OfLab), viewCommitment(r.Commitment, w.on)}

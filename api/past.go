@@ -24,6 +24,18 @@ type When struct {
 	Past
 }
 
+// OnDay selects the day that date-dependent statuses are judged on.
+type OnDay struct {
+	On domain.Date `query:"on" doc:"The day statuses are judged on; today in China unless given"`
+}
+
+func (s *Server) day(d domain.Date) domain.Date {
+	if d.IsZero() {
+		return domain.DateOf(s.now())
+	}
+	return d
+}
+
 // Asked is the past moment of an answer.
 type Asked struct {
 	AsOf        uint64      `json:"as_of,omitzero" doc:"The last position that was known; absent: the answer is about now"`
@@ -65,7 +77,8 @@ func (s *Server) resolveParam(ctx context.Context, param string, w When) (moment
 		then, err := time.Parse(time.RFC3339, w.AsOf)
 		if err != nil {
 			return m, badParameter("query."+param, "请填写 RFC 3339 时刻（如 2024-05-01T12:00:00Z，其中的 + 在网址中写作 %%2B），或账本位置（从 1 起的整数）",
-				"give an instant as RFC 3339 has it, such as 2024-05-01T12:00:00Z (with + written %%2B in a URL), or a position in the ledger, from 1")
+				"give an instant as RFC 3339 has it, such as 2024-05-01T12:00:00Z (with + written %%2B in a "+
+					"URL), or a position in the ledger, from 1")
 		}
 		if then.After(instant) {
 			return m, badParameter("query."+param, "这一时刻尚未到来；请填写不晚于现在的时刻，或不填此参数", "this instant has not come yet; give one that has, or leave this out")

@@ -20,7 +20,8 @@ func newCorrectedLab(t *testing.T) (w *world, lab, host, partner string, wrong, 
 	history := w.get("/v1/labs/"+lab+"/history", w.as(domain.Auditor))
 	w.ahead.Store(int64(30 * 24 * time.Hour))
 	w.done("/v1/labs/"+lab+"/correct", w.as(domain.Officer), fmt.Sprintf(
-		`{"event":%q,"reason":"the year was mistyped","command":"start-incubation","input":{"on":"2023-05-01"}}`, history.str("items.0.id")))
+		`{"event":%q,"reason":"the year was mistyped","command":"start-incubation","input":{"on":"2023-05-01"}}`,
+		history.str("items.0.id")))
 	return w, lab, host, partner, wrong, uint64(w.head())
 }
 
@@ -39,7 +40,8 @@ func TestAsOfBelief(t *testing.T) {
 	} {
 		r := w.get("/v1/labs/"+lab+c.query, auditor)
 		if r.str("status") != c.status || r.str("document.status_since") != c.since || r.str("on") != c.on {
-			t.Errorf("%s: %s %s since %s on %s: %s", c.query, r.Status, r.str("status"), r.str("document.status_since"), r.str("on"), r.str("detail"))
+			t.Errorf("%s: %s %s since %s on %s: %s", c.query, r.Status, r.str("status"), r.str("document.status_since"),
+				r.str("on"), r.str("detail"))
 		}
 		if asked := r.at("as_of"); (asked == nil) != (c.query == "") {
 			t.Errorf("%s: it says that it is about position %v", c.query, asked)
@@ -59,7 +61,9 @@ func TestAsOfListsAndReports(t *testing.T) {
 	officer := w.as(domain.Officer)
 	then := w.head()
 	w.done("/v1/labs/"+lab+"/add-right", officer, fmt.Sprintf(`{"agreement":"A1","kind":"right","party":%q,"clause":"§5","text":{"zh":"提供经费","en":"provides funds"}}`, partner))
-	w.done("/v1/labs/"+lab+"/pledge-commitment", w.as(domain.Host, host), fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A1","quantity":{"cash":{"amount":"10","currency":"CNY"}}}`, host))
+	w.done("/v1/labs/"+lab+"/pledge-commitment", w.as(domain.Host, host),
+		fmt.Sprintf(`{"party":%q,"source":"own","agreement":"A1","quantity":{"cash":{"amount":"10","currency":"CNY"}}}`,
+			host))
 	w.done("/v1/entities/"+partner+"/rename", officer, `{"lang":"de","name":"Jülich neu","on":"2022-01-01"}`)
 	before := fmt.Sprintf("as_of=%d", then)
 	for _, c := range []struct {
@@ -191,7 +195,8 @@ func TestDiff(t *testing.T) {
 		}
 	}
 	corrected := changes(fmt.Sprintf("from=%d&to=%d", wrong, right))
-	is(corrected, map[string]string{"status_since": "2021-05-01 2023-05-01", "incubation_start": "2021-05-01 2023-05-01", "events": "1"})
+	is(corrected, map[string]string{"status_since": "2021-05-01 2023-05-01",
+		"incubation_start": "2021-05-01 2023-05-01", "events": "1"})
 	is(changes(fmt.Sprintf("from=%d", wrong)), corrected)
 	is(changes(fmt.Sprintf("from=%d&effective_on_from=2020-01-11&effective_on_to=2020-01-12", right)),
 		map[string]string{"agreements/A1/in_force_from": "<nil> 2020-01-12", "events": "0"})

@@ -48,7 +48,8 @@ func (r *unsealer) allowed() bool {
 	if !r.decided {
 		r.decided = true
 		r.may = r.any()
-		if c := r.claims; r.lab != uuid.Nil && (c.Role == domain.Host || c.Role == domain.Partner || c.Role == domain.Director) {
+		if c := r.claims; r.lab != uuid.Nil && (c.Role == domain.Host || c.Role == domain.Partner ||
+			c.Role == domain.Director) {
 			err := r.s.labs.State(r.ctx, r.lab, func(l *lab.Lab, _ eventstore.Version) {
 				r.may = actsFor(l, c) && (c.Entity == l.Host.ID || l.Binds(c.Entity))
 			})
@@ -131,7 +132,8 @@ func unsealerOf(ctx context.Context) *unsealer {
 // log logs whose data was shown to whom, for accountability.
 func (r *unsealer) log(route string) {
 	if r != nil && len(r.read) > 0 {
-		r.s.log.Info("personal data read", "request_id", requestIDOf(r.ctx), "subject", r.claims.Subject, "role", r.claims.Role,
+		r.s.log.Info("personal data read", "request_id", requestIDOf(r.ctx), "subject", r.claims.Subject, "role",
+			r.claims.Role,
 			"on_behalf_of", unlessNil(r.claims.Entity), "route", route, "persons", r.read)
 	}
 }
@@ -139,7 +141,8 @@ func (r *unsealer) log(route string) {
 // seal returns cmd with each person it names sealed with the person's key, and
 // reports whether there were any.
 func (s *Server) seal(ctx context.Context, cmd any, command uuid.UUID, prefix string) (any, bool, error) {
-	return eventstore.SealPersons(cmd, func(path string, p domain.Person) (ref uuid.UUID, key eventstore.PersonKey, err error) {
+	return eventstore.SealPersons(cmd, func(path string, p domain.Person) (ref uuid.UUID, key eventstore.PersonKey,
+		err error) {
 		at := joinPath(prefix, path)
 		id := strings.TrimSpace(string(p.ID))
 		switch {
@@ -209,9 +212,13 @@ func (s *Server) registerPersons() {
 		return s.person(ctx, in.Person)
 	})
 	find := s.withBody(huma.Operation{
-		OperationID: "find-person", Method: http.MethodPost, Path: "/v1/persons/find", Tags: []string{"persons"}, DefaultStatus: http.StatusOK,
-		Summary:     "Find a person by an id",
-		Description: "以登记时填写的 id（如 ORCID）查找一人的编号；不作任何登记。\n\nNothing is recorded. The id is sent in the body, so that it stands in no log of addresses.",
+		OperationID:   "find-person",
+		Method:        http.MethodPost,
+		Path:          "/v1/persons/find",
+		Tags:          []string{"persons"},
+		DefaultStatus: http.StatusOK,
+		Summary:       "Find a person by an id",
+		Description:   "以登记时填写的 id（如 ORCID）查找一人的编号；不作任何登记。\n\nNothing is recorded. The id is sent in the body, so that it stands in no log of addresses.",
 	}, s.registry.Schema(reflect.TypeFor[personSought](), true, ""))
 	find.Errors = []int{400, 401, 403, 404, 408, 413, 415, 422, 429, 500, 503}
 	register(s, find, s.findPerson)
@@ -222,7 +229,8 @@ func (s *Server) findPerson(ctx context.Context, in *personSoughtInput) (*struct
 	if problem != nil {
 		return nil, problem
 	}
-	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[personSought](), true, ""), "", value); len(fields) > 0 {
+	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[personSought](), true, ""), "",
+		value); len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
 	var sought personSought
@@ -247,7 +255,8 @@ func (s *Server) person(ctx context.Context, ref uuid.UUID) (*struct{ Body perso
 	if err != nil {
 		return nil, err
 	}
-	page, err := s.model.Trail(ctx, projections.TrailQuery{For: readerOf(ctx), LegalEntity: ref, Paging: projections.Paging{Limit: 50}})
+	page, err := s.model.Trail(ctx, projections.TrailQuery{For: readerOf(ctx), LegalEntity: ref,
+		Paging: projections.Paging{Limit: 50}})
 	if err != nil {
 		return nil, err
 	}
@@ -266,7 +275,10 @@ func (s *Server) person(ctx context.Context, ref uuid.UUID) (*struct{ Body perso
 
 // knownPerson returns the person with a number that the register has issued.
 func (s *Server) knownPerson(ctx context.Context, ref uuid.UUID) (known *person.Person, err error) {
-	if err := s.persons.State(ctx, ref, func(p *person.Person, _ eventstore.Version) { known = &person.Person{ID: ref, Erased: p.Erased} }); err != nil {
+	if err := s.persons.State(ctx, ref, func(p *person.Person,
+		_ eventstore.Version) {
+		known = &person.Person{ID: ref, Erased: p.Erased}
+	}); err != nil {
 		return nil, err
 	}
 	if known.Erased != nil {

@@ -44,12 +44,14 @@ func TestPersonNameVisibility(t *testing.T) {
 	host, partner := w.parties()
 	lab := w.labWithPersons(host, partner)
 	other := w.done("/v1/entities", w.as(domain.Officer), strings.NewReplacer("清华大学", "北京大学", "Tsinghua", "Peking", "12100000400000624D", "12100000400002259P").Replace(chineseUniversity)).str("id")
-	paths := []string{"/v1/labs/" + lab, "/v1/labs/" + lab + "/history", "/v1/labs/" + lab + "/history.csv", "/v1/labs/" + lab + "/agreements"}
+	paths := []string{"/v1/labs/" + lab, "/v1/labs/" + lab + "/history", "/v1/labs/" + lab + "/history.csv",
+		"/v1/labs/" + lab + "/agreements"}
 	for _, who := range []struct {
 		token string
 		may   bool
 	}{
-		{w.as(domain.Ministry), true}, {w.as(domain.Agency), true}, {w.as(domain.Officer), true}, {w.as(domain.Auditor), true},
+		{w.as(domain.Ministry), true}, {w.as(domain.Agency), true}, {w.as(domain.Officer), true},
+		{w.as(domain.Auditor), true},
 		{w.as(domain.Host, host), true}, {w.as(domain.Director, host), true}, {w.as(domain.Partner, partner), true},
 		{w.as(domain.Host, other), false}, {w.as(domain.Partner, other), false}, {w.as(domain.Partner, host), true},
 		{w.as(domain.Authority), false}, {w.as(domain.Expert), false},
@@ -102,10 +104,12 @@ func TestErasedPersonIsUnreadable(t *testing.T) {
 	before := w.get("/v1/events.ndjson", officer).text
 	found := w.post("/v1/persons/find", officer, `{"id":"orcid:0000-0002-1825-0097"}`)
 	ref := found.str("id")
-	if found.StatusCode != http.StatusOK || found.at("entries") != 1.0 || found.str("first.0.type") != "lab.agreement.signed.v1" || ref == "" {
+	if found.StatusCode != http.StatusOK || found.at("entries") != 1.0 ||
+		found.str("first.0.type") != "lab.agreement.signed.v1" || ref == "" {
 		t.Fatalf("%s %s", found.Status, found.text)
 	}
-	if r := w.get("/v1/labs/"+lab+"/history", officer); !strings.Contains(r.text, ref) && !strings.Contains(w.get("/v1/labs/"+lab, officer).text, ref) {
+	if r := w.get("/v1/labs/"+lab+"/history", officer); !strings.Contains(r.text, ref) &&
+		!strings.Contains(w.get("/v1/labs/"+lab, officer).text, ref) {
 		t.Error("nothing says which number the person has")
 	}
 	for _, refused := range []struct {
@@ -117,7 +121,8 @@ func TestErasedPersonIsUnreadable(t *testing.T) {
 		}
 	}
 	erase := func() response {
-		return w.post("/v1/persons/"+ref+"/erase", officer, `{"reason":"asked for by letter of 2024-06-01"}`, "Idempotency-Key: letter-1")
+		return w.post("/v1/persons/"+ref+"/erase", officer, `{"reason":"asked for by letter of 2024-06-01"}`,
+			"Idempotency-Key: letter-1")
 	}
 	held := w.get("/v1/labs/"+lab, officer).Header.Get("ETag")
 	if r := erase(); r.StatusCode != http.StatusOK || r.at("replayed") != false {
@@ -139,7 +144,8 @@ func TestErasedPersonIsUnreadable(t *testing.T) {
 	if !strings.HasPrefix(after, before) || !strings.Contains(after[len(before):], `"person.erased.v1"`) {
 		t.Error("events have changed, or the erasure is no event")
 	}
-	if report, err := projections.Verify(t.Context(), w.log, w.log, w.model); err != nil || len(report.Differences) > 0 {
+	if report, err := projections.Verify(t.Context(), w.log, w.log, w.model); err != nil ||
+		len(report.Differences) > 0 {
 		t.Errorf("%+v %v", report, err)
 	}
 	gone := w.get("/v1/persons/"+ref, officer)
@@ -156,7 +162,8 @@ func TestErasedPersonIsUnreadable(t *testing.T) {
 		t.Errorf("a legal entity was erased as a person: %s", r.text)
 	}
 	member := `{"kind":"principal-investigator","person":{"name":"诸葛孔明校长","ref":"` + ref + `"},"affiliation":"` + host + `","term":{"from":"2021-01-01"}}`
-	if r := w.post("/v1/labs/"+lab+"/appoint-member", h, member); r.StatusCode != 422 || r.str("errors.0.path") != "person.ref" {
+	if r := w.post("/v1/labs/"+lab+"/appoint-member", h, member); r.StatusCode != 422 ||
+		r.str("errors.0.path") != "person.ref" {
 		t.Errorf("somebody is named by an erased number: %s", r.text)
 	}
 }
@@ -165,7 +172,9 @@ func TestNoPlaintextOnDisk(t *testing.T) {
 	w := newWorld(t)
 	host, partner := w.parties()
 	lab := w.labWithPersons(host, partner)
-	w.done("/v1/labs/"+lab+"/correct", w.as(domain.Officer), `{"reason":"misspelt","event":"`+w.get("/v1/labs/"+lab+"/history?type=lab.agreement.signed.v1&order=oldest", w.as(domain.Officer)).str("items.0.id")+`",
+	w.done("/v1/labs/"+lab+"/correct", w.as(domain.Officer),
+		`{"reason":"misspelt","event":"`+w.get("/v1/labs/"+lab+"/history?type=lab.agreement.signed.v1&order=oldest",
+			w.as(domain.Officer)).str("items.0.id")+`",
 		"command":"sign-agreement","input":`+strings.Replace(signature(host, "2020-01-11"), `"name":"王校长"`, `"name":"诸葛孔明校长","id":"orcid:0000-0002-1825-0097"`, 1)+`}`)
 	searched := 0
 	if err := filepath.WalkDir(w.dir, func(path string, e os.DirEntry, err error) error {
@@ -221,7 +230,8 @@ func TestPersonCommandRetry(t *testing.T) {
 		t.Errorf("%s", again.text)
 	}
 	other := strings.Replace(signature(host, "2020-01-10"), "王校长", "李校长", 1)
-	if r := w.post("/v1/labs/"+lab+"/sign-agreement", h, other, "Idempotency-Key: k1"); r.StatusCode != 422 || r.str("code") != "idempotency-key-reused" {
+	if r := w.post("/v1/labs/"+lab+"/sign-agreement", h, other, "Idempotency-Key: k1"); r.StatusCode != 422 ||
+		r.str("code") != "idempotency-key-reused" {
 		t.Errorf("another name under the same key: %s", r.text)
 	}
 	// A reader of the event must not be able to guess names by its digest.

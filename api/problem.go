@@ -176,7 +176,8 @@ func problemOf(err error) *Problem {
 		return p
 	case errors.As(err, &stale):
 		return newProblem("stale-revision", "您依据的是%s，现在是%s；请重新读取后再决定",
-			"you decided on %s, the record now stands at %s; read it again, then decide again", revision(stale.Expected), revision(stale.Actual))
+			"you decided on %s, the record now stands at %s; read it again, then decide again",
+			revision(stale.Expected), revision(stale.Actual))
 	case errors.As(err, &reused):
 		return newProblem("idempotency-key-reused", "这个 Idempotency-Key 已用于内容不同的请求；请为新请求使用新的键",
 			"this Idempotency-Key came with another request before; use a new key for a new request")
@@ -188,7 +189,8 @@ func problemOf(err error) *Problem {
 		return newProblem("document-changed", "所保存的文件与其摘要不符，或已不完整", "the document held does not have its digest, or is not whole")
 	case errors.As(err, &beyond):
 		return newProblem("not-found", "所问的大小为 %d，而最近的检查点或所给的树只到 %d；请稍后再试，或换用较小的值",
-			"that takes %d events, and the last checkpoint, or the tree asked for, is of %d; ask again later, or for less", beyond.Asked, beyond.Size)
+			"that takes %d events, and the last checkpoint, or the tree asked for, is of %d; ask again later, or "+
+				"for less", beyond.Asked, beyond.Size)
 	case errors.Is(err, projections.ErrNotFound):
 		if p := notYet(err); p != nil {
 			return p
@@ -202,7 +204,8 @@ func problemOf(err error) *Problem {
 	case errors.Is(err, eventstore.ErrUnavailable):
 		return newProblem("store-unavailable",
 			"存储暂不可用，写入结果可能未知；请稍后以相同的 Idempotency-Key 重发同一请求，即可确定结果且不会重复写入",
-			"the store is unavailable and it may be unknown whether the command was written; send the same request with the same Idempotency-Key to settle it without writing twice").with("Retry-After", "5")
+			"the store is unavailable and it may be unknown whether the command was written; send the same "+
+				"request with the same Idempotency-Key to settle it without writing twice").with("Retry-After", "5")
 	}
 	return newProblem("internal", "", "")
 }

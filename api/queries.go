@@ -2,12 +2,9 @@ package api
 
 import (
 	"context"
-	"net/http"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
@@ -15,104 +12,6 @@ import (
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/projections"
 )
-
-// Page is a page of a list.
-type Page[T any] struct {
-	Items []T    `json:"items"`
-	Total int    `json:"total" doc:"Of all pages, as of now"`
-	Next  string `json:"next,omitempty" doc:"The cursor of the next page; absent: this is the last"`
-}
-
-type list[T any] struct {
-	Link string `header:"Link" doc:"The next page, as rel=next"`
-	Body Page[T]
-}
-
-// Paging selects a page of a list.
-type Paging struct {
-	Limit  int    `query:"limit" minimum:"1" maximum:"500" doc:"How many items a page has; 50 unless said"`
-	Cursor string `query:"cursor" maxLength:"1000" doc:"What the page before gave as next, with the same filters"`
-}
-
-func (p Paging) model() projections.Paging {
-	return projections.Paging{Limit: p.Limit, Cursor: p.Cursor}
-}
-
-// OnDay selects the day that date-dependent statuses are judged on.
-type OnDay struct {
-	On domain.Date `query:"on" doc:"The day statuses are judged on; today in China unless given"`
-}
-
-func (s *Server) day(d domain.Date) domain.Date {
-	if d.IsZero() {
-		return domain.DateOf(s.now())
-	}
-	return d
-}
-
-// listed returns a page of the model's rows as one of the API's.
-func listed[R, T any](ctx context.Context, p projections.Page[R], err error, item func(R) T) (*list[T], error) {
-	if err != nil {
-		return nil, err
-	}
-	l := &list[T]{Body: Page[T]{Total: p.Total, Next: p.Next}}
-	for _, row := range p.Items {
-		l.Body.Items = append(l.Body.Items, item(row))
-	}
-	if u := requestOf(ctx).url; u != nil && p.Next != "" {
-		q := u.Query()
-		q.Set("cursor", p.Next)
-		l.Link = "<" + u.Path + "?" + q.Encode() + `>; rel="next"`
-	}
-	return l, nil
-}
-
-// unpaged returns all items as one page.
-func unpaged[T any](items []T) *list[T] {
-	return &list[T]{Body: Page[T]{Items: items, Total: len(items)}}
-}
-
-// convert returns the codes of a query as the domain's type.
-func convert[T ~string](codes []string) []T {
-	var res []T
-	for _, c := range codes {
-		res = append(res, T(c))
-	}
-	return res
-}
-
-// record is the answer with one record and its revision.
-type record[T any] struct {
-	Status int
-	ETag   string `header:"ETag" doc:"The revision of the record, for If-Match and If-None-Match"`
-	Body   *T
-}
-
-type Conditional struct {
-	IfNoneMatch string `header:"If-None-Match" doc:"The ETag you hold; 304 if the record still stands there"`
-}
-
-// single returns the answer with a record. settled means that the values derived from
-// the record do not change from day to day; otherwise the same revision may read
-// differently tomorrow, and 304 would be wrong.
-func single[T any](c Conditional, events uint64, settled bool, body *T) *record[T] {
-	return tagged(c, etag(events), settled, body)
-}
-
-// singleAt is single for a moment. A past state is always settled.
-func singleAt[T any](c Conditional, w moment, events uint64, settled bool, body *T) *record[T] {
-	return tagged(c, w.etag(events), settled || !w.at.IsZero(), body)
-}
-
-func tagged[T any](c Conditional, tag string, settled bool, body *T) *record[T] {
-	if settled && slices.ContainsFunc(strings.Split(c.IfNoneMatch, ","), func(t string) bool {
-		t = strings.TrimPrefix(strings.TrimSpace(t), "W/")
-		return t == tag || t == "*"
-	}) {
-		return &record[T]{Status: http.StatusNotModified, ETag: tag}
-	}
-	return &record[T]{Status: http.StatusOK, ETag: tag, Body: body}
-}
 
 // labRow is a lab in a list.
 type labRow struct {
@@ -209,10 +108,6 @@ type entityInput struct {
 	Conditional
 }
 
-func query(id, path, tag, zh, en string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: en, Description: zh, Tags: []string{tag}}
-}
-
 func (s *Server) registerQueries() {
 	s.registerWebhooks()
 	s.registerKeys()
@@ -243,8 +138,15 @@ func (s *Server) listLabs(ctx context.Context, in *labsInput) (*list[labRow], er
 	}
 	sort, desc := strings.CutPrefix(in.Sort, "-")
 	p, err := s.model.Labs(ctx, projections.LabsQuery{
-		Paging: in.model(), For: readerOf(ctx), At: w.at, Text: in.Q, Status: convert[lab.Status](in.Status), Today: w.on, Host: in.Host, Party: in.Party,
-		Level: lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
+		Paging: in.model(),
+		For:    readerOf(ctx),
+		At:     w.at,
+		Text:   in.Q,
+		Status: convert[lab.Status](in.Status),
+		Today:  w.on,
+		Host:   in.Host,
+		Party:  in.Party,
+		Level:  lab.Level(in.Level), Programme: in.Programme, Discipline: in.Discipline, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.LabRow) labRow {
 		return labRow{
@@ -269,7 +171,8 @@ func (s *Server) getLab(ctx context.Context, in *LabInput) (*record[labView], er
 }
 
 // labAt returns the part of a lab that the caller may see, at the moment asked for.
-func (s *Server) labAt(ctx context.Context, id uuid.UUID, asked When) (l *lab.Lab, events uint64, updated time.Time, w moment, err error) {
+func (s *Server) labAt(ctx context.Context, id uuid.UUID, asked When) (l *lab.Lab, events uint64, updated time.Time,
+	w moment, err error) {
 	if w, err = s.resolveMoment(ctx, asked); err == nil {
 		l, events, updated, err = s.model.LabAt(ctx, id, w.at)
 	}
@@ -294,8 +197,14 @@ func (s *Server) listEntities(ctx context.Context, in *entitiesInput) (*list[ent
 	}
 	sort, desc := strings.CutPrefix(in.Sort, "-")
 	p, err := s.model.Entities(ctx, projections.EntitiesQuery{
-		Paging: in.model(), At: w.at, Text: in.Q, Kind: entity.Kind(in.Kind), Country: in.Country, Scheme: id.Scheme, Identifier: id.Value,
-		Status: convert[entity.Status](in.Status), Today: w.on, Sort: sort, Desc: desc,
+		Paging:     in.model(),
+		At:         w.at,
+		Text:       in.Q,
+		Kind:       entity.Kind(in.Kind),
+		Country:    in.Country,
+		Scheme:     id.Scheme,
+		Identifier: id.Value,
+		Status:     convert[entity.Status](in.Status), Today: w.on, Sort: sort, Desc: desc,
 	})
 	return listed(ctx, p, err, func(r projections.EntityRow) entityRow {
 		return entityRow{

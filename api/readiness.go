@@ -109,7 +109,8 @@ type hindsight struct {
 }
 
 // hindsightOn judges a step again on what is known now; nil where it counts no more.
-func hindsightOn(id uuid.UUID, history []domain.RecordedEvent[lab.Event], event uuid.UUID, p domain.Programme, seen visibility) *hindsight {
+func hindsightOn(id uuid.UUID, history []domain.RecordedEvent[lab.Event], event uuid.UUID, p domain.Programme,
+	seen visibility) *hindsight {
 	for _, s := range lab.Review(id, domain.Effective(history), eventstore.HappenedOn, p) {
 		if s.Event.Meta.ID == event {
 			findings, judged := seen.Findings(s.Findings, s.Of, seen.who)
@@ -152,7 +153,8 @@ func (s *Server) labReadiness(ctx context.Context, in *LabInput) (*record[readin
 	return singleAt(Conditional{}, w, events, false, &readinessView{
 		ID: l.ID, Name: l.Name(), On: w.on, Policy: judged.PolicyOn(w.on).Document, Status: status,
 		StatusText: status.Text(), Steps: steps, Revision: events - 1, Asked: w.asked(),
-		Raised:      lab.JudgeUnder(lab.RuleContext{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on, lab.RecordRules...),
+		Raised: lab.JudgeUnder(lab.RuleContext{Policy: judged.PolicyOn(w.on), Actor: claims.actor()}, l, w.on,
+			lab.RecordRules...),
 		Unsupported: seen.view(l).Unsupported,
 	}), nil
 }
@@ -163,7 +165,8 @@ func (s *Server) programmeWhen(ctx context.Context, name string, w moment) (doma
 	if w.at.IsZero() {
 		return s.programmeNamed(ctx, name)
 	}
-	p, _, _, err := s.model.ProgrammeAt(ctx, domain.ProgrammeID(cmp.Or(name, lab.DefaultProgramme)), projections.Moment{Position: w.at.Position})
+	p, _, _, err := s.model.ProgrammeAt(ctx, domain.ProgrammeID(cmp.Or(name, lab.DefaultProgramme)),
+		projections.Moment{Position: w.at.Position})
 	if errors.Is(err, projections.ErrNotFound) {
 		return domain.Programme{}, nil
 	}

@@ -18,7 +18,8 @@ func TestBadInputChangesNothing(t *testing.T) {
 	h, o := w.as(domain.Host, host), w.as(domain.Officer)
 	lab := w.incubating(host, partner, "2023-06-01")
 	at := "/v1/labs/" + lab
-	w.done(at+"/pledge-commitment", h, `{"party":"`+host+`","source":"own","quantity":{"cash":{"amount":"10","currency":"CNY"}}}`)
+	w.done(at+"/pledge-commitment", h, `{"party":"`+host+
+		`","source":"own","quantity":{"cash":{"amount":"10","currency":"CNY"}}}`)
 	head := w.head()
 
 	pledge := func(quantity string) string {
@@ -207,21 +208,25 @@ func TestBadInputChangesNothing(t *testing.T) {
 		},
 	} {
 		token := h
-		if strings.HasPrefix(c.path, "/v1/entities") || strings.HasSuffix(c.path, "assert-fact") || c.name == "an unknown lab" {
+		if strings.HasPrefix(c.path, "/v1/entities") || strings.HasSuffix(c.path, "assert-fact") ||
+			c.name == "an unknown lab" {
 			token = o
 		}
 		r := w.post(c.path, token, c.body)
 		said := r.str("detail") + " " + r.str("errors.0.message.en")
 		zh := r.str("detail_zh") + r.str("errors.0.message.zh")
-		if r.StatusCode != c.status || r.str("code") != c.code || r.str("errors.0.path") != c.field || !strings.Contains(said, c.say) || zh == "" {
+		if r.StatusCode != c.status || r.str("code") != c.code || r.str("errors.0.path") != c.field ||
+			!strings.Contains(said, c.say) || zh == "" {
 			t.Errorf("%s: %s %.900s", c.name, r.Status, r.text)
 		}
-		if r.Header.Get("Content-Type") != "application/problem+json" || r.str("request_id") == "" || r.str("request_id") != r.Header.Get("X-Request-Id") {
+		if r.Header.Get("Content-Type") != "application/problem+json" || r.str("request_id") == "" ||
+			r.str("request_id") != r.Header.Get("X-Request-Id") {
 			t.Errorf("%s: %v %.300s", c.name, r.Header, r.text)
 		}
 	}
 	for _, header := range []string{"Idempotency-Key: " + strings.Repeat("k", 201), "Idempotency-Key: 键", "Content-Type: text/plain", "Content-Type: application/json; charset=gbk"} {
-		if r := w.post(at+"/set-discipline", h, `{"discipline":{"zh":"x"}}`, header); r.StatusCode != 400 && r.StatusCode != 415 {
+		if r := w.post(at+"/set-discipline", h, `{"discipline":{"zh":"x"}}`, header); r.StatusCode != 400 &&
+			r.StatusCode != 415 {
 			t.Errorf("%s: %s %s", header, r.Status, r.text)
 		}
 	}
@@ -262,11 +267,13 @@ func TestUnknownQueryParametersAreRejected(t *testing.T) {
 		"/v1/nothing":                               404,
 	} {
 		r := w.get(path, token)
-		if r.StatusCode != status || r.Header.Get("Content-Type") != "application/problem+json" || (r.str("detail_zh")+r.str("errors.0.message.zh")) == "" {
+		if r.StatusCode != status || r.Header.Get("Content-Type") != "application/problem+json" ||
+			(r.str("detail_zh")+r.str("errors.0.message.zh")) == "" {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)
 		}
 	}
-	if r := w.send(http.MethodDelete, "/v1/labs", token, ""); r.StatusCode != http.StatusMethodNotAllowed || !strings.Contains(r.Header.Get("Allow"), "POST") || r.str("code") != "method-not-allowed" {
+	if r := w.send(http.MethodDelete, "/v1/labs", token, ""); r.StatusCode != http.StatusMethodNotAllowed ||
+		!strings.Contains(r.Header.Get("Allow"), "POST") || r.str("code") != "method-not-allowed" {
 		t.Errorf("DELETE: %s %v %s", r.Status, r.Header, r.text)
 	}
 	if r := w.get("/v1/labs?q=nothing", token); r.text != `{"items":[],"total":0}` {
@@ -284,8 +291,10 @@ func TestPublicEndpointsLeakNothing(t *testing.T) {
 		"/problems": "text/html; charset=utf-8", "/problems/rule-not-met": "text/html; charset=utf-8",
 	} {
 		r := w.get(path, "nonsense", "X-Request-Id: abc-1")
-		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != content || r.Header.Get("X-Content-Type-Options") != "nosniff" ||
-			!strings.Contains(r.Header.Get("Content-Security-Policy"), "default-src 'none'") || r.Header.Get("X-Request-Id") != "abc-1" {
+		if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != content ||
+			r.Header.Get("X-Content-Type-Options") != "nosniff" ||
+			!strings.Contains(r.Header.Get("Content-Security-Policy"), "default-src 'none'") ||
+			r.Header.Get("X-Request-Id") != "abc-1" {
 			t.Errorf("%s: %s %v", path, r.Status, r.Header)
 		}
 		if strings.HasPrefix(content, "text/html") && strings.Contains(r.text, "http") {
@@ -299,7 +308,8 @@ func TestPublicEndpointsLeakNothing(t *testing.T) {
 		t.Error("other origins may read answers")
 	}
 	problems = []string{"the disk is full"}
-	if r := w.get("/readyz", ""); r.StatusCode != http.StatusServiceUnavailable || !strings.Contains(r.text, "the disk is full") {
+	if r := w.get("/readyz", ""); r.StatusCode != http.StatusServiceUnavailable ||
+		!strings.Contains(r.text, "the disk is full") {
 		t.Errorf("readyz: %s %s", r.Status, r.text)
 	}
 }
@@ -312,7 +322,8 @@ func TestStoreUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := w.post("/v1/entities/"+host+"/close-entity", token, `{"on":"2024"}`)
-	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || !strings.Contains(r.str("detail"), "same Idempotency-Key") {
+	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" ||
+		!strings.Contains(r.str("detail"), "same Idempotency-Key") {
 		t.Errorf("%s %v %s", r.Status, r.Header, r.text)
 	}
 	if !strings.Contains(w.logged.String(), r.str("request_id")) {

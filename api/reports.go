@@ -123,7 +123,8 @@ func (s *Server) labsByStatus(ctx context.Context, in *statusInput) (rows []stat
 		})
 	}
 	slices.SortFunc(rows, func(a, b statusRow) int {
-		return cmp.Or(a.On.Compare(b.On), slices.Index(lab.Statuses, a.Status)-slices.Index(lab.Statuses, b.Status), cmp.Compare(a.Level, b.Level))
+		return cmp.Or(a.On.Compare(b.On), slices.Index(lab.Statuses, a.Status)-slices.Index(lab.Statuses, b.Status),
+			cmp.Compare(a.Level, b.Level))
 	})
 	return rows, err
 }
@@ -158,7 +159,8 @@ func (s *Server) fundingReport(ctx context.Context, in *fundingInput) (rows []fu
 		i, ok := at[k]
 		if !ok {
 			i, at[k] = len(rows), len(rows)
-			rows = append(rows, fundingRow{Year: year, Party: f.Party.Name, PartyID: f.Party.ID, Kind: k.kind, Source: f.Source, Unit: unit})
+			rows = append(rows, fundingRow{Year: year, Party: f.Party.Name, PartyID: f.Party.ID, Kind: k.kind,
+				Source: f.Source, Unit: unit})
 		}
 		return &rows[i]
 	}
@@ -189,7 +191,8 @@ func (s *Server) fundingReport(ctx context.Context, in *fundingInput) (rows []fu
 		return nil
 	})
 	slices.SortFunc(rows, func(a, b fundingRow) int {
-		return cmp.Or(cmp.Compare(a.Year, b.Year), cmp.Compare(a.Party.English(), b.Party.English()), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Source, b.Source))
+		return cmp.Or(cmp.Compare(a.Year, b.Year), cmp.Compare(a.Party.English(), b.Party.English()),
+			cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit), cmp.Compare(a.Source, b.Source))
 	})
 	return rows, err
 }
@@ -215,7 +218,8 @@ func (s *Server) fundingShares(ctx context.Context, in *fundingInput) (rows []sh
 		})
 	}
 	slices.SortFunc(rows, func(a, b shareRow) int {
-		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit), slices.Index(lab.FundingSources, a.Source)-slices.Index(lab.FundingSources, b.Source))
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Unit, b.Unit),
+			slices.Index(lab.FundingSources, a.Source)-slices.Index(lab.FundingSources, b.Source))
 	})
 	return rows, nil
 }

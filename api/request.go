@@ -52,7 +52,8 @@ func (s *Server) record(r *http.Request, out *responseWriter, took time.Duration
 	ctx := r.Context()
 	q, level := requestOf(ctx), slog.LevelDebug
 	switch {
-	case q.err != nil && out.status < http.StatusBadRequest, out.status == http.StatusInternalServerError: // aborted, or the server's fault
+	case q.err != nil && out.status < http.StatusBadRequest,
+		out.status == http.StatusInternalServerError: // aborted, or the server's fault
 		level = slog.LevelError
 	case out.status > http.StatusInternalServerError:
 		level = slog.LevelWarn
@@ -67,7 +68,8 @@ func (s *Server) record(r *http.Request, out *responseWriter, took time.Duration
 	if span := trace.SpanContextFromContext(ctx); span.IsSampled() {
 		q.also = append(q.also, "trace_id", span.TraceID())
 	}
-	line := append([]any{"request_id", q.id, "subject", q.claims.Subject, "role", q.claims.Role, "method", r.Method, "route", out.route, "status", out.status, "took", took}, q.also...)
+	line := append([]any{"request_id", q.id, "subject", q.claims.Subject, "role", q.claims.Role, "method", r.Method,
+		"route", out.route, "status", out.status, "took", took}, q.also...)
 	if q.code != "" {
 		line = append(line, "code", q.code)
 	}
@@ -81,11 +83,13 @@ func (s *Server) record(r *http.Request, out *responseWriter, took time.Duration
 // sender's trace (W3C Trace Context). ended ends the span with the answer's status.
 func traceRequest(r *http.Request) (_ context.Context, ended func(*responseWriter)) {
 	ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-	ctx, span := otel.Tracer("github.com/jointlab/jointlab/api").Start(ctx, "request", trace.WithSpanKind(trace.SpanKindServer))
+	ctx, span := otel.Tracer("github.com/jointlab/jointlab/api").Start(ctx, "request",
+		trace.WithSpanKind(trace.SpanKindServer))
 	return ctx, func(out *responseWriter) {
 		method := knownMethod(r.Method)
 		span.SetName(strings.TrimSpace(method + " " + out.route))
-		span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", out.route), attribute.Int("http.response.status_code", out.status))
+		span.SetAttributes(attribute.String("http.request.method", method), attribute.String("http.route", out.route),
+			attribute.Int("http.response.status_code", out.status))
 		if out.status >= http.StatusInternalServerError {
 			span.SetStatus(otelcodes.Error, http.StatusText(out.status))
 		}

@@ -15,7 +15,8 @@ import (
 func TestRefusedTokenNotLogged(t *testing.T) {
 	p := newOIDC(t)
 	key := p.key(t, "one", rsaKey(t))
-	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups", Now: clock})
+	trusted, err := api.NewProvider(api.ProviderConfig{Issuer: p.URL, Audience: "register", RoleClaim: "groups",
+		Now: clock})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -111,7 +111,8 @@ type Server struct {
 
 // New returns a Server of the register in store, whose events are in ledger and are
 // queried through model.
-func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Model, verifier *Verifier, now func() time.Time, cfg Config) *Server {
+func New(store eventstore.Store, ledger eventstore.Ledger, model *projections.Model, verifier *Verifier,
+	now func() time.Time, cfg Config) *Server {
 	s := &Server{store: store, ledger: ledger, model: model, verifier: verifier, now: now, cfg: cfg, log: cfg.Logger}
 	if s.log == nil {
 		s.log = slog.Default()
@@ -277,7 +278,8 @@ func (s *Server) route(w *responseWriter, r *http.Request) {
 	}
 	handler, pattern := s.mux.Handler(r)
 	// The mux would redirect a path with empty or dotted segments.
-	if pattern != "" && !strings.Contains(r.URL.Path, "//") && !strings.Contains(r.URL.Path+"/", "/./") && !strings.Contains(r.URL.Path+"/", "/../") {
+	if pattern != "" && !strings.Contains(r.URL.Path, "//") && !strings.Contains(r.URL.Path+"/", "/./") &&
+		!strings.Contains(r.URL.Path+"/", "/../") {
 		_, w.route, _ = strings.Cut(pattern, " ")
 		s.mux.ServeHTTP(w, r)
 		return
@@ -324,7 +326,8 @@ func register[I, O any](s *Server, op huma.Operation, handle func(context.Contex
 		op.Errors = []int{400, 401, 403, 404, 429, 500, 503}
 	}
 	answer, _ := reflect.TypeFor[O]().FieldByName("Body")
-	whole := op.Method == http.MethodGet && (answer.Type == nil || answer.Type.Kind() != reflect.Func) // else it is read while it is sent
+	whole := op.Method == http.MethodGet && (answer.Type == nil ||
+		answer.Type.Kind() != reflect.Func) // else it is read while it is sent
 	huma.Register(s.api, op, func(ctx context.Context, in *I) (*O, error) {
 		if whole {
 			bounded, cancel := s.cfg.Limits.inTime(ctx)
@@ -378,7 +381,8 @@ func (s *Server) guard(ctx huma.Context, next func(huma.Context)) {
 	}
 	if takesJSON(op) {
 		media, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		if err != nil || media != "application/json" || (params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8")) {
+		if err != nil || media != "application/json" ||
+			(params["charset"] != "" && !strings.EqualFold(params["charset"], "utf-8")) {
 			refuse(newProblem("unsupported-media-type", "请以 Content-Type: application/json 发送正文", "send the body as Content-Type: application/json"))
 			return
 		}

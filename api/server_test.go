@@ -35,7 +35,8 @@ func TestPanicFailsOnlyItsRequest(t *testing.T) {
 	}
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != 500 || !strings.Contains(string(body), `"code":"internal"`) || strings.Contains(string(body), "secret") {
+	if err != nil || res.StatusCode != 500 || !strings.Contains(string(body), `"code":"internal"`) ||
+		strings.Contains(string(body), "secret") {
 		t.Errorf("%s %s %v", res.Status, body, err)
 	}
 	if id := res.Header.Get("X-Request-Id"); id == "" || !strings.Contains(logged.String(), id) {

@@ -45,7 +45,8 @@ func (v visibility) view(then *lab.Lab) *lab.Lab { return v.View(then, v.who) }
 
 // includes reports whether the reader may see event i of the lab's history.
 func (v visibility) includes(history []domain.RecordedEvent[lab.Event], i int) bool {
-	return !slices.ContainsFunc(v.Closed(history), func(c lab.Sight) bool { return c.Revision == uint64(i) && !c.Readers.Include(v.who) })
+	return !slices.ContainsFunc(v.Closed(history),
+		func(c lab.Sight) bool { return c.Revision == uint64(i) && !c.Readers.Include(v.who) })
 }
 
 // withhold removes the findings that depend on a review from a future step, since the
@@ -107,7 +108,8 @@ func (s *Server) readers(o eventstore.Header, p eventstore.Position) (domain.Rea
 
 // restrictedAfter returns the readers of each restricted event in (after, upTo]. last is
 // the header of one event in that range, for which it waits.
-func (s *Server) restrictedAfter(last eventstore.Header, after, upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
+func (s *Server) restrictedAfter(last eventstore.Header, after,
+	upTo eventstore.Position) (map[eventstore.Position]domain.Readers, error) {
 	ctx, cancel := context.WithTimeout(s.streaming, s.cfg.Patience)
 	defer cancel()
 	if err := s.model.Wait(ctx, last.Stream, last.Revision+1); err != nil {

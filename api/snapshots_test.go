@@ -64,7 +64,8 @@ func TestSnapshotPlusDelta(t *testing.T) {
 		}
 		return r.text
 	}
-	if now := w.get("/v1/snapshots", auditor); now.text != at(uint64(head)) || now.Header.Get("Ledger-Position") != fmt.Sprint(head) {
+	if now := w.get("/v1/snapshots", auditor); now.text != at(uint64(head)) ||
+		now.Header.Get("Ledger-Position") != fmt.Sprint(head) {
 		t.Errorf("now and at position %d differ", head)
 	}
 	for range 60 {
@@ -80,7 +81,8 @@ func TestSnapshotPlusDelta(t *testing.T) {
 		}
 	}
 	for path, status := range map[string]int{
-		"/v1/snapshots?as_of=99999": 400, "/v1/snapshots/delta?from=5&to=2": 400, "/v1/snapshots/delta": 400, "/v1/snapshots/delta?from=x": 400,
+		"/v1/snapshots?as_of=99999": 400, "/v1/snapshots/delta?from=5&to=2": 400, "/v1/snapshots/delta": 400,
+		"/v1/snapshots/delta?from=x": 400,
 	} {
 		if r := w.get(path, auditor); r.StatusCode != status || r.str("detail_zh") == "" {
 			t.Errorf("%s: %s %s", path, r.Status, r.text)

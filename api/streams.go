@@ -65,13 +65,20 @@ const (
 	streamsZh = "请求头 Accept: text/event-stream 得到 SSE：id 为账本位置，event 为事件类型，data 为存储的原始字节；否则得到 NDJSON，每行 {\"position\":…,\"event\":…}，event 为原始字节。" +
 		"断开后以 Last-Event-ID 或 ?after= 续传，不漏不重。约每 15 秒有一次心跳（SSE 只有 id 与注释，NDJSON 只有 position），心跳中的位置同样可用于续传。" +
 		"服务器主动结束时最后一条为 end，说明原因；读取过慢的连接会被断开，续传即可。host、party、programme、level 按推送时登记的内容判断。"
-	streamsEn = "With Accept: text/event-stream the answer is SSE: id is the position in the ledger, event the type, data the event byte for byte as it is kept. Otherwise it is NDJSON, a line {\"position\":…,\"event\":…} each, event byte for byte. " +
-		"After a break, resume with Last-Event-ID or ?after=: nothing is left out or repeated. About every 15 seconds there is a heartbeat (SSE: an id and a comment; NDJSON: a position alone), from whose position a stream can be resumed as well. " +
-		"Where the server ends a stream, the last message is end and says why; a connection that does not read is cut off, and may resume. host, party, programme and level are judged by what the register holds when the event is delivered."
+	streamsEn = "With Accept: text/event-stream the answer is SSE: id is the position in the ledger, event the " +
+		"type, data the event byte for byte as it is kept. Otherwise it is NDJSON, a line " +
+		"{\"position\":…,\"event\":…} each, event byte for byte. " +
+		"After a break, resume with Last-Event-ID or ?after=: nothing is left out or repeated. About every 15 " +
+		"seconds there is a heartbeat (SSE: an id and a comment; NDJSON: a position alone), from whose position " +
+		"a stream can be resumed as well. " +
+		"Where the server ends a stream, the last message is end and says why; a connection that does not read " +
+		"is cut off, and may resume. host, party, programme and level are judged by what the register holds when " +
+		"the event is delivered."
 )
 
 func streamContent() map[string]*huma.MediaType {
-	event := &huma.Schema{Type: "object", AdditionalProperties: true, Description: "The CloudEvents 1.0 object, byte for byte"}
+	event := &huma.Schema{Type: "object", AdditionalProperties: true,
+		Description: "The CloudEvents 1.0 object, byte for byte"}
 	return map[string]*huma.MediaType{
 		"text/event-stream": {Schema: &huma.Schema{Type: "string"},
 			Example: "id: 42\nevent: lab.status.incubation-started.v1\ndata: {\"specversion\":\"1.0\",…}\n\n"},
@@ -116,10 +123,12 @@ func negotiateFormat(accept string) streamFormat {
 
 // The parameters of only a page, and of only a stream, on a path that gives both.
 var (
-	pageOnly   = []string{"legal_entity", "basis", "policy", "command", "correlation", "event", "from", "to", "effective_from", "effective_to", "up_to", "changes", "order", "limit", "cursor"}
+	pageOnly = []string{"legal_entity", "basis", "policy", "command", "correlation", "event", "from", "to",
+		"effective_from", "effective_to", "up_to", "changes", "order", "limit", "cursor"}
 	streamOnly = []string{"host", "party", "level", "follow"}
 
-	pageOnlyText = "Of pages only: " + strings.Join(pageOnly, ", ") + ". Of streams only: " + strings.Join(streamOnly, ", ") + "."
+	pageOnlyText = "Of pages only: " + strings.Join(pageOnly, ", ") + ". Of streams only: " + strings.Join(streamOnly,
+		", ") + "."
 )
 
 // rejectMisplacedParams returns a problem if a parameter would be ignored.
@@ -209,7 +218,8 @@ func (e ending) json() []byte {
 
 // stream returns an answer that streams until the client leaves or the server ends it.
 // Every refusal comes before the first byte.
-func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, after uint64, filter eventstore.Filter) (*streamed, error) {
+func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, after uint64,
+	filter eventstore.Filter) (*streamed, error) {
 	if in.LastEvent != "" {
 		var err error
 		if after, err = strconv.ParseUint(in.LastEvent, 10, 53); err != nil {
@@ -222,11 +232,19 @@ func (s *Server) stream(ctx context.Context, format streamFormat, in Streaming, 
 	}
 	if after > uint64(head) {
 		return nil, newProblem("no-such-position", "账本只到位置 %d，没有位置 %d；您看到的是另一个账本，或本账本丢失了事件：请核对后从确认的位置续传",
-			"the ledger ends at position %d and has no position %d; what you saw was another ledger, or this one lost events: compare them, then resume from a position you are sure of", uint64(head), after)
+			"the ledger ends at position %d and has no position %d; what you saw was another ledger, or this one "+
+				"lost events: compare them, then resume from a position you are sure of", uint64(head), after)
 	}
 	return &streamed{Body: func(ctx huma.Context) {
 		r, w := humago.Unwrap(ctx)
-		st := &stream{Server: s, id: requestIDOf(r.Context()), reader: readerOf(ctx.Context()), format: format, filter: filter, position: eventstore.Position(after), head: head, follow: in.Follow, w: w, control: http.NewResponseController(w), beat: time.NewTicker(s.cfg.Heartbeat)}
+		st := &stream{Server: s, id: requestIDOf(r.Context()), reader: readerOf(ctx.Context()), format: format,
+			filter:   filter,
+			position: eventstore.Position(after),
+			head:     head,
+			follow:   in.Follow,
+			w:        w,
+			control:  http.NewResponseController(w),
+			beat:     time.NewTicker(s.cfg.Heartbeat)}
 		defer st.beat.Stop()
 		claims, known := claimsOf(ctx.Context())
 		caller := callerOf(r, claims)
@@ -431,7 +449,8 @@ func (st *stream) send(notices []*tailEvent) error {
 			return err
 		}
 		if ok {
-			_, end := eventstore.SpanOf(context.Background(), "push", eventstore.Recorded{Stream: n.Stream, Position: n.position, Body: n.body})
+			_, end := eventstore.SpanOf(context.Background(), "push",
+				eventstore.Recorded{Stream: n.Stream, Position: n.position, Body: n.body})
 			st.chunk = st.format.event(st.chunk, n)
 			end(nil)
 		}
@@ -469,7 +488,8 @@ func (st *stream) flush() error {
 	if len(st.chunk) == 0 {
 		return nil
 	}
-	_ = st.control.SetWriteDeadline(time.Now().Add(st.cfg.StreamPatience)) // net compares deadlines with the machine's clock
+	// net compares deadlines with the machine's clock.
+	_ = st.control.SetWriteDeadline(time.Now().Add(st.cfg.StreamPatience))
 	_, err := st.w.Write(st.chunk)
 	if err == nil {
 		err = st.control.Flush()

@@ -33,7 +33,9 @@ func BenchmarkStreams(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		fmt.Fprintf(conn, "GET /v1/status-events?after=%d HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\n\r\n", after, token)
+		fmt.Fprintf(conn,
+			"GET /v1/status-events?after=%d HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: "+
+				"Bearer %s\r\n\r\n", after, token)
 		return conn
 	}
 	type arrival struct {

@@ -245,7 +245,8 @@ func TestKilledSubscriberResumes(t *testing.T) {
 			<-writing
 			want := w.recorded(func(eventstore.Header) bool { return true })
 			if len(want) != events || !slices.Equal(got, want) {
-				t.Errorf("killed %d times, the subscriber saw %d events, of %d in the ledger", killed, len(got), len(want))
+				t.Errorf("killed %d times, the subscriber saw %d events, of %d in the ledger", killed, len(got),
+					len(want))
 			}
 			t.Logf("killed %d times, %d events, each once and in the ledger's order", killed, len(got))
 		})
@@ -286,9 +287,15 @@ func TestStreamFilters(t *testing.T) {
 		"/v1/events?type=lab.record.proposed.v1&party=" + partner: func(o eventstore.Header) bool {
 			return o.Type == "lab.record.proposed.v1" && o.Stream.ID.String() == first
 		},
-		"/v1/events?role=partner&on_behalf_of=" + partner: func(o eventstore.Header) bool { return o.Actor.Role == domain.Partner },
-		"/v1/events?actor=officer@example.org":            func(o eventstore.Header) bool { return o.Actor.Subject == "officer@example.org" },
-		"/v1/events?level=ministry&kind=lab":              func(o eventstore.Header) bool { return o.Stream.ID.String() == first },
+		"/v1/events?role=partner&on_behalf_of=" + partner: func(o eventstore.Header) bool {
+			return o.Actor.Role == domain.Partner
+		},
+		"/v1/events?actor=officer@example.org": func(o eventstore.Header) bool {
+			return o.Actor.Subject == "officer@example.org"
+		},
+		"/v1/events?level=ministry&kind=lab": func(o eventstore.Header) bool {
+			return o.Stream.ID.String() == first
+		},
 	} {
 		want := w.recorded(lets)
 		for name, f := range forms {
@@ -345,7 +352,8 @@ func TestStreamRefusals(t *testing.T) {
 	if r := w.get("/v1/status-events", auditor); r.StatusCode != 429 || r.Header.Get("Retry-After") == "" {
 		t.Errorf("a third stream: %s", r.Status)
 	}
-	if o, err := w.open(ctx, forms["SSE"], "/v1/status-events", "Authorization: Bearer "+w.as(domain.Officer)); err != nil || o.StatusCode != 200 {
+	if o, err := w.open(ctx, forms["SSE"], "/v1/status-events",
+		"Authorization: Bearer "+w.as(domain.Officer)); err != nil || o.StatusCode != 200 {
 		t.Errorf("somebody else's first stream: %v %v", o.Status, err)
 	}
 }
@@ -472,7 +480,9 @@ func TestSlowClientIsCutOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	fmt.Fprintf(conn, "GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\nAuthorization: Bearer %s\r\n\r\n", w.as(domain.Auditor))
+	fmt.Fprintf(conn,
+		"GET /v1/events HTTP/1.1\r\nHost: x\r\nAccept: application/x-ndjson\r\nAuthorization: Bearer %s\r\n\r\n",
+		w.as(domain.Auditor))
 	deadline := time.Now().Add(5 * time.Minute)
 	for !bytes.Contains(w.logged.bytes(), []byte("cut off")) {
 		if time.Now().After(deadline) {
@@ -489,7 +499,8 @@ func TestSlowClientIsCutOff(t *testing.T) {
 	// The client resumes in the middle, and again at each further cut-off.
 	got := slices.Clone(all[:len(all)/2])
 	for done := false; !done; {
-		o, err := w.open(t.Context(), forms["NDJSON"], fmt.Sprintf("/v1/events?follow=false&after=%d", got[len(got)-1].position))
+		o, err := w.open(t.Context(), forms["NDJSON"],
+			fmt.Sprintf("/v1/events?follow=false&after=%d", got[len(got)-1].position))
 		for err == nil && !done {
 			var m message
 			if m, err = o.read(); m.event != "" {

@@ -34,7 +34,9 @@ func table[I, R any](s *Server, op huma.Operation, rows func(context.Context, *I
 		if err != nil {
 			return nil, err
 		}
-		return &csvFile{"text/csv; charset=utf-8", fmt.Sprintf(`attachment; filename="%s.csv"`, strings.TrimSuffix(op.OperationID, "-csv")), asCSV(items, unsealerOf(ctx))}, nil
+		return &csvFile{"text/csv; charset=utf-8",
+			fmt.Sprintf(`attachment; filename="%s.csv"`, strings.TrimSuffix(op.OperationID, "-csv")),
+			asCSV(items, unsealerOf(ctx))}, nil
 	})
 }
 
@@ -135,5 +137,6 @@ func escapeFormula(s string) string {
 }
 
 func report(id, path, zh, en string) huma.Operation {
-	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: en, Description: zh, Tags: []string{"reports"}}
+	return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: en, Description: zh,
+		Tags: []string{"reports"}}
 }

@@ -114,7 +114,8 @@ func TestAccessRows(t *testing.T) {
 			delete(left, id)
 		}
 	}
-	for _, id := range []string{"put-document", "put-document-as", "get-document", "list-documents", "audit-pack", "backup"} {
+	for _, id := range []string{"put-document", "put-document-as", "get-document", "list-documents", "audit-pack",
+		"backup"} {
 		delete(left, id) // with documents and packs
 	}
 	for id := range left {
@@ -141,8 +142,10 @@ func golden(t *testing.T, file, got string) {
 func TestNoRoleSubmitsAndDecides(t *testing.T) {
 	submissions := []string{"submit-application", "resubmit-application", "apply-for-acceptance", "attest-independence",
 		"complete-self-assessment", "freeze-package", "issue-recommendation", "withdraw-recommendation"}
-	decisions := []string{"pass-formal-check", "return-application", "shortlist", "decline-establishment", "approve-establishment",
-		"pass-over", "commission-peer-evaluation", "pass-acceptance", "recognise", "open-lab", "require-rectification", "decide-not-passed", "revoke"}
+	decisions := []string{"pass-formal-check", "return-application", "shortlist", "decline-establishment",
+		"approve-establishment",
+		"pass-over", "commission-peer-evaluation", "pass-acceptance", "recognise", "open-lab", "require-rectification",
+		"decide-not-passed", "revoke"}
 	for _, s := range submissions {
 		for _, d := range decisions {
 			submit, _ := findCommand("lab", s)
@@ -190,9 +193,11 @@ func TestOpenAPIDocument(t *testing.T) {
 	posts := map[string]bool{}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			if op.OperationID == "" || ids[op.OperationID] || op.Summary == "" || len(op.Tags) == 0 || op.Security == nil ||
+			if op.OperationID == "" || ids[op.OperationID] || op.Summary == "" || len(op.Tags) == 0 ||
+				op.Security == nil ||
 				!strings.ContainsFunc(op.Description, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
-				t.Errorf("%s %s: id %q, summary %q, tags %v, description %q", method, path, op.OperationID, op.Summary, op.Tags, op.Description)
+				t.Errorf("%s %s: id %q, summary %q, tags %v, description %q", method, path, op.OperationID, op.Summary,
+					op.Tags, op.Description)
 			}
 			ids[op.OperationID] = true
 			for _, p := range op.Parameters {
@@ -208,8 +213,11 @@ func TestOpenAPIDocument(t *testing.T) {
 			}
 		}
 	}
-	want := map[string]bool{"/v1/webhooks/{webhook}/test": true, "/v1/persons/find": true, "/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true, "/v1/programmes/{programme}/correct": true,
-		"/v1/labs/{lab}/void": true, "/v1/entities/{entity}/void": true, "/v1/programmes/{programme}/void": true}
+	want := map[string]bool{"/v1/webhooks/{webhook}/test": true, "/v1/persons/find": true,
+		"/v1/labs/{lab}/correct": true, "/v1/entities/{entity}/correct": true,
+		"/v1/programmes/{programme}/correct": true,
+		"/v1/labs/{lab}/void":                true, "/v1/entities/{entity}/void": true,
+		"/v1/programmes/{programme}/void": true}
 	for _, c := range Commands() {
 		want[c.Path()] = true
 		if c.Creates {
@@ -227,7 +235,8 @@ func TestOpenAPIDocument(t *testing.T) {
 		}
 	}
 	sign := doc.Components.Schemas["LabSignAgreement"].Value
-	if sign.Properties["party"].Value.Format != "uuid" || sign.Properties["on"].Value.Format != "date" || !slices.Contains(sign.Required, "representative") {
+	if sign.Properties["party"].Value.Format != "uuid" || sign.Properties["on"].Value.Format != "date" ||
+		!slices.Contains(sign.Required, "representative") {
 		t.Errorf("sign-agreement: %v", sign.Properties)
 	}
 	if got, ok := doc.Components.Schemas["AgreementOfLab"].Value.Properties["parties"]; !ok || got.Value == nil {
@@ -270,7 +279,8 @@ func TestProblemPages(t *testing.T) {
 	for _, k := range problems {
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, httptest.NewRequest("GET", "/problems/"+k.code, nil))
-		if w.Code != 200 || !strings.Contains(w.Body.String(), k.advice.Zh) || k.advice.En == "" || k.title.Zh == "" || k.title.En == "" {
+		if w.Code != 200 || !strings.Contains(w.Body.String(), k.advice.Zh) || k.advice.En == "" || k.title.Zh == "" ||
+			k.title.En == "" {
 			t.Errorf("%s: %d %s", k.code, w.Code, w.Body)
 		}
 	}

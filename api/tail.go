@@ -40,7 +40,8 @@ type tail struct {
 }
 
 // follow returns a tail that begins after a position. notice must not keep the event.
-func follow(ledger eventstore.Ledger, after eventstore.Position, notice func(eventstore.Recorded) (*tailEvent, error)) *tail {
+func follow(ledger eventstore.Ledger, after eventstore.Position,
+	notice func(eventstore.Recorded) (*tailEvent, error)) *tail {
 	ctx, stop := context.WithCancel(context.Background())
 	t := &tail{stop: stop, end: after, grown: make(chan struct{})}
 	go func() {
@@ -78,7 +79,8 @@ func (t *tail) add(events []eventstore.Recorded, notice func(eventstore.Recorded
 // after returns events after a position, oldest first. If it returns none and begins is
 // later than p, the tail begins after begins; otherwise grown is closed at the next
 // event.
-func (t *tail) after(p eventstore.Position) (notices []*tailEvent, begins eventstore.Position, grown <-chan struct{}, err error) {
+func (t *tail) after(p eventstore.Position) (notices []*tailEvent, begins eventstore.Position, grown <-chan struct{},
+	err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	begins = t.end - eventstore.Position(len(t.events))

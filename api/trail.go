@@ -75,7 +75,11 @@ func (f TrailFilter) asked() projections.TrailQuery {
 	return projections.TrailQuery{
 		Type: f.Type, Actor: f.Actor, Role: domain.Role(f.Role), OnBehalfOf: f.OnBehalfOf, LegalEntity: f.LegalEntity,
 		Basis: f.Basis, Policy: f.Policy, Command: f.Command, Correlation: f.Correlation, Event: f.Event,
-		From: f.From, To: f.To, Effective: domain.Period{From: f.Since, To: f.Until}, After: eventstore.Position(f.After), UpTo: eventstore.Position(f.UpTo),
+		From:      f.From,
+		To:        f.To,
+		Effective: domain.Period{From: f.Since, To: f.Until},
+		After:     eventstore.Position(f.After),
+		UpTo:      eventstore.Position(f.UpTo),
 	}
 }
 
@@ -136,7 +140,8 @@ func (in ProgrammeTrail) query(ctx context.Context, s *Server) (projections.Trai
 func (in WholeTrail) query(context.Context, *Server) (projections.TrailQuery, error) {
 	q := in.asked()
 	q.Kind, q.Facet = in.Kind, in.Facet
-	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme, "webhook": in.Webhook, "key": in.Key} {
+	for kind, id := range map[string]uuid.UUID{"lab": in.Lab, "entity": in.Entity, "programme": in.Programme,
+		"webhook": in.Webhook, "key": in.Key} {
 		switch {
 		case id == uuid.Nil:
 		case q.Stream.Kind != "":
@@ -216,13 +221,17 @@ func (s *Server) registerTrail() {
 	op = query("list-events", "/v1/events", "events", "全部事件的审计线索，可筛选；或以 SSE、NDJSON 推送。\n\n"+streamsZh, "Read the trail of all events, or stream them")
 	op.Description += "\n\n" + streamsEn + "\n\n" + pageOnlyText
 	op.Errors = []int{400, 401, 403, 416, 429, 500, 503}
-	op.Responses = map[string]*huma.Response{"200": {Description: "A page of the trail as JSON, or a stream of events", Content: streamContent()}}
-	op.Responses["200"].Content["application/json"] = &huma.MediaType{Schema: s.registry.Schema(reflect.TypeFor[Page[entry]](), true, "")}
+	op.Responses = map[string]*huma.Response{"200": {Description: "A page of the trail as JSON, or a stream of events",
+		Content: streamContent()}}
+	op.Responses["200"].Content["application/json"] = &huma.MediaType{
+		Schema: s.registry.Schema(reflect.TypeFor[Page[entry]](), true, ""),
+	}
 	register(s, op, s.listEvents)
 	op = query("get-event", "/v1/events/{position}", "events", "按位置读取一个事件，与存储的字节完全一致。", "Read an event byte for byte")
 	op.Responses = map[string]*huma.Response{"200": {
 		Description: "The CloudEvents object as it is kept",
-		Content:     map[string]*huma.MediaType{"application/cloudevents+json": {Schema: &huma.Schema{Type: "object", AdditionalProperties: true}}},
+		Content: map[string]*huma.MediaType{"application/cloudevents+json": {Schema: &huma.Schema{Type: "object",
+			AdditionalProperties: true}}},
 	}}
 	register(s, op, s.getEvent)
 }

@@ -78,8 +78,12 @@ type deliveryLog struct {
 const (
 	webhooksZh = "事件以 POST 推送到登记的网址，正文为事件原始字节（application/cloudevents+json），按 Standard Webhooks 1.0 签名：webhook-id（即事件 id，用于去重）、webhook-timestamp、webhook-signature。" +
 		"每个事件至少推送一次，同一实验室的事件按账本顺序推送；只有 2xx 表示收到，不跟随转址。失败后以越来越长的间隔重试三天，之后搁置，可查看并重新推送。登记的答复中的 secret 只显示一次。"
-	webhooksEn = "Events are posted to the URL byte for byte (application/cloudevents+json), signed as Standard Webhooks 1.0 has it: webhook-id is the event's id, by which repeats are told. " +
-		"Every event is delivered at least once, and those of one lab in the order of the ledger. Only 2xx says that an event was taken; redirects are not followed. What is not taken is tried again for three days, ever more rarely, then parked, where it can be seen and replayed. The secret stands in the answer to register and to rotate-secret, and nowhere else."
+	webhooksEn = "Events are posted to the URL byte for byte (application/cloudevents+json), signed as Standard " +
+		"Webhooks 1.0 has it: webhook-id is the event's id, by which repeats are told. " +
+		"Every event is delivered at least once, and those of one lab in the order of the ledger. Only 2xx says " +
+		"that an event was taken; redirects are not followed. What is not taken is tried again for three days, " +
+		"ever more rarely, then parked, where it can be seen and replayed. The secret stands in the answer to " +
+		"register and to rotate-secret, and nowhere else."
 )
 
 func (s *Server) registerWebhooks() {
@@ -87,9 +91,13 @@ func (s *Server) registerWebhooks() {
 	register(s, query("get-webhook", "/v1/webhooks/{webhook}", "webhooks", "读取一个推送端点：登记内容、推送到的位置、受阻的实验室和搁置的事件数。", "Read a webhook, and how far delivery has come"), s.getWebhook)
 	register(s, query("webhook-deliveries", "/v1/webhooks/{webhook}/deliveries", "webhooks", "一个推送端点的推送日志，保留 30 天：每次尝试的时间、结果、状态码、用时和下次尝试。", "Read the log of deliveries to a webhook"), s.webhookDeliveries)
 	test := s.withBody(huma.Operation{
-		OperationID: "webhook-test", Method: http.MethodPost, Path: "/v1/webhooks/{webhook}/test", Tags: []string{"webhooks"}, DefaultStatus: http.StatusOK,
-		Summary:     "Send a webhook a test event, and say what came of it",
-		Description: "立即推送一个测试事件（webhook.test.v1，带签名，不进入账本，不重试），答复即为推送结果。\n\nThe event is signed like any other; it has no place in the ledger and is not tried again.",
+		OperationID:   "webhook-test",
+		Method:        http.MethodPost,
+		Path:          "/v1/webhooks/{webhook}/test",
+		Tags:          []string{"webhooks"},
+		DefaultStatus: http.StatusOK,
+		Summary:       "Send a webhook a test event, and say what came of it",
+		Description:   "立即推送一个测试事件（webhook.test.v1，带签名，不进入账本，不重试），答复即为推送结果。\n\nThe event is signed like any other; it has no place in the ledger and is not tried again.",
 	}, s.registry.Schema(reflect.TypeFor[webhookTest](), true, ""))
 	test.Errors = []int{400, 401, 403, 404, 408, 409, 413, 415, 422, 500, 503}
 	register(s, test, s.testWebhook)
@@ -109,11 +117,13 @@ func (s *Server) testWebhook(ctx context.Context, in *testInput) (*struct{ Body 
 	if problem != nil {
 		return nil, problem
 	}
-	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[webhookTest](), true, ""), "", value); len(fields) > 0 {
+	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[webhookTest](), true, ""), "",
+		value); len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
 	claims, _ := claimsOf(ctx)
-	if err := s.authorize(ctx, &intent{operation: "webhook-test", kind: "webhook", id: in.Webhook, claims: claims}); err != nil {
+	if err := s.authorize(ctx, &intent{operation: "webhook-test", kind: "webhook", id: in.Webhook,
+		claims: claims}); err != nil {
 		return nil, err
 	}
 	w, _, _, err := s.model.Webhook(ctx, in.Webhook)
@@ -159,7 +169,8 @@ func (s *Server) listWebhooks(ctx context.Context, in *webhooksInput) (*list[web
 }
 
 // webhook returns an endpoint that the caller may read. Others are not found.
-func (s *Server) webhook(ctx context.Context, id uuid.UUID) (w *webhook.Webhook, events uint64, updated time.Time, err error) {
+func (s *Server) webhook(ctx context.Context, id uuid.UUID) (w *webhook.Webhook, events uint64, updated time.Time,
+	err error) {
 	claims, _ := claimsOf(ctx)
 	w, events, updated, err = s.model.Webhook(ctx, id)
 	if err == nil && relationOf(claims.Role, "webhook", "get-webhook") == Own && claims.actor() != w.Owner {
@@ -197,7 +208,11 @@ func (s *Server) webhookDeliveries(ctx context.Context, in *deliveriesInput) (*s
 		return nil, err
 	}
 	items, next, err := d.Deliveries(ctx, in.Webhook, webhooks.AttemptFilter{
-		Lab: in.Lab, Event: in.Event, Position: eventstore.Position(in.Position), Outcome: convert[webhooks.Outcome](in.Outcome), Failed: in.Failed,
+		Lab:      in.Lab,
+		Event:    in.Event,
+		Position: eventstore.Position(in.Position),
+		Outcome:  convert[webhooks.Outcome](in.Outcome),
+		Failed:   in.Failed,
 	}, in.Before, in.Limit)
 	out := &struct{ Body deliveryLog }{deliveryLog{Items: items}}
 	if next > 0 {
@@ -240,7 +255,8 @@ func (s *Server) checkEndpoint(ctx context.Context, p *intent) error {
 		}
 	}
 	if _, begins := p.cmd.(webhook.Register); begins {
-		mine, err := s.model.Webhooks(ctx, projections.WebhooksQuery{Owner: p.claims.actor(), State: []webhook.State{webhook.Active, webhook.Paused, webhook.Disabled}})
+		mine, err := s.model.Webhooks(ctx, projections.WebhooksQuery{Owner: p.claims.actor(),
+			State: []webhook.State{webhook.Active, webhook.Paused, webhook.Disabled}})
 		if err != nil {
 			return err
 		}

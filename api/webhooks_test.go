@@ -67,7 +67,8 @@ func signedWith(secret string, r *http.Request) bool {
 	key, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
 	mac := hmac.New(sha256.New, key)
 	fmt.Fprintf(mac, "%s.%s.%s", r.Header.Get("webhook-id"), r.Header.Get("webhook-timestamp"), r.Form.Get("body"))
-	return strings.Contains(" "+r.Header.Get("webhook-signature")+" ", " v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil))+" ")
+	return strings.Contains(" "+r.Header.Get("webhook-signature")+" ",
+		" v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil))+" ")
 }
 
 func ok(*http.Request) int { return http.StatusNoContent }
@@ -81,7 +82,8 @@ func TestWebhookDelivery(t *testing.T) {
 	s := newSubscriber(t, ok)
 	made := w.done("/v1/webhooks", h, `{"url":"`+s.URL+`","filter":{"to":["INCUBATING"],"host":"`+host+`"},"description":{"zh":"校内系统"}}`, "Idempotency-Key: mine")
 	at, secret := "/v1/webhooks/"+made.str("id"), made.str("secret")
-	if made.StatusCode != http.StatusCreated || made.Header.Get("Location") != at || !strings.HasPrefix(secret, "whsec_") {
+	if made.StatusCode != http.StatusCreated || made.Header.Get("Location") != at ||
+		!strings.HasPrefix(secret, "whsec_") {
 		t.Fatalf("%s %v %s", made.Status, made.Header, made.text)
 	}
 	if again := w.done("/v1/webhooks", h, `{"url":"`+s.URL+`","filter":{"to":["INCUBATING"],"host":"`+host+`"},"description":{"zh":"校内系统"}}`, "Idempotency-Key: mine"); again.str("secret") != secret || again.at("replayed") != true {
@@ -92,15 +94,18 @@ func TestWebhookDelivery(t *testing.T) {
 		tried = w.post(at+"/test", h, `{}`)
 		return tried.StatusCode != http.StatusServiceUnavailable
 	})
-	if r := s.next(t); tried.str("outcome") != "delivered" || tried.at("position") != nil || !signedWith(secret, r) || !strings.Contains(r.Form.Get("body"), `"type":"webhook.test.v1"`) {
+	if r := s.next(t); tried.str("outcome") != "delivered" || tried.at("position") != nil || !signedWith(secret, r) ||
+		!strings.Contains(r.Form.Get("body"), `"type":"webhook.test.v1"`) {
 		t.Errorf("a test: %s %s", tried.text, r.Form.Get("body"))
 	}
 	lab := w.incubating(host, partner, "2023-06-01")
 	r := s.next(t)
-	if !signedWith(secret, r) || !strings.Contains(r.Form.Get("body"), `"source":"/labs/`+lab+`"`) || !strings.Contains(r.Form.Get("body"), "lab.status.incubation-started.v1") {
+	if !signedWith(secret, r) || !strings.Contains(r.Form.Get("body"), `"source":"/labs/`+lab+`"`) ||
+		!strings.Contains(r.Form.Get("body"), "lab.status.incubation-started.v1") {
 		t.Errorf("%v %s", r.Header, r.Form.Get("body"))
 	}
-	if event := w.get("/v1/events/"+r.Header.Get("Jointlab-Position"), h); event.text != r.Form.Get("body") || event.Header.Get("Event-Id") != r.Header.Get("Webhook-Id") {
+	if event := w.get("/v1/events/"+r.Header.Get("Jointlab-Position"), h); event.text != r.Form.Get("body") ||
+		event.Header.Get("Event-Id") != r.Header.Get("Webhook-Id") {
 		t.Errorf("delivered was\n%s\nthe ledger has\n%s", r.Form.Get("body"), event.text)
 	}
 
@@ -115,23 +120,28 @@ func TestWebhookDelivery(t *testing.T) {
 		log = w.get(at+"/deliveries?limit=1", h)
 		return log.str("items.0.event") == r.Header.Get("Webhook-Id")
 	})
-	if log.str("items.0.outcome") != "delivered" || log.at("items.0.status") != 204.0 || log.at("next") == nil || log.str("items.0.detail.zh") == "" || log.at("items.1") != nil {
+	if log.str("items.0.outcome") != "delivered" || log.at("items.0.status") != 204.0 || log.at("next") == nil ||
+		log.str("items.0.detail.zh") == "" || log.at("items.1") != nil {
 		t.Errorf("the log: %s", log.text)
 	}
-	if rest := w.get(at+"/deliveries?limit=2&before="+log.str("next"), h); rest.str("items.0.lab") != lab || rest.str("items.1.event") != tried.str("event") || rest.at("next") != nil {
+	if rest := w.get(at+"/deliveries?limit=2&before="+log.str("next"), h); rest.str("items.0.lab") != lab ||
+		rest.str("items.1.event") != tried.str("event") || rest.at("next") != nil {
 		t.Errorf("the next page: %s", rest.text)
 	}
-	if none := w.get(at+"/deliveries?failed=true", h); none.StatusCode != http.StatusOK || len(none.at("items").([]any)) != 0 {
+	if none := w.get(at+"/deliveries?failed=true", h); none.StatusCode != http.StatusOK ||
+		len(none.at("items").([]any)) != 0 {
 		t.Errorf("failed: %s", none.text)
 	}
 	if parked := w.get(at+"/parked", h); parked.StatusCode != http.StatusOK || parked.at("total") != 0.0 {
 		t.Errorf("parked: %s", parked.text)
 	}
 	waitFor(t, func() bool { return w.get(at, h).at("lag") == 0.0 })
-	if view := w.get(at, h); view.str("state") != "active" || view.at("generation") != 2.0 || view.at("position") != float64(w.head()) || strings.Contains(view.text, "whsec_") {
+	if view := w.get(at, h); view.str("state") != "active" || view.at("generation") != 2.0 ||
+		view.at("position") != float64(w.head()) || strings.Contains(view.text, "whsec_") {
 		t.Errorf("%s", view.text)
 	}
-	if trail := w.get("/v1/events?webhook="+made.str("id"), h); trail.at("total") != 2.0 || strings.Contains(trail.text, "whsec_") {
+	if trail := w.get("/v1/events?webhook="+made.str("id"), h); trail.at("total") != 2.0 ||
+		strings.Contains(trail.text, "whsec_") {
 		t.Errorf("%s", trail.text)
 	}
 	w.done(at+"/pause", h, `{}`)
@@ -143,7 +153,8 @@ func TestWebhookDelivery(t *testing.T) {
 	if r = s.next(t); !strings.Contains(r.Form.Get("body"), third) {
 		t.Errorf("after the pause: %s", r.Form.Get("body"))
 	}
-	if r := w.post(at+"/replay", h, fmt.Sprintf(`{"from":%d}`, w.head()+1)); r.StatusCode != http.StatusUnprocessableEntity || r.str("errors.0.path") != "from" {
+	if r := w.post(at+"/replay", h, fmt.Sprintf(`{"from":%d}`,
+		w.head()+1)); r.StatusCode != http.StatusUnprocessableEntity || r.str("errors.0.path") != "from" {
 		t.Errorf("from nowhere: %s", r.text)
 	}
 	w.done(at+"/replay", h, `{"from":1}`)
@@ -183,13 +194,17 @@ func TestWebhookAccess(t *testing.T) {
 		"/v1/webhooks/00000000-0000-0000-0000-000000000001": {404, 404, 404, 401},
 	} {
 		for i, token := range []string{h, p, w.as(domain.Auditor), ""} {
-			waitFor(t, func() bool { return w.get(path, token).StatusCode != http.StatusServiceUnavailable }) // until it runs
+			waitFor(t, func() bool {
+				return w.get(path,
+					token).StatusCode != http.StatusServiceUnavailable
+			}) // until it runs
 			if r := w.get(path, token); r.StatusCode != want[i] {
 				t.Errorf("%s, caller %d: %s %s", path, i, r.Status, r.text)
 			}
 		}
 	}
-	if mine, theirs := w.get("/v1/webhooks", h), w.get("/v1/webhooks", p); mine.at("total") != 1.0 || theirs.at("total") != 0.0 {
+	if mine, theirs := w.get("/v1/webhooks", h), w.get("/v1/webhooks", p); mine.at("total") != 1.0 ||
+		theirs.at("total") != 0.0 {
 		t.Errorf("%s\n%s", mine.text, theirs.text)
 	}
 	for _, command := range []string{"change", "test", "pause", "rotate-secret", "replay", "remove"} {
@@ -210,9 +225,11 @@ func TestPrivateAddressIsRefused(t *testing.T) {
 	w := newWorld(t, func(c *api.Config) {
 		c.Webhooks = webhooks.New(nil, nil, webhooks.Registry{}, webhookKey, webhooks.Config{})
 	})
-	for _, url := range []string{"http://example.org/", "https://10.0.0.1/", "https://169.254.169.254/latest/meta-data", "https://[::1]/", "https://example.org:22/", "https://u:p@example.org/", "nonsense"} {
+	for _, url := range []string{"http://example.org/", "https://10.0.0.1/", "https://169.254.169.254/latest/meta-data",
+		"https://[::1]/", "https://example.org:22/", "https://u:p@example.org/", "nonsense"} {
 		r := w.post("/v1/webhooks", w.as(domain.Officer), `{"url":"`+url+`"}`)
-		if r.StatusCode != http.StatusUnprocessableEntity || r.str("errors.0.path") != "url" || r.str("errors.0.message.zh") == "" {
+		if r.StatusCode != http.StatusUnprocessableEntity || r.str("errors.0.path") != "url" ||
+			r.str("errors.0.message.zh") == "" {
 			t.Errorf("%s: %s %s", url, r.Status, r.text)
 		}
 	}
@@ -251,7 +268,8 @@ func TestFailingReceivers(t *testing.T) {
 	if r := w.get("/readyz", ""); r.StatusCode != http.StatusOK {
 		t.Errorf("%s %s", r.Status, r.text)
 	}
-	if r := w.get(at+"/deliveries?outcome=refused&lab="+lab, auditor); r.at("items.0.status") != 500.0 || r.str("items.0.next") == "" {
+	if r := w.get(at+"/deliveries?outcome=refused&lab="+lab, auditor); r.at("items.0.status") != 500.0 ||
+		r.str("items.0.next") == "" {
 		t.Errorf("%s", r.text)
 	}
 }

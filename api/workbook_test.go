@@ -74,7 +74,8 @@ func TestAnswerFailure(t *testing.T) {
 	s.cfg.AnonymousRead = true
 	s.log = slog.New(slog.DiscardHandler)
 	for path, sent := range map[string]int{"/nothing": 0, "/some": 200_000} {
-		id := map[string]string{"/nothing": "get-event-csv", "/some": "get-event-xlsx"}[path] // both in the table of access
+		id := map[string]string{"/nothing": "get-event-csv",
+			"/some": "get-event-xlsx"}[path] // both in the table of access
 		register(s, query(id, path, "events", "", ""), func(context.Context, *struct{}) (*export, error) {
 			return &export{"text/csv", "attachment", 7, func(c huma.Context) {
 				s.sendFile(c, func(w io.Writer) error {
@@ -93,7 +94,8 @@ func TestAnswerFailure(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != 500 || res.Header.Get("Content-Disposition") != "" || res.Header.Get("Content-Type") != "application/problem+json" {
+	if res.StatusCode != 500 || res.Header.Get("Content-Disposition") != "" ||
+		res.Header.Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s %v", res.Status, res.Header)
 	}
 	res, err = http.Get(srv.URL + "/some")

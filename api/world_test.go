@@ -120,19 +120,31 @@ func newWorldOn(t testing.TB, url string, change ...func(*api.Config)) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof, logged: &logged{}, dir: dir, spool: spool}
+	w := &world{TB: t, key: private, verifier: api.NewVerifier(public), log: log, model: model, proof: proof,
+		logged: &logged{}, dir: dir, spool: spool}
 	w.signer = api.NewSigner(private, w.clock)
-	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second, Documents: log.Documents(), Persons: log.Persons(), Spool: spool, Log: proof, Streams: log, Backup: log.Backup()}
+	cfg := api.Config{Logger: slog.New(slog.NewTextHandler(w.logged, nil)), Patience: 20 * time.Second,
+		Documents: log.Documents(),
+		Persons:   log.Persons(),
+		Spool:     spool,
+		Log:       proof,
+		Streams:   log,
+		Backup:    log.Backup()}
 	begun := time.Now()
-	w.deliverer = webhooks.New(log, log, webhooks.Registry{Facts: model.LabFacts, Sees: model.CanRead}, webhookKey, webhooks.Config{
-		Policy: webhooks.Policy{AllowHTTP: true, AllowPrivate: true}, MinWait: 10 * time.Millisecond, MaxWait: time.Second, Logger: cfg.Logger,
-		Now: func() time.Time { return today.Add(time.Since(begun)) },
-	})
+	w.deliverer = webhooks.New(log, log, webhooks.Registry{Facts: model.LabFacts, Sees: model.CanRead}, webhookKey,
+		webhooks.Config{
+			Policy:  webhooks.Policy{AllowHTTP: true, AllowPrivate: true},
+			MinWait: 10 * time.Millisecond,
+			MaxWait: time.Second,
+			Logger:  cfg.Logger,
+			Now:     func() time.Time { return today.Add(time.Since(begun)) },
+		})
 	cfg.Webhooks = w.deliverer
 	for _, c := range change {
 		c(&cfg)
 	}
-	w.config = fmt.Sprintf("version %q, open %t, documents %t of %d", cfg.Version, cfg.AnonymousRead, cfg.Documents != nil, cfg.DocumentLimit)
+	w.config = fmt.Sprintf("version %q, open %t, documents %t of %d", cfg.Version, cfg.AnonymousRead,
+		cfg.Documents != nil, cfg.DocumentLimit)
 	w.server = api.New(log, log, model, w.verifier, w.clock, cfg)
 	srv := httptest.NewUnstartedServer(nil)
 	srv.Config = w.server.HTTPServer("")
@@ -343,14 +355,16 @@ const chineseUniversity = `{"kind":"university","country":"CN",
 	"identifiers":[{"scheme":"USCC","value":"12100000400000624D","source":"certificate"}]}`
 
 const foreignInstitute = `{"kind":"research-institute","country":"DE",
-	"names":[{"text":"Forschungszentrum Jülich","lang":"de","kind":"official"},{"text":"Jülich Research Centre","lang":"en","kind":"official"}],
+	"names":[{"text":"Forschungszentrum Jülich","lang":"de","kind":"official"},
+		{"text":"Jülich Research Centre","lang":"en","kind":"official"}],
 	"identifiers":[{"scheme":"ROR","value":"https://ror.org/02nv7yv05","source":"ror.org"}]}`
 
 // parties registers a host and a partner and returns their ids.
 func (w *world) parties() (host, partner string) {
 	w.Helper()
 	officer := w.as(domain.Officer)
-	return w.done("/v1/entities", officer, chineseUniversity).str("id"), w.done("/v1/entities", officer, foreignInstitute).str("id")
+	return w.done("/v1/entities", officer, chineseUniversity).str("id"),
+		w.done("/v1/entities", officer, foreignInstitute).str("id")
 }
 
 func proposal(host string) string {
