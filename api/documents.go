@@ -267,8 +267,8 @@ func (s *Server) spool(in *Upload) (_ *os.File, digest eventstore.Digest, size i
 	}
 	control := http.NewResponseController(in.w)
 	deadline := time.Now().Add(writeTimeout + time.Duration(s.cfg.DocumentLimit/slowestUpload)*time.Second)
-	if err := errors.Join(control.SetReadDeadline(deadline),
-		control.SetWriteDeadline(deadline.Add(writeTimeout))); err != nil && !errors.Is(err, http.ErrNotSupported) {
+	err = errors.Join(control.SetReadDeadline(deadline), control.SetWriteDeadline(deadline.Add(writeTimeout)))
+	if err != nil && !errors.Is(err, http.ErrNotSupported) {
 		return nil, digest, 0, fmt.Errorf("api: put document: %w", err)
 	}
 	file, err := os.CreateTemp(s.cfg.Spool, "upload-*")

@@ -229,8 +229,8 @@ func (s *Server) findPerson(ctx context.Context, in *personSoughtInput) (*struct
 	if problem != nil {
 		return nil, problem
 	}
-	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[personSought](), true, ""), "",
-		value); len(fields) > 0 {
+	schema := s.registry.Schema(reflect.TypeFor[personSought](), true, "")
+	if fields := check(s.registry, schema, "", value); len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
 	var sought personSought

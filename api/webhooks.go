@@ -117,13 +117,13 @@ func (s *Server) testWebhook(ctx context.Context, in *testInput) (*struct{ Body 
 	if problem != nil {
 		return nil, problem
 	}
-	if fields := check(s.registry, s.registry.Schema(reflect.TypeFor[webhookTest](), true, ""), "",
-		value); len(fields) > 0 {
+	schema := s.registry.Schema(reflect.TypeFor[webhookTest](), true, "")
+	if fields := check(s.registry, schema, "", value); len(fields) > 0 {
 		return nil, invalid(fields...)
 	}
 	claims, _ := claimsOf(ctx)
-	if err := s.authorize(ctx, &intent{operation: "webhook-test", kind: "webhook", id: in.Webhook,
-		claims: claims}); err != nil {
+	test := &intent{operation: "webhook-test", kind: "webhook", id: in.Webhook, claims: claims}
+	if err := s.authorize(ctx, test); err != nil {
 		return nil, err
 	}
 	w, _, _, err := s.model.Webhook(ctx, in.Webhook)

@@ -54,8 +54,8 @@ func (b *workbook) nextSheet() (err error) {
 		return err
 	}
 	b.sheets = append(b.sheets, b.sheet)
-	if err := b.sheet.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2",
-		ActivePane: "bottomLeft"}); err != nil {
+	panes := &excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}
+	if err := b.sheet.SetPanes(panes); err != nil {
 		return err
 	}
 	b.row = 0
