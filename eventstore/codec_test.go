@@ -158,7 +158,7 @@ var (
 	}
 )
 
-// transitions is what each status event says.
+// transitions holds the statuses of each status event.
 var transitions = map[string][2]lab.Status{
 	"acceptance-applied":           {lab.StatusConstruction, lab.StatusAcceptance},
 	"acceptance-not-passed":        {lab.StatusPeerEval, lab.StatusNotPassed},

@@ -660,7 +660,7 @@ func acceptancePassed(l *Lab, _ domain.Date) (r result) {
 	switch {
 	case l.Status == StatusOperating && !l.Reviews.Opened.IsZero():
 		r.lack("已于 %s 正式开放运行", "it opened on %s", l.Reviews.Opened)
-	case l.Status == StatusOperating: // recognised, or a source says so
+	case l.Status == StatusOperating: // recognised, or stated so by a source
 		r.proof = []uuid.UUID{l.Moves[len(l.Moves)-1].Event}
 	case a == nil || a.Outcome != Passed:
 		r.lack("尚未决定通过验收", "nobody has decided that acceptance was passed")

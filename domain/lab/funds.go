@@ -276,7 +276,7 @@ type ExchangeRate struct {
 }
 
 // RecordRate records a rate with its source, so that a report that converts
-// can say with which (C81).
+// can name it (C81).
 type RecordRate struct {
 	domain.Grounds
 	ExchangeRate

@@ -42,7 +42,7 @@ type Records struct {
 	MinistrySupport []MinistrySupport `json:"ministry_support,omitempty" zh:"教育部支持" en:"support by the ministry"`
 }
 
-// kindTable says each kind of something in both languages, in the order people
+// kindTable has each kind of something in both languages, in the order people
 // read them.
 type kindTable[K ~string] []struct {
 	kind K
@@ -94,7 +94,7 @@ func (p Project) number() string           { return p.ID }
 func (s SupportMeasure) number() string    { return s.ID }
 func (s MinistrySupport) number() string   { return s.ID }
 
-// found is numbered for a command, which says so where there is no such row.
+// found is numbered for a command, and reports a row that is not there.
 func found[T interface{ number() string }](c *domain.Check, path, letter string, rows []T, id string) *T {
 	row := numbered(rows, id)
 	c.Require(row != nil, path, "该实验室没有登记 %q；编号应形如 %s1", "the lab has no %q on record; its number looks like %s1", id, letter)

@@ -22,7 +22,7 @@ type Reviews struct {
 	Evaluations  []Evaluation      `json:"evaluations,omitempty" zh:"评估" en:"evaluation"` // since recognition
 }
 
-// Entry says who recorded something, who corrected it since, and in which event
+// Entry is who recorded something, who corrected it since, and in which event
 // it stands. Duties are separate by person, so these stand beside what was
 // handed in.
 type Entry struct {
@@ -166,7 +166,7 @@ type Panel struct {
 }
 
 // Expert is invited to a review. Whom an expert works for, first of the
-// affiliations, says whether it is a domestic or a foreign expert.
+// affiliations, is that of a domestic or a foreign expert.
 type Expert struct {
 	ID           string             `json:"id"` // Z1, Z2 … within the lab
 	Person       domain.Person      `json:"person"`
@@ -307,7 +307,7 @@ func (l *Lab) during(allowed ...Status) error {
 		l.Status, domain.T(strings.Join(zh, "、"), strings.Join(en, "; ")))
 }
 
-// Dated is the day of an act in a review, which says under which policy it was done.
+// Dated is the day of an act in a review, by which its policy is found.
 type Dated struct {
 	On domain.Date `json:"on"`
 }

@@ -21,7 +21,7 @@ import (
 )
 
 // benchEvents returns how many events the ledger of a benchmark holds: 100,000, or
-// what JOINTLAB_TEST_EVENTS says.
+// what JOINTLAB_TEST_EVENTS gives.
 func benchEvents() int {
 	if n, err := strconv.Atoi(os.Getenv("JOINTLAB_TEST_EVENTS")); err == nil {
 		return n

@@ -42,7 +42,7 @@ type Board interface {
 	// Last is the last checkpoint published.
 	Last(ctx context.Context) (Published, error)
 	// Publish adds one after the one with sequence after; eventstore.ErrConflict
-	// says that another is there by now.
+	// reports that another is there by now.
 	Publish(ctx context.Context, after uint64, note []byte, key string) error
 }
 

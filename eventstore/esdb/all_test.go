@@ -17,7 +17,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// write appends n events to several streams, and something of somebody else's
+// write appends n events to several streams, and one event of another application's
 // between them, and returns their ids in order.
 func write(t *testing.T, s *Store, raw *client.Client, n int) (ids []uuid.UUID) {
 	t.Helper()

@@ -16,10 +16,10 @@ import (
 
 // maxAppend is what the server takes in one append, and the ledger in one
 // event, less room for what surrounds the events. A larger append would fail
-// with an error that does not say so.
+// with an error that does not tell.
 const maxAppend = 1<<20 - 2048
 
-// Append adds events to stream if it stands exactly at version. The server
+// Append adds events to stream if it is exactly at version. The server
 // compares the ids of an append that is sent again with those that are there,
 // so an append whose answer was lost is sent again, until ctx ends or the
 // store's patience does; then it fails with ErrUnavailable, the outcome unknown.

@@ -40,7 +40,7 @@ func newClients(config *client.Configuration) *clients {
 	return c
 }
 
-// lend runs call with a client nobody else uses, for as long as answer, and
+// lend runs call with a client of its own, for as long as answer, and
 // returns what call returns. It does not wait for call when ctx ends: the
 // library heeds no context while it looks for the server.
 func lend[T any](ctx context.Context, c *clients, answer time.Duration, call func(context.Context, *client.Client) (T, error)) (T, error) {
@@ -184,7 +184,7 @@ func isCode(err error, codes ...client.ErrorCode) bool {
 	return false
 }
 
-// isAnswer says that the server answered, so the connection is in order. A
+// isAnswer reports whether the server answered, so that the connection is in order. A
 // client told that its node does not lead is connecting to the one that does.
 func isAnswer(err error) bool {
 	return isCode(err, client.ErrorCodeWrongExpectedVersion, client.ErrorCodeStreamDeleted, client.ErrorCodeResourceNotFound,

@@ -12,7 +12,7 @@ import (
 	client "github.com/EventStore/EventStore-Client-Go/v4/esdb"
 )
 
-// settings are what a connection string may say. The library passes over a
+// settings are the parameters of a connection string. The library passes over a
 // name it does not know.
 var settings = []string{
 	"tls", "tlscafile", "tlsverifycert", "usercertfile", "userkeyfile",

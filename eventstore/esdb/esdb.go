@@ -3,7 +3,7 @@
 // them, for a relay to carry on to the ledger.
 //
 // The client library gives up for good when a discovery fails, ignores contexts
-// while it discovers, panics when it is closed under a call, and says of a lost
+// while it discovers, panics when it is closed under a call, and reports of a lost
 // answer only that something is unknown. So each call has a client to itself
 // and a deadline; a client that failed is closed, with nothing in flight on it,
 // and the next one is made after a pause; and an append whose outcome is not
@@ -29,11 +29,11 @@ var errClosed = errors.New("the store was closed")
 
 var _ eventstore.Store = (*Store)(nil)
 
-// Config says which server to use. Only URL must be set.
+// Config is the server to use. Only URL must be set.
 type Config struct {
-	URL      string        // esdb://… or esdb+discover://…, with TLS unless it says tls=false
+	URL      string        // esdb://… or esdb+discover://…, with TLS unless it has tls=false
 	Patience time.Duration // how long a call is tried before it fails; 0: 15 seconds
-	Logger   *slog.Logger  // what the client library has to say; nil: nothing
+	Logger   *slog.Logger  // for the client library; nil: none
 }
 
 // Store keeps streams in EventStoreDB. It may be used by many goroutines at once.
@@ -41,11 +41,11 @@ type Store struct {
 	clients  *clients
 	patience time.Duration // how long a call is tried
 	answer   time.Duration // how long one answer of the server is waited for
-	quiet    time.Duration // how long a subscription may say nothing before it is doubted
+	quiet    time.Duration // how long a subscription may be silent before it is checked
 }
 
 // Open makes a store on the server that cfg.URL names. It refuses a URL that
-// does not mean what it seems to say, and does not connect yet: a server that
+// contradicts itself, and does not connect yet: a server that
 // is away makes calls fail, with ErrUnavailable, until it is back.
 func Open(cfg Config) (*Store, error) {
 	config, err := configure(cfg)
@@ -99,7 +99,7 @@ func unavailable(ctx context.Context, doing string, err error) error {
 }
 
 // kinds are the streams that are the register's own. Others in the same
-// database are nobody's business here.
+// database are ignored here.
 var kinds = eventstore.Kinds()
 
 // own is the stream of that name, if it is one of the register's.

@@ -158,7 +158,7 @@ func TestClientPanicIsRetried(t *testing.T) {
 	holds(t, s, stream, events)
 }
 
-// The library itself says no more than EOF of several events that are too
+// The library itself reports no more than EOF of several events that are too
 // large, which is why the store measures them.
 func TestDoubleRefusals(t *testing.T) {
 	server := esdbtest.Start(t)
@@ -213,7 +213,7 @@ func TestOlderStateIsNoConflict(t *testing.T) {
 }
 
 func TestOversizeIsRefused(t *testing.T) {
-	s := open(t, "esdb://127.0.0.1:1?tls=false") // nobody is asked
+	s := open(t, "esdb://127.0.0.1:1?tls=false") // no server is asked
 	large := storetest.Events(2)
 	large[1].Body = make([]byte, maxAppend)
 	for what, err := range map[string]error{

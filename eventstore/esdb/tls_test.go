@@ -67,7 +67,7 @@ func certificate(t *testing.T) (pair tls.Certificate, certFile, keyFile string) 
 	return pair, certFile, keyFile
 }
 
-// users lets in whoever knows the password or shows a certificate.
+// users admits clients by password or certificate.
 func users(server any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
 	ctx := stream.Context()
 	said, _ := metadata.FromIncomingContext(ctx)

@@ -39,7 +39,7 @@ const (
 // errDuplicate: the engine dropped the message because it knows its id.
 var errDuplicate = errors.New("the id is already stored")
 
-// Append adds events to stream if it stands exactly at version: one event as a
+// Append adds events to stream if it is exactly at version: one event as a
 // single message, several as one atomic batch. They are synced to disk when
 // Append returns.
 //

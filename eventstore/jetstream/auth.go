@@ -19,7 +19,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// subscriberAuth lets subscribers in at the embedded server's port, and nobody else.
+// subscriberAuth admits subscribers, and no one else, at the embedded server's port.
 //
 // Permissions alone would not keep them apart. A pull request names the subject
 // that the server is to answer on, and the server does not ask whether the one
@@ -34,7 +34,7 @@ type subscriberAuth struct {
 	admitted map[string]*server.User // by public key
 }
 
-// Check decides who a connection is. Whoever comes through the process itself,
+// Check authenticates a connection. One that comes through the process itself,
 // by a pipe, is the register.
 func (d *subscriberAuth) Check(c server.ClientAuthentication) bool {
 	if from := c.RemoteAddress(); from != nil && from.Network() == "pipe" {
@@ -59,7 +59,7 @@ func (d *subscriberAuth) Check(c server.ClientAuthentication) bool {
 	return true
 }
 
-// Listen says where the embedded server is to be reached by subscribers.
+// Listen is the address at which subscribers reach the embedded server.
 type Listen struct {
 	Addr string      // host:port; port 0: any
 	TLS  *tls.Config // nil: without
@@ -123,7 +123,7 @@ func (e *embedded) admit(s Subscriber) (*server.User, error) {
 	return user, nil
 }
 
-// setAdmitted replaces who is admitted, and disconnects whoever no longer is.
+// setAdmitted replaces the users admitted and disconnects those who no longer are.
 func (e *embedded) setAdmitted(users map[string]*server.User) error {
 	e.auth.mu.Lock()
 	before := e.auth.admitted
@@ -144,7 +144,7 @@ func (e *embedded) setAdmitted(users map[string]*server.User) error {
 	return nil
 }
 
-// keyOf marks a consumer as a subscriber's, and says which key it was made for.
+// keyOf marks a consumer as a subscriber's, with the key it was made for.
 const keyOf = "jointlab-subscriber"
 
 // AdmitSubscribers lets in the subscribers named in the data folder, each with

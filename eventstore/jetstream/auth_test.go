@@ -77,7 +77,7 @@ func fillStatus(t testing.TB, l *Ledger, target *Target, n int) {
 	}
 }
 
-// dial connects as whoever has the seed, "" for nobody.
+// dial connects as the owner of a seed, anonymously with "".
 func dial(t testing.TB, l *Ledger, seed string, options ...nats.Option) (*nats.Conn, error) {
 	t.Helper()
 	if seed != "" {
@@ -238,7 +238,7 @@ func TestSubscriberPermissions(t *testing.T) {
 	if err := conn.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(1500 * time.Millisecond) // nothing says that nothing will come: longer than the acknowledgement is waited for
+	time.Sleep(1500 * time.Millisecond) // longer than the acknowledgement is waited for: silence has no signal
 	if after := state(t, l); after != before {
 		t.Errorf("a subscriber changed what is not its own:\n%s\nbefore:\n%s", after, before)
 	}

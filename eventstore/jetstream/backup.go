@@ -316,7 +316,7 @@ func (d *Documents) Packed(ctx context.Context, digest string) (io.ReadCloser, e
 	return d.Open(ctx, parsed)
 }
 
-// errNotEmpty says that something else is there already.
+// errNotEmpty reports that the target holds something already.
 var errNotEmpty = errors.New("the ledger holds events already; restore into an empty one. If a restore into these NATS servers was broken off, delete all streams of the register there first (nats stream rm), and clear the data folder")
 
 // Restore fills an empty log with all that a verified backup holds: each event

@@ -15,7 +15,7 @@ import (
 )
 
 // TestSubscriberResumesAfterRestore takes what a
-// backup says of the subscriber into an empty folder with the same events.
+// backup holds of the subscriber into an empty folder with the same events.
 func TestSubscriberResumesAfterRestore(t *testing.T) {
 	dir := t.TempDir()
 	l, _ := openListening(t, dir, Listen{Addr: "127.0.0.1:0"}, "reader", "newcomer")

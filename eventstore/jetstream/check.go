@@ -12,7 +12,7 @@ import (
 	"github.com/synadia-io/orbit.go/jetstreamext"
 )
 
-// check says what is wrong with the stream that was found. The engine recovers
+// check returns what is wrong with the stream that was found. The engine recovers
 // from damage silently: a flipped byte can cost thousands of messages without
 // an error when it starts. Since positions are dense and nothing is ever
 // deleted, what is missing shows in the numbers.

@@ -17,7 +17,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// readOnly checks that a damaged ledger is opened, says what is wrong, and
+// readOnly checks that a damaged ledger is opened, names the fault, and
 // takes no more events.
 func readOnly(t *testing.T, dir, problem string) *Ledger {
 	t.Helper()
@@ -125,7 +125,7 @@ func TestOlderStoreIsDetected(t *testing.T) {
 	holds(t, l, s, events)
 	closeLedger(t, l)
 
-	// Somebody who makes up for the missing events is noticed as well.
+	// Events made up for the missing ones are detected as well.
 	if err := os.Remove(remembers); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +227,7 @@ func TestFullStoreKeepsAcked(t *testing.T) {
 
 // TestTornWrite tears the store's last block as a power cut
 // may: in the middle of a write that nobody was told of, which is dropped, or,
-// on a disk that lied, of one that was acknowledged, which is said.
+// on a disk that lied, of one that was acknowledged, which is reported.
 func TestTornWrite(t *testing.T) {
 	whole := t.TempDir()
 	s, events, v := storetest.NewStream(), storetest.Events(30), eventstore.Version{}

@@ -21,7 +21,7 @@ import (
 // childVar names the data folder to a child process, which is this test binary.
 const childVar = "JOINTLAB_TEST_CHILD"
 
-// child appends until it is killed, and says a line for each append after it
+// child appends until it is killed, and prints a line for each append after it
 // was acknowledged: the stream, then the ids.
 func child(dir string) {
 	l, err := Open(context.Background(), Config{Dir: dir})
@@ -53,7 +53,7 @@ func child(dir string) {
 	writers.Wait()
 }
 
-// run starts a child on dir and calls each with every line it says. It returns
+// run starts a child on dir and calls each with every line it prints. It returns
 // what the child was acknowledged.
 func run(t *testing.T, dir, setting string, each func(n int, line string, p *os.Process)) map[eventstore.Stream][]eventstore.Pending {
 	t.Helper()
@@ -68,7 +68,7 @@ func run(t *testing.T, dir, setting string, each func(n int, line string, p *os.
 	}
 	acknowledged := map[eventstore.Stream][]eventstore.Pending{}
 	lines := bufio.NewScanner(out)
-	for n := 0; lines.Scan(); n++ { // reads on after a kill: what was said was acknowledged
+	for n := 0; lines.Scan(); n++ { // reads on after a kill: every line printed was acknowledged
 		each(n, lines.Text(), cmd.Process)
 		words := strings.Fields(lines.Text())
 		s, err := eventstore.ParseStream(words[0])

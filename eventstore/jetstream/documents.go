@@ -44,7 +44,7 @@ const (
 // lags behind.
 type Documents struct {
 	ledger *Ledger
-	marker string // a file that says that the bucket was there once; "": nothing says so
+	marker string // a file that marks that the bucket existed once; "": none
 	mu     sync.Mutex
 	stream natsjs.Stream // nil: not found yet
 }
@@ -146,7 +146,7 @@ func (d *Documents) find(ctx context.Context, digest eventstore.Digest, create b
 	return stream, e, nil
 }
 
-// Stat is what is known of a document that is held, ErrDocumentMissing
+// Stat returns the facts about a document that is held, ErrDocumentMissing
 // otherwise. It does not look at the bytes.
 func (d *Documents) Stat(ctx context.Context, digest eventstore.Digest) (eventstore.Document, error) {
 	_, e, err := d.find(ctx, digest, false)
@@ -156,7 +156,7 @@ func (d *Documents) Stat(ctx context.Context, digest eventstore.Digest) (eventst
 	return eventstore.Document{Digest: digest, Size: int64(e.info.Size), Type: e.info.Metadata["type"], Stored: e.info.ModTime}, err
 }
 
-// all is what is known of the documents that are held.
+// all returns the facts about the documents that are held.
 func (d *Documents) all(ctx context.Context) (held []eventstore.Document, err error) {
 	stream, err := d.bucket(ctx, false)
 	if stream == nil || err != nil {
@@ -184,7 +184,7 @@ func (d *Documents) all(ctx context.Context) (held []eventstore.Document, err er
 	return held, nil
 }
 
-// Check reads a document whole and hashes it: nil says that it is held as it
+// Check reads a whole document and hashes it: nil means that it is held as it
 // was put in, ErrDocumentMissing that it is not held, and ErrDocumentChanged
 // that something else is, or only a part.
 func (d *Documents) Check(ctx context.Context, digest eventstore.Digest) error {
@@ -246,7 +246,7 @@ func (d *Documents) chunk(ctx context.Context, stream natsjs.Stream, subject str
 	return stream.GetMsg(ctx, from, natsjs.WithGetMsgSubject(subject))
 }
 
-// Put keeps what r gives under its digest, as of that media type, and says
+// Put stores the content of r under its digest, as of that media type, and reports
 // whether it was held before. A document that was changed or lost a part is
 // replaced. What r gives must have the digest; if it has another one, or Put
 // fails otherwise, nothing is listed, unless it is not known what came of the last
@@ -318,7 +318,7 @@ func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media str
 			return false, again
 		case now.info.NUID == info.NUID:
 			err = nil // the entry was taken, only its answer was lost
-		case d.Check(ctx, digest) == nil: // somebody else has put it in meanwhile: these parts are not needed
+		case d.Check(ctx, digest) == nil: // another upload has stored it meanwhile: these parts are not needed
 			_ = stream.Purge(ctx, natsjs.WithPurgeSubject(chunks))
 			return true, nil
 		default:
@@ -335,7 +335,7 @@ func (d *Documents) Put(ctx context.Context, digest eventstore.Digest, media str
 }
 
 // purgeOthers frees the room of all parts of a document but those listed: of
-// one that was replaced, and of attempts that a crash cut short. Whoever else is
+// one that was replaced, and of attempts that a crash cut short. Any other that is
 // putting it in just now finds it held.
 func (d *Documents) purgeOthers(ctx context.Context, stream natsjs.Stream, digest eventstore.Digest, listed string) {
 	info, err := stream.Info(ctx, natsjs.WithSubjectFilter(documentChunks+hex.EncodeToString(digest[:])+".*"))

@@ -18,7 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// ErrInUse says that another process has the data folder open.
+// ErrInUse reports that another process has the data folder open.
 var ErrInUse = errors.New("the data folder is in use by another process; stop that one first, or choose another folder")
 
 // embedded is a NATS server inside this process, with a port for subscribers
@@ -139,9 +139,9 @@ func (p *probe) change() error {
 	return p.file.Truncate(p.size)
 }
 
-// durable says whether what the server just acknowledged can be believed to be
+// durable reports whether what the server just acknowledged can be trusted to be
 // on the disk. Where a file system fails while something is synced, the kernel
-// may say that it was and drop it; from then on nothing can be changed there,
+// may acknowledge it and drop it; from then on nothing can be changed there,
 // which shows here.
 func (l *Ledger) durable() error {
 	if l.server == nil {

@@ -101,8 +101,8 @@ func (l *Ledger) follow(ctx context.Context, after, to eventstore.Position, each
 }
 
 // FollowKind calls each with the events of all streams of a kind, then with new
-// ones as they arrive; more says that others are there already. Order is the
-// ledger's. Whoever needs every event of the ledger uses Follow.
+// ones as they arrive; more reports that others are there already. Order is the
+// ledger's. To read every event of the ledger use Follow.
 func (l *Ledger) FollowKind(ctx context.Context, kind string, each func(event eventstore.Recorded, more bool) error) error {
 	doing := "follow streams of kind " + kind
 	consumer, err := l.bulk.OrderedConsumer(ctx, streamName, natsjs.OrderedConsumerConfig{

@@ -41,17 +41,17 @@ var (
 // under way to be written, and for the read model and the Merkle tree to follow.
 const DefaultReserve = 64 << 20
 
-// Config says where the log is kept. Dir must be set, unless NATS is.
+// Config is where and how the ledger is kept. Dir must be set, unless NATS is.
 type Config struct {
 	Dir      string        // the data folder; it is made if it is missing
 	Reserve  int64         // how many bytes of the disk embedded events leave free; 0: DefaultReserve, less than 0: none
 	MaxBytes int64         // how large the events may grow; 0: as far as the disk goes, see Reserve
 	Patience time.Duration // how long Append tries before it gives up; 0: 15 seconds
-	Logger   *slog.Logger  // what the server and the log have to say; nil: nothing
+	Logger   *slog.Logger  // for the server and the ledger; nil: none
 	Listen   Listen        // where subscribers reach the embedded server; zero: nowhere
 
 	NATS        string // URL of an outside server, or several of one cluster with commas between; "": embedded
-	Credentials string // file of credentials to connect there with; "": what the URL says
+	Credentials string // file of credentials to connect there with; "": those of the URL
 	Replicas    int    // on how many servers of a cluster each event is kept; 0: as it was made, at first on one
 
 	Restore bool // begin to restore into Dir, which must be empty or hold a restore that was broken off
@@ -130,7 +130,7 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if cfg.Dir != "" {
 		if cfg.Restore {
 			if err := checkRestorable(cfg.Dir); err != nil {
-				return err // with no lock left in somebody's folder
+				return err // with no lock left in a foreign folder
 			}
 		}
 		if l.lock, err = lockFolder(cfg.Dir); err != nil {
@@ -159,7 +159,7 @@ func (l *Ledger) open(ctx context.Context, cfg Config) (err error) {
 	if err := l.retry(ctx, l.begin); err != nil {
 		return err
 	}
-	// The engine does not say what it leaves behind when it opens its files.
+	// The engine does not report what it leaves behind when it opens its files.
 	if torn := before - blockBytes(cfg.Dir); torn > 0 {
 		l.logger.Warn("the store ended in the middle of a write, as after a crash; that was dropped, and nobody had been told of it unless problems are named", "bytes", torn)
 	}
@@ -259,7 +259,7 @@ func streamConfig(replicas int) natsjs.StreamConfig {
 	}
 }
 
-// Problems says what was found wrong when the ledger was opened, and what to
+// Problems returns what was found wrong when the ledger was opened, and what to
 // do. While there is any, Append refuses and reading goes on.
 func (l *Ledger) Problems() []string { return l.problems }
 

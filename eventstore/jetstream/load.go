@@ -49,7 +49,7 @@ func (l *Ledger) Load(ctx context.Context, stream eventstore.Stream, after event
 	at := after
 	for {
 		err = l.pages(ctx, doing, l.js, streamName, subject, at.Token+1, pageEvents, func(m *natsjs.RawStreamMsg) (bool, error) {
-			// An event says which one its writer saw last; in a batch only the first does.
+			// An event names the one its writer saw last; in a batch only the first does.
 			if saw, ok := number(m.Header, natsjs.ExpectedLastSubjSeqHeader); ok && saw != at.Token {
 				return false, fmt.Errorf("position %d was written after position %d, but follows %d: events are missing; stop writing and restore from a backup", m.Sequence, saw, at.Token)
 			}
@@ -163,7 +163,7 @@ func (l *Ledger) pages(ctx context.Context, doing string, js natsjs.JetStream, s
 type eachError struct{ error }
 
 // page reads one page. The engine's client ends a page without an error when
-// it runs out of time, so only the engine's own count of what is left says
+// it runs out of time, so only the engine's own count of the rest tells
 // that nothing is.
 func (l *Ledger) page(ctx context.Context, js natsjs.JetStream, stream, subject string, from uint64, size int, each func(*natsjs.RawStreamMsg) (bool, error)) (next uint64, more bool, err error) {
 	options := []jetstreamext.GetBatchOpt{jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(pageBytes)}

@@ -24,8 +24,8 @@ const (
 
 // Outbox is what all nodes that deliver events to endpoints share: a queue an
 // endpoint, which is a durable consumer of the ledger; a bucket of small
-// records that are changed only by whoever saw their last state; and the log
-// of deliveries. It knows nothing of what the records say.
+// records that are changed only by a writer that saw their last state; and the log
+// of deliveries. It does not interpret the records.
 type Outbox struct {
 	ledger *Ledger
 	bucket natsjs.KeyValue
@@ -47,7 +47,7 @@ func (l *Ledger) Outbox(ctx context.Context) (*Outbox, error) {
 	return &Outbox{l, bucket}, nil
 }
 
-// Queue hands out the events of labs to whoever delivers them to one endpoint:
+// Queue hands out the events of labs to the worker of one endpoint:
 // over all nodes one event at a time, each until it is done, in the order of
 // the ledger.
 type Queue struct {
@@ -91,11 +91,11 @@ type QueuedDelivery struct {
 	message natsjs.Msg
 }
 
-// pullTime is how long one question for an event stands: the server hands an
-// event to it even when nobody waits for the answer any more.
+// pullTime is how long one pull request lasts: the server hands an
+// event to it even after the caller has stopped waiting.
 const pullTime = time.Second
 
-// Next waits for the next event. Each question stands by itself. The client's
+// Next waits for the next event. Each call is one pull request. The client's
 // own iterator counts what it asked for, and where an answer overtakes the
 // question's end it asks no more until half a minute of silence has passed.
 func (q *Queue) Next(ctx context.Context) (*QueuedDelivery, error) {
@@ -123,11 +123,11 @@ func (q *Queue) Next(ctx context.Context) (*QueuedDelivery, error) {
 	return nil, unavailable(ctx, doing, ctx.Err())
 }
 
-// Ack says that the event need not be handed out again. When that is lost it
+// Ack acknowledges the event: it is not delivered again. When the ack is lost it
 // will be, all the same.
 func (t *QueuedDelivery) Ack() error { return t.message.Ack() }
 
-// Nak says that the event is to be handed out again, after a while.
+// Nak asks for the event to be delivered again, after a while.
 func (t *QueuedDelivery) Nak(wait time.Duration) error { return t.message.NakWithDelay(wait) }
 
 // Progress is the position up to which all is settled, and how many events
@@ -195,7 +195,7 @@ type Entry struct {
 	revision uint64
 }
 
-// Entry reads a record as the bucket's leader knows it: whoever acts on it
+// Entry reads a record as the bucket's leader knows it: a caller that acts on it
 // must not act on what a follower has not heard of yet.
 func (o *Outbox) Entry(ctx context.Context, key string) (Entry, error) {
 	var last stored
@@ -210,8 +210,8 @@ func (o *Outbox) Entry(ctx context.Context, key string) (Entry, error) {
 }
 
 // Put writes a record in the place of the one that was seen, or removes it
-// where it has no value. It returns what is there now. ErrConflict says that
-// somebody else wrote first.
+// where it has no value. It returns the present value. ErrConflict reports that
+// another writer came first.
 func (o *Outbox) Put(ctx context.Context, e Entry) (Entry, error) {
 	doing := "write " + e.Key + " of the outbox"
 	ctx, cancel := context.WithTimeout(ctx, o.ledger.answer)
@@ -237,7 +237,7 @@ func (o *Outbox) Put(ctx context.Context, e Entry) (Entry, error) {
 }
 
 // Watch calls each with every record, then with every one that changes, until
-// ctx ends. What it says may lag behind Entry.
+// ctx ends. It may lag behind Entry.
 func (o *Outbox) Watch(ctx context.Context, each func(Entry)) error {
 	watcher, err := o.bucket.WatchAll(ctx)
 	if err != nil {

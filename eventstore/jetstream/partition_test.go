@@ -15,8 +15,8 @@ import (
 	"github.com/jointlab/jointlab/eventstore/storetest"
 )
 
-// network carries connections to a server, and can lose what clients say, or
-// what the server says from the moment that a client has said something.
+// network carries connections to a server, and can lose what clients send, or
+// what the server answers from the moment that a client has sent something.
 type network struct {
 	to    string
 	l     net.Listener
@@ -34,7 +34,7 @@ type lastWords struct {
 	said  func()
 }
 
-// voice is a client's connection, with what the server says.
+// voice is a client's connection, with the server's answers.
 type voice struct {
 	net.Conn
 	n *network

@@ -42,7 +42,7 @@ func PersonEntries(ctx context.Context, cfg Config) (all []PersonEntry, err erro
 			return nil, doing(err)
 		}
 		if len(files) == 0 {
-			return nil, nil // nobody was ever named
+			return nil, nil // no person was ever named
 		}
 		dir, err := os.MkdirTemp("", "jointlab-keys-") // mode 0700
 		if err != nil {
@@ -61,7 +61,7 @@ func PersonEntries(ctx context.Context, cfg Config) (all []PersonEntry, err erro
 		defer l.shutdown() // before the folder goes
 		to = l.server.connect
 	} else {
-		l.replicas = 2 // whoever answers may lag behind
+		l.replicas = 2 // the server that answers may lag behind
 	}
 	if err := l.connect(to); err != nil {
 		return nil, doing(err)

@@ -123,7 +123,7 @@ func (p *Persons) named(ctx context.Context, id string) (uuid.UUID, eventstore.P
 		case !errors.Is(err, eventstore.ErrConflict):
 			return uuid.Nil, eventstore.PersonKey{}, unavailable(ctx, doing, err)
 		}
-		if err := p.destroy(ctx, added); err != nil { // somebody else named the same person
+		if err := p.destroy(ctx, added); err != nil { // another node named the same person
 			return uuid.Nil, eventstore.PersonKey{}, err
 		}
 	}
@@ -138,8 +138,8 @@ func (p *Persons) numbered(ctx context.Context, subject string) (ref uuid.UUID, 
 	return ref, m.Seq, err
 }
 
-// add makes a person's key, and its entry at seq. With it stands under which id
-// the person is found, so that whoever erases the person finds that too.
+// add makes a person's key, and its entry at seq. The entry has the id under which
+// the person is found, so that an erasure finds that too.
 func (p *Persons) add(ctx context.Context, w *wrapping, subject string) (ref uuid.UUID, key eventstore.PersonKey, seq uint64, err error) {
 	ref, err = uuid.NewRandomFromReader(p.random)
 	if err == nil {
@@ -227,7 +227,7 @@ func (p *Persons) Erase(ctx context.Context, ref uuid.UUID) error {
 		if err != nil {
 			return err
 		}
-		// The id first: without the key nobody would know which it was. It may be
+		// The id first: without the key it could not be found again. It may be
 		// another's by now, if the person was named again while this one was erased.
 		now, seq, err := p.numbered(ctx, personIDs+string(plain[len(eventstore.PersonKey{}):]))
 		if err != nil {
@@ -267,7 +267,7 @@ func (p *Persons) destroy(ctx context.Context, seq uint64) error {
 }
 
 // put writes an entry if the one under its subject is still the one at after, and
-// says where.
+// names the place.
 func (p *Persons) put(ctx context.Context, subject string, after uint64, data []byte) (uint64, error) {
 	ack, err := p.ledger.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: data, Header: nats.Header{
 		natsjs.ExpectedStreamHeader:      {personStream},
@@ -373,7 +373,7 @@ func (p *Persons) load(create bool) (*wrapping, error) {
 	return w, nil
 }
 
-// CheckPersonKey says whether text, as person.key holds it, is a key, and the one
+// CheckPersonKey reports whether text, as person.key holds it, is a key, and the one
 // that entries are wrapped with.
 func CheckPersonKey(text string, entries []PersonEntry) error {
 	w, err := wrappingOf(text)

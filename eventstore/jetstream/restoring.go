@@ -19,18 +19,18 @@ import (
 // Until it is gone, the folder is no register.
 const restoring = "restoring"
 
-// restoringMark says the same in the metadata of the ledger's stream.
+// restoringMark is the same mark in the metadata of the ledger's stream.
 const restoringMark = "jointlab.restoring"
 
 var (
-	// ErrRestoring says that a restore into the folder did not come to its end.
+	// ErrRestoring reports that a restore into the folder was interrupted.
 	ErrRestoring = errors.New("a restore into the data folder was broken off, so it is no register yet; run jointlab restore again, with the same backup")
-	// ErrFolderNotEmpty says that a backup cannot be restored there.
+	// ErrFolderNotEmpty reports that a backup cannot be restored there.
 	ErrFolderNotEmpty = errors.New("the data folder holds something already; restore into one that is empty")
 )
 
 // Holds reports whether a folder holds what Open without an outside server would
-// open, or say the fault of: a ledger, one that is gone, or one half restored.
+// open, or name the fault of: a ledger, one that is gone, or one half restored.
 func Holds(dir string) bool {
 	for _, name := range []string{server.JetStreamStoreDir, highWaterFile, restoring} {
 		if _, err := os.Stat(filepath.Join(dir, name)); !errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +40,7 @@ func Holds(dir string) bool {
 	return false
 }
 
-// checkDataDir says that a locked folder may be opened. One to restore into is emptied
+// checkDataDir returns nil where a locked folder may be opened. One to restore into is emptied
 // of what a restore that was broken off left behind, and of nothing else.
 func checkDataDir(dir string, restore bool) error {
 	_, err := os.Stat(filepath.Join(dir, restoring))
@@ -72,7 +72,7 @@ func checkDataDir(dir string, restore bool) error {
 // ignoredEntries is what a folder may hold and still be called empty.
 var ignoredEntries = []string{"lock", "lost+found", restoring}
 
-// checkRestorable says that a backup may be restored into a folder: it is missing, empty,
+// checkRestorable returns nil where a backup may be restored into a folder: it is missing, empty,
 // or what a restore that was broken off left.
 func checkRestorable(dir string) error {
 	entries, err := os.ReadDir(dir)

@@ -14,7 +14,7 @@ import (
 // oldestServer is the first version without known losses.
 var oldestServer = []int{2, 15, 2}
 
-// dialOutside connects to a server that somebody else runs. Whether it syncs each
+// dialOutside returns a function that connects to a server run elsewhere. Whether it syncs each
 // event to disk before it acknowledges it is in its own configuration
 // (sync_interval: always), and cannot be seen from here.
 func dialOutside(cfg Config) func(name string) (*nats.Conn, error) {
@@ -39,7 +39,7 @@ func (l *Ledger) beginRetrying(ctx context.Context) error {
 
 // retry asks again while there is no answer, up to the log's patience. A
 // request may be lost on the way, to a server that has just ended or is cut
-// off, and nobody says so; ask must do no harm when it is done twice.
+// off, without a notice; ask must do no harm when it is done twice.
 func (l *Ledger) retry(ctx context.Context, ask func(context.Context) error) error {
 	ctx, cancel := l.withPatience(ctx)
 	defer cancel()

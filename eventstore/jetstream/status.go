@@ -27,7 +27,7 @@ const (
 // relayed, in base64 (RFC 4648, section 4), since a header has one line.
 const checkpointHeader = "Jointlab-Checkpoint"
 
-// StatusConfig says what the stream STATUS holds.
+// StatusConfig is what the stream STATUS holds.
 type StatusConfig struct {
 	Agreements bool          // agreement events as well; the same on all nodes
 	Checkpoint func() []byte // the newest signed checkpoint, to go with the events; nil: none

@@ -16,7 +16,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore"
 )
 
-// Subscription says whose events to read, and where.
+// Subscription is whose events to read, and where.
 type Subscription struct {
 	URL  string // nats://host:port or tls://host:port
 	Name string // of the subscriber, and so of its consumer

@@ -24,7 +24,7 @@ import (
 	"github.com/jointlab/jointlab/eventstore/durable"
 )
 
-// Subscriber is somebody outside who reads the stream STATUS with a durable
+// Subscriber is an outside system that reads the stream STATUS with a durable
 // pull consumer of that name, and may do nothing else.
 type Subscriber struct {
 	Name      string              `json:"name"`
@@ -37,7 +37,7 @@ type Subscriber struct {
 }
 
 // StatusSubjects are the subjects of status events of any of labs, to any of
-// statuses; none of either stands for all.
+// statuses; none of either means all.
 func StatusSubjects(labs []uuid.UUID, to []lab.Status) (subjects []string) {
 	if len(labs) == 0 && len(to) == 0 {
 		return nil
@@ -64,9 +64,9 @@ func StatusSubjects(labs []uuid.UUID, to []lab.Status) (subjects []string) {
 }
 
 var (
-	// ErrSubscriberExists says that the name is taken.
+	// ErrSubscriberExists reports that the name is taken.
 	ErrSubscriberExists = errors.New("there is a subscriber of that name already; revoke it first, or choose another name")
-	// ErrNoSubscriber says that there is none of the name.
+	// ErrNoSubscriber reports that there is none of the name.
 	ErrNoSubscriber = errors.New("there is no subscriber of that name")
 )
 

@@ -19,7 +19,7 @@ import (
 
 // What a relayed message carries. The event's id is not in the header that
 // makes the engine drop what it takes for a duplicate: the expected sequence
-// says better what is one, and two streams of the source may share an id.
+// identifies it better, and two streams of the source may share an id.
 const (
 	sourcePosition = "Jointlab-Source-Position"
 	relayedID      = "Jointlab-Event-Id"
@@ -58,7 +58,7 @@ func (l *Ledger) RelayTarget() *Target {
 }
 
 // Derive is the stream of that name, which is made if it is missing, with the
-// same promises as the ledger's. subject says on which subject an event goes
+// same promises as the ledger's. subject returns the subject on which an event goes
 // there, or that it does not.
 func (l *Ledger) Derive(ctx context.Context, name, description string, subjects []string, subject func(eventstore.Recorded) (string, bool, error)) (*Target, error) {
 	config := streamConfig(l.replicas)
@@ -109,7 +109,7 @@ func (t *Target) Last(ctx context.Context) (Cursor, error) {
 // single one by itself, synced to disk when Publish returns. It returns how far
 // it knows to have come, also with an error.
 //
-// ErrConflict says that the stream does not end at mark: another relay wrote,
+// ErrConflict reports that the stream does not end at mark: another relay wrote,
 // or this one did without hearing of it. After ErrUnavailable either may be so.
 // Last tells.
 func (t *Target) Publish(ctx context.Context, mark Cursor, events []eventstore.Recorded) (Cursor, error) {

@@ -68,7 +68,7 @@ type Report struct {
 // Agree reports whether both stores hold the same bytes in the same order.
 func (r Report) Agree() bool { return r.First == nil }
 
-// Compare reads both stores as far as they go when it begins, and says where
+// Compare reads both stores as far as they go when it begins, and returns where
 // they first differ, over all and in each aggregate. It keeps about a hundred
 // bytes an event in memory.
 func Compare(ctx context.Context, a, b Side) (Report, error) {

@@ -2,7 +2,7 @@
 // and in order: EventStoreDB onto the ledger, the ledger onto streams derived
 // from it. It also compares two stores and copies a ledger into EventStoreDB.
 //
-// A relay keeps nothing of its own. The last message of the stream says which
+// A relay keeps nothing of its own. The last message of the stream names which
 // position of the source it came from, and the next one is written only if the
 // stream still ends there. So a relay that is killed at any point goes on where
 // it was, and of several at once, on whichever nodes, one writes each event; no

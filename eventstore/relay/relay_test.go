@@ -234,7 +234,7 @@ func TestRelayResumesAfterOutage(t *testing.T) {
 // caughtUp reports whether all that the source held when it was last asked is relayed.
 func caughtUp(s Status) bool { return s.Err == nil && !s.Asked.IsZero() && s.Relayed >= s.Head }
 
-// until waits for a relay to say something of itself.
+// until waits for a state of a relay.
 func until(t *testing.T, r *Relay, holds func(Status) bool) {
 	t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -337,7 +337,7 @@ func TestDerivedStream(t *testing.T) {
 	}
 }
 
-// typed are events that say their type, as real ones do.
+// typed are events that carry their type, as real ones do.
 func typed(n int) []eventstore.Pending {
 	events := storetest.Events(n)
 	for i := range events {

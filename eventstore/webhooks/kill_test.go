@@ -21,7 +21,7 @@ import (
 // A subscriber killed 1,000 times at random while 10,000 status events flow:
 // after dedupe by id exactly the sequence in the ledger, lab by lab. What is
 // killed is either of two nodes that deliver, or the receiver, which is cut off
-// before it takes an event, after it took one and before it said so, or stays
+// before it takes an event, after it took one and before it acknowledged it, or stays
 // away for a while.
 func TestDeliveryThroughKills(t *testing.T) {
 	t.Parallel()

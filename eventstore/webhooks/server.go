@@ -195,7 +195,7 @@ func (s *endpointWorker) retry(ctx context.Context) error {
 					select {
 					case places <- struct{}{}:
 						s.begin(ctx, lab, places)
-					default: // whoever gives a place back says that something changed
+					default: // a worker that releases its place signals the change
 					}
 				}
 			}

@@ -92,7 +92,7 @@ func (r *register) dispatcher(cfg webhooks.Config) *webhooks.Dispatcher {
 	}}, r.key, cfg)
 }
 
-// sees lets an owner read everything, unless a test says otherwise.
+// sees lets an owner read everything, unless a test sets it.
 func (r *register) sees(_ context.Context, owner domain.Actor, event eventstore.Header, _ eventstore.Position) (bool, error) {
 	return r.hidden == nil || !r.hidden(owner, event), nil
 }
@@ -231,7 +231,7 @@ func (c *receiver) takes(t testing.TB, events ...eventstore.Pending) {
 	}
 }
 
-// verified checks a delivery as Standard Webhooks 1.0 says, from the secret as
+// verified checks a delivery as Standard Webhooks 1.0 defines, from the secret as
 // it was handed out.
 func verified(secret string, d delivery) bool {
 	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))

@@ -29,16 +29,16 @@ const (
 	None       Fault = iota
 	FailBefore       // nothing is done; the client is told the outcome is unknown (Aborted, as after a write timeout)
 	FailAfter        // it is done; the client is told the same
-	Refuse           // nothing is done; the server says it is unavailable
-	Hang             // nothing is done and nothing said, until the client gives up
-	HangAfter        // it is done, and nothing said
+	Refuse           // nothing is done; the server answers that it is unavailable
+	Hang             // nothing is done and nothing answered, until the client gives up
+	HangAfter        // it is done, and nothing answered
 	NotLeader        // the client is sent to the leader
 	Garbled          // a read answers with what the client library does not expect, and panics at
 )
 
 var errGarbled = errors.New("garbled")
 
-// Faults has each operation ask what is to go wrong with it; nil: nothing.
+// Faults sets the function that chooses the fault of each operation; nil: none.
 func (s *Server) Faults(which func(Op) Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
