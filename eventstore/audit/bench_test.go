@@ -8,26 +8,21 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/jointlab/jointlab/domain"
+	"github.com/jointlab/jointlab/domain/domaintest"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/eventstore"
 	"github.com/jointlab/jointlab/eventstore/audit"
 )
 
 // benchEvents returns how many events the ledger of a benchmark holds: 100,000, or
-// what JOINTLAB_TEST_EVENTS gives.
-func benchEvents() int {
-	if n, err := strconv.Atoi(os.Getenv("JOINTLAB_TEST_EVENTS")); err == nil {
-		return n
-	}
-	return 100_000
-}
+// a million with JOINTLAB_TEST_LONG=1.
+func benchEvents() int { return domaintest.Runs(100_000, 1_000_000) }
 
 // lives returns a ledger of n events, twenty a lab, each of about 600 bytes.
 func lives(b *testing.B, n int) *ledger {
