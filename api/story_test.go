@@ -232,8 +232,8 @@ func TestCorrectionNeedsReason(t *testing.T) {
 	if r := w.get(at, o); r.str("document.incubation_start") != "2022-06-01" {
 		t.Errorf("lab: %s", r.text)
 	}
-	if r := w.get(at+"/history?facet=status", o); r.str("items.0.id") != wrong ||
-		r.str("items.0.corrected_by.0") == "" {
+	if r := w.get(at+"/history?facet=status", o); r.str("items.0.corrects") != wrong ||
+		r.str("items.1.id") != wrong || r.str("items.1.corrected_by.0") == "" {
 		t.Errorf("history: %s", r.text)
 	}
 	w.done("/v1/entities/"+host+"/correct", o, fmt.Sprintf(`{"event":%q,"command":"register","reason":"r","input":%s}`,

@@ -19,6 +19,7 @@ type Header struct {
 	Stream   Stream
 	Revision uint64
 	Type     string
+	About    string // the type of the event that a correction or a void of a lab is about
 	Actor    domain.Actor
 
 	// From and To are the statuses of a status event, and empty otherwise. A
@@ -38,8 +39,13 @@ func ParseHeader(body []byte) (Header, error) {
 	if err == nil {
 		o.Stream, err = parseSource(e.Source)
 	}
-	if err == nil {
-		o.From, o.To, err = statusesOf(e.Type, e.Data)
+	about := restated{Type: e.Type, Data: e.Data}
+	if err == nil && (e.Type == corrected || e.Type == voided) {
+		about, err = aboutOf(e.Data)
+		o.About = about.Type
+	}
+	if err == nil && Facet(about.Type) == "status" {
+		o.From, o.To, err = statusesOf(about)
 	}
 	if err != nil {
 		return Header{}, fmt.Errorf("eventstore: read outline of event: %w", err)
@@ -59,37 +65,30 @@ func MayBeStatus(name string) bool {
 	return Facet(name) == "status" || name == corrected || name == voided
 }
 
-// statusesOf reads the statuses that an event of the named type goes between.
-func statusesOf(name string, data jsontext.Value) (from, to lab.Status, err error) {
-	if Facet(name) == "status" {
-		var moved struct {
-			From lab.Status `json:"from"`
-			To   lab.Status `json:"to"`
-		}
-		err := json.Unmarshal(data, &moved)
-		if err == nil && moved.To == "" {
-			err = fmt.Errorf("%s says no status", name)
-		}
-		return moved.From, moved.To, err
+// aboutOf reads the event that a correction restates or a void takes back.
+func aboutOf(data jsontext.Value) (restated, error) {
+	var r struct {
+		With restated `json:"with"`
+		Was  restated `json:"was"`
 	}
-	if name == corrected || name == voided {
-		var r struct {
-			With restated `json:"with"`
-			Was  restated `json:"was"`
-		}
-		if err := json.Unmarshal(data, &r); err != nil {
-			return "", "", err
-		}
-		about := r.With
-		if name == voided {
-			about = r.Was
-		}
-		if Facet(about.Type) != "status" {
-			return "", "", nil
-		}
-		return statusesOf(about.Type, about.Data)
+	err := json.Unmarshal(data, &r)
+	if r.With.Type == "" {
+		return r.Was, err
 	}
-	return "", "", nil
+	return r.With, err
+}
+
+// statusesOf reads the statuses that a status event goes between.
+func statusesOf(e restated) (from, to lab.Status, err error) {
+	var moved struct {
+		From lab.Status `json:"from"`
+		To   lab.Status `json:"to"`
+	}
+	err = json.Unmarshal(e.Data, &moved)
+	if err == nil && moved.To == "" {
+		err = fmt.Errorf("%s says no status", e.Type)
+	}
+	return moved.From, moved.To, err
 }
 
 // LabFacts is what a lab may be chosen by beside its events. They are the
@@ -152,7 +151,7 @@ func (f Filter) Match(o Header, facts func() (LabFacts, error)) (bool, error) {
 		return len(chosen) == 0 || slices.Contains(chosen, have)
 	}
 	if f.Status && !o.IsStatus() || f.Kind != "" && f.Kind != o.Stream.Kind || len(f.Streams) > 0 && !slices.Contains(f.Streams, o.Stream) ||
-		!among(f.Type, o.Type) || !among(f.Facet, Facet(o.Type)) || !status(f.From, o.From) || !status(f.To, o.To) ||
+		!among(f.Type, o.Type) || !among(f.Facet, Facet(o.Type)) && (o.About == "" || !among(f.Facet, Facet(o.About))) || !status(f.From, o.From) || !status(f.To, o.To) ||
 		f.Actor != "" && f.Actor != o.Actor.Subject || f.Role != "" && f.Role != o.Actor.Role || f.OnBehalfOf != uuid.Nil && f.OnBehalfOf != o.Actor.OnBehalfOf {
 		return false, nil
 	}

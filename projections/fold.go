@@ -134,10 +134,10 @@ func (p *projector) resume(ctx context.Context, w *writer) error {
 	if err := each(ctx, w.conn, func(rows *sql.Rows) error {
 		var n uint32
 		var k typePolicy
-		err := rows.Scan(&n, &k.name, &k.policy)
+		err := rows.Scan(&n, &k.name, &k.about, &k.policy)
 		p.types[k] = n
 		return err
-	}, `SELECT n, name, policy FROM types`); err != nil {
+	}, `SELECT n, name, about, policy FROM types`); err != nil {
 		return err
 	}
 	if err := each(ctx, w.conn, func(rows *sql.Rows) error {

@@ -14,7 +14,7 @@ import (
 
 // version is the schema version of a file; a file of another version is rebuilt.
 // Raise it with every change of the schema and of what events fold to.
-const version = 10
+const version = 11
 
 // schema keys all rows by numbers that grow with the ledger, not by random ids: n
 // numbers the streams in the order of their first events, so a rebuilt model has
@@ -46,7 +46,7 @@ CREATE TABLE webhooks (n INTEGER PRIMARY KEY, owner TEXT NOT NULL, role TEXT NOT
 CREATE TABLE identifiers (entity INTEGER, scheme TEXT, value TEXT, PRIMARY KEY (entity, scheme, value)) WITHOUT ROWID;
 
 ` + versionsSchema() + `
-CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL, policy TEXT NOT NULL);
+CREATE TABLE types (n INTEGER PRIMARY KEY, name TEXT NOT NULL, about TEXT NOT NULL, policy TEXT NOT NULL);
 CREATE TABLE actors (n INTEGER PRIMARY KEY, subject TEXT NOT NULL, role TEXT NOT NULL, behalf BLOB NOT NULL);
 CREATE TABLE trail (block INTEGER PRIMARY KEY, records BLOB NOT NULL, names BLOB NOT NULL);
 CREATE TABLE clocks (block INTEGER PRIMARY KEY, latest INTEGER NOT NULL); -- of the trail's events up to the block's end, when the last was recorded

@@ -37,8 +37,9 @@ type record struct {
 	command uint64 // half of the id of its command
 }
 
-// typePolicy is an event's type and the policy it was decided under: a row of types.
-type typePolicy struct{ name, policy string }
+// typePolicy is an event's type, that of the event it rewrites where it does, and
+// the policy it was decided under: a row of types.
+type typePolicy struct{ name, about, policy string }
 
 // idHalf returns the second half of an id, which is random or hashed in every
 // version of UUID; the first may be a time.
@@ -75,12 +76,27 @@ func happenedOn(d eventstore.Decoded) domain.Date {
 	return eventstore.HappenedOn(d.Event, d.Meta)
 }
 
+// aboutType returns the type of the event that a correction restates or a void takes
+// back; empty for other events.
+func aboutType(e domain.Event) string {
+	if r, ok := domain.AsRewrite(e); ok {
+		return eventstore.Name(r.Event)
+	}
+	return ""
+}
+
+// inFacet reports whether an event of the type is in one of the facets. A correction
+// and a void are in that of the event they are about, too.
+func (t typePolicy) inFacet(facets []string) bool {
+	return slices.Contains(facets, eventstore.Facet(t.name)) || t.about != "" && slices.Contains(facets, eventstore.Facet(t.about))
+}
+
 // dayNumber returns the number of days from the zero Date, negative before it.
 func dayNumber(d domain.Date) int32 { return int32(d.Compare(domain.Date{})) }
 
 // appendRecord adds the event to the trail.
 func (p *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded) error {
-	k := typePolicy{d.Type, d.Meta.Policy}
+	k := typePolicy{d.Type, aboutType(d.Event), d.Meta.Policy}
 	t, ok := p.types[k]
 	if !ok {
 		t = uint32(len(p.types) + 1)
@@ -120,7 +136,7 @@ func (p *projector) appendRecord(r eventstore.Recorded, stream int64, d decoded)
 func (p *projector) writeTrail(ctx context.Context, w *writer) error {
 	var all rows
 	for i, k := range p.newTypes {
-		all.add("types", int64(len(p.types)-len(p.newTypes)+i+1), k.name, k.policy)
+		all.add("types", int64(len(p.types)-len(p.newTypes)+i+1), k.name, k.about, k.policy)
 	}
 	for i, a := range p.newActors {
 		all.add("actors", int64(len(p.actors)-len(p.newActors)+i+1), a.Subject, string(a.Role),
@@ -325,12 +341,12 @@ func (q TrailQuery) compileType(ctx context.Context, db querier, f *trailFilter)
 	return each(ctx, db, func(rows *sql.Rows) error {
 		var n uint32
 		var t typePolicy
-		err := rows.Scan(&n, &t.name, &t.policy)
+		err := rows.Scan(&n, &t.name, &t.about, &t.policy)
 		f.types[n] = (len(q.Type) == 0 || slices.Contains(q.Type, t.name)) &&
-			(len(q.Facet) == 0 || slices.Contains(q.Facet, eventstore.Facet(t.name))) &&
+			(len(q.Facet) == 0 || t.inFacet(q.Facet)) &&
 			(q.Policy == "" || q.Policy == t.policy)
 		return err
-	}, `SELECT n, name, policy FROM types`)
+	}, `SELECT n, name, about, policy FROM types`)
 }
 
 // basisDocument returns the document number of the basis. It reports false if
