@@ -85,6 +85,9 @@ func TestVoidStatus(t *testing.T) {
 	if r := w.get("/v1/labs?status=INCUBATING", o); r.at("total") != 1.0 {
 		t.Errorf("labs: %s", r.text)
 	}
+	if r := w.get(at+"/history?facet=status", o); r.str("items.0.type") != "lab.record.voided.v1" || r.str("items.0.corrects") != withdrew {
+		t.Errorf("the facet's history lacks its void: %s", r.text)
+	}
 }
 
 func last(history response) string { return fmt.Sprint(len(history.at("items").([]any)) - 1) }
