@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -14,6 +15,7 @@ import (
 	"github.com/jointlab/jointlab/domain/entity"
 	"github.com/jointlab/jointlab/domain/lab"
 	"github.com/jointlab/jointlab/domain/programme"
+	"github.com/jointlab/jointlab/eventstore"
 )
 
 // The demo registry is invented. Its universities do not exist, its USCCs lie
@@ -46,9 +48,23 @@ type demo struct {
 // after it was interrupted, adds only what is missing.
 func loadDemo(ctx context.Context, r *register) error {
 	d := newDemo(ctx, r)
+	if d.told() {
+		return d.err
+	}
 	d.tell(len(demoStories))
 	d.notice()
 	return d.err
+}
+
+// told reports whether the folder holds the whole demo registry, whose last entry
+// is the notice. An older version may have sent its commands in other roles.
+func (d *demo) told() bool {
+	stream := eventstore.Stream{Kind: "programme", ID: domain.ProgrammeID(lab.DefaultProgramme)}
+	events, _, err := d.r.log.Load(d.ctx, stream, eventstore.Version{})
+	d.err = err
+	return err != nil || slices.ContainsFunc(events, func(e eventstore.Recorded) bool {
+		return eventstore.TypeOf(e.Body) == "programme.notice-issued.v1"
+	})
 }
 
 func newDemo(ctx context.Context, r *register) *demo {
